@@ -1,0 +1,16 @@
+using static TorchSharp.torch;
+
+namespace DfPO.Models;
+
+/// <summary>
+/// What <c>torch.autocast</c> does, which TorchSharp lacks: float32 parameters and residual stream, matrix products in a lower precision.
+/// One object is shared by all layers of a model.
+/// </summary>
+public sealed class ComputePrecision
+{
+    /// <summary>Dtype of matrix products; null means that of the parameters.</summary>
+    public ScalarType? MatmulDtype { get; set; }
+
+    /// <summary>The tensor in <see cref="MatmulDtype"/>; itself when it already is.</summary>
+    internal Tensor Cast(Tensor tensor) => MatmulDtype is { } dtype && tensor.dtype != dtype ? tensor.to(dtype) : tensor;
+}

@@ -1,0 +1,52 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Gpt2;
+
+/// <summary>GPT-2 body with a classification head on the last real token, as HF's class of the same name.</summary>
+public sealed class Gpt2ForSequenceClassification : nn.Module
+{
+    private readonly Gpt2Model transformer;
+    private readonly Linear score;
+
+    /// <summary>Builds the model with uninitialised weights.</summary>
+    /// <exception cref="DfpoException"><c>config/field</c>: the configuration names fewer than two labels.</exception>
+    public Gpt2ForSequenceClassification(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(Gpt2ForSequenceClassification))
+    {
+        if (config.Labels.Count < 2)
+            throw new DfpoException("config/field", "A sequence classifier's config.json needs at least two entries in 'id2label'.");
+        Config = config;
+        transformer = new Gpt2Model(config, Precision, device ?? CPU, dtype);
+        score = nn.Linear(config.NEmbd, config.Labels.Count, hasBias: false, device: device ?? CPU, dtype: dtype);
+        RegisterComponents();
+    }
+
+    /// <summary>Shape and labels of the model.</summary>
+    public Gpt2Config Config { get; }
+
+    /// <summary>Matrix-product precision of the body; the head always works in the parameters' dtype.</summary>
+    public ComputePrecision Precision { get; } = new();
+
+    /// <summary>Class scores before softmax.</summary>
+    /// <param name="inputIds">Right-padded token ids <c>[batch, time]</c>, int64.</param>
+    /// <param name="lengths">Real tokens of each row <c>[batch]</c>, int64, at least 1.</param>
+    /// <returns><c>[batch, labels]</c>.</returns>
+    public Tensor Logits(Tensor inputIds, Tensor lengths)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = transformer.Forward(inputIds, null, null, null);
+        var last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, Config.NEmbd);
+        return score.call(hidden.gather(1, last).squeeze(1)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Draws fresh weights from a seed.</summary>
+    public void Initialise(ulong seed)
+    {
+        using var generator = new Generator(seed);
+        transformer.Initialise(generator);
+        using var _ = no_grad();
+        using var drawn = randn(score.weight!.shape, generator: generator) * Config.InitializerRange;
+        score.weight!.copy_(drawn);
+    }
+}

@@ -1,0 +1,86 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Gpt2;
+
+/// <summary>The GPT-2 body: embeddings, blocks and the final layer norm. Parameter names are PyTorch's (<c>wte</c>, <c>h.0.attn.c_attn</c>, ...).</summary>
+/// <remarks>Source: Radford et al. 2019; layout and names as in HF's <c>GPT2Model</c>. Dropout is off, as in RL4LMs.</remarks>
+public sealed class Gpt2Model : nn.Module
+{
+    private readonly Gpt2Config _config;
+    private readonly ComputePrecision _precision;
+    internal readonly Embedding wte;
+    private readonly Embedding wpe;
+    private readonly ModuleList<Gpt2Block> h;
+    private readonly LayerNorm ln_f;
+
+    internal Gpt2Model(Gpt2Config config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Gpt2Model))
+    {
+        (_config, _precision) = (config, precision);
+        wte = nn.Embedding(config.VocabSize, config.NEmbd, device: device, dtype: dtype);
+        wpe = nn.Embedding(config.NPositions, config.NEmbd, device: device, dtype: dtype);
+        h = nn.ModuleList([.. Enumerable.Range(0, config.NLayer).Select(layer => new Gpt2Block(config, layer, precision, device, dtype))]);
+        ln_f = nn.LayerNorm(config.NEmbd, config.LayerNormEpsilon, device: device, dtype: dtype);
+        RegisterComponents();
+    }
+
+    /// <summary>See <see cref="CausalLM.Hidden"/>.</summary>
+    /// <exception cref="DfpoException"><c>model/too-long</c>: the sequence exceeds <c>n_positions</c>.</exception>
+    public Tensor Forward(Tensor inputIds, Tensor? attentionMask, KeyValueCache? cache, Tensor? positionIds)
+    {
+        using var scope = NewDisposeScope();
+        long past = cache?.Length ?? 0, time = inputIds.size(1);
+        if (past + time > _config.NPositions)
+            throw new DfpoException("model/too-long", $"A sequence of {past + time} tokens does not fit the model's n_positions of {_config.NPositions}: shorten prompts or continuations.");
+        positionIds ??= Positions(attentionMask, past, time, inputIds.device);
+        var hidden = wte.call(inputIds) + wpe.call(positionIds);
+        var mask = Mask(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype);
+        foreach (var block in h)
+            hidden = block.Forward(hidden, mask, cache);
+        cache?.Advance(time);
+        return ln_f.call(hidden).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Fresh weights as GPT-2 draws them: normal, residual projections scaled down by the number of residual additions.</summary>
+    internal void Initialise(Generator generator)
+    {
+        using var _ = no_grad();
+        foreach (var (name, parameter) in named_parameters())
+        {
+            if (name.EndsWith(".bias"))
+                parameter.zero_();
+            else if (name.Contains("ln_"))
+                parameter.fill_(1f);
+            else
+            {
+                var std = name.EndsWith("c_proj.weight") ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer) : _config.InitializerRange;
+                using var drawn = randn(parameter.shape, generator: generator) * std;
+                parameter.copy_(drawn);
+            }
+        }
+    }
+
+    private static Tensor Positions(Tensor? attentionMask, long past, long time, Device device)
+    {
+        if (attentionMask is null)
+            return arange(past, past + time, ScalarType.Int64, device).unsqueeze(0);
+        // Padding does not count; its own positions are of no consequence but must be in range.
+        var positions = (attentionMask.to(ScalarType.Int64).cumsum(1) - 1).clamp_min(0);
+        return positions.narrow(1, past, time);
+    }
+
+    /// <summary>Additive mask; null where causality alone rules, which the attention kernel does without a mask.</summary>
+    private static Tensor? Mask(Tensor? attentionMask, long past, long time, ScalarType dtype)
+    {
+        if (attentionMask is null && (past == 0 || time == 1))
+            return null;
+        var total = past + time;
+        var device = attentionMask?.device ?? CPU;
+        var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.to(ScalarType.Bool).view(-1, 1, 1, total);
+        if (time > 1)
+            allowed = allowed.logical_and(ones([time, total], ScalarType.Bool, device).tril(past));
+        // The most negative finite number instead of -inf: a padded query sees nothing, and softmax over nothing but -inf is NaN.
+        return zeros(allowed.shape, dtype, device).masked_fill_(allowed.logical_not(), dtype == ScalarType.Float16 ? -65504.0 : -3e38);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DfPO.Models.Checkpoints;
+using DfPO.Models.Gpt2;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Models;
+
+/// <summary>Models from and to checkpoint folders in HF layout: <c>config.json</c> and safetensors weights.</summary>
+public static class PretrainedModels
+{
+    private const string ConfigName = "config.json";
+
+    /// <summary>Loads a decoder-only language model.</summary>
+    /// <param name="folder">The checkpoint.</param>
+    /// <param name="device">Where its parameters live; CPU when null.</param>
+    /// <param name="dtype">Their dtype, whatever the file's.</param>
+    /// <exception cref="DfpoException">A missing or broken file, an unknown <c>model_type</c>, a missing, surplus or misshapen tensor.</exception>
+    public static CausalLM LoadCausalLM(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        var model = new Gpt2LMHeadModel(ReadGpt2Config(folder), device, dtype);
+        return Load(model, folder, optional: name => name is "lm_head.weight");
+    }
+
+    /// <summary>Loads a sequence classifier; see <see cref="LoadCausalLM"/>.</summary>
+    public static Gpt2ForSequenceClassification LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        var model = new Gpt2ForSequenceClassification(ReadGpt2Config(folder), device, dtype);
+        return Load(model, folder, optional: _ => false);
+    }
+
+    /// <summary>Reads a folder's configuration; only <c>model_type</c> gpt2 is known.</summary>
+    public static Gpt2Config ReadGpt2Config(string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors.");
+        var path = Path.Combine(folder, ConfigName);
+        var json = HfConfigReader.ReadFile(path);
+        var type = new HfConfigReader(json, path).Text("model_type", "");
+        if (type != "gpt2")
+            throw new DfpoException("model/unknown-type", $"'{path}': model_type '{type}' is not supported; 'gpt2' is.");
+        return Gpt2Config.Parse(json, path);
+    }
+
+    /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c> so that HF's transformers loads them: same keys, dtypes and fields.</summary>
+    /// <param name="folder">Created when absent; existing files are replaced whole.</param>
+    /// <param name="model">A GPT-2 language model or classifier.</param>
+    /// <param name="dtype">Dtype of the saved weights.</param>
+    public static void Save(string folder, nn.Module model, ScalarType dtype)
+    {
+        Directory.CreateDirectory(folder);
+        var (config, architecture) = model switch
+        {
+            Gpt2LMHeadModel lm => (lm.Config, "GPT2LMHeadModel"),
+            Gpt2ForSequenceClassification classifier => (classifier.Config, "GPT2ForSequenceClassification"),
+            _ => throw new ArgumentException($"{model.GetName()} has no checkpoint layout.", nameof(model)),
+        };
+        using (NewDisposeScope())
+        using (no_grad())
+            SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolder.WeightsName), model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(dtype)));
+        WriteJson(Path.Combine(folder, ConfigName), config.ToJson(architecture, Dtypes.TorchName(dtype)));
+    }
+
+    /// <summary>Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.</summary>
+    /// <param name="model">Receives the values.</param>
+    /// <param name="weights">An open checkpoint.</param>
+    /// <param name="optional">Names in the file that the model may lack.</param>
+    /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>, <c>checkpoint/unknown-tensor</c> or <c>checkpoint/shape</c>.</exception>
+    public static void LoadWeights(nn.Module model, CheckpointFolder weights, Func<string, bool> optional)
+    {
+        const string Body = "transformer.";
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var bare = !weights.Names.Any(name => name.StartsWith(Body, StringComparison.Ordinal));
+        var unused = weights.Names.Where(name => !IsCausalBuffer(name)).ToHashSet();
+        foreach (var (name, parameter) in model.named_parameters())
+        {
+            var key = bare && name.StartsWith(Body, StringComparison.Ordinal) ? name[Body.Length..] : name;
+            var entry = weights.Entry(key);
+            if (!entry.Shape.SequenceEqual(parameter.shape))
+                throw new DfpoException("checkpoint/shape",
+                    $"Checkpoint '{weights.Path}': tensor '{key}' has shape [{string.Join(", ", entry.Shape)}], the model that config.json describes needs [{string.Join(", ", parameter.shape)}].");
+            parameter.copy_(weights.Get(key));
+            unused.Remove(key);
+        }
+        if (unused.FirstOrDefault(name => !optional(name)) is { } surplus)
+            throw new DfpoException("checkpoint/unknown-tensor", $"Checkpoint '{weights.Path}' holds tensor '{surplus}', which the model that config.json describes does not have.");
+    }
+
+    private static T Load<T>(T model, string folder, Func<string, bool> optional) where T : nn.Module
+    {
+        try
+        {
+            using var weights = CheckpointFolder.Open(folder);
+            LoadWeights(model, weights, optional);
+            model.eval();
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Constant masks that the hub's GPT-2 files carry among the weights.</summary>
+    private static bool IsCausalBuffer(string name) =>
+        name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
+
+    private static void WriteJson(string path, JsonObject json)
+    {
+        var partial = path + ".partial";
+        File.WriteAllText(partial, json.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n");
+        File.Move(partial, path, overwrite: true);
+    }
+}
