@@ -1,0 +1,32 @@
+namespace DfPO.Rollout;
+
+/// <summary>A continuation and what is known of each of its tokens; all arrays are as long as <see cref="Tokens"/>.</summary>
+public sealed record GeneratedSequence
+{
+    /// <summary>The prompt's token ids, without padding.</summary>
+    public required int[] PromptTokens { get; init; }
+
+    /// <summary>The continuation's token ids, the end-of-text token included when it was drawn.</summary>
+    public required int[] Tokens { get; init; }
+
+    /// <summary><c>log pi_theta(a|s)</c> of the full, unmasked, temperature-1 softmax, in nats.</summary>
+    public required float[] Logprobs { get; init; }
+
+    /// <summary>Log-probability under the distribution that was sampled (masked, filtered, tempered, renormalised).</summary>
+    public required float[] SamplingLogprobs { get; init; }
+
+    /// <summary><c>log pi_0(a|s)</c> of the reference model; empty when the engine has none.</summary>
+    public required float[] ReferenceLogprobs { get; init; }
+
+    /// <summary><c>KL(pi_theta || pi_0)</c> over the vocabulary at each state; empty without a reference model.</summary>
+    public required float[] StateKl { get; init; }
+
+    /// <summary>Probability <c>Z</c> that the mask retained at each step; 1 where no mask applied or it was skipped; empty without a reference model.</summary>
+    public required float[] RetainedMass { get; init; }
+
+    /// <summary>Steps at which the mask was skipped.</summary>
+    public int SkippedMasks { get; init; }
+
+    /// <summary>Whether the end-of-text token ended it, rather than the length limit.</summary>
+    public bool Finished { get; init; }
+}

@@ -1,0 +1,54 @@
+using DfPO.Models;
+using DfPO.Models.Policies;
+
+namespace DfPO.Rollout;
+
+/// <summary>How continuations are drawn. Order of the filters: minimum length, KL mask, temperature, top-k, top-p.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>Most tokens of a continuation, at least 1.</summary>
+    public int MaxNewTokens { get; init; } = 48;
+
+    /// <summary>The end-of-text token is forbidden before so many tokens; 0 to <see cref="MaxNewTokens"/>.</summary>
+    public int MinNewTokens { get; init; }
+
+    /// <summary>Divides the logits; greater than 0.</summary>
+    public float Temperature { get; init; } = 1;
+
+    /// <summary>Keeps the k most likely tokens; 0 keeps all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Keeps the smallest set of tokens whose probability reaches p; in (0, 1], 1 keeps all.</summary>
+    public float TopP { get; init; } = 1;
+
+    /// <summary>The distribution that is sampled.</summary>
+    public DecodingPolicy Policy { get; init; }
+
+    /// <summary>Threshold of the KL mask.</summary>
+    public KlMaskRule MaskRule { get; init; }
+
+    /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0.</summary>
+    public float Tolerance { get; init; }
+
+    /// <summary>The mask is skipped, and counted, at a step where it would retain less probability than this.</summary>
+    public float MassFloor { get; init; } = 1e-3f;
+
+    /// <summary>Checks every field.</summary>
+    /// <exception cref="DfpoException"><c>generation/options</c>, naming the field.</exception>
+    public GenerationOptions Checked()
+    {
+        static void Require(bool holds, string field, string rule)
+        {
+            if (!holds)
+                throw new DfpoException("generation/options", $"Generation option '{field}' must be {rule}.");
+        }
+        Require(MaxNewTokens >= 1, "max-new-tokens", "at least 1");
+        Require(MinNewTokens >= 0 && MinNewTokens <= MaxNewTokens, "min-new-tokens", "between 0 and max-new-tokens");
+        Require(float.IsFinite(Temperature) && Temperature > 0, "temperature", "greater than 0");
+        Require(TopK >= 0, "top-k", "at least 0 (0 keeps every token)");
+        Require(TopP is > 0 and <= 1, "top-p", "greater than 0 and at most 1");
+        Require(float.IsFinite(Tolerance) && Tolerance >= 0, "tolerance", "at least 0");
+        Require(MassFloor is >= 0 and < 1, "mass-floor", "at least 0 and below 1");
+        return this;
+    }
+}
