@@ -1,1 +1,3 @@
-System.Console.WriteLine(TorchSharp.torch.__version__);
+using DfPO.Host.Commands;
+
+return await CommandLine.Invoke(args);

@@ -66,8 +66,9 @@ public static class PretrainedModels
     /// <param name="model">Receives the values.</param>
     /// <param name="weights">An open checkpoint.</param>
     /// <param name="optional">Names in the file that the model may lack.</param>
+    /// <param name="fresh">Parameters of the model that the file may lack, such as a new head; none when null.</param>
     /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>, <c>checkpoint/unknown-tensor</c> or <c>checkpoint/shape</c>.</exception>
-    public static void LoadWeights(nn.Module model, CheckpointFolder weights, Func<string, bool> optional)
+    public static void LoadWeights(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh = null)
     {
         const string Body = "transformer.";
         using var scope = NewDisposeScope();
@@ -76,6 +77,8 @@ public static class PretrainedModels
         var unused = weights.Names.Where(name => !IsCausalBuffer(name)).ToHashSet();
         foreach (var (name, parameter) in model.named_parameters())
         {
+            if (fresh?.Invoke(name) == true && !weights.Names.Contains(name))
+                continue;
             var key = bare && name.StartsWith(Body, StringComparison.Ordinal) ? name[Body.Length..] : name;
             var entry = weights.Entry(key);
             if (!entry.Shape.SequenceEqual(parameter.shape))

@@ -16,6 +16,7 @@ public sealed class AdamW : IDisposable
             torch._fused_adamw_(params, grads, exp_avgs, exp_avg_sqs, [], steps, lr=lr, beta1=beta1, beta2=beta2,
                                 weight_decay=weight_decay, eps=eps, amsgrad=False, maximize=False)
             return steps[0]
+
         """;
 
     private readonly jit.CompilationUnit _script = jit.compile(FusedStep);

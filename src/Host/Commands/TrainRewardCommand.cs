@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.Globalization;
+using DfPO.Learner.Supervised;
+using DfPO.Models;
+using DfPO.Models.Checkpoints;
+using DfPO.Models.Gpt2;
+using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Corpora;
+using static TorchSharp.torch;
+
+namespace DfPO.Host.Commands;
+
+/// <summary><c>train-reward</c>: a sequence classifier on the body of a language model, on any labelled text.</summary>
+internal static class TrainRewardCommand
+{
+    private const int SnippetWords = 40;
+    private const int ValidationTexts = 2000;
+
+    public static Command Create()
+    {
+        var train = TrainingOptions.Text("--train", "Folder with a sub-folder of .txt files a class, or a .jsonl file with text and label.");
+        var test = TrainingOptions.Text("--test", "The same, for the final accuracy.");
+        var body = TrainingOptions.Text("--base", "Language-model checkpoint whose body and tokenizer are taken over.");
+        var output = TrainingOptions.Text("--output", "Checkpoint folder to write; its state is resumed from <output>.state.");
+        var training = new TrainingOptions();
+        var command = new Command("train-reward", "Train a sequence classifier for rewards. Example: dfpo train-reward --train imdb/train --test imdb/test --base my-lm --output my-reward --steps 1500 --learning-rate 3e-4 --bf16")
+            { train, test, body, output };
+        training.AddTo(command);
+        command.SetAction((result, cancellation) => Task.Run(() =>
+            Run(result.GetValue(train)!, result.GetValue(test)!, result.GetValue(body)!, result.GetValue(output)!, training.Read(result), cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(string trainPath, string testPath, string body, string output, SupervisedOptions options, CancellationToken cancellation)
+    {
+        var tokenizer = Gpt2Tokenizer.Load(body);
+        LabeledCorpus train = LabeledCorpus.Read(trainPath), test = LabeledCorpus.Read(testPath);
+        if (!train.Labels.SequenceEqual(test.Labels))
+            throw new DfpoException("corpus/labels", $"'{trainPath}' and '{testPath}' do not have the same classes.");
+        LabeledTokens[] examples = [.. train.Texts.Select(text => new LabeledTokens(tokenizer.Encode(text.Text), text.Label))];
+        var order = CounterRandom.Permutation(examples.Length, options.Seed);
+        var held = Math.Min(ValidationTexts, examples.Length / 10);
+        LabeledTokens[] Pick(IEnumerable<int> indices) => [.. indices.Select(i => examples[i])];
+
+        using var model = new Gpt2ForSequenceClassification(PretrainedModels.ReadGpt2Config(body) with { Labels = train.Labels });
+        model.Initialise(options.Seed);
+        using (var weights = CheckpointFolder.Open(body))
+            PretrainedModels.LoadWeights(model, weights, _ => true, name => name == "score.weight");
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        ClassifierTrainer.Train(model, Pick(order.Skip(held)), Pick(order.Take(held)), options, output + ".state", p => TrainingOptions.Print(p, "held-out accuracy"), cancellation);
+        PretrainedModels.Save(output, model, ScalarType.BFloat16);
+        Gpt2TokenizerFiles.Copy(body, output);
+        LabeledTokens[] Encode(Func<string, string> cut) => [.. test.Texts.Select(text => new LabeledTokens(tokenizer.Encode(cut(text.Text)), text.Label))];
+        var whole = ClassifierTrainer.Accuracy(model, Encode(text => text), options.BlockSize);
+        var snippets = ClassifierTrainer.Accuracy(model, Encode(text => string.Join(' ', text.Split(' ').Take(SnippetWords))), options.BlockSize);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"test accuracy {whole:F4} on {test.Texts.Count} whole texts, {snippets:F4} on their first {SnippetWords} words; {clock.Elapsed.TotalMinutes:F1} minutes; saved in {output}"));
+        return 0;
+    }
+}
