@@ -1,0 +1,115 @@
+using DfPO.Learner;
+using DfPO.Rollout;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>An experiment, as its HOCON file describes it. Keys are these names in kebab-case.</summary>
+public sealed record ExperimentConfig
+{
+    /// <summary>Name of the experiment, which starts its runs' folder names.</summary>
+    public string Name { get; init; } = "experiment";
+
+    /// <summary>Seed of everything random.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Training iterations: rollout, reward, update.</summary>
+    public int Iterations { get; init; } = 50;
+
+    /// <summary>Models.</summary>
+    public ModelOptions Model { get; init; } = new();
+
+    /// <summary>Prompts and reward.</summary>
+    public TaskOptions Task { get; init; } = new();
+
+    /// <summary>Generation of training data.</summary>
+    public RolloutOptions Rollout { get; init; } = new();
+
+    /// <summary>The update.</summary>
+    public LearnerOptions Learner { get; init; } = new();
+
+    /// <summary>Validation and test.</summary>
+    public EvaluationOptions Evaluation { get; init; } = new();
+
+    /// <summary>Resumable state.</summary>
+    public CheckpointOptions Checkpoint { get; init; } = new();
+}
+
+/// <summary>The policy and what it runs on.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>Checkpoint folder that training starts from; also <c>pi_0</c>, and the value model's trunk.</summary>
+    public string Policy { get; init; } = "";
+
+    /// <summary>Precision of generation: <c>float32</c> or <c>bfloat16</c>.</summary>
+    public string Dtype { get; init; } = "float32";
+
+    /// <summary>Device of the learner: <c>cpu</c>, <c>cuda:0</c>, ...</summary>
+    public string Device { get; init; } = "cpu";
+}
+
+/// <summary>Prompts and reward.</summary>
+public sealed record TaskOptions
+{
+    /// <summary>Training prompts, a .jsonl file.</summary>
+    public string TrainPrompts { get; init; } = "";
+
+    /// <summary>Prompts of model selection.</summary>
+    public string ValidationPrompts { get; init; } = "";
+
+    /// <summary>Prompts of the before/after table.</summary>
+    public string TestPrompts { get; init; } = "";
+
+    /// <summary>Longest prompt in tokens; longer ones lose their beginning (as in RL4LMs).</summary>
+    public int MaxPromptTokens { get; init; } = 64;
+
+    /// <summary>Checkpoint folder of the classifier that rewards.</summary>
+    public string RewardModel { get; init; } = "";
+
+    /// <summary>The class whose probability is the reward.</summary>
+    public string RewardLabel { get; init; } = "pos";
+}
+
+/// <summary>Generation of training data.</summary>
+public sealed record RolloutOptions
+{
+    /// <summary>Prompts an iteration (paper: batch 16); with masked behaviour each is continued twice.</summary>
+    public int PromptsPerIteration { get; init; } = 16;
+
+    /// <summary>Prompts a work unit, the quantum of determinism; must divide <see cref="PromptsPerIteration"/>.</summary>
+    public int UnitSize { get; init; } = 16;
+
+    /// <summary>Rollout engines in this process.</summary>
+    public int Workers { get; init; } = 1;
+
+    /// <summary>Devices of those engines, in turn.</summary>
+    public IReadOnlyList<string> Devices { get; init; } = ["cpu"];
+
+    /// <summary>Torch threads an engine; engines side by side beat threads inside one.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>How continuations are drawn; policy, mask rule and tolerance follow from the objective.</summary>
+    public GenerationOptions Generation { get; init; } = new();
+
+    /// <summary>A unit not returned in this time is handed out again.</summary>
+    public TimeSpan UnitTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>A unit that fails or times out this often stops the run.</summary>
+    public int MaxAttempts { get; init; } = 3;
+}
+
+/// <summary>Validation and test.</summary>
+public sealed record EvaluationOptions
+{
+    /// <summary>Iterations between validations; the best one's weights are tested at the end.</summary>
+    public int Every { get; init; } = 5;
+
+    /// <summary>Continuations shown side by side at the end.</summary>
+    public int Samples { get; init; } = 3;
+}
+
+/// <summary>Resumable state.</summary>
+public sealed record CheckpointOptions
+{
+    /// <summary>Iterations between checkpoints.</summary>
+    public int Every { get; init; } = 1;
+}

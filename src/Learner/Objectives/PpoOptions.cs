@@ -1,0 +1,14 @@
+namespace DfPO.Learner.Objectives;
+
+/// <summary>PPO's own hyper-parameters.</summary>
+public sealed record PpoOptions
+{
+    /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
+    public double KlCoefficient { get; init; } = 0.1;
+
+    /// <summary>Target of the adaptive controller, nats a token; 0 keeps the coefficient fixed.</summary>
+    public double TargetKl { get; init; }
+
+    /// <summary>Whether advantages are centred and scaled by their standard deviation in each minibatch.</summary>
+    public bool NormalizeAdvantages { get; init; } = true;
+}

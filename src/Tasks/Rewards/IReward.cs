@@ -1,0 +1,14 @@
+namespace DfPO.Tasks.Rewards;
+
+/// <summary>A prompt and what the policy made of it, as text.</summary>
+/// <param name="Prompt">The prompt's text.</param>
+/// <param name="Continuation">The continuation's text, to be appended without a separator.</param>
+public sealed record PromptContinuation(string Prompt, string Continuation);
+
+/// <summary>Scores texts in batches. Not thread-safe: a reward worker owns one.</summary>
+public interface IReward : IDisposable
+{
+    /// <summary>One finite score a text, in the order given.</summary>
+    /// <exception cref="DfPO.Models.DfpoException"><c>reward/not-finite</c>: the reward gave NaN or infinity.</exception>
+    IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts);
+}
