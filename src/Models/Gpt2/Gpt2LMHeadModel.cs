@@ -50,6 +50,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
     /// <inheritdoc/>
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
+        // An embedding hands out a new wrapper of its weight each time.
+        using var scope = NewDisposeScope();
         var weight = transformer.wte.weight!;
         return new KeyValueCache(Config.NLayer, batch, Config.NHead, capacity, Config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
     }
@@ -61,8 +63,9 @@ public sealed class Gpt2LMHeadModel : CausalLM
         transformer.Initialise(generator);
         if (lm_head is null)
             return;
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var drawn = randn(lm_head.weight!.shape, generator: generator) * Config.InitializerRange;
+        var drawn = randn(lm_head.weight!.shape, generator: generator) * Config.InitializerRange;
         lm_head.weight!.copy_(drawn);
     }
 }
