@@ -85,21 +85,4 @@ public static class ClassifierTrainer
         var lengths = tensor(batch.Select(row => (long)row.Tokens.Length).ToArray(), device: device);
         return (model.Logits(tensor(ids, [batch.Length, time], device: device), lengths), tensor(batch.Select(row => (long)row.Label).ToArray(), device: device));
     }
-
-    /// <summary>Index of the n-th draw: a fresh permutation an epoch, without replacement within it.</summary>
-    private sealed class EpochOrder(int count, ulong seed)
-    {
-        private (ulong Epoch, int[] Order) _current = (0, CounterRandom.Permutation(count, seed));
-
-        public int this[ulong draw]
-        {
-            get
-            {
-                var epoch = draw / (ulong)count;
-                if (epoch != _current.Epoch)
-                    _current = (epoch, CounterRandom.Permutation(count, seed + epoch));
-                return _current.Order[draw % (ulong)count];
-            }
-        }
-    }
 }

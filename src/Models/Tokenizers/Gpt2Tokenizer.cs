@@ -40,6 +40,8 @@ public sealed partial class Gpt2Tokenizer
             var ids = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(vocabulary)) ?? [];
             if (!ids.TryGetValue(EndOfText, out var eos))
                 throw new DfpoException("tokenizer/corrupt", $"'{vocabulary}' has no token {EndOfText}.");
+            if (!ids.Values.Order().SequenceEqual(Enumerable.Range(0, ids.Count)))
+                throw new DfpoException("tokenizer/corrupt", $"'{vocabulary}': the ids must be 0 to {ids.Count - 1}, each once.");
             var options = new BpeOptions(ids)
             {
                 Merges = File.ReadLines(merges).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)),
@@ -53,6 +55,19 @@ public sealed partial class Gpt2Tokenizer
             throw new DfpoException("tokenizer/corrupt", $"The tokenizer in '{folder}' cannot be read ({e.Message}): vocab.json and merges.txt must belong together.", e);
         }
     }
+
+    /// <summary>Refuses a model whose embedding is too small for these ids; one with spare rows is fine.</summary>
+    /// <param name="embeddingRows">Rows of the model's embedding.</param>
+    /// <exception cref="DfpoException"><c>tokenizer/mismatch</c>.</exception>
+    public void CheckFits(int embeddingRows)
+    {
+        if (VocabularySize > embeddingRows)
+            throw new DfpoException("tokenizer/mismatch",
+                $"The tokenizer in '{Folder}' has {VocabularySize} tokens but the model's embedding has {embeddingRows} rows: take the tokenizer that the model was trained with.");
+    }
+
+    /// <inheritdoc cref="CheckFits(int)"/>
+    public void CheckFits(CausalLM model) => CheckFits(model.VocabularySize);
 
     /// <summary>Token ids of a text, without special tokens.</summary>
     public int[] Encode(string text) => [.. _bpe.EncodeToIds(text)];

@@ -1,0 +1,89 @@
+using DfPO.Models;
+using DfPO.Models.Gpt2;
+using DfPO.Models.Tokenizers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Tasks.Rewards;
+
+/// <summary>The probability that a sequence classifier gives to one of its labels, for prompt and continuation read as one text.</summary>
+/// <remarks>Of a text longer than the classifier's positions the last tokens count. The reward of RL4LMs' text continuation task.</remarks>
+public sealed class ClassifierReward : IReward
+{
+    private readonly Gpt2ForSequenceClassification _model;
+    private readonly Gpt2Tokenizer _tokenizer;
+    private readonly int _label;
+    private readonly int _batchSize;
+
+    private ClassifierReward(Gpt2ForSequenceClassification model, Gpt2Tokenizer tokenizer, int label, int batchSize) =>
+        (_model, _tokenizer, _label, _batchSize) = (model, tokenizer, label, batchSize);
+
+    /// <summary>Loads classifier and tokenizer from a checkpoint folder.</summary>
+    /// <param name="folder">Holds <c>config.json</c>, the weights, <c>vocab.json</c> and <c>merges.txt</c>.</param>
+    /// <param name="label">One of the names in the configuration's <c>id2label</c>.</param>
+    /// <param name="device">Where the classifier runs; CPU when null.</param>
+    /// <param name="bf16">Whether its matrix products are taken in bfloat16; weights and scores stay float32.</param>
+    /// <param name="batchSize">Most texts of one pass, at least 1.</param>
+    /// <exception cref="DfpoException"><c>reward/label</c>: the classifier knows no such label; or what loading a model or tokenizer gives.</exception>
+    public static ClassifierReward Load(string folder, string label, Device? device = null, bool bf16 = false, int batchSize = 32)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        var labels = PretrainedModels.ReadGpt2Config(folder).Labels;
+        var id = labels.ToList().IndexOf(label);
+        if (id < 0)
+            throw new DfpoException("reward/label",
+                $"The classifier '{folder}' has no label '{label}': {(labels.Count == 0 ? "its config.json has no id2label" : $"choose one of '{string.Join("', '", labels)}'")}.");
+        var tokenizer = Gpt2Tokenizer.Load(folder);
+        var model = PretrainedModels.LoadSequenceClassifier(folder, device);
+        try
+        {
+            tokenizer.CheckFits(model.Config.VocabSize);
+            model.Precision.MatmulDtype = bf16 ? ScalarType.BFloat16 : null;
+            return new ClassifierReward(model, tokenizer, id, batchSize);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts)
+    {
+        using var _ = no_grad();
+        int[][] tokens = [.. texts.Select(Tokens)];
+        var scores = new float[texts.Count];
+        // Neighbours in length share a batch, so that little of it is padding.
+        foreach (var rows in Enumerable.Range(0, texts.Count).OrderBy(row => tokens[row].Length).Chunk(_batchSize))
+            foreach (var (row, probability) in rows.Zip(Probabilities([.. rows.Select(row => tokens[row])])))
+                scores[row] = float.IsFinite(probability)
+                    ? probability
+                    : throw new DfpoException("reward/not-finite", $"The classifier '{_tokenizer.Folder}' gave {probability} for text {row} of the batch: check its weights.");
+        return scores;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _model.Dispose();
+
+    private int[] Tokens(PromptContinuation text)
+    {
+        var tokens = _tokenizer.Encode(text.Prompt + text.Continuation);
+        // A classifier needs something to read, even of an empty text.
+        return tokens.Length == 0 ? [_tokenizer.EosTokenId] : tokens[^Math.Min(tokens.Length, _model.Config.NPositions)..];
+    }
+
+    private float[] Probabilities(int[][] batch)
+    {
+        using var scope = NewDisposeScope();
+        var time = batch[^1].Length;
+        var ids = new long[batch.Length * time];
+        foreach (var (row, tokens) in batch.Index())
+            for (var t = 0; t < tokens.Length; t++)
+                ids[row * time + t] = tokens[t];
+        var device = _model.parameters().First().device;
+        var lengths = tensor(batch.Select(tokens => (long)tokens.Length).ToArray(), device: device);
+        var logits = _model.Logits(tensor(ids, [batch.Length, time], device: device), lengths);
+        return logits.to(ScalarType.Float32).softmax(1).select(1, _label).cpu().data<float>().ToArray();
+    }
+}
