@@ -6,9 +6,9 @@ using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
-using DfPO.Models.Devices;
 using DfPO.Tasks.Rewards;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -23,19 +23,20 @@ public static class ExperimentHost
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Runs an experiment to its end.</summary>
+    /// <param name="options">Where to listen, and how many workers to start here.</param>
     /// <param name="config">A validated experiment.</param>
-    /// <param name="node">Where to listen.</param>
-    /// <param name="runFolder">Folder of the run; its newest state, if any, is resumed.</param>
+    /// <param name="folder">Folder of the run; its newest state, if any, is resumed.</param>
     /// <param name="observer">Sees progress.</param>
-    /// <param name="listening">Told the address to join, once the cluster stands.</param>
+    /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Ends the run after the step in hand, with a resumable state.</param>
-    public static async Task<ExperimentResult> Run(ExperimentConfig config, NodeOptions node, string runFolder, IExperimentObserver observer, Action<string> listening, CancellationToken cancellation)
+    public static async Task<ExperimentResult> Run(RunOptions options, ExperimentConfig config, RunFolder folder, IExperimentObserver observer, HostTelemetry telemetry, CancellationToken cancellation)
     {
+        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort };
         var address = node.Checked();
         var store = new WeightsStore();
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, node.BulkPort));
-        builder.AddDfpoNode("learner");
+        builder.AddDfpoNode(telemetry);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], join: null));
         await using var app = builder.Build();
         app.MapWeights(store, new Dictionary<string, string> { ["policy"] = config.Model.Policy, ["reward"] = config.Task.RewardModel });
@@ -50,9 +51,9 @@ public static class ExperimentHost
                 joining.CancelAfter(s_joinTimeout);
                 await cluster.JoinAsync(cluster.SelfAddress, joining.Token);
             }
-            listening($"{cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}");
-            var experiment = system.ActorOf(ExperimentActor.Props(config, store, observer, runFolder), ExperimentProtocol.ActorName);
-            var workers = StartWorkers(system, config);
+            Console.Error.WriteLine($"dfpo: more workers join with: dfpo worker --join {cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}");
+            var experiment = system.ActorOf(ExperimentActor.Props(config, store, observer, folder.Path), ExperimentProtocol.ActorName);
+            var workers = StartWorkers(system, config, options.LocalWorkers ?? config.Rollout.Workers);
             var running = experiment.Ask<ExperimentResult>(new ExperimentProtocol.RunExperiment(cancellation), Timeout.InfiniteTimeSpan);
             await Task.WhenAny(running, BrokenWorker(workers));
             if (!running.IsCompleted)
@@ -69,7 +70,7 @@ public static class ExperimentHost
         }
     }
 
-    private static Task<Exception?>[] StartWorkers(ActorSystem system, ExperimentConfig config)
+    private static Task<Exception?>[] StartWorkers(ActorSystem system, ExperimentConfig config, int rolloutWorkers)
     {
         Task<Exception?> Start(string role, int index, string device, Func<IUnitExecutor> create)
         {
@@ -81,10 +82,10 @@ public static class ExperimentHost
         var devices = config.Rollout.Devices;
         return
         [
-            .. Enumerable.Range(0, config.Rollout.Workers).Select(i => Start(ClusterRoles.Rollout, i, devices[i % devices.Count],
+            .. Enumerable.Range(0, rolloutWorkers).Select(i => Start(ClusterRoles.Rollout, i, devices[i % devices.Count],
                 () => new RolloutExecutor(config.Model.Policy, devices[i % devices.Count], config.Model.Dtype))),
             .. Enumerable.Range(0, config.Rollout.RewardWorkers).Select(i => Start(ClusterRoles.Reward, i, "cpu",
-                () => new RewardExecutor(new ClassifierReward(config.Task.RewardModel, config.Task.RewardLabel, TorchDevices.Parse("cpu"))))),
+                () => new RewardExecutor(ClassifierReward.Load(config.Task.RewardModel, config.Task.RewardLabel)))),
         ];
     }
 

@@ -11,13 +11,13 @@ namespace DfPO.Host.Composition;
 internal static class NodeExtensions
 {
     /// <summary>Logging to stderr, telemetry when asked for, and no lifetime of its own: the command line owns Ctrl-C.</summary>
-    public static void AddDfpoNode(this IHostApplicationBuilder builder, string role)
+    public static void AddDfpoNode(this IHostApplicationBuilder builder, HostTelemetry telemetry)
     {
         builder.Logging.ClearProviders();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.AddDfpoTelemetry(role);
+        telemetry.AddTo(builder.Logging);
         builder.Services.AddSingleton<IHostLifetime, CommandLineLifetime>();
     }
 
