@@ -1,0 +1,82 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using DfPO.Host.Generation;
+using DfPO.Host.Runs;
+using DfPO.Host.Telemetry;
+using DfPO.Models;
+using DfPO.Models.Policies;
+using DfPO.Tasks.Prompts;
+
+namespace DfPO.Host.Commands;
+
+/// <summary><c>generate</c>: continues prompts with a checkpoint.</summary>
+internal static class GenerateCommand
+{
+    public static Command Create()
+    {
+        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder, such as the best/ of a run." };
+        var prompt = new Option<string[]>("--prompt") { Description = "A prompt; may be repeated." };
+        var file = Options.Optional<string>("--file", "Prompts: a .jsonl file with id and text, or a text file with one a line. Without --prompt and --file they are read from stdin.");
+        var policy = Options.Policy("What is sampled: the policy itself, or masked by the reference: negative (pi-) or positive (pi+).");
+        var reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0, which the masked policies need.");
+        var json = new Option<bool>("--json") { Description = "One JSON object a prompt." };
+        var sampling = new SamplingOptions();
+        var command = new Command("generate", """
+            Continue prompts with a checkpoint. Examples:
+              dfpo generate models/imdb-tiny/policy --prompt "This film was"
+              dfpo generate runs/NAME/best --reference models/imdb-tiny/policy --policy negative --file prompts.txt --json
+            """) { checkpoint, prompt, file, policy, reference, json };
+        sampling.AddTo(command);
+        command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), CancellationToken.None));
+        return command;
+
+        int Run(ParseResult result, CancellationToken cancellation)
+        {
+            var options = sampling.Generation(result) with { Policy = Options.ParsePolicy(result.GetValue(policy)!) };
+            var pi0 = result.GetValue(reference);
+            if (options.Policy != DecodingPolicy.Policy && pi0 is null)
+                throw new DfpoException("usage/reference", $"--policy {MetricNames.Of(options.Policy)} masks the policy by the reference model: give its checkpoint folder with --reference.");
+            var prompts = PromptSource.Read(result.GetValue(prompt) ?? [], result.GetValue(file));
+            using var telemetry = HostTelemetry.Start("generate");
+            var (seed, dtype, device, batch) = sampling.Engine(result);
+            using var generator = TextGenerator.Load(checkpoint: result.GetValue(checkpoint)!, pi0, device, dtype);
+            foreach (var continuation in generator.Generate(prompts, options, seed, batch, null, cancellation))
+                Console.WriteLine(result.GetValue(json) ? Line(continuation).ToJsonString(JsonLinesFile.Format) : continuation.Prompt.Text + continuation.Text + "\n");
+            return 0;
+        }
+    }
+
+    private static JsonObject Line(Continuation continuation) => new()
+    {
+        ["id"] = continuation.Prompt.Id,
+        ["prompt"] = continuation.Prompt.Text,
+        ["continuation"] = continuation.Text,
+        ["tokens"] = continuation.Sequence.Tokens.Length,
+        ["finished"] = continuation.Sequence.Finished,
+    };
+}
+
+/// <summary>Where the prompts of a command come from.</summary>
+internal static class PromptSource
+{
+    public static IReadOnlyList<Prompt> Read(IReadOnlyList<string> prompts, string? file)
+    {
+        if (prompts.Count > 0 && file is not null)
+            throw new DfpoException("usage/prompts", "Give prompts with --prompt or with --file, not both.");
+        if (file is not null && file.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
+            return PromptSet.Read(file).Prompts;
+        if (file is not null && !File.Exists(file))
+            throw new DfpoException("prompts/missing", $"Prompt file '{file}' does not exist.");
+        if (prompts.Count == 0 && file is null && !Console.IsInputRedirected)
+            throw new DfpoException("usage/prompts", "There is no prompt: give --prompt, --file, or lines on stdin.");
+        var texts = prompts.Count > 0 ? prompts : file is not null ? File.ReadLines(file) : Lines(Console.In);
+        Prompt[] read = [.. texts.Where(text => text.Trim().Length > 0).Select((text, index) => new Prompt($"prompt-{index + 1}", text))];
+        return read.Length > 0 ? read : throw new DfpoException("usage/prompts", "There is no prompt: every line is blank.");
+    }
+
+    private static IEnumerable<string> Lines(TextReader reader)
+    {
+        while (reader.ReadLine() is { } line)
+            yield return line;
+    }
+}

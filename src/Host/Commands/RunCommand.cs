@@ -1,0 +1,74 @@
+using System.CommandLine;
+using DfPO.Host.Composition;
+using DfPO.Host.Configuration;
+using DfPO.Host.Reporting;
+using DfPO.Host.Runs;
+using DfPO.Host.Telemetry;
+using DfPO.Models;
+
+namespace DfPO.Host.Commands;
+
+/// <summary><c>run</c>: an experiment from its first iteration, or from where it stopped, to its before/after table.</summary>
+internal static class RunCommand
+{
+    private static readonly RunOptions s_defaults = new();
+
+    public static Command Create()
+    {
+        var experiment = new Argument<string?>("experiment") { Description = $"HOCON file of the experiment; without it {ExperimentFile.Default}.", Arity = ArgumentArity.ZeroOrOne };
+        var settings = Options.Settings();
+        var resume = Options.Optional<string>("--resume", "Folder of a run to go on with.");
+        var runs = Options.Of("--runs-dir", "Folder that the run's folder is made in.", s_defaults.RunsDirectory);
+        var json = new Option<bool>("--json") { Description = "One JSON object a line on stdout." };
+        var quiet = new Option<bool>("--quiet") { Description = "Only the final report." };
+        var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
+        var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
+        var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
+        var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers; 0 waits for others to join.");
+        workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
+        var command = new Command("run", """
+            Run an experiment. Examples:
+              dfpo run
+              dfpo run hocon/experiments/imdb-tiny-ppo.conf --set iterations=20
+              dfpo run --resume runs/imdb-tiny-20260101-120000
+            """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, workers };
+        command.SetAction((result, cancellation) => Run(result.GetValue(experiment), result.GetValue(settings) ?? [], new RunOptions
+        {
+            Resume = result.GetValue(resume),
+            RunsDirectory = result.GetValue(runs)!,
+            Json = result.GetValue(json),
+            Quiet = result.GetValue(quiet),
+            Host = result.GetValue(host)!,
+            Port = result.GetValue(port),
+            BulkPort = result.GetValue(bulk),
+            LocalWorkers = result.GetValue(workers),
+        }, cancellation));
+        return command;
+    }
+
+    /// <summary>The default experiment with default options.</summary>
+    public static Task<int> RunDefault(CancellationToken cancellation) => Run(null, [], s_defaults, cancellation);
+
+    private static async Task<int> Run(string? experiment, string[] settings, RunOptions options, CancellationToken cancellation)
+    {
+        if (options.Resume is not null && experiment is not null)
+            throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
+        var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
+        var config = ExperimentFile.Load(folder?.Config ?? experiment ?? ExperimentFile.Default, settings);
+        folder ??= RunFolder.Create(options.RunsDirectory, config);
+        using var telemetry = HostTelemetry.Start("run");
+        var display = Displays.Create(options, folder.Path);
+        using var live = display as IDisposable;
+        try
+        {
+            await ExperimentHost.Run(options, config, folder, new CompositeObserver(Console.Error, new RunRecorder(folder), display), telemetry, cancellation);
+            return 0;
+        }
+        catch (OperationCanceledException)
+        {
+            live?.Dispose();
+            Console.Error.WriteLine($"dfpo: stopped; go on with: dfpo run --resume {folder.Path}");
+            throw;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+namespace DfPO.Host.Composition;
+
+/// <summary>What <c>dfpo run</c> was told beside the experiment itself.</summary>
+public sealed record RunOptions
+{
+    /// <summary>Folder of a run to go on with; null starts a new one.</summary>
+    public string? Resume { get; init; }
+
+    /// <summary>Folder that new runs' folders are made in.</summary>
+    public string RunsDirectory { get; init; } = "runs";
+
+    /// <summary>One JSON object a line instead of tables.</summary>
+    public bool Json { get; init; }
+
+    /// <summary>Only the final report.</summary>
+    public bool Quiet { get; init; }
+
+    /// <summary>Address that workers reach this process at.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>Port of the cluster; 0 takes a free one.</summary>
+    public int Port { get; init; } = 4053;
+
+    /// <summary>Port of the weight stream; 0 takes a free one.</summary>
+    public int BulkPort { get; init; }
+
+    /// <summary>Rollout workers in this process; null takes the experiment's.</summary>
+    public int? LocalWorkers { get; init; }
+}

@@ -1,0 +1,33 @@
+namespace DfPO.Host.Composition;
+
+/// <summary>What a worker does.</summary>
+public enum WorkerRole
+{
+    /// <summary>Generates continuations.</summary>
+    Rollout,
+
+    /// <summary>Scores them.</summary>
+    Reward,
+}
+
+/// <summary>What <c>dfpo worker</c> was told.</summary>
+public sealed record WorkerOptions
+{
+    /// <summary><c>host:port</c> of a running <c>dfpo run</c>.</summary>
+    public required string Join { get; init; }
+
+    /// <summary>What it does.</summary>
+    public WorkerRole Role { get; init; }
+
+    /// <summary>One engine a device.</summary>
+    public IReadOnlyList<string> Devices { get; init; } = ["cpu"];
+
+    /// <summary>Address that the cluster reaches this process at.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>Port of the cluster; 0 takes a free one.</summary>
+    public int Port { get; init; }
+
+    /// <summary>Torch threads an engine.</summary>
+    public int Threads { get; init; } = 1;
+}

@@ -1,0 +1,38 @@
+using System.Collections;
+using DfPO.Actors.Experiments;
+using DfPO.Models;
+
+namespace DfPO.Host.Configuration;
+
+/// <summary>From a file and its overrides to a checked <see cref="ExperimentConfig"/>.</summary>
+public static class ExperimentFile
+{
+    /// <summary>The experiment that runs when none is named.</summary>
+    public const string Default = "hocon/experiments/imdb-tiny.conf";
+
+    /// <summary>Reads, overrides (environment, then settings), resolves the preset and the paths, binds and checks.</summary>
+    /// <param name="path">The HOCON file, resolved as <see cref="PackageFiles"/> says.</param>
+    /// <param name="settings"><c>key=value</c> texts of <c>--set</c>.</param>
+    /// <exception cref="DfpoException"><c>config/...</c>, naming source, key and fix.</exception>
+    public static ExperimentConfig Load(string path, IEnumerable<string>? settings = null) =>
+        ExperimentValidation.Checked(Bind(path, settings ?? [], Environment.GetEnvironmentVariables(), PackageFiles.Resolve));
+
+    /// <summary>As <see cref="Load"/>, without the checks across keys.</summary>
+    internal static ExperimentConfig Bind(string path, IEnumerable<string> settings, IDictionary environment, Func<string, string> resolve)
+    {
+        var tree = HoconFile.Read(resolve(path)).Under(ConfigOverrides.FromEnvironment(environment)).Under(ConfigOverrides.FromCommandLine(settings));
+        var config = ConfigBinder.Bind<ExperimentConfig>(LearnerPresets.Resolve(tree));
+        string Resolved(string value) => value.Length == 0 ? value : resolve(value);
+        return config with
+        {
+            Model = config.Model with { Policy = Resolved(config.Model.Policy) },
+            Task = config.Task with
+            {
+                TrainPrompts = Resolved(config.Task.TrainPrompts),
+                ValidationPrompts = Resolved(config.Task.ValidationPrompts),
+                TestPrompts = Resolved(config.Task.TestPrompts),
+                RewardModel = Resolved(config.Task.RewardModel),
+            },
+        };
+    }
+}

@@ -1,0 +1,127 @@
+using DfPO.Actors.Experiments;
+using DfPO.Models;
+using DfPO.Models.Policies;
+using DfPO.Rollout;
+
+namespace DfPO.Host.Configuration;
+
+/// <summary>Checks that no single key can make: ranges, sizes that must divide each other, and files that must exist.</summary>
+internal static class ExperimentValidation
+{
+    /// <summary>The configuration itself when all is well.</summary>
+    /// <exception cref="DfpoException"><c>config/range</c>, <c>config/batch</c>, <c>config/conflict</c> or <c>config/path</c>.</exception>
+    public static ExperimentConfig Checked(ExperimentConfig config)
+    {
+        Ranges(config);
+        Generation(config.Rollout.Generation);
+        Batches(config);
+        Paths(config);
+        return config;
+    }
+
+    private static void Ranges(ExperimentConfig config)
+    {
+        Range(config.Name.Length > 0 && config.Name.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.'), "name", config.Name, "letters, digits, '-', '_' and '.', because it names the run's folder");
+        AtLeast(1, config.Iterations, "iterations");
+        Range(config.Model.Dtype is "float32" or "bfloat16", "model.dtype", config.Model.Dtype, "float32 or bfloat16");
+        Device(config.Model.Device, "model.device");
+        AtLeast(1, config.Task.MaxPromptTokens, "task.max-prompt-tokens");
+        Range(config.Task.RewardLabel.Length > 0, "task.reward-label", config.Task.RewardLabel, "the name of a class in the reward model's id2label");
+        var rollout = config.Rollout;
+        AtLeast(1, rollout.PromptsPerIteration, "rollout.prompts-per-iteration");
+        AtLeast(1, rollout.UnitSize, "rollout.unit-size");
+        AtLeast(0, rollout.Workers, "rollout.workers");
+        AtLeast(1, rollout.Threads, "rollout.threads");
+        AtLeast(1, rollout.MaxAttempts, "rollout.max-attempts");
+        Range(rollout.UnitTimeout > TimeSpan.Zero, "rollout.unit-timeout", ConfigValues.Write(rollout.UnitTimeout), "longer than 0, for example 5m");
+        Range(rollout.Devices.Count > 0, "rollout.devices", "[]", "at least one device, for example [cpu]");
+        foreach (var device in rollout.Devices)
+            Device(device, "rollout.devices");
+        var learner = config.Learner;
+        Positive(learner.LearningRate, "learner.learning-rate");
+        NotNegative(learner.ValueLearningRate, "learner.value-learning-rate");
+        NotNegative(learner.WeightDecay, "learner.weight-decay");
+        Range(learner.Gamma is > 0 and <= 1, "learner.gamma", learner.Gamma, "greater than 0 and at most 1");
+        Range(learner.Lambda is >= 0 and <= 1, "learner.lambda", learner.Lambda, "between 0 and 1");
+        Positive(learner.ClipRange, "learner.clip-range");
+        AtLeast(1, learner.Epochs, "learner.epochs");
+        AtLeast(1, learner.MinibatchSize, "learner.minibatch-size");
+        NotNegative(learner.ValueCoefficient, "learner.value-coefficient");
+        Positive(learner.MaxGradNorm, "learner.max-grad-norm");
+        AtLeast(0, learner.ValueWarmupIterations, "learner.value-warmup-iterations");
+        Positive(learner.MaxKl, "learner.max-kl");
+        NotNegative(learner.Dfpo.Tolerance, "learner.dfpo.tolerance");
+        NotNegative(learner.Ppo.KlCoefficient, "learner.ppo.kl-coefficient");
+        NotNegative(learner.Ppo.TargetKl, "learner.ppo.target-kl");
+        AtLeast(1, config.Evaluation.Every, "evaluation.every");
+        AtLeast(0, config.Evaluation.Samples, "evaluation.samples");
+        AtLeast(1, config.Checkpoint.Every, "checkpoint.every");
+    }
+
+    private static void Generation(GenerationOptions generation)
+    {
+        try
+        {
+            generation.Checked();
+        }
+        catch (DfpoException e)
+        {
+            throw new DfpoException("config/range", $"rollout.generation: {e.Message}", e);
+        }
+        foreach (var (follows, name, from) in new[]
+        {
+            (generation.Policy == DecodingPolicy.Policy, "policy", "learner.dfpo.behaviour and learner.dfpo.decode"),
+            (generation.MaskRule == KlMaskRule.Sign, "mask-rule", "learner.dfpo.mask-rule"),
+            (generation.Tolerance == 0, "tolerance", "learner.dfpo.tolerance"),
+        })
+            if (!follows)
+                throw new DfpoException("config/conflict", $"'rollout.generation.{name}' follows from {from}: remove it and set that instead.");
+    }
+
+    private static void Batches(ExperimentConfig config)
+    {
+        var rollout = config.Rollout;
+        if (rollout.PromptsPerIteration % rollout.UnitSize != 0)
+            throw new DfpoException("config/batch",
+                $"'rollout.unit-size' {rollout.UnitSize} does not divide 'rollout.prompts-per-iteration' {rollout.PromptsPerIteration}: set one of {Divisors(rollout.PromptsPerIteration)}.");
+        var sequences = BatchArithmetic.Of(config).Sequences;
+        if (sequences % config.Learner.MinibatchSize != 0)
+            throw new DfpoException("config/batch",
+                $"'learner.minibatch-size' {config.Learner.MinibatchSize} does not divide the {sequences} sequences of an iteration"
+                + $" ({rollout.PromptsPerIteration} prompts{(BatchArithmetic.IsMasked(config.Learner) ? " x 2 masked policies" : "")}): set one of {Divisors(sequences)}.");
+    }
+
+    private static void Paths(ExperimentConfig config)
+    {
+        Exists(config.Model.Policy, "model.policy", Directory.Exists, "a checkpoint folder with config.json, model.safetensors and a tokenizer");
+        Exists(config.Task.RewardModel, "task.reward-model", Directory.Exists, "a classifier's checkpoint folder");
+        Exists(config.Task.TrainPrompts, "task.train-prompts", File.Exists, "a .jsonl file of prompts");
+        Exists(config.Task.ValidationPrompts, "task.validation-prompts", File.Exists, "a .jsonl file of prompts");
+        Exists(config.Task.TestPrompts, "task.test-prompts", File.Exists, "a .jsonl file of prompts");
+    }
+
+    private static void Exists(string path, string key, Func<string, bool> exists, string what)
+    {
+        if (path.Length == 0)
+            throw new DfpoException("config/path", $"'{key}' is not set: give the path of {what}.");
+        if (!exists(path))
+            throw new DfpoException("config/path", $"'{key}' is '{path}', which does not exist: give the path of {what}.");
+    }
+
+    private static void Device(string name, string key) => Range(
+        name is "cpu" or "cuda" || (name.StartsWith("cuda:", StringComparison.Ordinal) && name.Length > 5 && name[5..].All(char.IsAsciiDigit)), key, name, "cpu, cuda or cuda:N");
+
+    private static void AtLeast(int least, int value, string key) => Range(value >= least, key, value, $"at least {least}");
+
+    private static void Positive(double value, string key) => Range(value > 0, key, value, "greater than 0");
+
+    private static void NotNegative(double value, string key) => Range(value >= 0, key, value, "at least 0");
+
+    private static void Range(bool holds, string key, object value, string rule)
+    {
+        if (!holds)
+            throw new DfpoException("config/range", FormattableString.Invariant($"'{key}' is '{value}' but must be {rule}."));
+    }
+
+    private static string Divisors(int of) => string.Join(", ", Enumerable.Range(1, of).Where(d => of % d == 0));
+}

@@ -1,0 +1,27 @@
+using DfPO.Models;
+
+namespace DfPO.Host.Configuration;
+
+/// <summary><c>learner.preset</c>: names for settings of the learner's switches, which explicit keys override.</summary>
+internal static class LearnerPresets
+{
+    private const string Key = "learner.preset";
+
+    private static readonly Dictionary<string, string> s_presets = new()
+    {
+        ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, decode = negative }",
+        ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, value = single, decode = negative }",
+        ["ppo"] = "objective = ppo, dfpo { behaviour = policy, decode = policy }",
+    };
+
+    /// <summary>The tree with the preset's settings under its own, and without the key.</summary>
+    /// <exception cref="DfpoException"><c>config/value</c>: no such preset.</exception>
+    public static ConfigNode.Branch Resolve(ConfigNode.Branch tree)
+    {
+        if (tree.Find(Key) is not { } preset)
+            return tree;
+        if (!s_presets.TryGetValue(preset.Text, out var settings))
+            throw new DfpoException("config/value", $"{preset.Source}: '{Key}' is '{preset.Text}' but must be one of {string.Join(", ", s_presets.Keys)}.");
+        return HoconFile.Parse($"learner {{ {settings} }}", $"preset {preset.Text}").Under(tree.Without(Key));
+    }
+}

@@ -1,0 +1,33 @@
+namespace DfPO.Host.Configuration;
+
+/// <summary>
+/// Where relative paths lead: the current directory first, then the nearest folder from the executable upwards that holds <c>models/</c> and <c>hocon/</c>,
+/// which is the repository of a build and the application's own folder once published.
+/// </summary>
+public static class PackageFiles
+{
+    /// <summary>The folder found upwards from the executable; null when there is none.</summary>
+    public static string? Base { get; } = FindBase(AppContext.BaseDirectory);
+
+    /// <summary>The absolute path of an existing file or folder; when neither place has it, the one in the current directory.</summary>
+    public static string Resolve(string path) => Resolve(path, Directory.GetCurrentDirectory(), Base);
+
+    internal static string Resolve(string path, string current, string? packageBase)
+    {
+        var here = Path.GetFullPath(path, current);
+        if (Path.IsPathRooted(path) || packageBase is null || Exists(here))
+            return here;
+        var packaged = Path.GetFullPath(path, packageBase);
+        return Exists(packaged) ? packaged : here;
+    }
+
+    internal static string? FindBase(string from)
+    {
+        for (var folder = new DirectoryInfo(from); folder is not null; folder = folder.Parent)
+            if (Directory.Exists(Path.Combine(folder.FullName, "models")) && Directory.Exists(Path.Combine(folder.FullName, "hocon")))
+                return folder.FullName;
+        return null;
+    }
+
+    private static bool Exists(string path) => File.Exists(path) || Directory.Exists(path);
+}

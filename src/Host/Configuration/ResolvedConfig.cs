@@ -1,0 +1,38 @@
+using System.Security.Cryptography;
+using System.Text;
+using DfPO.Actors.Experiments;
+
+namespace DfPO.Host.Configuration;
+
+/// <summary>A configuration with every key spelt out, as HOCON that reads back as the same records.</summary>
+public static class ResolvedConfig
+{
+    /// <summary>The text.</summary>
+    public static string Write(ExperimentConfig config)
+    {
+        var text = new StringBuilder();
+        Write(text, config, "");
+        return text.ToString();
+    }
+
+    /// <summary>SHA-256 of the text, in hex.</summary>
+    public static string Digest(ExperimentConfig config) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Write(config))));
+
+    private static void Write(StringBuilder text, object record, string indent)
+    {
+        foreach (var property in ConfigBinder.Properties(record.GetType()))
+        {
+            var (name, value) = (Kebab.Of(property.Name), property.GetValue(record)!);
+            if (ConfigValues.IsScalar(property.PropertyType))
+                text.Append(indent).Append(name).Append(" = ").Append(ConfigValues.Write(value)).Append('\n');
+            else if (!ConfigBinder.IsNested(property.PropertyType))
+                text.Append(indent).Append(name).Append(" = [").AppendJoin(", ", ((System.Collections.IEnumerable)value).Cast<object>().Select(ConfigValues.Write)).Append("]\n");
+            else
+            {
+                text.Append(indent).Append(name).Append(" {\n");
+                Write(text, value, indent + "  ");
+                text.Append(indent).Append("}\n");
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+using System.Globalization;
+using System.Text;
+using DfPO.Actors.Experiments;
+using DfPO.Host.Configuration;
+using DfPO.Models;
+
+namespace DfPO.Host.Planning;
+
+/// <summary>What an experiment will do, told before it does anything.</summary>
+internal static class ExperimentPlan
+{
+    /// <summary>The plan as text; reads the two models' <c>config.json</c>, but no weights.</summary>
+    public static string Write(ExperimentConfig config)
+    {
+        var (policy, reward) = (PretrainedModels.ReadGpt2Config(config.Model.Policy), PretrainedModels.ReadGpt2Config(config.Task.RewardModel));
+        var batch = BatchArithmetic.Of(config);
+        var memory = MemoryEstimate.Of(config, policy, reward);
+        var text = new StringBuilder();
+        void Section(string name) => text.Append(text.Length > 0 ? "\n" : "").Append("# ").Append(name).Append('\n');
+        void Line(string what, object value) => text.Append(CultureInfo.InvariantCulture, $"{what,-48}{value}\n");
+
+        Section("Resolved configuration");
+        text.Append(ResolvedConfig.Write(config));
+
+        Section("Batch arithmetic");
+        Line("prompts an iteration", config.Rollout.PromptsPerIteration);
+        Line("sequences an iteration", $"{batch.Sequences}{(BatchArithmetic.IsMasked(config.Learner) ? " (each prompt continued by pi+ and pi-)" : "")}");
+        Line("work units an iteration", $"{batch.Units} of {config.Rollout.UnitSize} prompts");
+        Line("tokens generated an iteration, at most", batch.TokensPerIteration);
+        Line("minibatches an epoch", $"{batch.Minibatches} of {config.Learner.MinibatchSize} sequences");
+        Line("optimiser steps an iteration", $"{batch.StepsPerIteration} ({config.Learner.Epochs} epochs)");
+
+        Section("Schedule");
+        Line("iterations", config.Iterations);
+        Line("value model alone", $"{Math.Min(config.Learner.ValueWarmupIterations, config.Iterations)} iterations");
+        Line("optimiser steps in all", batch.OptimiserSteps);
+        Line("tokens generated for training, at most", batch.TokensPerIteration * config.Iterations);
+        Line("validations", $"{batch.Evaluations} (every {config.Evaluation.Every} iterations, and before the first)");
+        Line("checkpoints", $"every {config.Checkpoint.Every} iterations");
+
+        Section("Memory, all workers in this process (estimate)");
+        Line("policy parameters", Count(MemoryEstimate.Parameters(policy)));
+        foreach (var (what, bytes) in memory.Parts)
+            Line(what, Bytes(bytes));
+        Line("total", Bytes(memory.Total));
+        return text.ToString();
+    }
+
+    private static string Count(double count) => count >= 1e6 ? string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:F1} million") : string.Create(CultureInfo.InvariantCulture, $"{count:F0}");
+
+    private static string Bytes(double bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1 << 20):F1} MiB");
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using DfPO.Actors.Experiments;
+using DfPO.Host.Runs;
+using Spectre.Console;
+
+namespace DfPO.Host.Reporting;
+
+/// <summary>One line an iteration, one line an evaluation; for logs and pipes.</summary>
+/// <param name="output">Where lines go.</param>
+/// <param name="folder">The run's folder; null when there is none.</param>
+/// <param name="quiet">Whether only the final report is printed.</param>
+public sealed class LineReporter(TextWriter output, string? folder = null, bool quiet = false) : IExperimentObserver
+{
+    private const int Width = 140;
+    private int _samples;
+
+    /// <inheritdoc/>
+    public void Started(ExperimentConfig config, int iteration)
+    {
+        _samples = config.Evaluation.Samples;
+        Line($"{config.Name}: {(iteration == 0 ? "starts" : $"goes on after iteration {iteration}")}, {config.Iterations} iterations of {config.Rollout.PromptsPerIteration} prompts{(folder is null ? "" : $", {folder}")}");
+    }
+
+    /// <inheritdoc/>
+    public void Evaluated(EvaluationReport report)
+    {
+        var m = report.Metrics;
+        Line($"{report.Split} after iteration {report.Iteration}, {MetricNames.Symbol(report.Policy)}: reward {Verdict.Figure(m.Reward)}  perplexity {Verdict.Figure(m.Perplexity)}"
+            + $"  distinct-1 {Verdict.Figure(m.Distinct1)}  distinct-2 {Verdict.Figure(m.Distinct2)}  length {Verdict.Figure(m.Length)}  KL {Verdict.Figure(m.Kl)}");
+    }
+
+    /// <inheritdoc/>
+    public void IterationFinished(IterationReport report)
+    {
+        var row = new ProgressRow(report, []);
+        var masks = double.IsNaN(row.Metric("dfpo/mask_positive")) ? "" : $"  mask+ {LiveTable.Share(row.Metric("dfpo/mask_positive"))}  mask- {LiveTable.Share(row.Metric("dfpo/mask_negative"))}";
+        Line($"iteration {report.Iteration}/{report.Iterations}: reward {Verdict.Figure(report.Rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}"
+            + $"  perplexity {Verdict.Figure(report.Rollout.Perplexity)}{masks}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
+    }
+
+    /// <inheritdoc/>
+    public void WorkersChanged(string role, int count) => Line($"workers: {count} {role}");
+
+    /// <inheritdoc/>
+    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _samples, folder);
+
+    /// <summary>A console without colours and of fixed width.</summary>
+    internal static IAnsiConsole Plain(TextWriter output)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(output) });
+        console.Profile.Width = Width;
+        return console;
+    }
+
+    private void Line(string text)
+    {
+        if (quiet)
+            return;
+        output.WriteLine(text);
+        output.Flush();
+    }
+}

@@ -1,0 +1,76 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DfPO.Actors.Experiments;
+using DfPO.Host.Configuration;
+using DfPO.Models;
+
+namespace DfPO.Host.Runs;
+
+/// <summary>The folder that holds all of a run: configuration, versions, metrics, samples, result, checkpoints and the best weights.</summary>
+public sealed class RunFolder
+{
+    private const string ConfigName = "experiment.conf";
+
+    private RunFolder(string path) => Path = path;
+
+    /// <summary>Absolute path.</summary>
+    public string Path { get; }
+
+    /// <summary>Folder of the resumable states, which the orchestrator fills.</summary>
+    public string Checkpoints => System.IO.Path.Combine(Path, "checkpoints");
+
+    /// <summary>Checkpoint folder of the weights with the best validation reward, which the orchestrator fills.</summary>
+    public string Best => System.IO.Path.Combine(Path, "best");
+
+    /// <summary>The resolved configuration.</summary>
+    public string Config => System.IO.Path.Combine(Path, ConfigName);
+
+    /// <summary>One line an iteration and an evaluation.</summary>
+    public string Metrics => System.IO.Path.Combine(Path, "metrics.jsonl");
+
+    /// <summary>One line a continuation of an evaluation.</summary>
+    public string Samples => System.IO.Path.Combine(Path, "samples.jsonl");
+
+    /// <summary>The before/after figures, once the run has ended.</summary>
+    public string Result => System.IO.Path.Combine(Path, "result.json");
+
+    /// <summary>Starts <c>{root}/{name}-{yyyyMMdd-HHmmss}</c> with configuration and versions in it; a name that is taken gets a number.</summary>
+    public static RunFolder Create(string root, ExperimentConfig config, TimeProvider? time = null)
+    {
+        var name = $"{config.Name}-{(time ?? TimeProvider.System).GetLocalNow().ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}";
+        var path = System.IO.Path.GetFullPath(System.IO.Path.Combine(root, name));
+        for (var n = 2; Directory.Exists(path); n++)
+            path = System.IO.Path.GetFullPath(System.IO.Path.Combine(root, $"{name}-{n}"));
+        var folder = new RunFolder(path);
+        Directory.CreateDirectory(folder.Checkpoints);
+        File.WriteAllText(folder.Config, $"# Every key of this run, as it was resolved at its start.\n{ResolvedConfig.Write(config)}");
+        WriteJson(System.IO.Path.Combine(path, "versions.json"), RunVersions.Of(config));
+        return folder;
+    }
+
+    /// <summary>Opens the folder of a run that is to go on.</summary>
+    /// <exception cref="DfpoException"><c>config/resume</c>: not a run's folder.</exception>
+    public static RunFolder Open(string path)
+    {
+        var folder = new RunFolder(System.IO.Path.GetFullPath(path));
+        return File.Exists(folder.Config)
+            ? folder
+            : throw new DfpoException("config/resume", $"'{path}' is not the folder of a run: it has no {ConfigName}. Give a folder such as runs/imdb-tiny-20260101-120000.");
+    }
+
+    /// <summary>Forgets what was written of iterations after this one, so that they can be written again.</summary>
+    public void KeepUpTo(int iteration)
+    {
+        bool Holds(JsonObject line) => line["iteration"]?.GetValue<int>() <= iteration;
+        JsonLinesFile.Keep(Metrics, Holds);
+        JsonLinesFile.Keep(Samples, Holds);
+        File.Delete(Result);
+    }
+
+    internal static void WriteJson(string path, JsonObject json)
+    {
+        File.WriteAllText(path + ".partial", json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n");
+        File.Move(path + ".partial", path, overwrite: true);
+    }
+}
