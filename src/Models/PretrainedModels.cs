@@ -19,15 +19,15 @@ public static class PretrainedModels
     /// <exception cref="DfpoException">A missing or broken file, an unknown <c>model_type</c>, a missing, surplus or misshapen tensor.</exception>
     public static CausalLM LoadCausalLM(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
-        var model = new Gpt2LMHeadModel(ReadGpt2Config(folder), device, dtype);
-        return Load(model, folder, optional: name => name is "lm_head.weight");
+        var config = ReadGpt2Config(folder);
+        return Load(config, () => new Gpt2LMHeadModel(config, device, dtype), folder, optional: name => name is "lm_head.weight");
     }
 
     /// <summary>Loads a sequence classifier; see <see cref="LoadCausalLM"/>.</summary>
     public static Gpt2ForSequenceClassification LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
-        var model = new Gpt2ForSequenceClassification(ReadGpt2Config(folder), device, dtype);
-        return Load(model, folder, optional: _ => false);
+        var config = ReadGpt2Config(folder);
+        return Load(config, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
     }
 
     /// <summary>Reads a folder's configuration; only <c>model_type</c> gpt2 is known.</summary>
@@ -63,16 +63,24 @@ public static class PretrainedModels
     }
 
     /// <summary>Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.</summary>
-    /// <param name="model">Receives the values.</param>
+    /// <param name="model">Receives the values; left as it is when the file does not fit.</param>
     /// <param name="weights">An open checkpoint.</param>
     /// <param name="optional">Names in the file that the model may lack.</param>
     /// <param name="fresh">Parameters of the model that the file may lack, such as a new head; none when null.</param>
     /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>, <c>checkpoint/unknown-tensor</c> or <c>checkpoint/shape</c>.</exception>
     public static void LoadWeights(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh = null)
     {
-        const string Body = "transformer.";
         using var scope = NewDisposeScope();
         using var _ = no_grad();
+        foreach (var (parameter, key) in Match(model, weights, optional, fresh))
+            parameter.copy_(weights.Get(key));
+    }
+
+    /// <summary>The tensor of the file that belongs to each parameter, by names and shapes alone.</summary>
+    private static List<(Tensor Parameter, string Key)> Match(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh)
+    {
+        const string Body = "transformer.";
+        var matched = new List<(Tensor, string)>();
         var bare = !weights.Names.Any(name => name.StartsWith(Body, StringComparison.Ordinal));
         var unused = weights.Names.Where(name => !IsCausalBuffer(name)).ToHashSet();
         foreach (var (name, parameter) in model.named_parameters())
@@ -84,18 +92,24 @@ public static class PretrainedModels
             if (!entry.Shape.SequenceEqual(parameter.shape))
                 throw new DfpoException("checkpoint/shape",
                     $"Checkpoint '{weights.Path}': tensor '{key}' has shape [{string.Join(", ", entry.Shape)}], the model that config.json describes needs [{string.Join(", ", parameter.shape)}].");
-            parameter.copy_(weights.Get(key));
+            matched.Add((parameter, key));
             unused.Remove(key);
         }
         if (unused.FirstOrDefault(name => !optional(name)) is { } surplus)
             throw new DfpoException("checkpoint/unknown-tensor", $"Checkpoint '{weights.Path}' holds tensor '{surplus}', which the model that config.json describes does not have.");
+        return matched;
     }
 
-    private static T Load<T>(T model, string folder, Func<string, bool> optional) where T : nn.Module
+    private static T Load<T>(Gpt2Config config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
     {
+        using var weights = CheckpointFolder.Open(folder);
+        // A model far larger than its weights is refused before it is allocated; one that differs less gets an error that names the tensor.
+        var held = weights.Names.Sum(name => weights.Entry(name).Shape.Aggregate(1L, (count, size) => count * size));
+        if (config.ParameterCount / 2 > held)
+            throw new DfpoException("checkpoint/shape", $"Checkpoint '{folder}': config.json describes a model of {config.ParameterCount} parameters, but its weights hold {held}: they do not belong together.");
+        var model = build();
         try
         {
-            using var weights = CheckpointFolder.Open(folder);
             LoadWeights(model, weights, optional);
             model.eval();
             return model;

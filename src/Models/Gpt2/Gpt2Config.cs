@@ -60,6 +60,19 @@ public sealed record Gpt2Config
     /// <summary>Size of one attention head.</summary>
     public int HeadSize => NEmbd / NHead;
 
+    /// <summary>Parameters of the language model, a tied head counted once.</summary>
+    public long ParameterCount
+    {
+        get
+        {
+            // 128 bits: the fields come from a file and may be anything.
+            Int128 width = NEmbd, inner = NInner ?? 4 * width;
+            var block = 4 * width * width + 2 * width * inner + 9 * width + inner;
+            var total = (VocabSize * (TieWordEmbeddings ? 1 : (Int128)2) + NPositions) * width + NLayer * block + 2 * width;
+            return (long)Int128.Min(long.MaxValue, total);
+        }
+    }
+
     /// <summary>Parses the JSON of a <c>config.json</c>.</summary>
     /// <param name="json">The object.</param>
     /// <param name="path">File named in errors.</param>

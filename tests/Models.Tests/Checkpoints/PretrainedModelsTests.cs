@@ -148,6 +148,56 @@ public sealed class PretrainedModelsTests : IDisposable
         Assert.Equal("checkpoint/shape", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.wpe.weight", "[32, 16]", "[64, 16]"));
     }
 
+    [Theory]
+    [InlineData("vocab_size", 2_000_000_000)]
+    [InlineData("n_positions", 2_000_000_000)]
+    [InlineData("n_inner", 2_000_000_000)]
+    [InlineData("n_layer", 2_000_000_000)]
+    [InlineData("n_embd", 2_000_000_000)]
+    public void AConfigurationFarLargerThanItsWeightsIsRefusedBeforeAnythingIsAllocated(string field, int value)
+    {
+        CopySaved();
+        var config = Json(Path.Combine(_folder.Path, "config.json"));
+        config[field] = value;
+        _folder.Write("config.json", config.ToJsonString());
+
+        Assert.Equal("checkpoint/shape", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), _folder.Path, "do not belong together"));
+    }
+
+    [Fact]
+    public void AModelIsLeftAsItIsWhenAFileDoesNotFit()
+    {
+        Rewrite(tensors =>
+        {
+            tensors["transformer.wte.weight"] = zeros(100, 16);
+            tensors["transformer.wpe.weight"] = zeros(32, 16);
+        });
+        CausalLM model = PretrainedModels.LoadCausalLM(s_saved), same = PretrainedModels.LoadCausalLM(s_saved);
+        using var weights = CheckpointFolder.Open(_folder.Path);
+
+        Assert.Equal("checkpoint/shape", CodeOf(() => PretrainedModels.LoadWeights(model, weights, _ => false)));
+
+        foreach (var ((_, a), (_, b)) in same.named_parameters().Zip(model.named_parameters()))
+            Same(a, b);
+    }
+
+    [Fact]
+    public void AHeadThatTheFileLacksMayStayFresh()
+    {
+        var config = PretrainedModels.ReadGpt2Config(s_saved) with { Labels = ["bad", "good"] };
+        var classifier = new Gpt2ForSequenceClassification(config);
+        classifier.Initialise(1);
+        var head = classifier.named_parameters().Single(p => p.name == "score.weight").parameter;
+        var before = head.clone();
+        using var weights = CheckpointFolder.Open(s_saved);
+
+        Assert.Equal("checkpoint/missing-tensor", CodeOf(() => PretrainedModels.LoadWeights(classifier, weights, _ => false), "score.weight"));
+        PretrainedModels.LoadWeights(classifier, weights, _ => false, fresh: name => name == "score.weight");
+
+        Same(before, head.detach());
+        Same(weights.Get("transformer.wte.weight"), classifier.named_parameters().Single(p => p.name == "transformer.wte.weight").parameter.detach());
+    }
+
     [Fact]
     public void ATiedHeadInTheFileIsNoSurplus()
     {

@@ -167,7 +167,11 @@ public sealed class SafetensorsHostileTests : IDisposable
         using var stream = new MemoryStream();
         SafetensorsWriter.Write(stream, new Dictionary<string, Tensor>
         {
-            ["weight"] = arange(600, ScalarType.Float32).view(30, 20), ["bias"] = ones([4], ScalarType.BFloat16), ["mask"] = ones([1, 5], ScalarType.Bool), ["id"] = tensor(7L), ["none"] = empty([0]),
+            ["weight"] = arange(600, ScalarType.Float32).view(30, 20),
+            ["bias"] = ones([4], ScalarType.BFloat16),
+            ["mask"] = ones([1, 5], ScalarType.Bool),
+            ["id"] = tensor(7L),
+            ["none"] = empty([0]),
         });
         return stream.ToArray();
     }

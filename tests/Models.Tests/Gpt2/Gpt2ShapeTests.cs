@@ -31,6 +31,7 @@ public sealed class Gpt2ShapeTests
         (expected["transformer.ln_f.weight"], expected["transformer.ln_f.bias"]) = ($"{width}", $"{width}");
         Assert.Equal(expected.OrderBy(p => p.Key), shapes.OrderBy(p => p.Key));
         Assert.Equal(total, model.parameters().Sum(p => p.numel()));
+        Assert.Equal(total, model.Config.ParameterCount);
         Assert.All(model.parameters(), p => Assert.Equal(DeviceType.META, p.device_type));
     }
 
@@ -40,8 +41,19 @@ public sealed class Gpt2ShapeTests
         using var untied = new Gpt2LMHeadModel(Config(12, 768, 12) with { TieWordEmbeddings = false }, device(DeviceType.META));
         using var classifier = new Gpt2ForSequenceClassification(Config(12, 768, 12) with { Labels = ["a", "b", "c"] }, device(DeviceType.META));
 
+        Assert.Equal(untied.parameters().Sum(p => p.numel()), untied.Config.ParameterCount);
         Assert.Equal([50257L, 768], untied.named_parameters().Single(p => p.name == "lm_head.weight").parameter.shape);
         Assert.Equal([3L, 768], classifier.named_parameters().Single(p => p.name == "score.weight").parameter.shape);
+    }
+
+    [Fact]
+    public void ParametersAreCountedWhateverTheFieldsSay()
+    {
+        var config = new Gpt2Config { VocabSize = 7, NPositions = 5, NEmbd = 6, NLayer = 3, NHead = 2, NInner = 10 };
+        using var model = new Gpt2LMHeadModel(config, device(DeviceType.META));
+
+        Assert.Equal(model.parameters().Sum(p => p.numel()), config.ParameterCount);
+        Assert.Equal(long.MaxValue, (config with { NEmbd = int.MaxValue, NLayer = int.MaxValue }).ParameterCount);
     }
 
     private static Gpt2Config Config(int layers, int width, int heads) => new() { VocabSize = 50257, NPositions = 1024, NEmbd = width, NLayer = layers, NHead = heads };

@@ -176,7 +176,13 @@ public sealed class ClassifierRewardTests : IDisposable
 
     private static Gpt2Config Config(int vocabulary) => new()
     {
-        VocabSize = vocabulary, NPositions = Positions, NEmbd = 16, NLayer = 2, NHead = 2, InitializerRange = 0.3, Labels = ["negative", "positive", "neutral"],
+        VocabSize = vocabulary,
+        NPositions = Positions,
+        NEmbd = 16,
+        NLayer = 2,
+        NHead = 2,
+        InitializerRange = 0.3,
+        Labels = ["negative", "positive", "neutral"],
     };
 
     private void Save(int vocabulary, Action<Gpt2ForSequenceClassification> change)
