@@ -1,3 +1,4 @@
+using DfPO.Models.Decoding;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -38,6 +39,9 @@ public abstract class CausalLM(string name) : nn.Module(name)
 
     /// <summary>An empty cache for <paramref name="batch"/> sequences of up to <paramref name="capacity"/> tokens, in the model's compute dtype and on its device.</summary>
     public abstract KeyValueCache CreateCache(long batch, long capacity);
+
+    /// <summary>Makes the model ready to decode. Its weights must not change while the decoder is in use.</summary>
+    public virtual Decoder CreateDecoder() => new CachedDecoder(this, parameters().First().device);
 
     /// <summary>Logits <c>[batch, time, vocabulary]</c>; see <see cref="Hidden"/> for the arguments.</summary>
     public Tensor Logits(Tensor inputIds, Tensor? attentionMask = null, KeyValueCache? cache = null, Tensor? positionIds = null)

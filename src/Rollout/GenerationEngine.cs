@@ -1,16 +1,95 @@
 using DfPO.Models;
+using DfPO.Models.Decoding;
+using DfPO.Models.Diagnostics;
+using DfPO.Models.Policies;
+using DfPO.Rollout.Scoring;
+using TorchSharp;
 
 namespace DfPO.Rollout;
 
 /// <summary>Batched generation with a policy and, for the KL masks and log-ratios, a frozen reference model. Not thread-safe: one engine a thread.</summary>
+/// <remarks>
+/// Under a masked policy both models decode in lock-step and every figure comes from there. Under the policy itself it decodes alone, and one
+/// teacher-forced pass of both models over the results gives log-probabilities and KL. Either way both models run the same kernels on the same
+/// shapes: equal weights give log-ratios of exactly 0.
+/// </remarks>
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
 /// <param name="eosTokenId">The token that ends a continuation; null for none.</param>
 public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? eosTokenId)
 {
+    // Two halves on a thread each beat one batch on two threads; below this the weights' way through memory is the limit, and it is not shared.
+    private const int RowsForTwoLanes = 8;
+
     /// <summary>Continues every prompt as one batch.</summary>
-    /// <exception cref="DfpoException"><c>generation/options</c>, <c>generation/empty-prompt</c>, <c>generation/no-reference</c> or <c>model/too-long</c>.</exception>
+    /// <returns>One sequence a request, in their order.</returns>
+    /// <exception cref="DfpoException">
+    /// <c>generation/options</c>, <c>generation/empty-prompt</c>, <c>generation/token-id</c>, <c>generation/no-reference</c>,
+    /// <c>generation/not-finite</c> or <c>model/too-long</c>.
+    /// </exception>
     /// <exception cref="OperationCanceledException">Between two tokens.</exception>
-    public IReadOnlyList<GeneratedSequence> Generate(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, CancellationToken cancellation = default) =>
-        throw new NotImplementedException($"{policy} {reference} {eosTokenId}");
+    public IReadOnlyList<GeneratedSequence> Generate(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, CancellationToken cancellation = default)
+    {
+        var masked = Check(requests, options.Checked());
+        if (requests.Count == 0)
+            return [];
+        cancellation.ThrowIfCancellationRequested();
+        var sequences = Decode(requests, options, masked, cancellation);
+        if (reference is null || masked)
+            return sequences;
+
+        cancellation.ThrowIfCancellationRequested();
+        var scores = TeacherForcedPass.Run(policy, reference, [.. sequences.Select(s => (s.PromptTokens, s.Tokens))]);
+        return [.. sequences.Zip(scores, (sequence, score) => sequence with
+        {
+            Logprobs = score.Logprobs,
+            ReferenceLogprobs = score.ReferenceLogprobs,
+            StateKl = score.StateKl,
+            RetainedMass = [.. Enumerable.Repeat(1f, sequence.Tokens.Length)],
+        })];
+    }
+
+    private bool Check(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
+    {
+        var masked = options.Policy != DecodingPolicy.Policy;
+        if (masked && reference is null)
+            throw new DfpoException("generation/no-reference", $"Decoding policy '{options.Policy}' needs the reference model, and this engine has none: give one, or decode with '{DecodingPolicy.Policy}'.");
+        for (var i = 0; i < requests.Count; i++)
+            SequenceChecks.Require(policy, i, requests[i].PromptTokens, [], options.MaxNewTokens);
+        return masked;
+    }
+
+    private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, bool masked, CancellationToken cancellation)
+    {
+        using var policyDecoder = policy.CreateDecoder();
+        using var referenceDecoder = masked ? reference!.CreateDecoder() : null;
+        // The split depends on the batch alone, never on the number of threads, because kernels round differently for other shapes.
+        var onCpu = policy.parameters().First().device.type == DeviceType.CPU;
+        var halves = onCpu && requests.Count >= RowsForTwoLanes
+            ? [[.. requests.Take((requests.Count + 1) / 2)], [.. requests.Skip((requests.Count + 1) / 2)]]
+            : new GenerationRequest[][] { [.. requests] };
+        var lanes = new List<DecodingLane>();
+        try
+        {
+            foreach (var half in halves)
+                lanes.Add(new DecodingLane(half, options, eosTokenId, policy.VocabularySize, policyDecoder, referenceDecoder));
+            using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
+            {
+                activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));
+                TorchThreads.Run([.. lanes.Select(lane => (Action)lane.Prefill)]);
+            }
+            using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Decode))
+            {
+                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))]);
+                GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
+                activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
+                activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());
+                return results;
+            }
+        }
+        finally
+        {
+            lanes.ForEach(lane => lane.Dispose());
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using DfPO.Models;
+using DfPO.Rollout.Scoring;
 
 namespace DfPO.Rollout;
 
@@ -9,6 +10,11 @@ public static class SequenceScorer
     /// <param name="model">The model.</param>
     /// <param name="sequences">Prompts (at least one token) and continuations.</param>
     /// <returns>One array a sequence, as long as its continuation.</returns>
-    public static IReadOnlyList<float[]> Logprobs(CausalLM model, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences) =>
-        throw new NotImplementedException();
+    /// <exception cref="DfpoException"><c>generation/empty-prompt</c>, <c>generation/token-id</c> or <c>model/too-long</c>.</exception>
+    public static IReadOnlyList<float[]> Logprobs(CausalLM model, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
+    {
+        for (var i = 0; i < sequences.Count; i++)
+            SequenceChecks.Require(model, i, sequences[i].Prompt, sequences[i].Continuation, 0);
+        return Array.ConvertAll(TeacherForcedPass.Run(model, null, sequences), scores => scores.Logprobs);
+    }
 }

@@ -1,0 +1,31 @@
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Decoding;
+
+/// <summary>A batch in the course of decoding. One thread at a time.</summary>
+public abstract class DecodingSession : IDisposable
+{
+    /// <summary>The pass over the prompts. Call it once, first.</summary>
+    /// <returns>Logits <c>[batch, vocabulary]</c> of the first new token; the caller's, and valid until the next call.</returns>
+    public abstract Tensor Prefill();
+
+    /// <summary>Feeds one token a row.</summary>
+    /// <returns>Logits <c>[batch, vocabulary]</c> of the token that follows; the caller's, and valid until the next call.</returns>
+    public abstract Tensor Step(ReadOnlySpan<int> tokens);
+
+    /// <summary>Keeps the rows at these places, in this order: finished sequences leave the batch.</summary>
+    public abstract void Select(ReadOnlySpan<int> rows);
+
+    /// <summary>Whether <see cref="Select"/> moves no keys and values, so that rows may leave one by one.</summary>
+    public virtual bool SelectIsFree => false;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the keys and values.</summary>
+    protected abstract void Dispose(bool disposing);
+}

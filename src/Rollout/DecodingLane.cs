@@ -1,0 +1,132 @@
+using DfPO.Models.Decoding;
+using DfPO.Models.Policies;
+using DfPO.Rollout.Sampling;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Rollout;
+
+/// <summary>A part of a batch that decodes on one thread: the sessions of one or two models in lock-step, and the rows still alive in them.</summary>
+internal sealed class DecodingLane : IDisposable
+{
+    private readonly IReadOnlyList<GenerationRequest> _requests;
+    private readonly GenerationOptions _options;
+    private readonly int? _eosTokenId;
+    private readonly DecodingSession _policy;
+    private readonly DecodingSession? _reference;
+    private readonly TokenSampler _sampler;
+    private readonly float[] _row;
+    private readonly float[] _referenceRow;
+    private readonly List<TokenDraw>[] _draws;
+    private Tensor? _logits;
+    private Tensor? _referenceLogits;
+
+    /// <param name="reference">Given when the reference model must run in lock-step.</param>
+    public DecodingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, int vocabulary, Decoder policy, Decoder? reference)
+    {
+        (_requests, _options, _eosTokenId) = (requests, options, eosTokenId);
+        int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
+        _policy = policy.Open(prompts, options.MaxNewTokens);
+        _reference = reference?.Open(prompts, options.MaxNewTokens);
+        _sampler = new TokenSampler(options, vocabulary, eosTokenId);
+        (_row, _referenceRow) = (new float[vocabulary], new float[vocabulary]);
+        _draws = [.. requests.Select(_ => new List<TokenDraw>(options.MaxNewTokens))];
+    }
+
+    /// <summary>The pass over the prompts.</summary>
+    public void Prefill()
+    {
+        using var _ = no_grad();
+        _logits = _policy.Prefill().DetachFromDisposeScope();
+        _referenceLogits = _reference?.Prefill().DetachFromDisposeScope();
+    }
+
+    /// <summary>Token by token until every row is finished.</summary>
+    public void Decode(CancellationToken cancellation)
+    {
+        using var _ = no_grad();
+        int[] alive = [.. Enumerable.Range(0, _requests.Count)];
+        for (var step = 0; ; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var tokens = Sample(alive, step);
+            if (step + 1 == _options.MaxNewTokens)
+                return;
+            Retire(ref alive, ref tokens);
+            if (alive.All(IsFinished))
+                return;
+            _logits!.Dispose();
+            _logits = _policy.Step(tokens).DetachFromDisposeScope();
+            _referenceLogits?.Dispose();
+            _referenceLogits = _reference?.Step(tokens).DetachFromDisposeScope();
+        }
+    }
+
+    /// <summary>The lane's results, in the order of its requests.</summary>
+    public IEnumerable<GeneratedSequence> Results()
+    {
+        for (var row = 0; row < _draws.Length; row++)
+        {
+            var draws = _draws[row];
+            float[] Column(Func<TokenDraw, float> field, bool known = true) => known ? [.. draws.Select(field)] : [];
+            yield return new GeneratedSequence
+            {
+                PromptTokens = _requests[row].PromptTokens,
+                Tokens = [.. draws.Select(draw => draw.Token)],
+                Logprobs = Column(draw => draw.Logprob),
+                SamplingLogprobs = Column(draw => draw.SamplingLogprob),
+                ReferenceLogprobs = Column(draw => draw.ReferenceLogprob, _reference is not null),
+                StateKl = Column(draw => draw.StateKl, _reference is not null),
+                RetainedMass = Column(draw => draw.RetainedMass, _reference is not null),
+                SkippedMasks = draws.Count(draw => draw.SkippedMask),
+                Finished = IsFinished(row),
+            };
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _logits?.Dispose();
+        _referenceLogits?.Dispose();
+        _policy.Dispose();
+        _reference?.Dispose();
+    }
+
+    private bool IsFinished(int row) => _draws[row] is [.., var last] && last.Token == _eosTokenId;
+
+    /// <summary>One token a row; rows that have finished but not left repeat their last.</summary>
+    private int[] Sample(int[] alive, int step)
+    {
+        using var logits = new LogitRows(_logits!);
+        using var reference = _referenceLogits is null ? null : new LogitRows(_referenceLogits);
+        var tokens = new int[alive.Length];
+        for (var i = 0; i < alive.Length; i++)
+        {
+            var row = alive[i];
+            if (!IsFinished(row))
+            {
+                _draws[row].Add(reference is null
+                    ? _sampler.Draw(logits.Row(i, _row), _requests[row].Seed, step)
+                    : _sampler.DrawMasked(logits.Row(i, _row), reference.Row(i, _referenceRow), _requests[row].Seed, step));
+            }
+            tokens[i] = _draws[row][^1].Token;
+        }
+        return tokens;
+    }
+
+    /// <summary>Finished rows leave, one by one where that is free, otherwise when a quarter of the rows that are carried has finished.</summary>
+    private void Retire(ref int[] alive, ref int[] tokens)
+    {
+        int[] rows = alive;
+        int[] kept = [.. Enumerable.Range(0, rows.Length).Where(i => !IsFinished(rows[i]))];
+        var leaving = rows.Length - kept.Length;
+        if (leaving == 0 || kept.Length == 0 || (!_policy.SelectIsFree && leaving * 4 < rows.Length))
+            return;
+        _policy.Select(kept);
+        _reference?.Select(kept);
+        int[] drawn = tokens;
+        alive = Array.ConvertAll(kept, i => rows[i]);
+        tokens = Array.ConvertAll(kept, i => drawn[i]);
+    }
+}

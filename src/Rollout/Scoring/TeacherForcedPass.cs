@@ -1,0 +1,108 @@
+using DfPO.Models;
+using DfPO.Models.Diagnostics;
+using DfPO.Rollout.Sampling;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Rollout.Scoring;
+
+/// <summary>
+/// One pass of one or two models over whole sequences, right-padded (a causal model needs no mask then). Both models see the same batches through
+/// the same kernels, so that the log-ratio of equal models is exactly 0.
+/// </summary>
+internal static class TeacherForcedPass
+{
+    // Bounds what is held at a time: hidden states of so many tokens, logits of so many of them.
+    private const int TokensAtOnce = 1024;
+    private const int LogitRowsAtOnce = 128;
+
+    public static TokenScores[] Run(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
+    {
+        using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.ScoreLogprobs);
+        activity?.SetTag(DfpoTelemetry.Tags.InputTokens, sequences.Sum(s => (long)s.Prompt.Length + s.Continuation.Length));
+        float[] Empty(int row) => new float[sequences[row].Continuation.Length];
+        var scores = new TokenScores[sequences.Count];
+        for (var row = 0; row < scores.Length; row++)
+            scores[row] = new(Empty(row), reference is null ? [] : Empty(row), reference is null ? [] : Empty(row));
+
+        TorchThreads.Run([.. Batches(sequences).Select(rows => (Action)(() => ScoreBatch(model, reference, sequences, rows, scores)))]);
+        return scores;
+    }
+
+    /// <summary>Rows of similar length together, so that little is spent on padding.</summary>
+    private static IEnumerable<int[]> Batches(IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
+    {
+        int[] order = [.. Enumerable.Range(0, sequences.Count)
+            .Where(row => sequences[row].Continuation.Length > 0)
+            .OrderByDescending(row => sequences[row].Prompt.Length + sequences[row].Continuation.Length)];
+        for (var start = 0; start < order.Length;)
+        {
+            var longest = sequences[order[start]].Prompt.Length + sequences[order[start]].Continuation.Length;
+            var count = Math.Clamp(TokensAtOnce / longest, 1, order.Length - start);
+            yield return order[start..(start + count)];
+            start += count;
+        }
+    }
+
+    private static void ScoreBatch(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        // The last token predicts nothing that is asked for.
+        var width = rows.Max(row => sequences[row].Prompt.Length + sequences[row].Continuation.Length) - 1;
+        var ids = new long[rows.Length * width];
+        var targets = new List<(int Row, int Index, long State)>();
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var (prompt, continuation) = sequences[rows[i]];
+            for (var t = 0; t < prompt.Length + continuation.Length - 1; t++)
+                ids[i * width + t] = t < prompt.Length ? prompt[t] : continuation[t - prompt.Length];
+            for (var t = 0; t < continuation.Length; t++)
+                targets.Add((rows[i], t, i * width + prompt.Length - 1 + t));
+        }
+        var device = model.parameters().First().device;
+        var input = tensor(ids, [rows.Length, width], device: device);
+        var states = tensor(targets.Select(t => t.State).ToArray(), device: device);
+        Tensor Hidden(CausalLM lm) => lm.Hidden(input).reshape(-1, lm.HiddenSize).index_select(0, states);
+        var worker = new Worker(model.VocabularySize);
+        var hidden = Hidden(model);
+        var referenceHidden = reference is null ? null : Hidden(reference);
+
+        for (var start = 0; start < targets.Count; start += LogitRowsAtOnce)
+        {
+            using var chunk = NewDisposeScope();
+            var count = Math.Min(LogitRowsAtOnce, targets.Count - start);
+            using var logits = new LogitRows(model.Head(hidden.narrow(0, start, count)));
+            using var referenceLogits = reference is null ? null : new LogitRows(reference.Head(referenceHidden!.narrow(0, start, count)));
+            for (var i = 0; i < count; i++)
+            {
+                var (row, index, _) = targets[start + i];
+                worker.Score(logits, referenceLogits, i, sequences[row].Continuation[index], scores[row], index);
+            }
+        }
+    }
+
+    /// <summary>Scratch rows of one thread.</summary>
+    private sealed class Worker(int vocabulary)
+    {
+        private readonly Softmax _policy = new(vocabulary);
+        private readonly Softmax _reference = new(vocabulary);
+        private readonly float[] _row = new float[vocabulary];
+        private readonly float[] _referenceRow = new float[vocabulary];
+        private readonly float[] _ratios = new float[vocabulary];
+
+        public void Score(LogitRows logits, LogitRows? referenceLogits, int i, int token, TokenScores scores, int index)
+        {
+            var row = logits.Row(i, _row);
+            _policy.Load(row);
+            scores.Logprobs[index] = row[token] - _policy.LogNormaliser;
+            if (referenceLogits is null)
+                return;
+            var reference = referenceLogits.Row(i, _referenceRow);
+            _reference.Load(reference);
+            scores.ReferenceLogprobs[index] = reference[token] - _reference.LogNormaliser;
+            KlMask.LogRatios(row, _policy.LogNormaliser, reference, _reference.LogNormaliser, _ratios);
+            scores.StateKl[index] = (float)_policy.Kl(_ratios);
+        }
+    }
+}
