@@ -1,4 +1,5 @@
 using DfPO.Learner.Objectives;
+using DfPO.Models;
 
 namespace DfPO.Learner;
 
@@ -62,4 +63,35 @@ public sealed record LearnerOptions
 
     /// <summary>PPO's switches.</summary>
     public PpoOptions Ppo { get; init; } = new();
+
+    /// <summary>Checks every field.</summary>
+    /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
+    public LearnerOptions Checked()
+    {
+        static void Require(bool holds, string field, string rule)
+        {
+            if (!holds)
+                throw new DfpoException("learner/options", $"Learner option '{field}' must be {rule}.");
+        }
+        static bool Positive(double x) => double.IsFinite(x) && x > 0;
+        static bool NotNegative(double x) => double.IsFinite(x) && x >= 0;
+        Require(Enum.IsDefined(Objective), "objective", "dfpo or ppo");
+        Require(Positive(LearningRate), "learning-rate", "greater than 0");
+        Require(NotNegative(ValueLearningRate), "value-learning-rate", "at least 0 (0 takes learning-rate)");
+        Require(NotNegative(WeightDecay), "weight-decay", "at least 0");
+        Require(Gamma is > 0 and <= 1, "gamma", "greater than 0 and at most 1");
+        Require(Lambda is >= 0 and <= 1, "lambda", "between 0 and 1");
+        Require(Positive(ClipRange), "clip-range", "greater than 0");
+        Require(Epochs >= 1, "epochs", "at least 1");
+        Require(MinibatchSize >= 1, "minibatch-size", "at least 1");
+        Require(NotNegative(ValueCoefficient), "value-coefficient", "at least 0");
+        Require(Positive(MaxGradNorm), "max-grad-norm", "greater than 0");
+        Require(ValueWarmupIterations >= 0, "value-warmup-iterations", "at least 0");
+        Require(Positive(MaxKl), "max-kl", "greater than 0");
+        Require(float.IsFinite(Dfpo.Tolerance) && Dfpo.Tolerance >= 0, "dfpo.tolerance", "at least 0");
+        Require(Dfpo.Value == DfpoValue.Single || Dfpo.Behaviour == DfpoBehaviour.Masked, "dfpo.value", "single unless 'dfpo.behaviour' is masked: the second head is for samples of pi-");
+        Require(NotNegative(Ppo.KlCoefficient), "ppo.kl-coefficient", "at least 0");
+        Require(NotNegative(Ppo.TargetKl), "ppo.target-kl", "at least 0 (0 keeps the coefficient fixed)");
+        return this;
+    }
 }

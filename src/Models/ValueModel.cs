@@ -4,27 +4,42 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models;
 
-/// <summary>State values: a scalar head on a trunk of its own, which starts as a copy of the policy (as in RL4LMs).</summary>
+/// <summary>State values: one or more scalar heads on a trunk of its own, which starts as a copy of the policy (as in RL4LMs).</summary>
 public sealed class ValueModel : nn.Module
 {
     private readonly CausalLM trunk;
     private readonly Linear v_head;
 
-    /// <summary>Takes ownership of <paramref name="trunk"/>; the head starts at zero, so that first values are zero.</summary>
-    public ValueModel(CausalLM trunk) : base(nameof(ValueModel))
+    /// <summary>Takes ownership of <paramref name="trunk"/>; the heads start at zero, so that first values are zero.</summary>
+    /// <param name="trunk">The body.</param>
+    /// <param name="heads">Value heads, at least 1.</param>
+    public ValueModel(CausalLM trunk, int heads = 1) : base(nameof(ValueModel))
     {
         this.trunk = trunk;
+        Heads = heads;
         var like = trunk.parameters().First();
-        v_head = nn.Linear(trunk.HiddenSize, 1, hasBias: false, device: like.device, dtype: like.dtype);
+        v_head = nn.Linear(trunk.HiddenSize, heads, hasBias: false, device: like.device, dtype: like.dtype);
         using (no_grad())
             v_head.weight!.zero_();
         RegisterComponents();
     }
 
+    /// <summary>Value heads.</summary>
+    public int Heads { get; }
+
+    /// <summary>Matrix-product precision of the trunk; the heads always work in the parameters' dtype.</summary>
+    public ComputePrecision Precision => trunk.Precision;
+
     /// <summary>Values <c>[batch, time]</c>, float32, of right-padded token ids <c>[batch, time]</c>: entry t is the value of the state after token t.</summary>
-    public Tensor Values(Tensor inputIds)
+    /// <param name="inputIds">Token ids, int64.</param>
+    /// <param name="heads">The head that values each row, <c>[batch]</c>, int64; head 0 when null.</param>
+    public Tensor Values(Tensor inputIds, Tensor? heads = null)
     {
         using var scope = NewDisposeScope();
-        return v_head.call(trunk.Hidden(inputIds)).squeeze(-1).to(ScalarType.Float32).MoveToOuterDisposeScope();
+        var all = v_head.call(trunk.Hidden(inputIds));
+        var values = heads is null
+            ? all.select(2, 0)
+            : all.gather(2, heads.view(-1, 1, 1).expand(-1, all.size(1), 1)).squeeze(2);
+        return values.to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 }

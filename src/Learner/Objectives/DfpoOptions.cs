@@ -50,6 +50,9 @@ public sealed record DfpoOptions
     /// <summary>The policy that evaluations and model selection decode with.</summary>
     public DecodingPolicy Decode { get; init; } = DecodingPolicy.Negative;
 
+    /// <summary>Whether advantages are divided by their root mean square in each minibatch. They are never centred: their sign is their meaning.</summary>
+    public bool ScaleAdvantages { get; init; }
+
     /// <summary>Value heads.</summary>
     public DfpoValue Value { get; init; } = DfpoValue.Single;
 }

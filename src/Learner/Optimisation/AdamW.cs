@@ -20,20 +20,19 @@ public sealed class AdamW : IDisposable
         """;
 
     private readonly jit.CompilationUnit _script = jit.compile(FusedStep);
-    private readonly (string Name, Parameter Value)[] _parameters;
+    private readonly ParameterGroup[] _groups;
     private readonly Dictionary<string, Tensor> _state = [];
     private readonly double _beta1;
     private readonly double _beta2;
     private readonly double _eps;
-    private readonly double _weightDecay;
 
-    /// <summary>Takes parameters by name; they stay the caller's.</summary>
-    public AdamW(IEnumerable<(string Name, Parameter Value)> parameters, double lr, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 0)
+    /// <summary>Takes groups of parameters.</summary>
+    public AdamW(IEnumerable<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8)
     {
-        (LearningRate, _beta1, _beta2, _eps, _weightDecay) = (lr, beta1, beta2, eps, weightDecay);
-        _parameters = [.. parameters];
+        (_beta1, _beta2, _eps) = (beta1, beta2, eps);
+        _groups = [.. groups];
         using var _ = no_grad();
-        foreach (var (name, value) in _parameters)
+        foreach (var (name, value) in Parameters)
         {
             _state[$"{name}.exp_avg"] = zeros_like(value).DetachFromDisposeScope();
             _state[$"{name}.exp_avg_sq"] = zeros_like(value).DetachFromDisposeScope();
@@ -41,8 +40,8 @@ public sealed class AdamW : IDisposable
         }
     }
 
-    /// <summary>Learning rate of the next step.</summary>
-    public double LearningRate { get; set; }
+    /// <summary>All parameters by name.</summary>
+    public IEnumerable<(string Name, Parameter Value)> Parameters => _groups.SelectMany(group => group.Parameters);
 
     /// <summary>The moments and step counts by <c>{parameter}.{exp_avg|exp_avg_sq|step}</c>, live: for a checkpoint.</summary>
     public IReadOnlyDictionary<string, Tensor> State => _state;
@@ -52,18 +51,21 @@ public sealed class AdamW : IDisposable
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var live = _parameters.Where(p => p.Value.grad is not null).ToArray();
-        if (live.Length == 0)
-            return;
-        Tensor[] Moments(string kind) => [.. live.Select(p => _state[$"{p.Name}.{kind}"])];
-        _script.invoke("step", live.Select(p => (Tensor)p.Value).ToArray(), live.Select(p => p.Value.grad!).ToArray(),
-            Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), LearningRate, _beta1, _beta2, _weightDecay, _eps);
+        foreach (var group in _groups)
+            Step(group);
+    }
+
+    /// <summary>Sets the learning rate of all groups.</summary>
+    public void SetLearningRate(double learningRate)
+    {
+        foreach (var group in _groups)
+            group.LearningRate = learningRate;
     }
 
     /// <summary>Drops all gradients.</summary>
     public void ZeroGrad()
     {
-        foreach (var (_, value) in _parameters)
+        foreach (var (_, value) in Parameters)
             value.grad = null;
     }
 
@@ -83,5 +85,15 @@ public sealed class AdamW : IDisposable
         foreach (var tensor in _state.Values)
             tensor.Dispose();
         _script.Dispose();
+    }
+
+    private void Step(ParameterGroup group)
+    {
+        var live = group.Parameters.Where(p => p.Value.grad is not null).ToArray();
+        if (live.Length == 0)
+            return;
+        Tensor[] Moments(string kind) => [.. live.Select(p => _state[$"{p.Name}.{kind}"])];
+        _script.invoke("step", live.Select(p => (Tensor)p.Value).ToArray(), live.Select(p => p.Value.grad!).ToArray(),
+            Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), group.LearningRate, _beta1, _beta2, group.WeightDecay, _eps);
     }
 }

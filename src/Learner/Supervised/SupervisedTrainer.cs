@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using TorchSharp;
-using TorchSharp.Modules;
-using AdamW = DfPO.Learner.Optimisation.AdamW;
+using DfPO.Learner.Optimisation;
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Supervised;
@@ -21,9 +20,8 @@ internal static class SupervisedTrainer
     public static void Run(nn.Module model, SupervisedOptions options, string checkpoint, Func<int, (Tensor Loss, long Tokens)> loss, Func<double> evaluate,
         Action<TrainingProgress> report, CancellationToken cancellation)
     {
-        var (decayed, plain) = Split(model);
         var schedule = new TrainingSchedule(options.LearningRate, options.WarmupSteps, options.Steps);
-        using var optimizer = new AdamW(decayed.Concat(plain), options.LearningRate, beta2: 0.95, weightDecay: 0);
+        using var optimizer = new AdamW(ParameterGroup.Split(model, "", options.LearningRate, options.WeightDecay), beta2: 0.95);
         var first = TrainerState.TryLoad(checkpoint, model, optimizer, options);
         var clock = Stopwatch.StartNew();
         var tokens = 0L;
@@ -35,36 +33,20 @@ internal static class SupervisedTrainer
                 cancellation.ThrowIfCancellationRequested();
             }
             using var scope = NewDisposeScope();
-            optimizer.LearningRate = schedule.At(step);
+            var learningRate = schedule.At(step);
+            optimizer.SetLearningRate(learningRate);
             var (value, batchTokens) = loss(step);
             value.backward();
             nn.utils.clip_grad_norm_(model.parameters(), options.MaxGradNorm);
-            Decay(decayed, optimizer.LearningRate * options.WeightDecay);
             optimizer.Step();
             optimizer.ZeroGrad();
             tokens += batchTokens;
             var done = step + 1;
             var evaluated = done % options.EvaluateEvery == 0 || done == options.Steps;
             if (evaluated || done % ReportEvery == 0)
-                report(new TrainingProgress(done, options.Steps, value.item<float>(), optimizer.LearningRate, tokens / clock.Elapsed.TotalSeconds, evaluated ? evaluate() : null));
+                report(new TrainingProgress(done, options.Steps, value.item<float>(), learningRate, tokens / clock.Elapsed.TotalSeconds, evaluated ? evaluate() : null));
             if (evaluated)
                 TrainerState.Save(checkpoint, model, optimizer, done, options);
         }
-    }
-
-    /// <summary>Matrices decay; biases, norms and other vectors do not.</summary>
-    private static ((string, Parameter)[] Decayed, (string, Parameter)[] Plain) Split(nn.Module model)
-    {
-        var parameters = model.named_parameters().Select(p => (p.name, p.parameter)).ToArray();
-        return ([.. parameters.Where(p => p.parameter.dim() > 1)], [.. parameters.Where(p => p.parameter.dim() <= 1)]);
-    }
-
-    private static void Decay((string, Parameter Value)[] parameters, double amount)
-    {
-        if (amount == 0)
-            return;
-        using var _ = no_grad();
-        foreach (var (_, value) in parameters)
-            value.mul_(1 - amount);
     }
 }

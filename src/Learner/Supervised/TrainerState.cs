@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DfPO.Learner.Checkpoints;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
@@ -15,30 +16,19 @@ internal static class TrainerState
 
     private sealed record Saved(int Step, string Options);
 
-    /// <summary>Writes a checkpoint beside <paramref name="folder"/> and swaps it in, so that a kill at any moment leaves a whole one.</summary>
-    public static void Save(string folder, nn.Module model, AdamW optimizer, int step, SupervisedOptions options)
+    /// <summary>Writes a checkpoint, whole or not at all.</summary>
+    public static void Save(string folder, nn.Module model, AdamW optimizer, int step, SupervisedOptions options) => AtomicFolder.Replace(folder, partial =>
     {
-        var partial = folder + ".partial";
-        if (Directory.Exists(partial))
-            Directory.Delete(partial, recursive: true);
         PretrainedModels.Save(partial, model, ScalarType.Float32);
         SafetensorsWriter.Write(Path.Combine(partial, OptimizerName), optimizer.State);
         File.WriteAllText(Path.Combine(partial, StepName), JsonSerializer.Serialize(new Saved(step, Fingerprint(options))));
-        var old = folder + ".old";
-        if (Directory.Exists(folder))
-            Directory.Move(folder, old);
-        Directory.Move(partial, folder);
-        if (Directory.Exists(old))
-            Directory.Delete(old, recursive: true);
-    }
+    });
 
     /// <summary>Loads a checkpoint if there is one; the steps done, 0 without.</summary>
     /// <exception cref="DfpoException"><c>train/resume</c>: the checkpoint was made with other options.</exception>
     public static int TryLoad(string folder, nn.Module model, AdamW optimizer, SupervisedOptions options)
     {
-        // A kill between the two moves of Save leaves only the old folder.
-        if (!Directory.Exists(folder) && Directory.Exists(folder + ".old"))
-            Directory.Move(folder + ".old", folder);
+        AtomicFolder.Recover(folder);
         var path = Path.Combine(folder, StepName);
         if (!File.Exists(path))
             return 0;

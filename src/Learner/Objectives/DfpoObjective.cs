@@ -1,0 +1,100 @@
+using DfPO.Models.Policies;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Objectives;
+
+/// <summary>Degeneration-free policy optimisation (Jang et al., ICML 2024): KL-masking and truncated advantages in place of a KL penalty.</summary>
+/// <remarks>
+/// <para>
+/// With <c>A+ = max(A, 0)</c>, <c>A- = min(A, 0)</c> [S], the log-ratio <c>l = log pi_theta - log pi_0</c>, a threshold <c>c</c> and a tolerance <c>tau</c> [D],
+/// each token's log-probability is pushed by the weight
+/// </para>
+/// <list type="bullet">
+/// <item><c>w = A+ 1[l &lt;= c + tau] + A- 1[l >= c - tau]</c> on samples of <c>pi_theta</c> (<see cref="DfpoBehaviour.Policy"/>, the ICML form as read in the
+/// specification [D]); <c>L = -mean s(rho, w)</c>;</item>
+/// <item><c>w = A+</c> on samples of <c>pi+</c> and <c>w = A-</c> on samples of <c>pi-</c> (<see cref="DfpoBehaviour.Masked"/>, the ICLR form [S]);
+/// <c>L = -E_{x+}[s(rho, A+)] - E_{x-}[s(rho, A-)]</c> [D], where sampling has already applied the mask; with
+/// <see cref="DfpoMaskAt.Update"/> it is tested again with the current weights.</item>
+/// </list>
+/// <para>
+/// <c>c</c> is 0 [S, ICLR] or the rollout's <c>KL(pi_theta_old || pi_0)</c> at the state [D]. What is pushed is always <c>log pi_theta(a|s)</c>, never a masked policy's
+/// log-probability; no gradient flows through the test. The sign of an advantage is its meaning, so advantages are never centred. A token at
+/// <c>l = 0</c> belongs to both sets: at <c>theta_0</c> the first form is the plain policy gradient.
+/// </para>
+/// </remarks>
+/// <param name="options">The switches.</param>
+/// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
+public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObjective
+{
+    /// <inheritdoc/>
+    public bool Accepts(DecodingPolicy behaviour) => options.Behaviour == DfpoBehaviour.Policy == (behaviour == DecodingPolicy.Policy);
+
+    /// <summary>The task reward at the last token, and nothing else: no KL term [S].</summary>
+    public double[] TokenRewards(Trajectory trajectory)
+    {
+        var rewards = new double[trajectory.Tokens.Length];
+        rewards[^1] = trajectory.Reward;
+        return rewards;
+    }
+
+    /// <summary>One head for both kinds of samples [S], or head 1 for those of <c>pi-</c> [D].</summary>
+    public int ValueHead(Trajectory trajectory) => options.Value == DfpoValue.TwoHeaded && trajectory.Behaviour == DecodingPolicy.Negative ? 1 : 0;
+
+    /// <inheritdoc/>
+    public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
+    {
+        var weights = Weights(logprobs.ToDoubles(), batch, statistics);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, weights, clipRange, statistics);
+    }
+
+    /// <summary>The weight <c>w</c> of every token; see the remarks.</summary>
+    /// <param name="current"><c>log pi_theta(a|s)</c> under the weights being updated.</param>
+    /// <param name="batch">The tokens.</param>
+    /// <param name="statistics">
+    /// Receives <c>dfpo/advantage_positive</c> (share of tokens) and <c>dfpo/mask_positive</c>, <c>dfpo/mask_negative</c>: of the tokens with a positive (negative)
+    /// advantage that the truncation keeps, the share whose push the mask let through.
+    /// </param>
+    public float[] Weights(double[] current, TokenBatch batch, Statistics statistics)
+    {
+        var scale = options.ScaleAdvantages ? 1 / (RootMeanSquare(batch.Advantages) + 1e-8) : 1;
+        var samples = batch.Behaviour.CountBy(kind => kind).ToDictionary();
+        foreach (var name in new[] { "dfpo/mask_positive", "dfpo/mask_negative" })
+            statistics.Add(name, 0, 0);
+        var weights = new float[batch.Count];
+        for (var t = 0; t < weights.Length; t++)
+        {
+            var advantage = batch.Advantages[t];
+            statistics.Add("dfpo/advantage_positive", advantage > 0 ? 1 : 0);
+            if (advantage == 0 || !Kept(advantage, batch.Behaviour[t]))
+                continue;
+            var open = Open(advantage, current[t], batch, t);
+            statistics.Add(advantage > 0 ? "dfpo/mask_positive" : "dfpo/mask_negative", open ? 1 : 0);
+            if (open)
+                weights[t] = (float)(advantage * scale * Share(batch.Behaviour[t]));
+        }
+        return weights;
+
+        // Makes the mean over all tokens a sum of one mean a kind of sample, as the ICLR form has it; 1 for samples of the policy.
+        double Share(DecodingPolicy kind) => kind == DecodingPolicy.Policy ? 1 : batch.Count / (double)samples[kind];
+    }
+
+    /// <summary>Truncation: samples of <c>pi+</c> carry <c>A+</c> alone, those of <c>pi-</c> <c>A-</c> alone, those of the policy both.</summary>
+    private static bool Kept(float advantage, DecodingPolicy behaviour) => behaviour switch
+    {
+        DecodingPolicy.Positive => advantage > 0,
+        DecodingPolicy.Negative => advantage < 0,
+        _ => true,
+    };
+
+    private bool Open(float advantage, double current, TokenBatch batch, int t)
+    {
+        if (options is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout })
+            return true;
+        var logRatio = (options.MaskAt == DfpoMaskAt.Update ? current : batch.Logprobs[t]) - batch.ReferenceLogprobs[t];
+        var threshold = options.MaskRule == KlMaskRule.KlCentred ? batch.StateKl[t] : 0.0;
+        return advantage > 0 ? logRatio <= threshold + options.Tolerance : logRatio >= threshold - options.Tolerance;
+    }
+
+    private static double RootMeanSquare(float[] values) => Math.Sqrt(values.Average(value => (double)value * value));
+}

@@ -1,0 +1,60 @@
+using DfPO.Models.Policies;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Objectives;
+
+/// <summary>Proximal policy optimisation with a KL penalty in the reward, as RL4LMs runs it: the baseline.</summary>
+/// <remarks>
+/// Reward of token t: <c>[t is last] r - beta (log pi_theta_old - log pi_0)</c> (RL4LMs; Ziegler et al. 2019). Loss: <c>-mean s(rho, A)</c> with advantages centred and divided by
+/// their unbiased standard deviation + 1e-8 in each minibatch. <c>beta</c> is fixed, or adapts to a target after each iteration (<see cref="AdaptiveKl"/>).
+/// </remarks>
+/// <param name="options">The switches.</param>
+/// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
+public sealed class PpoObjective(PpoOptions options, double clipRange) : IObjective
+{
+    private const string CoefficientName = "ppo/kl_coefficient";
+
+    /// <summary><c>beta</c> of the next rewards.</summary>
+    public double KlCoefficient { get; private set; } = options.KlCoefficient;
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> State => new Dictionary<string, double> { [CoefficientName] = KlCoefficient };
+
+    /// <inheritdoc/>
+    public void Restore(IReadOnlyDictionary<string, double> state) => KlCoefficient = state[CoefficientName];
+
+    /// <inheritdoc/>
+    public bool Accepts(DecodingPolicy behaviour) => behaviour == DecodingPolicy.Policy;
+
+    /// <inheritdoc/>
+    public double[] TokenRewards(Trajectory trajectory)
+    {
+        var rewards = new double[trajectory.Tokens.Length];
+        for (var t = 0; t < rewards.Length; t++)
+            rewards[t] = -KlCoefficient * ((double)trajectory.Logprobs[t] - trajectory.ReferenceLogprobs[t]);
+        rewards[^1] += trajectory.Reward;
+        return rewards;
+    }
+
+    /// <inheritdoc/>
+    public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
+    {
+        var advantages = options.NormalizeAdvantages ? Normalized(batch.Advantages) : batch.Advantages;
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, advantages, clipRange, statistics);
+    }
+
+    /// <inheritdoc/>
+    public void EndIteration(double meanKl)
+    {
+        if (options.TargetKl > 0)
+            KlCoefficient = AdaptiveKl.Next(KlCoefficient, meanKl, options.TargetKl);
+    }
+
+    /// <summary><c>(A - mean) / (std + 1e-8)</c>, std unbiased; a single advantage is only centred.</summary>
+    public static float[] Normalized(float[] advantages)
+    {
+        var mean = advantages.Average(a => (double)a);
+        var deviation = Math.Sqrt(advantages.Sum(a => (a - mean) * (a - mean)) / Math.Max(1, advantages.Length - 1));
+        return [.. advantages.Select(a => (float)((a - mean) / (deviation + 1e-8)))];
+    }
+}

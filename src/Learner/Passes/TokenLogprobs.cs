@@ -1,0 +1,86 @@
+using DfPO.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Passes;
+
+/// <summary>
+/// Log-probabilities of given tokens under a full softmax, computed in float32 whatever the logits' dtype, and the way back through them. Softmax is
+/// formed a few rows at a time in both directions, so that no float32 copy of <c>[tokens, vocabulary]</c> ever exists.
+/// </summary>
+internal sealed class TokenLogprobs
+{
+    /// <summary>Elements of a slice: small enough for a processor's cache.</summary>
+    private const long SliceElements = 1 << 21;
+
+    private readonly Tensor _logits;
+    private readonly Tensor _tokens;
+    private readonly Tensor _normalizers;
+
+    private TokenLogprobs(Tensor logits, Tensor tokens, Tensor normalizers, Tensor values, double? entropy) =>
+        (_logits, _tokens, _normalizers, Values, SummedEntropy) = (logits, tokens, normalizers, values, entropy);
+
+    /// <summary><c>[tokens]</c>, float32 nats: a leaf whose gradient <see cref="Backward"/> hands on.</summary>
+    public Tensor Values { get; }
+
+    /// <summary>Sum of the softmaxes' entropies, nats, if asked for.</summary>
+    public double? SummedEntropy { get; }
+
+    /// <summary>One pass of a model over a batch, its head on the continuations' positions alone.</summary>
+    /// <remarks>The tensors belong to the caller's dispose scope.</remarks>
+    public static TokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy) => FromLogits(Logits(model, batch), batch.Actions, withEntropy);
+
+    /// <summary>From logits <c>[tokens, vocabulary]</c>, which <see cref="Backward"/> overwrites, and token ids <c>[tokens]</c>.</summary>
+    public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var dtype = logits.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var normalizers = empty([logits.size(0)], dtype, logits.device);
+        var values = empty([logits.size(0)], dtype, logits.device);
+        var entropy = 0.0;
+        foreach (var (start, length) in Slices(logits))
+        {
+            using var slice = NewDisposeScope();
+            var rows = logits.narrow(0, start, length).to(dtype);
+            var normalizer = rows.logsumexp(1, keepdim: true);
+            normalizers.narrow(0, start, length).copy_(normalizer.squeeze(1));
+            values.narrow(0, start, length).copy_((rows.gather(1, tokens.narrow(0, start, length).unsqueeze(1)) - normalizer).squeeze(1));
+            if (withEntropy)
+                entropy += (normalizer.sum() - ((rows - normalizer).exp_() * rows).sum()).ToDouble();
+        }
+        return new TokenLogprobs(logits, tokens, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null);
+    }
+
+    /// <summary>Carries the gradient of <see cref="Values"/> on into the model: <c>dL/dlogits = (onehot - softmax) dL/dlogprob</c>. Once only.</summary>
+    public void Backward()
+    {
+        using var scope = NewDisposeScope();
+        var gradient = Values.grad!.unsqueeze(1);
+        using (no_grad())
+            foreach (var (start, length) in Slices(_logits))
+            {
+                using var slice = NewDisposeScope();
+                var target = _logits.narrow(0, start, length);
+                var scale = gradient.narrow(0, start, length);
+                var rows = (target.to(Values.dtype) - _normalizers.narrow(0, start, length).unsqueeze(1)).exp_().mul_(scale.neg());
+                rows.scatter_add_(1, _tokens.narrow(0, start, length).unsqueeze(1), scale);
+                // The product that made the logits does not need them on its way back, so their memory serves the gradient.
+                target.copy_(rows);
+            }
+        autograd.backward([_logits], [_logits.detach()]);
+    }
+
+    private static Tensor Logits(CausalLM model, TeacherForcedBatch batch)
+    {
+        using var scope = NewDisposeScope();
+        return model.Head(batch.SelectStates(model.Hidden(batch.InputIds))).MoveToOuterDisposeScope();
+    }
+
+    private static IEnumerable<(long Start, long Length)> Slices(Tensor logits)
+    {
+        long rows = logits.size(0), step = Math.Max(1, SliceElements / logits.size(1));
+        for (var start = 0L; start < rows; start += step)
+            yield return (start, Math.Min(step, rows - start));
+    }
+}

@@ -1,0 +1,136 @@
+using DfPO.Learner.Advantages;
+using DfPO.Learner.Objectives;
+using DfPO.Models;
+using DfPO.Models.Policies;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Tests;
+
+/// <summary>One update against a calculation that shares no code with it: a sequence at a time, TorchSharp's own AdamW, the formulas written out.</summary>
+public sealed class PolicyLearnerUpdateTests
+{
+    private static readonly LearnerOptions s_options = new()
+    {
+        LearningRate = 1e-3, ValueLearningRate = 3e-3, WeightDecay = 0.1, Epochs = 1, MinibatchSize = 8, MaxGradNorm = 0.05, ValueCoefficient = 0.7, MaxKl = 100,
+    };
+
+    public static TheoryData<ObjectiveKind, DfpoBehaviour, DfpoMaskAt, KlMaskRule, DfpoValue> Cases => new()
+    {
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Policy, DfpoMaskAt.Update, KlMaskRule.Sign, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Policy, DfpoMaskAt.Rollout, KlMaskRule.KlCentred, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Masked, DfpoMaskAt.Rollout, KlMaskRule.Sign, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Masked, DfpoMaskAt.Update, KlMaskRule.Sign, DfpoValue.TwoHeaded },
+        { ObjectiveKind.Ppo, DfpoBehaviour.Policy, DfpoMaskAt.Update, KlMaskRule.Sign, DfpoValue.Single },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void An_update_equals_the_formulas_written_out(ObjectiveKind kind, DfpoBehaviour behaviour, DfpoMaskAt maskAt, KlMaskRule rule, DfpoValue heads)
+    {
+        var options = s_options with { Objective = kind, Dfpo = new DfpoOptions { Behaviour = behaviour, MaskAt = maskAt, MaskRule = rule, Tolerance = 0.05f, Value = heads } };
+        using var scope = NewDisposeScope();
+        var headCount = heads == DfpoValue.TwoHeaded ? 2 : 1;
+        // The rollout's weights differ from those updated, so that ratios clip and live masks differ from frozen ones.
+        var batch = Support.Trajectories(8, Support.TinyPolicy(1), Support.TinyPolicy(3), 5,
+            i => behaviour == DfpoBehaviour.Masked ? (i % 2 == 0 ? DecodingPolicy.Positive : DecodingPolicy.Negative) : DecodingPolicy.Policy);
+        CausalLM Policy()
+        {
+            var policy = Support.TinyPolicy(1);
+            using var _ = no_grad();
+            using var generator = new Generator(9);
+            foreach (var parameter in policy.parameters())
+                parameter.add_(randn(parameter.shape, generator: generator) * 0.02);
+            return policy;
+        }
+
+        var (policy, value) = (Policy(), Support.TinyValue(2, headCount));
+        using var learner = new PolicyLearner(policy, value, options, 1, "unused");
+        var report = learner.Update(batch);
+
+        var (naivePolicy, naiveValue) = (Policy(), Support.TinyValue(2, headCount));
+        var naive = Naive(naivePolicy, naiveValue, batch, options);
+        Assert.Equal(naive.PolicyLoss, report.Metrics["policy/loss"], 1e-5);
+        Assert.Equal(naive.ValueLoss, report.Metrics["value/loss"], 1e-5);
+        Assert.Equal(naive.Norm, report.Metrics["grad/norm"], 1e-4 * naive.Norm);
+        RequireSameWeights(naivePolicy, policy, naive.Trustworthy);
+        RequireSameWeights(naiveValue, value, naive.Trustworthy);
+        Assert.Equal(1, learner.Iteration);
+    }
+
+    private sealed record NaiveUpdate(double PolicyLoss, double ValueLoss, double Norm, Dictionary<nn.Module, Dictionary<string, Tensor>> Trustworthy);
+
+    private static NaiveUpdate Naive(CausalLM policy, ValueModel value, Trajectory[] batch, LearnerOptions options)
+    {
+        var (policyTerms, valueTerms) = (new List<(DecodingPolicy Kind, Tensor Log, Tensor Old, double[] A, Trajectory T)>(), new List<Tensor>());
+        foreach (var t in batch)
+        {
+            var index = tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1);
+            var log = Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens).gather(1, index).squeeze(1);
+            long[] ids = [.. t.PromptTokens.Concat(t.Tokens).Select(x => (long)x)];
+            long head = options.Dfpo.Value == DfpoValue.TwoHeaded && t.Behaviour == DecodingPolicy.Negative ? 1 : 0;
+            var values = value.Values(tensor(ids).unsqueeze(0), tensor(new[] { head }))[0].narrow(0, t.PromptTokens.Length - 1, t.Tokens.Length);
+            var v = values.detach().data<float>().Select(x => (double)x).ToArray();
+            // GAE as a sum over the future, not as a recursion.
+            var n = t.Tokens.Length;
+            var rewards = Enumerable.Range(0, n).Select(i => (i == n - 1 ? t.Reward : 0.0)
+                - (options.Objective == ObjectiveKind.Ppo ? options.Ppo.KlCoefficient * (t.Logprobs[i] - t.ReferenceLogprobs[i]) : 0)).ToArray();
+            var deltas = Enumerable.Range(0, n).Select(i => rewards[i] + (i + 1 < n ? options.Gamma * v[i + 1] : 0) - v[i]).ToArray();
+            var a = Enumerable.Range(0, n).Select(i => Enumerable.Range(i, n - i).Sum(j => Math.Pow(options.Gamma * options.Lambda, j - i) * deltas[j])).ToArray();
+            policyTerms.Add((t.Behaviour, log, tensor(t.Logprobs), a, t));
+            valueTerms.Add((values - tensor(a.Zip(v, (x, y) => (float)(x + y)).ToArray())).square());
+        }
+        var all = policyTerms.SelectMany(p => p.A).ToArray();
+        var mean = all.Average();
+        var deviation = Math.Sqrt(all.Sum(x => (x - mean) * (x - mean)) / (all.Length - 1));
+        Tensor Surrogate((DecodingPolicy Kind, Tensor Log, Tensor Old, double[] A, Trajectory T) p)
+        {
+            var now = p.Log.detach().data<float>().ToArray();
+            var w = tensor(p.A.Select((a, i) =>
+            {
+                if (options.Objective == ObjectiveKind.Ppo)
+                    return (float)((a - mean) / deviation);
+                var l = (options.Dfpo.MaskAt == DfpoMaskAt.Update ? now[i] : p.T.Logprobs[i]) - p.T.ReferenceLogprobs[i];
+                var c = options.Dfpo.MaskRule == KlMaskRule.KlCentred ? p.T.StateKl[i] : 0;
+                var frozenMasked = options.Dfpo is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout };
+                var raised = p.Kind != DecodingPolicy.Negative && (frozenMasked || l <= c + options.Dfpo.Tolerance) ? Math.Max(a, 0) : 0;
+                var lowered = p.Kind != DecodingPolicy.Positive && (frozenMasked || l >= c - options.Dfpo.Tolerance) ? Math.Min(a, 0) : 0;
+                return (float)(raised + lowered);
+            }).ToArray());
+            var rho = (p.Log - p.Old).exp();
+            return minimum(rho * w, rho.clamp(1 - options.ClipRange, 1 + options.ClipRange) * w);
+        }
+        var policyLoss = policyTerms.GroupBy(p => p.Kind).Select(kind => cat(kind.Select(Surrogate).ToList()).mean().neg()).Aggregate((x, y) => x + y);
+        var valueLoss = cat(valueTerms).mean();
+        (policyLoss + options.ValueCoefficient * valueLoss).backward();
+        var trustworthy = new Dictionary<nn.Module, Dictionary<string, Tensor>>();
+        var squares = 0.0;
+        foreach (var module in new nn.Module[] { policy, value })
+        {
+            // Adam's first step is the gradient's sign: where it is rounding noise, there is nothing to compare.
+            trustworthy[module] = module.named_parameters().ToDictionary(p => p.name, p => (p.parameter.grad ?? zeros_like(p.parameter)).abs() > 1e-6);
+            squares += module.parameters().Where(p => p.grad is not null).Sum(p => p.grad!.square().sum().ToDouble());
+        }
+        var norm = Math.Sqrt(squares);
+        foreach (var parameter in policy.parameters().Concat(value.parameters()).Where(p => p.grad is not null))
+            parameter.grad!.mul_(Math.Min(1, options.MaxGradNorm / norm));
+        foreach (var (module, rate) in new (nn.Module, double)[] { (policy, options.LearningRate), (value, options.ValueLearningRate) })
+            foreach (var matrices in new[] { true, false })
+                optim.AdamW(module.parameters().Where(p => p.dim() > 1 == matrices), rate, weight_decay: matrices ? options.WeightDecay : 0).step();
+        return new NaiveUpdate(policyLoss.ToDouble(), valueLoss.ToDouble(), norm, trustworthy);
+    }
+
+    private static void RequireSameWeights(nn.Module expected, nn.Module actual, Dictionary<nn.Module, Dictionary<string, Tensor>> trustworthy)
+    {
+        using var _ = no_grad();
+        var compared = 0L;
+        foreach (var ((name, theirs), (_, ours)) in expected.named_parameters().Zip(actual.named_parameters()))
+        {
+            var mask = trustworthy[expected][name];
+            compared += mask.sum().ToInt64();
+            var worst = ((theirs - ours).abs() * mask).max().ToDouble();
+            Assert.True(worst < 2e-5, $"{name}: {worst}");
+        }
+        Assert.True(compared > 1000);
+    }
+}
