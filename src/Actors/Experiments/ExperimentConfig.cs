@@ -45,6 +45,9 @@ public sealed record ModelOptions
 
     /// <summary>Device of the learner: <c>cpu</c>, <c>cuda:0</c>, ...</summary>
     public string Device { get; init; } = "cpu";
+
+    /// <summary>Torch threads of the learner; 0 means one a processor, for the engines rest while it learns.</summary>
+    public int LearnerThreads { get; init; }
 }
 
 /// <summary>Prompts and reward.</summary>
@@ -86,6 +89,9 @@ public sealed record RolloutOptions
 
     /// <summary>Torch threads an engine; engines side by side beat threads inside one.</summary>
     public int Threads { get; init; } = 1;
+
+    /// <summary>Reward workers in this process.</summary>
+    public int RewardWorkers { get; init; } = 1;
 
     /// <summary>How continuations are drawn; policy, mask rule and tolerance follow from the objective.</summary>
     public GenerationOptions Generation { get; init; } = new();

@@ -17,9 +17,9 @@ internal static class Options
 
     public static Option<T> Required<T>(string name, string description) => new(name) { Description = description, Required = true };
 
-    public static Option<int> Port(string name, string description)
+    public static Option<int> Port(string name, string description, int value = 0)
     {
-        var option = Of(name, description + " 0 takes a free one.", 0);
+        var option = Of(name, description + " 0 takes a free one.", value);
         option.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var port) && port is < 0 or > 65535)

@@ -22,7 +22,7 @@ internal static class RunCommand
         var json = new Option<bool>("--json") { Description = "One JSON object a line on stdout." };
         var quiet = new Option<bool>("--quiet") { Description = "Only the final report." };
         var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
-        var port = Options.Port("--port", "Port of the cluster.");
+        var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers; 0 waits for others to join.");
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));

@@ -19,7 +19,7 @@ public sealed record RunOptions
     public string Host { get; init; } = "127.0.0.1";
 
     /// <summary>Port of the cluster; 0 takes a free one.</summary>
-    public int Port { get; init; }
+    public int Port { get; init; } = 4053;
 
     /// <summary>Port of the weight stream; 0 takes a free one.</summary>
     public int BulkPort { get; init; }

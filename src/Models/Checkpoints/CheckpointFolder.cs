@@ -43,6 +43,15 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
+    /// <summary>Opens one safetensors file as if it were a folder's only one.</summary>
+    /// <exception cref="DfpoException">As <see cref="Open"/>.</exception>
+    public static CheckpointFolder OpenFile(string path)
+    {
+        var folder = new CheckpointFolder(path);
+        folder.Add(SafetensorsFile.Open(path));
+        return folder;
+    }
+
     /// <summary>Shape and dtype of a tensor, without touching its bytes.</summary>
     public SafetensorsEntry Entry(string name) => Owner(name).Header.Entries[name];
 

@@ -1,0 +1,59 @@
+using Akka.Cluster.Hosting;
+using Akka.Cluster.Hosting.SBR;
+using Akka.Hosting;
+using Akka.Remote.Hosting;
+using DfPO.Actors.Serialization;
+using static DfPO.Actors.Work.WorkProtocol;
+
+namespace DfPO.Actors.Clustering;
+
+/// <summary>Remoting, cluster and serialisers, the same in every process.</summary>
+public static class DfpoClusterExtensions
+{
+    /// <summary>Name of the actor system, which is part of every address.</summary>
+    public const string SystemName = "dfpo";
+
+    private const string Tuning = """
+        akka {
+          loglevel = INFO
+          log-dead-letters = off
+          log-dead-letters-during-shutdown = off
+          actor.serialization-settings.allow-unregistered-types = false
+          remote.dot-netty.tcp.maximum-frame-size = 8MiB
+          remote.dot-netty.tcp.send-buffer-size = 16MiB
+          remote.dot-netty.tcp.receive-buffer-size = 16MiB
+          remote.retry-gate-closed-for = 1s
+          cluster {
+            gossip-interval = 200ms
+            leader-actions-interval = 200ms
+            unreachable-nodes-reaper-interval = 200ms
+            periodic-tasks-initial-delay = 200ms
+            retry-unsuccessful-join-after = 2s
+            seed-node-timeout = 2s
+            failure-detector.heartbeat-interval = 500ms
+            failure-detector.acceptable-heartbeat-pause = 4s
+            failure-detector.expected-response-after = 500ms
+            split-brain-resolver.stable-after = 5s
+          }
+        }
+        """;
+
+    /// <summary>Adds the cluster.</summary>
+    /// <param name="builder">The actor system.</param>
+    /// <param name="host">Address to bind and to be reached at.</param>
+    /// <param name="port">Port; 0 picks a free one.</param>
+    /// <param name="roles">Roles of this process.</param>
+    /// <param name="join">Address of a member as <c>host:port</c>; null starts a cluster.</param>
+    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, string? join) => builder
+        .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
+        .WithClustering(new ClusterOptions
+        {
+            Roles = roles,
+            SeedNodes = join is null ? [] : [$"akka.tcp://{SystemName}@{join}"],
+            // A learner that lost its workers lives on; workers that lost the learner end themselves.
+            SplitBrainResolver = new KeepMajorityOption { Role = ClusterRoles.Learner },
+        })
+        .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
+        // Last, because the last prepended wins over the typed options' own defaults.
+        .AddHocon(Tuning, HoconAddMode.Prepend);
+}

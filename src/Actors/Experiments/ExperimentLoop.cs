@@ -1,0 +1,172 @@
+using System.Diagnostics;
+using DfPO.Actors.Learning;
+using DfPO.Actors.Weights;
+using DfPO.Learner;
+using DfPO.Learner.Objectives;
+using DfPO.Models.Diagnostics;
+using DfPO.Models.Policies;
+using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Metrics;
+using DfPO.Tasks.Prompts;
+using static DfPO.Actors.Learning.LearnerProtocol;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>
+/// An experiment from its first evaluation to its last, as one sequence of steps: roll out, reward, learn, publish; validate now and then; test the
+/// best weights. Everything slow is asked of <see cref="IExperimentServices"/>.
+/// </summary>
+public sealed class ExperimentLoop
+{
+    private static readonly DecodingPolicy[] s_evaluated = [DecodingPolicy.Policy, DecodingPolicy.Negative];
+    private readonly ExperimentConfig _config;
+    private readonly IExperimentObserver _observer;
+    private readonly RunCheckpoints _checkpoints;
+    private readonly UnitPipeline _pipeline;
+    private readonly IExperimentServices _services;
+    private readonly RolloutPlan _plan;
+    private readonly PromptSet _train;
+    private readonly PromptSet _validation;
+    private readonly PromptSet _test;
+    private LearnerState _learner = null!;
+
+    /// <summary>Reads tokenizer and prompts.</summary>
+    /// <param name="config">A validated experiment.</param>
+    /// <param name="services">The cluster.</param>
+    /// <param name="observer">Sees progress.</param>
+    /// <param name="checkpoints">States of the run; the newest one, if any, is resumed.</param>
+    public ExperimentLoop(ExperimentConfig config, IExperimentServices services, IExperimentObserver observer, RunCheckpoints checkpoints)
+    {
+        (_config, _services, _observer, _checkpoints) = (config, services, observer, checkpoints);
+        var tokenizer = Gpt2Tokenizer.Load(config.Model.Policy);
+        _plan = new RolloutPlan(config, tokenizer.Encode);
+        _pipeline = new UnitPipeline(services, tokens => tokenizer.Decode(tokens));
+        _train = PromptSet.Read(config.Task.TrainPrompts);
+        _validation = PromptSet.Read(config.Task.ValidationPrompts);
+        _test = PromptSet.Read(config.Task.TestPrompts);
+    }
+
+    /// <summary>Runs to the end.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled; the last finished iteration is saved.</exception>
+    public async Task<ExperimentResult> Run(CancellationToken cancellation)
+    {
+        var state = _checkpoints.Newest();
+        _learner = await _services.Learner(new Start(state is null ? null : _checkpoints.LearnerFolder(state.Iteration)), cancellation);
+        _observer.Started(_config, _learner.Iteration);
+        state ??= await Begin(cancellation);
+        try
+        {
+            state = await Train(state, cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            // The learner may be ahead of the last checkpoint; nothing of it is lost.
+            if (_checkpoints.Newest()?.Iteration != _learner.Iteration)
+                await Save(state with { Iteration = _learner.Iteration }, CancellationToken.None);
+            throw;
+        }
+        return await Finish(state, cancellation);
+    }
+
+    private async Task<ExperimentState> Begin(CancellationToken cancellation)
+    {
+        var before = await Evaluate("test", "test-before", _test, DecodingPolicy.Policy, 0, cancellation);
+        var validation = await Evaluate("validation", "validation-0", _validation, DecodingPolicy.Policy, 0, cancellation);
+        await _services.Learner(new Export(_checkpoints.BestFolder(0)), cancellation);
+        return await Save(new ExperimentState(0, 0, validation.Metrics.Reward, before), cancellation);
+    }
+
+    private async Task<ExperimentState> Train(ExperimentState state, CancellationToken cancellation)
+    {
+        var clock = Stopwatch.StartNew();
+        var first = _learner.Iteration;
+        while (_learner.Iteration < _config.Iterations)
+        {
+            var report = await Iterate(cancellation);
+            state = state with { Iteration = _learner.Iteration };
+            var perIteration = clock.Elapsed / (_learner.Iteration - first);
+            _observer.IterationFinished(report with { Elapsed = clock.Elapsed, Remaining = perIteration * (_config.Iterations - _learner.Iteration) });
+            var last = _learner.Iteration == _config.Iterations;
+            if (last || _learner.Iteration % _config.Evaluation.Every == 0)
+                state = await Save(await Validate(state, cancellation), cancellation);
+            else if (_learner.Iteration % _config.Checkpoint.Every == 0)
+                state = await Save(state, cancellation);
+        }
+        return state;
+    }
+
+    private async Task<IterationReport> Iterate(CancellationToken cancellation)
+    {
+        Activity.Current = null;
+        using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Iteration);
+        activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
+        var parent = activity?.Context ?? default;
+        var clock = Stopwatch.StartNew();
+        var scored = await _pipeline.Process(_plan.Training(_train, _learner.Iteration, _learner.Weights), parent, cancellation);
+        var rollout = clock.Elapsed;
+        var batch = scored.SelectMany(unit => unit.Trajectories()).ToArray();
+        // Not cancellable: a half-made update has no state to resume from.
+        _learner = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
+        var learn = clock.Elapsed - rollout;
+        var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / rollout.TotalSeconds;
+        var metrics = new Dictionary<string, double>(_learner.Report!.Metrics)
+        {
+            ["tokens_per_second"] = tokensPerSecond,
+            ["time/rollout"] = rollout.TotalSeconds,
+            ["time/learn"] = learn.TotalSeconds,
+        };
+        foreach (var policy in RolloutPlan.Behaviours(_config.Learner).Where(policy => policy != DecodingPolicy.Policy))
+            metrics[$"rollout/reward_{policy.ToString().ToLowerInvariant()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
+        return new IterationReport(_learner.Iteration, _config.Iterations, Figures(scored), metrics, tokensPerSecond, default, default);
+    }
+
+    /// <summary>Scores the weights on the validation prompts and keeps them when they are the best so far.</summary>
+    private async Task<ExperimentState> Validate(ExperimentState state, CancellationToken cancellation)
+    {
+        var selector = _config.Learner.Objective == ObjectiveKind.Dfpo ? _config.Learner.Dfpo.Decode : DecodingPolicy.Policy;
+        double score = 0;
+        foreach (var policy in s_evaluated.Union([selector]))
+        {
+            var report = await Evaluate("validation", $"validation-{state.Iteration}", _validation, policy, state.Iteration, cancellation);
+            if (policy == selector)
+                score = report.Metrics.Reward;
+        }
+        if (score <= state.BestScore)
+            return state;
+        await _services.Learner(new Export(_checkpoints.BestFolder(state.Iteration)), cancellation);
+        return state with { BestIteration = state.Iteration, BestScore = score };
+    }
+
+    private async Task<ExperimentResult> Finish(ExperimentState state, CancellationToken cancellation)
+    {
+        var final = await _services.Learner(new Export(_checkpoints.FinalFolder), cancellation);
+        _learner = await _services.Learner(new PublishExported(_checkpoints.BestFolder(state.BestIteration)), cancellation);
+        var after = new List<EvaluationReport>();
+        foreach (var policy in s_evaluated)
+            after.Add(await Evaluate("test", "test-after", _test, policy, state.BestIteration, cancellation));
+        var result = new ExperimentResult(state.BestIteration, state.Before, after, final.Digest);
+        _observer.Finished(result);
+        return result;
+    }
+
+    private async Task<EvaluationReport> Evaluate(string split, string name, PromptSet prompts, DecodingPolicy policy, int iteration, CancellationToken cancellation)
+    {
+        Activity.Current = null;
+        using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
+        activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
+        var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights), activity?.Context ?? default, cancellation);
+        var report = new EvaluationReport(split, policy, iteration, Figures(scored), [.. scored.SelectMany(unit => unit.Samples())]);
+        _observer.Evaluated(report);
+        return report;
+    }
+
+    private async Task<ExperimentState> Save(ExperimentState state, CancellationToken cancellation)
+    {
+        _checkpoints.SaveState(state);
+        await _services.Learner(new Save(_checkpoints.LearnerFolder(state.Iteration)), cancellation);
+        _checkpoints.Prune(state.BestIteration);
+        return state;
+    }
+
+    private static GenerationMetrics Figures(IEnumerable<ScoredUnit> units) => GenerationMetrics.Compute([.. units.SelectMany(unit => unit.Continuations())]);
+}

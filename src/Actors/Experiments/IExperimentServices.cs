@@ -1,0 +1,16 @@
+using System.Diagnostics;
+using DfPO.Actors.Learning;
+using DfPO.Actors.Work;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>What an experiment asks of the cluster: plain tasks, so that the loop can be read, and tested, without actors.</summary>
+public interface IExperimentServices
+{
+    /// <summary>Has a unit done by whichever rollout or reward worker pulls it.</summary>
+    /// <exception cref="DfPO.Models.DfpoException"><c>run/unit-abandoned</c>, with what went wrong.</exception>
+    Task<WorkProtocol.UnitFinished> Process(WorkUnit unit, ActivityContext parent, CancellationToken cancellation);
+
+    /// <summary>Has the learner do something.</summary>
+    Task<LearnerProtocol.LearnerState> Learner(LearnerProtocol.ICommand command, CancellationToken cancellation);
+}

@@ -1,0 +1,47 @@
+using System.Threading.Channels;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>Hands what several threads report to an observer, one call at a time and in order, on a task of its own.</summary>
+public sealed class ObserverQueue : IExperimentObserver
+{
+    private readonly Channel<Action> _calls = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly IExperimentObserver _observer;
+    private readonly Task _pump;
+
+    /// <summary>Starts the task.</summary>
+    public ObserverQueue(IExperimentObserver observer)
+    {
+        _observer = observer;
+        _pump = Task.Run(async () =>
+        {
+            await foreach (var call in _calls.Reader.ReadAllAsync())
+                call();
+        });
+    }
+
+    /// <summary>Takes no more calls and waits for those that were made.</summary>
+    /// <exception cref="Exception">What the observer threw, against its contract.</exception>
+    public Task Drain()
+    {
+        _calls.Writer.TryComplete();
+        return _pump;
+    }
+
+    /// <inheritdoc/>
+    public void Started(ExperimentConfig config, int iteration) => Post(() => _observer.Started(config, iteration));
+
+    /// <inheritdoc/>
+    public void Evaluated(EvaluationReport report) => Post(() => _observer.Evaluated(report));
+
+    /// <inheritdoc/>
+    public void IterationFinished(IterationReport report) => Post(() => _observer.IterationFinished(report));
+
+    /// <inheritdoc/>
+    public void WorkersChanged(string role, int count) => Post(() => _observer.WorkersChanged(role, count));
+
+    /// <inheritdoc/>
+    public void Finished(ExperimentResult result) => Post(() => _observer.Finished(result));
+
+    private void Post(Action call) => _calls.Writer.TryWrite(call);
+}

@@ -1,0 +1,80 @@
+using System.Text.Json;
+using DfPO.Models;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>What of an experiment is neither in the learner's checkpoint nor a function of the iteration.</summary>
+/// <param name="Iteration">Finished iterations.</param>
+/// <param name="BestIteration">Iteration with the best validation reward so far.</param>
+/// <param name="BestScore">That reward.</param>
+/// <param name="Before">Test figures of the initial weights.</param>
+public sealed record ExperimentState(int Iteration, int BestIteration, double BestScore, EvaluationReport Before);
+
+/// <summary>The resumable states of a run: a learner's folder and a JSON file beside it, both named by the iteration. A state counts when both are there.</summary>
+/// <param name="root">The run's folder.</param>
+public sealed class RunCheckpoints(string root)
+{
+    private const int Kept = 2;
+    private readonly string _folder = Path.Combine(root, "checkpoints");
+
+    /// <summary>Where batches go that tripped a guard.</summary>
+    public string Incidents { get; } = Path.Combine(root, "incidents");
+
+    /// <summary>The learner's folder of an iteration.</summary>
+    public string LearnerFolder(int iteration) => Path.Combine(_folder, $"iteration-{iteration:D5}");
+
+    /// <summary>The exported policy of the last iteration, written at the end.</summary>
+    public string FinalFolder { get; } = Path.Combine(root, "final");
+
+    /// <summary>The exported policy of an iteration that was the best so far.</summary>
+    public string BestFolder(int iteration) => Path.Combine(root, "best", $"iteration-{iteration:D5}");
+
+    /// <summary>Writes the state file; call it before the learner saves, whose folder appears whole and makes the pair valid.</summary>
+    public void SaveState(ExperimentState state)
+    {
+        Directory.CreateDirectory(_folder);
+        var path = StateFile(state.Iteration);
+        File.WriteAllText(path + ".partial", JsonSerializer.Serialize(state));
+        File.Move(path + ".partial", path, overwrite: true);
+    }
+
+    /// <summary>Deletes what newer states made superfluous.</summary>
+    public void Prune(int bestIteration)
+    {
+        var states = Iterations().OrderDescending().ToArray();
+        foreach (var old in states.Skip(Kept))
+        {
+            Directory.Delete(LearnerFolder(old), recursive: true);
+            File.Delete(StateFile(old));
+        }
+        var best = Path.GetDirectoryName(BestFolder(bestIteration))!;
+        if (!Directory.Exists(best))
+            return;
+        var needed = states.Take(Kept).Select(i => Read(i).BestIteration).Append(bestIteration).Select(BestFolder).ToHashSet();
+        foreach (var folder in Directory.GetDirectories(best).Where(folder => !needed.Contains(folder)))
+            Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>The newest whole state, or null when there is none.</summary>
+    /// <exception cref="DfpoException"><c>run/resume</c>: a state file cannot be read.</exception>
+    public ExperimentState? Newest() => Iterations().OrderDescending().Select(iteration => Read(iteration)).FirstOrDefault();
+
+    private IEnumerable<int> Iterations() => Directory.Exists(_folder)
+        ? Directory.GetFiles(_folder, "iteration-*.json").Select(file => int.Parse(Path.GetFileNameWithoutExtension(file).AsSpan("iteration-".Length))).Where(i => Directory.Exists(LearnerFolder(i)))
+        : [];
+
+    private ExperimentState Read(int iteration)
+    {
+        var path = StateFile(iteration);
+        try
+        {
+            return JsonSerializer.Deserialize<ExperimentState>(File.ReadAllText(path)) ?? throw new JsonException("it is empty");
+        }
+        catch (JsonException e)
+        {
+            throw new DfpoException("run/resume", $"'{path}' cannot be read ({e.Message}): delete it and the folder beside it to resume from the state before.", e);
+        }
+    }
+
+    private string StateFile(int iteration) => LearnerFolder(iteration) + ".json";
+}

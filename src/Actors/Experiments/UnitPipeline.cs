@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using DfPO.Actors.Work;
+using DfPO.Learner;
+using DfPO.Models;
+using DfPO.Rollout;
+using DfPO.Tasks.Metrics;
+using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Rewards;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>A unit that was rolled out and rewarded.</summary>
+/// <param name="Planned">What was asked.</param>
+/// <param name="Sequences">What the policy made of it.</param>
+/// <param name="Texts">The continuations' texts.</param>
+/// <param name="Rewards">Their rewards.</param>
+/// <param name="Spans">Spans of the rollout and of the reward.</param>
+public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequence> Sequences, IReadOnlyList<string> Texts, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
+{
+    /// <summary>As the learner takes it.</summary>
+    public IEnumerable<Trajectory> Trajectories() => Sequences.Select((sequence, i) => new Trajectory
+    {
+        PromptTokens = sequence.PromptTokens,
+        Tokens = sequence.Tokens,
+        Logprobs = sequence.Logprobs,
+        ReferenceLogprobs = sequence.ReferenceLogprobs,
+        StateKl = sequence.StateKl,
+        Reward = Rewards[i],
+        Behaviour = Planned.Unit.Options.Policy,
+    });
+
+    /// <summary>As the metrics take it.</summary>
+    public IEnumerable<EvaluatedContinuation> Continuations() => Sequences.Select((sequence, i) =>
+        new EvaluatedContinuation(Texts[i], sequence.Tokens.Length, Rewards[i], Sum(sequence.Logprobs), Sum(sequence.ReferenceLogprobs), Sum(sequence.StateKl)));
+
+    /// <summary>As a reader takes it.</summary>
+    public IEnumerable<Sample> Samples() => Planned.Prompts.Select((prompt, i) => new Sample(prompt.Id, prompt.Text, Texts[i], Rewards[i]));
+
+    private static double Sum(float[] values) => values.Sum(value => (double)value);
+}
+
+/// <summary>Takes units through rollout and reward; a unit is rewarded while others are still rolled out.</summary>
+/// <param name="services">The cluster.</param>
+/// <param name="decode">The text of token ids.</param>
+public sealed class UnitPipeline(IExperimentServices services, Func<int[], string> decode)
+{
+    /// <summary>Does all units; the results stand in the order of the plan, whatever the order of arrival.</summary>
+    public async Task<IReadOnlyList<ScoredUnit>> Process(IReadOnlyList<PlannedUnit> units, ActivityContext parent, CancellationToken cancellation)
+    {
+        // One failed unit ends the others' waiting too.
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var tasks = units.Select(unit => Process(unit, parent, stop.Token)).ToArray();
+        try
+        {
+            await foreach (var task in Task.WhenEach(tasks))
+                await task;
+        }
+        catch
+        {
+            await stop.CancelAsync();
+            throw;
+        }
+        return [.. tasks.Select(task => task.Result)];
+    }
+
+    private async Task<ScoredUnit> Process(PlannedUnit planned, ActivityContext parent, CancellationToken cancellation)
+    {
+        var unit = planned.Unit;
+        var rolledOut = await services.Process(unit, parent, cancellation);
+        var sequences = Expect<RolloutResult>(rolledOut).Sequences;
+        if (sequences.Count != unit.Requests.Count)
+            throw new DfpoException("run/unit-result", $"Unit {unit.Id} has {unit.Requests.Count} prompts but came back with {sequences.Count} continuations.");
+        string[] texts = [.. sequences.Select(sequence => decode(sequence.Tokens))];
+        var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. texts.Select((text, i) => new PromptContinuation(planned.Prompts[i].Text, text))]);
+        var rewarded = await services.Process(rewardUnit, parent, cancellation);
+        var rewards = Expect<RewardResult>(rewarded).Rewards;
+        if (rewards.Count != texts.Length)
+            throw new DfpoException("run/unit-result", $"Unit {rewardUnit.Id} has {texts.Length} texts but came back with {rewards.Count} rewards.");
+        return new ScoredUnit(planned, sequences, texts, rewards, [rolledOut.Span, rewarded.Span]);
+    }
+
+    private static T Expect<T>(WorkProtocol.UnitFinished finished) where T : UnitResult => finished.Result as T
+        ?? throw new DfpoException("run/unit-result", $"Unit {finished.Unit} came back with {finished.Result.GetType().Name}, not {typeof(T).Name}.");
+}

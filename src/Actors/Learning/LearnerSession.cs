@@ -1,0 +1,89 @@
+using System.Diagnostics;
+using DfPO.Actors.Experiments;
+using DfPO.Actors.Weights;
+using DfPO.Learner;
+using DfPO.Learner.Objectives;
+using DfPO.Models;
+using DfPO.Models.Devices;
+using DfPO.Models.Diagnostics;
+using DfPO.Models.Tokenizers;
+using static DfPO.Actors.Learning.LearnerProtocol;
+using static TorchSharp.torch;
+
+namespace DfPO.Actors.Learning;
+
+/// <summary>What the learner actor does on its torch thread: models, updates, files, publication.</summary>
+public sealed class LearnerSession : IDisposable
+{
+    private readonly ExperimentConfig _config;
+    private readonly WeightsStore _store;
+    private readonly ScalarType _wireDtype;
+    private readonly CausalLM _policy;
+    private readonly ValueModel _value;
+    private readonly PolicyLearner _learner;
+    private WeightsRef? _published;
+
+    /// <summary>Loads policy and value model from the experiment's checkpoint folder.</summary>
+    public LearnerSession(ExperimentConfig config, WeightsStore store, string incidents)
+    {
+        (_config, _store) = (config, store);
+        var device = TorchDevices.Parse(config.Model.Device);
+        _wireDtype = TorchDevices.ParseDtype(config.Model.Dtype);
+        _policy = PretrainedModels.LoadCausalLM(config.Model.Policy, device);
+        var heads = config.Learner is { Objective: ObjectiveKind.Dfpo, Dfpo.Value: DfpoValue.TwoHeaded } ? 2 : 1;
+        _value = new ValueModel(PretrainedModels.LoadCausalLM(config.Model.Policy, device), heads);
+        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents);
+    }
+
+    /// <summary>Does a command.</summary>
+    public LearnerState Handle(ICommand command)
+    {
+        switch (command)
+        {
+            case Start start:
+                if (start.Folder is not null)
+                    _learner.Load(start.Folder);
+                Publish();
+                return State();
+            case Learn learn:
+                return State(Update(learn));
+            case Save save:
+                _learner.Save(save.Folder);
+                return State(digest: WeightsStore.Digest(_policy));
+            case Export export:
+                PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
+                Gpt2TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
+                return State(digest: WeightsStore.Digest(_policy));
+            case PublishExported exported:
+                using (var model = PretrainedModels.LoadCausalLM(exported.Folder))
+                    _published = _store.Publish(model, _learner.Iteration, _wireDtype);
+                return State();
+            default:
+                throw new ArgumentOutOfRangeException(nameof(command), command, null);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _learner.Dispose();
+        _value.Dispose();
+        _policy.Dispose();
+    }
+
+    private LearnerReport Update(Learn command)
+    {
+        LearnerReport report;
+        using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Consumer, command.Parent, links: command.Units.Where(u => u != default).Select(u => new ActivityLink(u))))
+        {
+            activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
+            report = _learner.Update(command.Batch);
+        }
+        Publish(command.Parent);
+        return report;
+    }
+
+    private void Publish(ActivityContext parent = default) => _published = _store.Publish(_policy, _learner.Iteration, _wireDtype, parent);
+
+    private LearnerState State(LearnerReport? report = null, string digest = "") => new(_learner.Iteration, _published!, report, digest);
+}

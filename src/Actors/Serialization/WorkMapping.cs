@@ -1,0 +1,189 @@
+using System.Runtime.Serialization;
+using DfPO.Actors.Weights;
+using DfPO.Actors.Work;
+using DfPO.Models.Policies;
+using DfPO.Rollout;
+using DfPO.Tasks.Rewards;
+using Google.Protobuf;
+using static DfPO.Actors.Work.WorkProtocol;
+
+namespace DfPO.Actors.Serialization;
+
+/// <summary>Between the work protocol's records and their wire form.</summary>
+internal static class WorkMapping
+{
+    public static IMessage ToWire(object message) => message switch
+    {
+        RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device },
+        WorkerAccepted m => new Wire.WorkerAccepted { ModelUrl = m.Setup.ModelUrl, Dtype = m.Setup.Dtype, RewardLabel = m.Setup.RewardLabel },
+        RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
+        HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent },
+        AssignUnit m => Assign(m),
+        CompleteUnit m => Complete(m),
+        FailUnit m => new Wire.FailUnit { Worker = m.Worker.Value, Unit = m.Unit.Value, Reason = m.Reason },
+        LeaveQueue m => new Wire.LeaveQueue { Worker = m.Worker.Value },
+        RunEnded => new Wire.RunEnded(),
+        _ => throw new ArgumentException($"{message.GetType()} is not a message of the work protocol.", nameof(message)),
+    };
+
+    public static object FromWire(byte[] bytes, string manifest)
+    {
+        switch (manifest)
+        {
+            case "register":
+                var register = Wire.RegisterWorker.Parser.ParseFrom(bytes);
+                return new RegisterWorker(new WorkerId(register.Worker), register.Device);
+            case "accepted":
+                var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
+                return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel));
+            case "request":
+                var request = Wire.RequestWork.Parser.ParseFrom(bytes);
+                return new RequestWork(new WorkerId(request.Worker), request.HeldDigest);
+            case "hold":
+                var hold = Wire.HoldWeights.Parser.ParseFrom(bytes);
+                return new HoldWeights(FromWire(hold.Weights), hold.TraceParent);
+            case "assign":
+                return Assign(Wire.AssignUnit.Parser.ParseFrom(bytes));
+            case "complete":
+                return Complete(Wire.CompleteUnit.Parser.ParseFrom(bytes));
+            case "fail":
+                var fail = Wire.FailUnit.Parser.ParseFrom(bytes);
+                return new FailUnit(new WorkerId(fail.Worker), new UnitId(fail.Unit), fail.Reason);
+            case "leave":
+                return new LeaveQueue(new WorkerId(Wire.LeaveQueue.Parser.ParseFrom(bytes).Worker));
+            case "ended":
+                return new RunEnded();
+            default:
+                throw new SerializationException($"The work protocol has no message '{manifest}'.");
+        }
+    }
+
+    private static Wire.AssignUnit Assign(AssignUnit message)
+    {
+        var wire = new Wire.AssignUnit { Unit = message.Unit.Id.Value, TraceParent = message.TraceParent };
+        switch (message.Unit)
+        {
+            case RolloutUnit unit:
+                wire.Rollout = new Wire.RolloutWork { Options = ToWire(unit.Options), Weights = ToWire(unit.Weights) };
+                wire.Rollout.Requests.Add(unit.Requests.Select(r => new Wire.Request { PromptTokens = { r.PromptTokens }, Seed = r.Seed }));
+                return wire;
+            case RewardUnit unit:
+                wire.Reward = new Wire.RewardWork();
+                wire.Reward.Texts.Add(unit.Texts.Select(t => new Wire.Text { Prompt = t.Prompt, Continuation = t.Continuation }));
+                return wire;
+            default:
+                throw new ArgumentException($"{message.Unit.GetType()} has no wire form.", nameof(message));
+        }
+    }
+
+    private static AssignUnit Assign(Wire.AssignUnit wire)
+    {
+        var id = new UnitId(wire.Unit);
+        WorkUnit unit = wire.WorkCase switch
+        {
+            Wire.AssignUnit.WorkOneofCase.Rollout => new RolloutUnit(id, [.. wire.Rollout.Requests.Select(r => new GenerationRequest([.. r.PromptTokens], r.Seed))],
+                FromWire(wire.Rollout.Options ?? throw Missing("options")), FromWire(wire.Rollout.Weights)),
+            Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(id, [.. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation))]),
+            _ => throw new SerializationException($"Unit '{id}' is of a kind that this version does not know."),
+        };
+        return new AssignUnit(unit, wire.TraceParent);
+    }
+
+    private static Wire.CompleteUnit Complete(CompleteUnit message)
+    {
+        var wire = new Wire.CompleteUnit { Worker = message.Worker.Value, Unit = message.Unit.Value, HeldDigest = message.HeldDigest };
+        switch (message.Result)
+        {
+            case RolloutResult result:
+                wire.Rollout = new Wire.RolloutOutcome();
+                wire.Rollout.Sequences.Add(result.Sequences.Select(ToWire));
+                return wire;
+            case RewardResult result:
+                wire.Reward = new Wire.RewardOutcome { Rewards = { result.Rewards } };
+                return wire;
+            default:
+                throw new ArgumentException($"{message.Result.GetType()} has no wire form.", nameof(message));
+        }
+    }
+
+    private static CompleteUnit Complete(Wire.CompleteUnit wire)
+    {
+        UnitResult result = wire.ResultCase switch
+        {
+            Wire.CompleteUnit.ResultOneofCase.Rollout => new RolloutResult([.. wire.Rollout.Sequences.Select(FromWire)]),
+            Wire.CompleteUnit.ResultOneofCase.Reward => new RewardResult([.. wire.Reward.Rewards]),
+            _ => throw new SerializationException($"The result of unit '{wire.Unit}' is of a kind that this version does not know."),
+        };
+        return new CompleteUnit(new WorkerId(wire.Worker), new UnitId(wire.Unit), wire.HeldDigest, result);
+    }
+
+    private static Wire.Weights ToWire(WeightsRef weights) => new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url };
+
+    private static WeightsRef FromWire(Wire.Weights? weights) =>
+        weights is null ? throw Missing("weights") : new WeightsRef(weights.Version, weights.Digest, weights.Length, weights.Url);
+
+    private static Wire.Generation ToWire(GenerationOptions options) => new()
+    {
+        MaxNewTokens = options.MaxNewTokens,
+        MinNewTokens = options.MinNewTokens,
+        Temperature = options.Temperature,
+        TopK = options.TopK,
+        TopP = options.TopP,
+        Policy = options.Policy switch { DecodingPolicy.Positive => Wire.Policy.Positive, DecodingPolicy.Negative => Wire.Policy.Negative, _ => Wire.Policy.Theta },
+        MaskRule = options.MaskRule == KlMaskRule.KlCentred ? Wire.MaskRule.KlCentred : Wire.MaskRule.Sign,
+        Tolerance = options.Tolerance,
+        MassFloor = options.MassFloor,
+    };
+
+    private static GenerationOptions FromWire(Wire.Generation options) => new()
+    {
+        MaxNewTokens = options.MaxNewTokens,
+        MinNewTokens = options.MinNewTokens,
+        Temperature = options.Temperature,
+        TopK = options.TopK,
+        TopP = options.TopP,
+        Policy = options.Policy switch
+        {
+            Wire.Policy.Theta => DecodingPolicy.Policy,
+            Wire.Policy.Positive => DecodingPolicy.Positive,
+            Wire.Policy.Negative => DecodingPolicy.Negative,
+            _ => throw new SerializationException($"Decoding policy {(int)options.Policy} is not known to this version."),
+        },
+        MaskRule = options.MaskRule switch
+        {
+            Wire.MaskRule.Sign => KlMaskRule.Sign,
+            Wire.MaskRule.KlCentred => KlMaskRule.KlCentred,
+            _ => throw new SerializationException($"Mask rule {(int)options.MaskRule} is not known to this version."),
+        },
+        Tolerance = options.Tolerance,
+        MassFloor = options.MassFloor,
+    };
+
+    private static Wire.Sequence ToWire(GeneratedSequence sequence) => new()
+    {
+        PromptTokens = { sequence.PromptTokens },
+        Tokens = { sequence.Tokens },
+        Logprobs = { sequence.Logprobs },
+        SamplingLogprobs = { sequence.SamplingLogprobs },
+        ReferenceLogprobs = { sequence.ReferenceLogprobs },
+        StateKl = { sequence.StateKl },
+        RetainedMass = { sequence.RetainedMass },
+        SkippedMasks = sequence.SkippedMasks,
+        Finished = sequence.Finished,
+    };
+
+    private static GeneratedSequence FromWire(Wire.Sequence sequence) => new()
+    {
+        PromptTokens = [.. sequence.PromptTokens],
+        Tokens = [.. sequence.Tokens],
+        Logprobs = [.. sequence.Logprobs],
+        SamplingLogprobs = [.. sequence.SamplingLogprobs],
+        ReferenceLogprobs = [.. sequence.ReferenceLogprobs],
+        StateKl = [.. sequence.StateKl],
+        RetainedMass = [.. sequence.RetainedMass],
+        SkippedMasks = sequence.SkippedMasks,
+        Finished = sequence.Finished,
+    };
+
+    private static SerializationException Missing(string field) => new($"A work message lacks its field '{field}'.");
+}

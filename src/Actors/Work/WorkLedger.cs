@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+
+namespace DfPO.Actors.Work;
+
+/// <summary>What became of a completion.</summary>
+public enum CompletionVerdict
+{
+    /// <summary>First result of the unit: it counts.</summary>
+    Accepted,
+
+    /// <summary>The unit was done before: it is counted as a duplicate and never learnt from.</summary>
+    Duplicate,
+
+    /// <summary>Made with other weights than the unit asked for: refused, and the unit is handed out again.</summary>
+    WrongWeights,
+
+    /// <summary>No such unit.</summary>
+    Unknown,
+}
+
+/// <summary>
+/// Who has which unit: pure transitions, no clock and no actor. A unit is pending, leased to one worker until a deadline, or done; it is handed
+/// out again when the lease runs out, the worker goes or the work fails, and given up after a number of attempts.
+/// </summary>
+public sealed record WorkLedger(int MaxAttempts)
+{
+    private sealed record Entry(WorkUnit Unit, int Attempts, WorkerId? Holder, DateTimeOffset Deadline, string LastFailure);
+
+    private ImmutableDictionary<UnitId, Entry> Open { get; init; } = ImmutableDictionary<UnitId, Entry>.Empty;
+
+    private ImmutableList<UnitId> Queue { get; init; } = [];
+
+    private ImmutableHashSet<UnitId> Done { get; init; } = [];
+
+    /// <summary>Units that wait for a worker.</summary>
+    public int Pending => Queue.Count;
+
+    /// <summary>Units that a worker has.</summary>
+    public int Leased => Open.Count - Queue.Count;
+
+    /// <summary>Completions of units that were done already.</summary>
+    public long Duplicates { get; init; }
+
+    /// <summary>Completions refused for their weights.</summary>
+    public long Refused { get; init; }
+
+    /// <summary>The unit that the next worker will get, or null.</summary>
+    public WorkUnit? Next => Queue.IsEmpty ? null : Open[Queue[0]].Unit;
+
+    /// <summary>Adds a unit; one that is known, open or done, is not added twice.</summary>
+    public WorkLedger Add(WorkUnit unit) => Open.ContainsKey(unit.Id) || Done.Contains(unit.Id) ? this : this with
+    {
+        Open = Open.Add(unit.Id, new Entry(unit, 0, null, default, "")),
+        Queue = Queue.Add(unit.Id),
+    };
+
+    /// <summary>Leases <see cref="Next"/> to a worker.</summary>
+    public (WorkLedger Ledger, WorkUnit Unit) Lease(WorkerId worker, DateTimeOffset deadline)
+    {
+        var id = Queue[0];
+        var entry = Open[id];
+        return (this with { Queue = Queue.RemoveAt(0), Open = Open.SetItem(id, entry with { Holder = worker, Deadline = deadline, Attempts = entry.Attempts + 1 }) }, entry.Unit);
+    }
+
+    /// <summary>Takes a completion. A late one counts too when no other came first, for a unit's result does not depend on who made it.</summary>
+    public (WorkLedger Ledger, CompletionVerdict Verdict) Complete(UnitId id, string heldDigest)
+    {
+        if (Done.Contains(id))
+            return (this with { Duplicates = Duplicates + 1 }, CompletionVerdict.Duplicate);
+        if (!Open.TryGetValue(id, out var entry))
+            return (this, CompletionVerdict.Unknown);
+        if (entry.Unit.RequiredWeights is { } weights && weights.Digest != heldDigest)
+            return ((this with { Refused = Refused + 1 }).Requeue(id, $"a completion was made with weights {heldDigest}"), CompletionVerdict.WrongWeights);
+        return (this with { Open = Open.Remove(id), Queue = Queue.Remove(id), Done = Done.Add(id) }, CompletionVerdict.Accepted);
+    }
+
+    /// <summary>The worker says that it cannot do the unit.</summary>
+    public WorkLedger Fail(UnitId id, WorkerId worker, string reason) => Open.TryGetValue(id, out var entry) && entry.Holder == worker ? Requeue(id, reason) : this;
+
+    /// <summary>The worker is gone: everything it had is handed out again, and the attempt is not held against the unit.</summary>
+    public WorkLedger Lose(WorkerId worker)
+    {
+        var ledger = this;
+        foreach (var (id, entry) in Open.Where(pair => pair.Value.Holder == worker))
+            ledger = (ledger with { Open = ledger.Open.SetItem(id, entry with { Attempts = entry.Attempts - 1 }) }).Requeue(id, $"worker {worker} was lost");
+        return ledger;
+    }
+
+    /// <summary>Leases that ran out are handed out again.</summary>
+    public WorkLedger Expire(DateTimeOffset now)
+    {
+        var ledger = this;
+        foreach (var (id, entry) in Open.Where(pair => pair.Value.Holder is not null && pair.Value.Deadline <= now))
+            ledger = ledger.Requeue(id, $"worker {entry.Holder} did not return it in time");
+        return ledger;
+    }
+
+    /// <summary>Takes out the units that were tried too often.</summary>
+    public (WorkLedger Ledger, IReadOnlyList<(UnitId Unit, string Reason)> GivenUp) GiveUp()
+    {
+        var exhausted = Open.Where(pair => pair.Value.Holder is null && pair.Value.Attempts >= MaxAttempts).Select(pair => (pair.Key, pair.Value.LastFailure)).ToArray();
+        return (Without(exhausted.Select(e => e.Key)), exhausted);
+    }
+
+    /// <summary>Takes out every open unit.</summary>
+    public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() => (Without(Open.Keys), [.. Open.Keys]);
+
+    private WorkLedger Without(IEnumerable<UnitId> units)
+    {
+        var gone = units.ToHashSet();
+        return this with { Open = Open.RemoveRange(gone), Queue = Queue.RemoveAll(gone.Contains) };
+    }
+
+    /// <summary>To the head of the queue: a unit that was started is the one that others wait for.</summary>
+    private WorkLedger Requeue(UnitId id, string reason) => this with
+    {
+        Open = Open.SetItem(id, Open[id] with { Holder = null, LastFailure = reason }),
+        Queue = Queue.Contains(id) ? Queue : Queue.Insert(0, id),
+    };
+}

@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Akka.Actor;
+using DfPO.Actors.Weights;
+
+namespace DfPO.Actors.Work;
+
+/// <summary>
+/// Between a queue and the workers that pull from it. Everything a worker and a queue say to each other crosses machines and is
+/// <see cref="IWireMessage"/>; <see cref="Submit"/>, <see cref="UnitFinished"/> and <see cref="UnitAbandoned"/> stay in the orchestrator's process.
+/// </summary>
+public static class WorkProtocol
+{
+    /// <summary>Marker of messages that <see cref="Serialization.WorkSerializer"/> carries.</summary>
+    public interface IWireMessage;
+
+    /// <summary>Worker to queue: I exist, and work like this.</summary>
+    /// <param name="Worker">Identity.</param>
+    /// <param name="Device">Device of its engine.</param>
+    public sealed record RegisterWorker(WorkerId Worker, string Device) : IWireMessage;
+
+    /// <summary>Queue to worker: what to load.</summary>
+    public sealed record WorkerAccepted(WorkerSetup Setup) : IWireMessage;
+
+    /// <summary>Worker to queue: I am idle. Repeated until answered, so that a lost message costs seconds.</summary>
+    /// <param name="Worker">Identity.</param>
+    /// <param name="HeldDigest">Digest of the weights in its engine; empty when it has none.</param>
+    public sealed record RequestWork(WorkerId Worker, string HeldDigest) : IWireMessage;
+
+    /// <summary>Queue to worker: put these weights into your engine, then ask again.</summary>
+    /// <param name="Weights">Version, digest and address.</param>
+    /// <param name="TraceParent">W3C trace context; empty without a trace.</param>
+    public sealed record HoldWeights(WeightsRef Weights, string TraceParent) : IWireMessage;
+
+    /// <summary>Queue to worker: do this.</summary>
+    /// <param name="Unit">The work.</param>
+    /// <param name="TraceParent">W3C trace context of the unit; empty without a trace.</param>
+    public sealed record AssignUnit(WorkUnit Unit, string TraceParent) : IWireMessage;
+
+    /// <summary>Worker to queue: done.</summary>
+    /// <param name="Worker">Identity.</param>
+    /// <param name="Unit">Which unit.</param>
+    /// <param name="HeldDigest">Digest of the weights it was done with; empty when none are needed.</param>
+    /// <param name="Result">The result.</param>
+    public sealed record CompleteUnit(WorkerId Worker, UnitId Unit, string HeldDigest, UnitResult Result) : IWireMessage;
+
+    /// <summary>Worker to queue: it cannot be done here.</summary>
+    /// <param name="Worker">Identity.</param>
+    /// <param name="Unit">Which unit; empty for a failure to take weights.</param>
+    /// <param name="Reason">One line.</param>
+    public sealed record FailUnit(WorkerId Worker, UnitId Unit, string Reason) : IWireMessage;
+
+    /// <summary>Worker to queue: I am going.</summary>
+    public sealed record LeaveQueue(WorkerId Worker) : IWireMessage;
+
+    /// <summary>Queue to worker: the run has ended, go in peace.</summary>
+    public sealed record RunEnded : IWireMessage;
+
+    /// <summary>Orchestrator to queue: have this done; the answer is <see cref="UnitFinished"/> or <see cref="UnitAbandoned"/>.</summary>
+    /// <param name="Unit">The work.</param>
+    /// <param name="Parent">Span that the unit belongs to.</param>
+    public sealed record Submit(WorkUnit Unit, ActivityContext Parent);
+
+    /// <summary>Queue to orchestrator: done.</summary>
+    /// <param name="Unit">Which unit.</param>
+    /// <param name="Result">The result.</param>
+    /// <param name="Span">The unit's span, for links.</param>
+    public sealed record UnitFinished(UnitId Unit, UnitResult Result, ActivityContext Span);
+
+    /// <summary>Queue to orchestrator: given up, with the reason for the user.</summary>
+    public sealed record UnitAbandoned(UnitId Unit, string Reason);
+
+    /// <summary>Asks a queue how it stands; answered by <see cref="QueueStatus"/>.</summary>
+    public sealed record GetStatus : INoSerializationVerificationNeeded;
+
+    /// <summary>How a queue stands.</summary>
+    public sealed record QueueStatus(int Workers, int Pending, int Leased, long Duplicates, long Refused) : INoSerializationVerificationNeeded;
+}
+
+/// <summary>What a joining worker needs to know to build its engine.</summary>
+/// <param name="ModelUrl">Served checkpoint folder: the policy that training started from, or the reward model.</param>
+/// <param name="Dtype">Precision of generation; empty for a reward worker.</param>
+/// <param name="RewardLabel">The class whose probability is the reward; empty for a rollout worker.</param>
+public sealed record WorkerSetup(string ModelUrl, string Dtype, string RewardLabel);

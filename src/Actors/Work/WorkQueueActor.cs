@@ -1,0 +1,211 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Akka.Event;
+using DfPO.Actors.Tracing;
+using DfPO.Models.Diagnostics;
+using static DfPO.Actors.Work.WorkProtocol;
+
+namespace DfPO.Actors.Work;
+
+/// <summary>How a queue deals with trouble.</summary>
+/// <param name="Role">Role of its workers, for messages.</param>
+/// <param name="Setup">Told to each worker that registers.</param>
+/// <param name="UnitTimeout">Lease of a unit.</param>
+/// <param name="MaxAttempts">Failed attempts after which a unit is given up.</param>
+/// <param name="NoWorkerTimeout">Units are given up when no worker was there for so long.</param>
+/// <param name="WorkersChanged">Told the number of workers when it changes; called on the actor's thread, so it must be quick.</param>
+public sealed record WorkQueueOptions(string Role, WorkerSetup Setup, TimeSpan UnitTimeout, int MaxAttempts, TimeSpan NoWorkerTimeout, Action<int> WorkersChanged);
+
+/// <summary>
+/// A queue that workers pull from. Its state is a <see cref="WorkLedger"/>; it owns every deadline of a unit, so that a submitter may wait without
+/// one of its own.
+/// </summary>
+public sealed class WorkQueueActor : ReceiveActor, IWithTimers
+{
+    private sealed record Tick : INoSerializationVerificationNeeded
+    {
+        public static Tick Instance { get; } = new();
+    }
+
+    private sealed record Worker(WorkerId Id, IActorRef Ref)
+    {
+        public bool Idle { get; set; }
+
+        public string HeldDigest { get; set; } = "";
+    }
+
+    private sealed record Ticket(IActorRef Submitter, Activity? Span, ActivityContext Parent);
+
+    private readonly WorkQueueOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Dictionary<WorkerId, Worker> _workers = [];
+    private readonly Dictionary<UnitId, Ticket> _tickets = [];
+    private WorkLedger _ledger;
+    private DateTimeOffset _lastWorkerSeen;
+
+    /// <summary>Makes a queue.</summary>
+    public WorkQueueActor(WorkQueueOptions options, TimeProvider time)
+    {
+        (_options, _time, _ledger, _lastWorkerSeen) = (options, time, new WorkLedger(options.MaxAttempts), time.GetUtcNow());
+        Receive<Submit>(OnSubmit);
+        Receive<RegisterWorker>(OnRegister);
+        Receive<RequestWork>(OnRequest);
+        Receive<CompleteUnit>(OnComplete);
+        Receive<FailUnit>(OnFail);
+        Receive<LeaveQueue>(message => Lose(message.Worker, "left"));
+        Receive<Terminated>(message =>
+        {
+            foreach (var worker in _workers.Values.Where(w => w.Ref.Equals(message.ActorRef)).ToArray())
+                Lose(worker.Id, "was lost");
+        });
+        Receive<Tick>(_ => OnTick());
+        Receive<GetStatus>(_ => Sender.Tell(new QueueStatus(_workers.Count, _ledger.Pending, _ledger.Leased, _ledger.Duplicates, _ledger.Refused)));
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <summary>Recipe of the actor.</summary>
+    public static Props Props(WorkQueueOptions options, TimeProvider? time = null) => Akka.Actor.Props.Create(() => new WorkQueueActor(options, time ?? TimeProvider.System));
+
+    /// <inheritdoc/>
+    protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TimeSpan.FromSeconds(1));
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        foreach (var worker in _workers.Values)
+            worker.Ref.Tell(new RunEnded());
+        foreach (var ticket in _tickets.Values)
+            ticket.Span?.Dispose();
+    }
+
+    private void OnSubmit(Submit message)
+    {
+        var ledger = _ledger.Add(message.Unit);
+        if (ReferenceEquals(ledger, _ledger))
+        {
+            Sender.Tell(new UnitAbandoned(message.Unit.Id, "a unit of that name was submitted before"));
+            return;
+        }
+        _ledger = ledger;
+        _tickets[message.Unit.Id] = new Ticket(Sender, StartSpan(message), message.Parent);
+        Dispatch();
+    }
+
+    private void OnRegister(RegisterWorker message)
+    {
+        if (_workers.TryGetValue(message.Worker, out var known) && !known.Ref.Equals(Sender))
+            Lose(message.Worker, "was replaced");
+        if (!_workers.ContainsKey(message.Worker))
+        {
+            _workers[message.Worker] = new Worker(message.Worker, Sender);
+            Context.Watch(Sender);
+            _log.Info("{Role} worker {Worker} on {Device} joined; {Count} in all", _options.Role, message.Worker, message.Device, _workers.Count);
+            _options.WorkersChanged(_workers.Count);
+        }
+        Sender.Tell(new WorkerAccepted(_options.Setup));
+    }
+
+    private void OnRequest(RequestWork message)
+    {
+        if (!_workers.TryGetValue(message.Worker, out var worker))
+            return; // It will register again: a worker that hears nothing does.
+        (worker.Idle, worker.HeldDigest) = (true, message.HeldDigest);
+        Dispatch();
+    }
+
+    private void OnComplete(CompleteUnit message)
+    {
+        (_ledger, var verdict) = _ledger.Complete(message.Unit, message.HeldDigest);
+        if (verdict == CompletionVerdict.Accepted && _tickets.Remove(message.Unit, out var ticket))
+        {
+            ticket.Span?.SetTag(DfpoTelemetry.Tags.WorkerId, message.Worker.Value);
+            var context = ticket.Span?.Context ?? ticket.Parent;
+            ticket.Span?.Dispose();
+            ticket.Submitter.Tell(new UnitFinished(message.Unit, message.Result, context));
+        }
+        else if (verdict != CompletionVerdict.Accepted)
+            _log.Warning("Completion of unit {Unit} by {Worker} was not used: {Verdict}", message.Unit, message.Worker, verdict);
+        Dispatch();
+    }
+
+    private void OnFail(FailUnit message)
+    {
+        _log.Warning("{Role} worker {Worker} failed at unit {Unit}: {Reason}", _options.Role, message.Worker, message.Unit, message.Reason);
+        _ledger = _ledger.Fail(message.Unit, message.Worker, message.Reason);
+        GiveUp();
+        Dispatch();
+    }
+
+    private void OnTick()
+    {
+        var now = _time.GetUtcNow();
+        _ledger = _ledger.Expire(now);
+        GiveUp();
+        if (_workers.Count > 0)
+            _lastWorkerSeen = now;
+        else if (_tickets.Count > 0 && now - _lastWorkerSeen > _options.NoWorkerTimeout)
+        {
+            (_ledger, var units) = _ledger.Clear();
+            foreach (var unit in units)
+                Abandon(unit, $"no {_options.Role} worker for {_options.NoWorkerTimeout.TotalSeconds:F0} s ({units.Count} units wait)");
+        }
+        Dispatch();
+    }
+
+    /// <summary>Hands out what waits to whom is idle; a worker with other weights is told to take the unit's first.</summary>
+    private void Dispatch()
+    {
+        foreach (var worker in _workers.Values.Where(w => w.Idle))
+        {
+            if (_ledger.Next is not { } next)
+                return;
+            worker.Idle = false;
+            if (next.RequiredWeights is { } weights && weights.Digest != worker.HeldDigest)
+            {
+                worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)));
+                continue;
+            }
+            (_ledger, var unit) = _ledger.Lease(worker.Id, _time.GetUtcNow() + _options.UnitTimeout);
+            worker.Ref.Tell(new AssignUnit(unit, TraceContext.Format(_tickets[unit.Id].Span?.Context ?? default)));
+        }
+    }
+
+    private void Lose(WorkerId id, string how)
+    {
+        if (!_workers.Remove(id, out var worker))
+            return;
+        Context.Unwatch(worker.Ref);
+        _log.Info("{Role} worker {Worker} {How}; {Count} left", _options.Role, id, how, _workers.Count);
+        _ledger = _ledger.Lose(id);
+        _options.WorkersChanged(_workers.Count);
+        Dispatch();
+    }
+
+    private void GiveUp()
+    {
+        (_ledger, var givenUp) = _ledger.GiveUp();
+        foreach (var (unit, reason) in givenUp)
+            Abandon(unit, $"{_options.MaxAttempts} attempts failed, the last because {reason}");
+    }
+
+    private void Abandon(UnitId unit, string reason)
+    {
+        if (!_tickets.Remove(unit, out var ticket))
+            return;
+        ticket.Span?.SetStatus(ActivityStatusCode.Error, reason).Dispose();
+        ticket.Submitter.Tell(new UnitAbandoned(unit, reason));
+    }
+
+    /// <summary>The unit's span lives across messages: it must not stay this thread's current one.</summary>
+    private static Activity? StartSpan(Submit message)
+    {
+        Activity.Current = null;
+        var span = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Unit, ActivityKind.Producer, message.Parent);
+        span?.SetTag(DfpoTelemetry.Tags.UnitId, message.Unit.Id.Value);
+        Activity.Current = null;
+        return span;
+    }
+}

@@ -1,0 +1,193 @@
+using System.Diagnostics;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Event;
+using DfPO.Actors.Threading;
+using DfPO.Actors.Tracing;
+using DfPO.Actors.Weights;
+using DfPO.Models.Diagnostics;
+using static DfPO.Actors.Work.WorkProtocol;
+
+namespace DfPO.Actors.Work;
+
+/// <summary>A worker's place in the run.</summary>
+/// <param name="Id">Identity.</param>
+/// <param name="Device">Device of its engine.</param>
+/// <param name="QueuePath">Path of its queue under the learner's node, for instance <c>/user/experiment/rollout</c>.</param>
+/// <param name="TorchThreads">Threads of one torch operation.</param>
+/// <param name="CreateExecutor">Builds the engine from what the queue tells; runs on the torch thread.</param>
+/// <param name="Patience">How long it looks for a learner, at the start or after losing one, before it gives up.</param>
+public sealed record WorkerActorOptions(WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience);
+
+/// <summary>
+/// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership, registers
+/// until it is answered, and completes <c>ended</c> when the run ends (null) or it gives up (the reason).
+/// </summary>
+public sealed class WorkerActor : ReceiveActor, IWithTimers
+{
+    private sealed record Beat : INoSerializationVerificationNeeded
+    {
+        public static Beat Instance { get; } = new();
+    }
+
+    private sealed record Ready(IUnitExecutor Executor) : INoSerializationVerificationNeeded;
+
+    private sealed record Settled(IWireMessage? Report, Exception? Failure) : INoSerializationVerificationNeeded;
+
+    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1);
+    private readonly WorkerActorOptions _options;
+    private readonly TaskCompletionSource<Exception?> _ended;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly TorchThread _thread;
+    private readonly WeightsClient _client;
+    private readonly CancellationTokenSource _stopping = new();
+    private IActorRef _queue = ActorRefs.Nobody;
+    private IUnitExecutor? _executor;
+    private bool _busy;
+    private DateTimeOffset _alone = DateTimeOffset.UtcNow;
+
+    /// <summary>Makes a worker.</summary>
+    public WorkerActor(WorkerActorOptions options, TaskCompletionSource<Exception?> ended)
+    {
+        (_options, _ended) = (options, ended);
+        _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
+        _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"));
+        Receive<ClusterEvent.MemberUp>(_ => Register());
+        Receive<WorkerAccepted>(OnAccepted);
+        Receive<Ready>(message =>
+        {
+            (_executor, _busy) = (message.Executor, false);
+            Pull();
+        });
+        Receive<HoldWeights>(OnHoldWeights);
+        Receive<AssignUnit>(OnAssign);
+        Receive<Settled>(OnSettled);
+        Receive<Beat>(_ => OnBeat());
+        Receive<Terminated>(_ => (_queue, _alone) = (ActorRefs.Nobody, DateTimeOffset.UtcNow));
+        Receive<RunEnded>(_ => End(null));
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    /// <summary>Recipe of the actor.</summary>
+    public static Props Props(WorkerActorOptions options, TaskCompletionSource<Exception?> ended) => Akka.Actor.Props.Create(() => new WorkerActor(options, ended));
+
+    /// <inheritdoc/>
+    protected override void PreStart()
+    {
+        _cluster.Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.MemberUp));
+        Timers.StartPeriodicTimer("beat", Beat.Instance, s_beat);
+    }
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _cluster.Unsubscribe(Self);
+        _queue.Tell(new LeaveQueue(_options.Id));
+        _stopping.Cancel();
+        if (_executor is { } executor)
+            _thread.Run(() =>
+            {
+                executor.Dispose();
+                return true;
+            });
+        _thread.Dispose();
+        _client.Dispose();
+        _ended.TrySetResult(new OperationCanceledException($"worker {_options.Id} was stopped before the run ended"));
+    }
+
+    private void OnBeat()
+    {
+        if (!_queue.IsNobody())
+        {
+            if (!_busy && _executor is not null)
+                Pull();
+            return;
+        }
+        Register();
+        if (DateTimeOffset.UtcNow - _alone > _options.Patience)
+            End(new TimeoutException($"worker {_options.Id} found no learner for {_options.Patience.TotalSeconds:F0} s (members seen: {_cluster.State.Members.Count})"));
+    }
+
+    private void Register()
+    {
+        if (_queue.IsNobody() && _cluster.State.Members.FirstOrDefault(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)) is { } learner)
+            Context.ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath).Tell(new RegisterWorker(_options.Id, _options.Device));
+    }
+
+    private void OnAccepted(WorkerAccepted message)
+    {
+        if (!_queue.IsNobody())
+            return;
+        _queue = Sender;
+        Context.Watch(_queue);
+        if (_executor is not null || _busy)
+            return;
+        _busy = true;
+        var self = Self;
+        _thread.Run(() => _options.CreateExecutor(message.Setup, _client))
+            .PipeTo(self, success: executor => new Ready(executor), failure: e => new Settled(null, e));
+    }
+
+    private void OnHoldWeights(HoldWeights message)
+    {
+        if (_busy || _executor is not { } executor)
+            return;
+        _busy = true;
+        Take(executor, message).PipeTo(Self, success: () => new Settled(null, null), failure: e => new Settled(new FailUnit(_options.Id, new UnitId(""), e.Message), e));
+    }
+
+    private async Task Take(IUnitExecutor executor, HoldWeights message)
+    {
+        var parent = TraceContext.Parse(message.TraceParent);
+        var file = await _client.Fetch(message.Weights, parent, _stopping.Token).ConfigureAwait(false);
+        await _thread.Run(() =>
+        {
+            executor.Apply(message.Weights, file, parent);
+            return true;
+        }).ConfigureAwait(false);
+    }
+
+    private void OnAssign(AssignUnit message)
+    {
+        if (_busy || _executor is not { } executor)
+        {
+            Sender.Tell(new FailUnit(_options.Id, message.Unit.Id, "the worker was busy"));
+            return;
+        }
+        _busy = true;
+        var id = _options.Id;
+        _thread.Run(() =>
+        {
+            using var activity = DfpoTelemetry.Source.StartActivity(executor.SpanName, ActivityKind.Consumer, TraceContext.Parse(message.TraceParent));
+            activity?.SetTag(DfpoTelemetry.Tags.UnitId, message.Unit.Id.Value).SetTag(DfpoTelemetry.Tags.WorkerId, id.Value);
+            var result = executor.Execute(message.Unit, _stopping.Token);
+            return new CompleteUnit(id, message.Unit.Id, executor.HeldDigest, result);
+        }).PipeTo(Self, success: report => new Settled(report, null), failure: e => new Settled(new FailUnit(id, message.Unit.Id, e.Message), e));
+    }
+
+    private void OnSettled(Settled message)
+    {
+        _busy = false;
+        if (message.Failure is not null)
+            _log.Warning(message.Failure, "Worker {Worker}: {Reason}", _options.Id, message.Failure.Message);
+        if (_executor is null && message.Failure is { } broken)
+        {
+            End(broken); // Without an engine there is nothing to try again with.
+            return;
+        }
+        if (message.Report is { } report)
+            _queue.Tell(report);
+        Pull();
+    }
+
+    private void Pull() => _queue.Tell(new RequestWork(_options.Id, _executor!.HeldDigest));
+
+    private void End(Exception? reason)
+    {
+        _ended.TrySetResult(reason);
+        Context.Stop(Self);
+    }
+}

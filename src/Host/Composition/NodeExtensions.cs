@@ -1,0 +1,39 @@
+using Akka.Hosting;
+using DfPO.Actors.Clustering;
+using DfPO.Host.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace DfPO.Host.Composition;
+
+/// <summary>What a learner's and a worker's process have in common.</summary>
+internal static class NodeExtensions
+{
+    /// <summary>Logging to stderr, telemetry when asked for, and no lifetime of its own: the command line owns Ctrl-C.</summary>
+    public static void AddDfpoNode(this IHostApplicationBuilder builder, HostTelemetry telemetry)
+    {
+        builder.Logging.ClearProviders();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        telemetry.AddTo(builder.Logging);
+        builder.Services.AddSingleton<IHostLifetime, CommandLineLifetime>();
+    }
+
+    /// <summary>The cluster, with Akka's log in the host's.</summary>
+    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, string? join) => akka
+        .ConfigureLoggers(logger =>
+        {
+            logger.ClearLoggers();
+            logger.AddLoggerFactory();
+        })
+        .WithDfpoCluster(node.Host, node.Port, roles, join);
+
+    private sealed class CommandLineLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

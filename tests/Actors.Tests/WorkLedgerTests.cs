@@ -1,0 +1,158 @@
+using DfPO.Actors.Weights;
+using DfPO.Actors.Work;
+using DfPO.Rollout;
+using DfPO.Tasks.Rewards;
+
+namespace DfPO.Actors.Tests;
+
+public sealed class WorkLedgerTests
+{
+    private static readonly DateTimeOffset s_start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private static readonly WorkerId s_ann = new("ann"), s_bob = new("bob");
+
+    [Fact]
+    public void Units_are_leased_in_the_order_they_were_added()
+    {
+        var ledger = Ledger("a", "b");
+        (ledger, var first) = ledger.Lease(s_ann, s_start);
+        (ledger, var second) = ledger.Lease(s_bob, s_start);
+        Assert.Equal(["a", "b"], [first.Id.Value, second.Id.Value]);
+        Assert.Equal((0, 2), (ledger.Pending, ledger.Leased));
+        Assert.Null(ledger.Next);
+    }
+
+    [Fact]
+    public void A_unit_that_is_known_is_not_added_twice()
+    {
+        var ledger = Ledger("a");
+        Assert.Same(ledger, ledger.Add(Unit("a")));
+        (ledger, _) = ledger.Lease(s_ann, s_start);
+        (ledger, _) = ledger.Complete(new UnitId("a"), "");
+        Assert.Same(ledger, ledger.Add(Unit("a")));
+    }
+
+    [Fact]
+    public void A_second_completion_is_a_duplicate_and_is_counted()
+    {
+        var (ledger, _) = Ledger("a").Lease(s_ann, s_start);
+        (ledger, var first) = ledger.Complete(new UnitId("a"), "");
+        (ledger, var second) = ledger.Complete(new UnitId("a"), "");
+        Assert.Equal((CompletionVerdict.Accepted, CompletionVerdict.Duplicate), (first, second));
+        Assert.Equal(1, ledger.Duplicates);
+    }
+
+    [Fact]
+    public void A_late_completion_counts_when_no_other_came_first()
+    {
+        var (ledger, _) = Ledger("a").Lease(s_ann, s_start);
+        ledger = ledger.Expire(s_start);
+        Assert.Equal(1, ledger.Pending);
+        (ledger, var verdict) = ledger.Complete(new UnitId("a"), "");
+        Assert.Equal(CompletionVerdict.Accepted, verdict);
+        Assert.Equal((0, 0), (ledger.Pending, ledger.Leased));
+    }
+
+    [Fact]
+    public void A_completion_with_other_weights_is_refused_and_the_unit_handed_out_again()
+    {
+        var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(3, "right", 1, ""));
+        var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, s_start);
+        (ledger, var verdict) = ledger.Complete(unit.Id, "wrong");
+        Assert.Equal(CompletionVerdict.WrongWeights, verdict);
+        Assert.Equal((1, 1L), (ledger.Pending, ledger.Refused));
+        (_, verdict) = ledger.Complete(unit.Id, "right");
+        Assert.Equal(CompletionVerdict.Accepted, verdict);
+    }
+
+    [Fact]
+    public void What_a_lost_worker_had_is_handed_out_first_and_the_attempt_is_not_counted()
+    {
+        var ledger = Ledger("a", "b", "c");
+        for (var i = 0; i < 5; i++)
+        {
+            (ledger, var unit) = ledger.Lease(s_ann, s_start);
+            Assert.Equal("a", unit.Id.Value);
+            ledger = ledger.Lose(s_ann);
+        }
+        Assert.Empty(ledger.GiveUp().GivenUp);
+        Assert.Equal("a", ledger.Next!.Id.Value);
+    }
+
+    [Fact]
+    public void A_unit_that_fails_too_often_is_given_up_with_the_last_reason()
+    {
+        var ledger = Ledger("a");
+        for (var i = 0; i < 3; i++)
+        {
+            Assert.Empty(ledger.GiveUp().GivenUp);
+            (ledger, _) = ledger.Lease(s_ann, s_start);
+            ledger = ledger.Fail(new UnitId("a"), s_ann, $"reason {i}");
+        }
+        (ledger, var givenUp) = ledger.GiveUp();
+        Assert.Equal([(new UnitId("a"), "reason 2")], givenUp);
+        Assert.Equal((0, 0), (ledger.Pending, ledger.Leased));
+    }
+
+    [Fact]
+    public void A_failure_reported_by_a_worker_that_no_longer_has_the_unit_changes_nothing()
+    {
+        var (ledger, _) = Ledger("a").Lease(s_ann, s_start);
+        ledger = ledger.Expire(s_start);
+        (ledger, _) = ledger.Lease(s_bob, s_start);
+        Assert.Same(ledger, ledger.Fail(new UnitId("a"), s_ann, "late"));
+    }
+
+    [Fact]
+    public void Only_leases_past_their_deadline_expire()
+    {
+        var (ledger, _) = Ledger("a", "b").Lease(s_ann, s_start);
+        (ledger, _) = ledger.Lease(s_bob, s_start + TimeSpan.FromSeconds(10));
+        ledger = ledger.Expire(s_start + TimeSpan.FromSeconds(5));
+        Assert.Equal((1, 1, "a"), (ledger.Pending, ledger.Leased, ledger.Next!.Id.Value));
+    }
+
+    [Fact]
+    public void Whatever_happens_every_unit_is_accepted_exactly_once()
+    {
+        for (var seed = 0; seed < 200; seed++)
+        {
+            var random = new Random(seed);
+            UnitId[] ids = [.. Enumerable.Range(0, 12).Select(i => new UnitId($"u{i}"))];
+            var ledger = ids.Aggregate(new WorkLedger(1000), (l, id) => l.Add(Unit(id.Value)));
+            var accepted = ids.ToDictionary(id => id, _ => 0);
+            var leased = new List<(UnitId Unit, WorkerId Worker)>();
+            for (var now = s_start; accepted.Values.Any(n => n == 0); now += TimeSpan.FromSeconds(1))
+            {
+                var worker = new WorkerId($"w{random.Next(4)}");
+                switch (random.Next(5))
+                {
+                    case 0 when ledger.Next is not null:
+                        (ledger, var unit) = ledger.Lease(worker, now + TimeSpan.FromSeconds(3));
+                        leased.Add((unit.Id, worker));
+                        break;
+                    case 1 when leased.Count > 0:
+                        var (done, _) = leased[random.Next(leased.Count)];
+                        (ledger, var verdict) = ledger.Complete(done, "");
+                        accepted[done] += verdict == CompletionVerdict.Accepted ? 1 : 0;
+                        break;
+                    case 2 when leased.Count > 0:
+                        var (failed, by) = leased[random.Next(leased.Count)];
+                        ledger = ledger.Fail(failed, by, "no luck");
+                        break;
+                    case 3:
+                        ledger = ledger.Lose(worker);
+                        break;
+                    case 4:
+                        ledger = ledger.Expire(now);
+                        break;
+                }
+            }
+            Assert.All(accepted.Values, count => Assert.Equal(1, count));
+            Assert.Equal((0, 0), (ledger.Pending, ledger.Leased));
+        }
+    }
+
+    private static WorkLedger Ledger(params string[] units) => units.Aggregate(new WorkLedger(3), (ledger, unit) => ledger.Add(Unit(unit)));
+
+    private static RewardUnit Unit(string id) => new(new UnitId(id), [new PromptContinuation("a", "b")]);
+}

@@ -1,0 +1,135 @@
+using Akka.Actor;
+using Akka.Hosting;
+using Akka.Hosting.TestKit;
+using Akka.TestKit;
+using DfPO.Actors.Weights;
+using DfPO.Actors.Work;
+using DfPO.Rollout;
+using DfPO.Tasks.Rewards;
+using Microsoft.Extensions.Time.Testing;
+using static DfPO.Actors.Work.WorkProtocol;
+
+namespace DfPO.Actors.Tests;
+
+public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: output)
+{
+    private static readonly WorkerId s_ann = new("ann"), s_bob = new("bob");
+    private readonly FakeTimeProvider _time = new();
+    private readonly List<int> _counts = [];
+
+    [Fact]
+    public async Task A_worker_that_asks_before_there_is_work_gets_it_when_it_comes()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new RequestWork(s_ann, ""), worker);
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        Assert.Equal("u", (await worker.ExpectMsgAsync<AssignUnit>()).Unit.Id.Value);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("u"), "", new RewardResult([1])), worker);
+        Assert.Equal([1f], Assert.IsType<RewardResult>((await ExpectMsgAsync<UnitFinished>()).Result).Rewards);
+    }
+
+    [Fact]
+    public async Task A_worker_with_other_weights_is_told_to_take_the_right_ones_before_it_gets_the_unit()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new Submit(Rollout("u", "new"), default), TestActor);
+        queue.Tell(new RequestWork(s_ann, "old"), worker);
+        Assert.Equal("new", (await worker.ExpectMsgAsync<HoldWeights>()).Weights.Digest);
+        queue.Tell(new RequestWork(s_ann, "new"), worker);
+        await worker.ExpectMsgAsync<AssignUnit>();
+    }
+
+    [Fact]
+    public async Task The_unit_of_a_worker_that_dies_goes_to_another_one()
+    {
+        var (queue, ann, bob) = (Queue(), await Register(s_ann), await Register(s_bob));
+        queue.Tell(new RequestWork(s_ann, ""), ann);
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        await ann.ExpectMsgAsync<AssignUnit>();
+        Sys.Stop(ann);
+        queue.Tell(new RequestWork(s_bob, ""), bob);
+        await bob.ExpectMsgAsync<AssignUnit>();
+        queue.Tell(new CompleteUnit(s_bob, new UnitId("u"), "", new RewardResult([1])), bob);
+        await ExpectMsgAsync<UnitFinished>();
+        Assert.Equal([1, 2, 1], _counts);
+    }
+
+    [Fact]
+    public async Task A_unit_not_returned_in_time_is_handed_out_again_and_its_second_completion_is_counted_not_used()
+    {
+        var (queue, ann, bob) = (Queue(), await Register(s_ann), await Register(s_bob));
+        queue.Tell(new RequestWork(s_ann, ""), ann);
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        await ann.ExpectMsgAsync<AssignUnit>();
+        queue.Tell(new RequestWork(s_bob, ""), bob);
+        await bob.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(100));
+        _time.Advance(TimeSpan.FromMinutes(2));
+        await bob.ExpectMsgAsync<AssignUnit>();
+        queue.Tell(new CompleteUnit(s_bob, new UnitId("u"), "", new RewardResult([1])), bob);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("u"), "", new RewardResult([2])), ann);
+        Assert.Equal([1f], Assert.IsType<RewardResult>((await ExpectMsgAsync<UnitFinished>()).Result).Rewards);
+        queue.Tell(new GetStatus(), TestActor);
+        Assert.Equal(1, (await ExpectMsgAsync<QueueStatus>()).Duplicates);
+    }
+
+    [Fact]
+    public async Task A_unit_that_fails_everywhere_is_abandoned_with_the_reason()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        for (var attempt = 0; attempt < 3; attempt++)
+        {
+            queue.Tell(new RequestWork(s_ann, ""), worker);
+            await worker.ExpectMsgAsync<AssignUnit>();
+            queue.Tell(new FailUnit(s_ann, new UnitId("u"), "it is poisoned"), worker);
+        }
+        Assert.Contains("it is poisoned", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
+    }
+
+    [Fact]
+    public async Task Without_any_worker_the_submitter_hears_so_instead_of_waiting_for_ever()
+    {
+        var queue = Queue();
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        _time.Advance(TimeSpan.FromMinutes(10));
+        Assert.Contains("no reward worker", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
+    }
+
+    [Fact]
+    public async Task A_unit_name_can_be_submitted_only_once()
+    {
+        var queue = Queue();
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        Assert.Contains("before", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
+    }
+
+    [Fact]
+    public async Task Workers_are_told_when_the_run_has_ended()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        Sys.Stop(queue);
+        await worker.ExpectMsgAsync<RunEnded>();
+    }
+
+    protected override void ConfigureAkka(AkkaConfigurationBuilder builder, IServiceProvider provider)
+    {
+    }
+
+    private IActorRef? _queue;
+
+    private IActorRef Queue() => _queue ??= Sys.ActorOf(WorkQueueActor.Props(
+        new WorkQueueOptions("reward", new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(5), _counts.Add), _time));
+
+    private async Task<TestProbe> Register(WorkerId id)
+    {
+        var probe = CreateTestProbe();
+        Queue().Tell(new RegisterWorker(id, "cpu"), probe);
+        await probe.ExpectMsgAsync<WorkerAccepted>();
+        return probe;
+    }
+
+    private static RewardUnit Reward(string id) => new(new UnitId(id), [new PromptContinuation("a", "b")]);
+
+    private static RolloutUnit Rollout(string id, string digest) => new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""));
+}

@@ -1,0 +1,128 @@
+using System.Text.Json;
+using Akka.Actor;
+using DfPO.Actors.Serialization;
+using DfPO.Actors.Weights;
+using DfPO.Actors.Work;
+using DfPO.Models.Policies;
+using DfPO.Rollout;
+using DfPO.Tasks.Rewards;
+using static DfPO.Actors.Work.WorkProtocol;
+
+namespace DfPO.Actors.Tests;
+
+public sealed class WorkSerializerTests : IDisposable
+{
+    private static readonly WeightsRef s_weights = new(7, "abc123", 4096, "http://10.0.0.1:9/weights/abc123");
+    private static readonly WorkerId s_worker = new("host/1/rollout-0");
+    private readonly ActorSystem _system = ActorSystem.Create("serializer");
+    private readonly WorkSerializer _serializer;
+
+    public WorkSerializerTests() => _serializer = new WorkSerializer((ExtendedActorSystem)_system);
+
+    /// <summary>Every message of the protocol, with every field set to something that is not its default.</summary>
+    public static IReadOnlyDictionary<string, IWireMessage> Messages { get; } = new Dictionary<string, IWireMessage>
+    {
+        ["register"] = new RegisterWorker(s_worker, "cuda:1"),
+        ["accepted"] = new WorkerAccepted(new WorkerSetup("http://10.0.0.1:9/models/policy", "bfloat16", "pos")),
+        ["request"] = new RequestWork(s_worker, "abc123"),
+        ["hold"] = new HoldWeights(s_weights, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ["assign"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([5, 70000], ulong.MaxValue), new GenerationRequest([1], 2)],
+            new GenerationOptions { MaxNewTokens = 9, MinNewTokens = 3, Temperature = 0.5f, TopK = 4, TopP = 0.25f, Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Tolerance = 0.125f, MassFloor = 0.5f }, s_weights), "00-a-b-01"),
+        ["complete"] = new CompleteUnit(s_worker, new UnitId("train-1/policy/0"), "abc123", new RolloutResult([new GeneratedSequence
+        {
+            PromptTokens = [5, 70000],
+            Tokens = [8, 9],
+            Logprobs = [-1.5f, -2.25f],
+            SamplingLogprobs = [-1f, -2f],
+            ReferenceLogprobs = [-3f, -4f],
+            StateKl = [0.5f, 0.75f],
+            RetainedMass = [0.875f, 1f],
+            SkippedMasks = 2,
+            Finished = true,
+        }])),
+        ["fail"] = new FailUnit(s_worker, new UnitId("train-1/policy/0"), "no memory"),
+        ["leave"] = new LeaveQueue(s_worker),
+        ["ended"] = new RunEnded(),
+        ["assign reward"] = new AssignUnit(new RewardUnit(new UnitId("r"), [new PromptContinuation("a prompt", " and more")]), ""),
+        ["complete reward"] = new CompleteUnit(s_worker, new UnitId("r"), "", new RewardResult([0.25f, -1f])),
+    };
+
+    public static TheoryData<string> Names => [.. Messages.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_message_comes_back_as_it_went(string name)
+    {
+        var message = Messages[name];
+        var bytes = _serializer.ToBinary(message);
+        var back = _serializer.FromBinary(bytes, _serializer.Manifest(message));
+        // Records compare arrays by reference, so compare what JSON sees of the whole.
+        Assert.Equal(message.GetType(), back.GetType());
+        Assert.Equal(JsonSerializer.Serialize<object>(message, s_all), JsonSerializer.Serialize(back, s_all));
+    }
+
+    [Fact]
+    public void Every_wire_message_is_covered()
+    {
+        var types = typeof(WorkProtocol).GetNestedTypes().Where(t => t.IsAssignableTo(typeof(IWireMessage)) && !t.IsInterface);
+        Assert.Empty(types.Except(Messages.Values.Select(m => m.GetType())));
+    }
+
+    /// <summary>Bytes that earlier versions wrote: the schema may only be extended.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void The_bytes_stay_what_they_were(string name)
+    {
+        var golden = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllText(Path.Combine(Repository.Tests, "Actors.Tests", "golden", "work-protocol.json")))!;
+        Assert.Equal(golden[name], Convert.ToHexStringLower(_serializer.ToBinary(Messages[name])));
+    }
+
+    [Theory]
+    [InlineData("System.Object, mscorlib")]
+    [InlineData("")]
+    [InlineData("Register")]
+    public void A_manifest_that_is_not_ours_is_refused(string manifest) =>
+        Assert.Throws<System.Runtime.Serialization.SerializationException>(() => _serializer.FromBinary([], manifest));
+
+    [Fact]
+    public void Broken_bytes_are_refused_whatever_was_broken()
+    {
+        var random = new Random(1);
+        foreach (var message in Messages.Values)
+            for (var i = 0; i < 300; i++)
+            {
+                var bytes = _serializer.ToBinary(message);
+                if (bytes.Length == 0)
+                    continue;
+                bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
+                var cut = bytes[..random.Next(bytes.Length + 1)];
+                try
+                {
+                    Assert.IsType<IWireMessage>(_serializer.FromBinary(cut, _serializer.Manifest(message)), exactMatch: false);
+                }
+                catch (System.Runtime.Serialization.SerializationException)
+                {
+                }
+            }
+    }
+
+    public void Dispose() => _system.Dispose();
+
+    private static readonly JsonSerializerOptions s_all = new() { Converters = { new UnitConverter() } };
+
+    /// <summary>Shows a unit's and a result's own fields, which their base types do not have.</summary>
+    private sealed class UnitConverter : System.Text.Json.Serialization.JsonConverterFactory
+    {
+        public override bool CanConvert(Type type) => type == typeof(WorkUnit) || type == typeof(UnitResult);
+
+        public override System.Text.Json.Serialization.JsonConverter CreateConverter(Type type, JsonSerializerOptions options) =>
+            (System.Text.Json.Serialization.JsonConverter)Activator.CreateInstance(typeof(AsWhatItIs<>).MakeGenericType(type))!;
+
+        private sealed class AsWhatItIs<T> : System.Text.Json.Serialization.JsonConverter<T>
+        {
+            public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+
+            public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, value, value!.GetType(), options);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+using System.Text.Json;
+using DfPO.Models.Tests.Support;
+using TorchSharp;
+using static DfPO.Models.Tests.Support.TensorAssert;
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Tests.Gpt2;
+
+/// <summary>GPT-2 against what HF's transformers computes with the same weights.</summary>
+[Trait("Category", "Fixtures")]
+public sealed class Gpt2FixtureTests
+{
+    public static TheoryData<string> Fixtures => TestFiles.Gpt2Fixtures;
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void LogitsAndHiddenStatesUnderLeftPaddingEqualTheOriginal(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = TestFiles.Load(fixture);
+        var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
+        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+
+        var hidden = model.Hidden(ids, mask);
+
+        Close(padded.Tensor("last_hidden_state"), hidden, 1e-4, mask);
+        Close(padded.Tensor("logits"), model.Head(hidden), 2e-4, mask);
+        Close(padded.Tensor("logits"), model.Logits(ids, mask, positionIds: padded.Ids("position_ids")), 2e-4, mask);
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void TokenLogprobsAndEntropiesEqualTheOriginal(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = TestFiles.Load(fixture);
+        var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
+        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        var time = ids.size(1);
+
+        var logprobs = model.Logits(ids, mask).log_softmax(-1);
+
+        var taken = logprobs.narrow(1, 0, time - 1).gather(2, ids.narrow(1, 1, time - 1).unsqueeze(2)).squeeze(2);
+        Close(padded.Tensor("token_logprobs"), taken, 2e-4, padded.Ids("token_logprobs_valid"));
+        Close(padded.Tensor("entropy"), -(logprobs.exp() * logprobs).sum(-1), 2e-4, mask);
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void PaddingDoesNotChangeWhatARowSays(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = TestFiles.Load(fixture);
+        var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
+        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        var logits = model.Logits(ids, mask);
+
+        for (var row = 0; row < ids.size(0); row++)
+        {
+            var real = mask[row].sum().item<long>();
+            var alone = ids.narrow(0, row, 1).narrow(1, ids.size(1) - real, real);
+            Close(model.Logits(alone), logits.narrow(0, row, 1).narrow(1, ids.size(1) - real, real), 5e-5);
+            // The same row padded on the other side, without a mask: what follows is never looked at.
+            var right = cat([alone, ones([1, ids.size(1) - real], ScalarType.Int64)], 1);
+            Close(model.Logits(alone), model.Logits(right).narrow(1, 0, real), 5e-5);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void GreedyContinuationByWholePassesEqualsTheOriginal(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = TestFiles.Load(fixture);
+        var (ids, mask, greedy) = Prompts(fixture);
+
+        for (var step = 0; step < greedy.GetProperty("max_new_tokens").GetInt32(); step++)
+        {
+            CheckStep(model.Logits(ids, mask).select(1, -1), greedy, step, out var next);
+            (ids, mask) = (cat([ids, next], 1), cat([mask, ones_like(next)], 1));
+        }
+        Close(greedy.Ids("sequences"), ids, 0);
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void GreedyContinuationWithACacheEqualsTheOriginal(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = TestFiles.Load(fixture);
+        var (ids, mask, greedy) = Prompts(fixture);
+        var steps = greedy.GetProperty("max_new_tokens").GetInt32();
+        using var cache = model.CreateCache(ids.size(0), ids.size(1) + steps);
+
+        for (var step = 0; step < steps; step++)
+        {
+            CheckStep(model.Logits(ids, mask, cache).select(1, -1), greedy, step, out ids);
+            mask = cat([mask, ones_like(ids)], 1);
+        }
+        Assert.Equal(mask.size(1) - 1, cache.Length);
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void LossAndGradientsEqualTheOriginal(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        var model = TestFiles.Load(fixture);
+        var expected = TestFiles.Expected(fixture).GetProperty("ce_loss");
+
+        var loss = Loss(model, expected);
+        loss.backward();
+
+        Assert.Equal(expected.GetProperty("loss").GetDouble(), loss.item<float>(), 1e-4);
+        var squares = 0.0;
+        var grads = expected.GetProperty("grads");
+        Assert.Equal(grads.EnumerateObject().Select(g => g.Name).Order(), model.named_parameters().Select(p => p.name).Order());
+        foreach (var (name, parameter) in model.named_parameters())
+        {
+            var (grad, want) = (parameter.grad!, grads.GetProperty(name));
+            var norm = want.GetProperty("l2").GetDouble();
+            Assert.Equal(want.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64()), grad.shape);
+            Assert.Equal(norm, grad.norm().item<float>(), 2e-4 * norm);
+            Assert.Equal(want.GetProperty("max_abs").GetDouble(), grad.abs().max().item<float>(), 2e-4 * norm);
+            Assert.Equal(want.GetProperty("sum").GetDouble(), grad.sum().item<float>(), 1e-3 * norm);
+            squares += grad.square().sum().item<float>();
+        }
+        Assert.Equal(expected.GetProperty("total_grad_norm").GetDouble(), Math.Sqrt(squares), 1e-3);
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void OptimiserStepsEqualTheOriginal(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        var model = TestFiles.Load(fixture);
+        var expected = TestFiles.Expected(fixture);
+        var (batch, steps) = (expected.GetProperty("ce_loss"), expected.GetProperty("adamw"));
+        double Option(string name) => steps.GetProperty(name).GetDouble();
+        var betas = steps.GetProperty("betas");
+        var optimiser = optim.AdamW(model.parameters(), Option("lr"), betas[0].GetDouble(), betas[1].GetDouble(), Option("eps"), Option("weight_decay"));
+
+        var (losses, norms) = (new List<double>(), new List<double>());
+        for (var step = 0; step < steps.GetProperty("grad_norm_before_clip").GetArrayLength(); step++)
+        {
+            optimiser.zero_grad();
+            var loss = Loss(model, batch);
+            losses.Add(loss.item<float>());
+            loss.backward();
+            norms.Add(nn.utils.clip_grad_norm_(model.parameters(), Option("clip_grad_norm")));
+            optimiser.step();
+        }
+        losses.Add(Loss(model, batch).item<float>());
+
+        Close(steps.Tensor("loss"), tensor(losses.ToArray()), 1e-3);
+        Close(steps.Tensor("grad_norm_before_clip"), tensor(norms.ToArray()), 5e-3);
+        // The fixture's samples of gradient elements are views that its last step has overwritten: they hold that step's clipped gradients.
+        foreach (var (name, parameter) in model.named_parameters())
+            Close(batch.GetProperty("grads").GetProperty(name).Tensor("first8"), parameter.grad!.flatten().narrow(0, 0, 8), 1e-4);
+    }
+
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void Bfloat16ProductsStayCloseToFloat32(string fixture)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var model = TestFiles.Load(fixture);
+        var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
+        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        var exact = model.Logits(ids, mask).log_softmax(-1);
+
+        model.Precision.MatmulDtype = ScalarType.BFloat16;
+        var logits = model.Logits(ids, mask);
+
+        Assert.Equal(ScalarType.Float32, model.Hidden(ids, mask).dtype);
+        var rough = logits.to(ScalarType.Float32).log_softmax(-1);
+        // bfloat16 has 8 bits: a logit of 8 is known to 0.03.
+        var divergence = (exact.exp() * (exact - rough)).sum(-1);
+        Close(zeros_like(divergence), divergence, 0.01, mask);
+        Assert.False(exact.equal(rough).all().item<bool>());
+    }
+
+    /// <summary>Mean cross-entropy of the next token over the labels that are not -100; right padding.</summary>
+    private static Tensor Loss(CausalLM model, JsonElement batch)
+    {
+        var ids = batch.Ids("input_ids");
+        var time = ids.size(1);
+        return nn.functional.cross_entropy(model.Logits(ids).narrow(1, 0, time - 1).flatten(0, 1), batch.Ids("labels").narrow(1, 1, time - 1).flatten());
+    }
+
+    private static (Tensor Ids, Tensor Mask, JsonElement Greedy) Prompts(string fixture)
+    {
+        var expected = TestFiles.Expected(fixture);
+        var padded = expected.GetProperty("left_padded");
+        return (padded.Ids("input_ids"), padded.Ids("attention_mask"), expected.GetProperty("greedy"));
+    }
+
+    private static void CheckStep(Tensor logits, JsonElement greedy, int step, out Tensor next)
+    {
+        next = logits.argmax(-1, keepdim: true);
+        Close(greedy.Ids("new_tokens").narrow(1, step, 1), next, 0);
+        Close(greedy.Tensor("new_token_logprobs").narrow(1, step, 1), logits.log_softmax(-1).gather(1, next), 2e-4);
+    }
+}
