@@ -13,7 +13,9 @@ internal static class ExperimentValidation
     public static ExperimentConfig Checked(ExperimentConfig config)
     {
         Ranges(config);
-        Generation(config.Rollout.Generation);
+        Within("rollout.generation", () => config.Rollout.Generation.Checked());
+        Within("learner", () => config.Learner.Checked());
+        FollowsFromLearner(config.Rollout.Generation);
         Batches(config);
         Paths(config);
         return config;
@@ -37,37 +39,25 @@ internal static class ExperimentValidation
         Range(rollout.Devices.Count > 0, "rollout.devices", "[]", "at least one device, for example [cpu]");
         foreach (var device in rollout.Devices)
             Device(device, "rollout.devices");
-        var learner = config.Learner;
-        Positive(learner.LearningRate, "learner.learning-rate");
-        NotNegative(learner.ValueLearningRate, "learner.value-learning-rate");
-        NotNegative(learner.WeightDecay, "learner.weight-decay");
-        Range(learner.Gamma is > 0 and <= 1, "learner.gamma", learner.Gamma, "greater than 0 and at most 1");
-        Range(learner.Lambda is >= 0 and <= 1, "learner.lambda", learner.Lambda, "between 0 and 1");
-        Positive(learner.ClipRange, "learner.clip-range");
-        AtLeast(1, learner.Epochs, "learner.epochs");
-        AtLeast(1, learner.MinibatchSize, "learner.minibatch-size");
-        NotNegative(learner.ValueCoefficient, "learner.value-coefficient");
-        Positive(learner.MaxGradNorm, "learner.max-grad-norm");
-        AtLeast(0, learner.ValueWarmupIterations, "learner.value-warmup-iterations");
-        Positive(learner.MaxKl, "learner.max-kl");
-        NotNegative(learner.Dfpo.Tolerance, "learner.dfpo.tolerance");
-        NotNegative(learner.Ppo.KlCoefficient, "learner.ppo.kl-coefficient");
-        NotNegative(learner.Ppo.TargetKl, "learner.ppo.target-kl");
         AtLeast(1, config.Evaluation.Every, "evaluation.every");
         AtLeast(0, config.Evaluation.Samples, "evaluation.samples");
         AtLeast(1, config.Checkpoint.Every, "checkpoint.every");
     }
 
-    private static void Generation(GenerationOptions generation)
+    private static void Within(string section, Action check)
     {
         try
         {
-            generation.Checked();
+            check();
         }
         catch (DfpoException e)
         {
-            throw new DfpoException("config/range", $"rollout.generation: {e.Message}", e);
+            throw new DfpoException("config/range", $"{section}: {e.Message}", e);
         }
+    }
+
+    private static void FollowsFromLearner(GenerationOptions generation)
+    {
         foreach (var (follows, name, from) in new[]
         {
             (generation.Policy == DecodingPolicy.Policy, "policy", "learner.dfpo.behaviour and learner.dfpo.decode"),
@@ -112,10 +102,6 @@ internal static class ExperimentValidation
         name is "cpu" or "cuda" || (name.StartsWith("cuda:", StringComparison.Ordinal) && name.Length > 5 && name[5..].All(char.IsAsciiDigit)), key, name, "cpu, cuda or cuda:N");
 
     private static void AtLeast(int least, int value, string key) => Range(value >= least, key, value, $"at least {least}");
-
-    private static void Positive(double value, string key) => Range(value > 0, key, value, "greater than 0");
-
-    private static void NotNegative(double value, string key) => Range(value >= 0, key, value, "at least 0");
 
     private static void Range(bool holds, string key, object value, string rule)
     {

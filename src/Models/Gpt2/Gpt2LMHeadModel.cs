@@ -50,7 +50,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
     /// <inheritdoc/>
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
-        var weight = transformer.wte.weight!;
+        // The property makes a new handle each time.
+        using var weight = transformer.wte.weight!;
         return new KeyValueCache(Config.NLayer, batch, Config.NHead, capacity, Config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
     }
 
