@@ -16,7 +16,7 @@ public sealed class HfConfigReader(JsonObject json, string path)
             throw new DfpoException("config/missing", $"'{path}' does not exist: a checkpoint folder needs a config.json.");
         try
         {
-            return JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject
+            return JsonNode.Parse(File.ReadAllBytes(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
                 ?? throw new DfpoException("config/corrupt", $"'{path}' is not a JSON object.");
         }
         catch (JsonException e)
@@ -29,6 +29,9 @@ public sealed class HfConfigReader(JsonObject json, string path)
     public int Positive(string field) => OptionalInt(field) is { } value and > 0
         ? value
         : throw Wrong(field, "a whole number of at least 1");
+
+    /// <summary>A whole number of at least 1, or null when absent or null.</summary>
+    public int? OptionalPositive(string field) => json[field] is null ? null : Positive(field);
 
     /// <summary>A whole number, or null when absent or null.</summary>
     public int? OptionalInt(string field) => Value<int>(field, "a whole number");

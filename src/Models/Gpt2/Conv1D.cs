@@ -18,6 +18,9 @@ internal sealed class Conv1D : nn.Module<Tensor, Tensor>
         (_in, _out, _precision) = (inFeatures, outFeatures, precision);
         weight = new Parameter(empty([inFeatures, outFeatures], dtype, device));
         bias = new Parameter(zeros([outFeatures], dtype, device));
+        // The module owns them, not the scope it happens to be built in.
+        weight.DetachFromDisposeScope();
+        bias.DetachFromDisposeScope();
         RegisterComponents();
     }
 

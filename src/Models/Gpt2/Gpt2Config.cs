@@ -74,7 +74,7 @@ public sealed record Gpt2Config
             NEmbd = fields.Positive("n_embd"),
             NLayer = fields.Positive("n_layer"),
             NHead = fields.Positive("n_head"),
-            NInner = fields.OptionalInt("n_inner"),
+            NInner = fields.OptionalPositive("n_inner"),
             ActivationFunction = fields.Text("activation_function", "gelu_new"),
             LayerNormEpsilon = fields.Number("layer_norm_epsilon", 1e-5),
             InitializerRange = fields.Number("initializer_range", 0.02),

@@ -45,8 +45,9 @@ public sealed class Gpt2ForSequenceClassification : nn.Module
     {
         using var generator = new Generator(seed);
         transformer.Initialise(generator);
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var drawn = randn(score.weight!.shape, generator: generator) * Config.InitializerRange;
+        var drawn = randn(score.weight!.shape, generator: generator) * Config.InitializerRange;
         score.weight!.copy_(drawn);
     }
 }

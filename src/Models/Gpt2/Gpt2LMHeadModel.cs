@@ -62,8 +62,9 @@ public sealed class Gpt2LMHeadModel : CausalLM
         transformer.Initialise(generator);
         if (lm_head is null)
             return;
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using var drawn = randn(lm_head.weight!.shape, generator: generator) * Config.InitializerRange;
+        var drawn = randn(lm_head.weight!.shape, generator: generator) * Config.InitializerRange;
         lm_head.weight!.copy_(drawn);
     }
 }

@@ -35,7 +35,7 @@ public sealed class Gpt2Model : nn.Module
             throw new DfpoException("model/too-long", $"A sequence of {past + time} tokens does not fit the model's n_positions of {_config.NPositions}: shorten prompts or continuations.");
         positionIds ??= Positions(attentionMask, past, time, inputIds.device);
         var hidden = wte.call(inputIds) + wpe.call(positionIds);
-        var mask = Mask(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype);
+        var mask = Mask(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype, inputIds.device);
         foreach (var block in h)
             hidden = block.Forward(hidden, mask, cache);
         cache?.Advance(time);
@@ -45,6 +45,7 @@ public sealed class Gpt2Model : nn.Module
     /// <summary>Fresh weights as GPT-2 draws them: normal, residual projections scaled down by the number of residual additions.</summary>
     internal void Initialise(Generator generator)
     {
+        using var scope = NewDisposeScope();
         using var _ = no_grad();
         foreach (var (name, parameter) in named_parameters())
         {
@@ -55,7 +56,7 @@ public sealed class Gpt2Model : nn.Module
             else
             {
                 var std = name.EndsWith("c_proj.weight") ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer) : _config.InitializerRange;
-                using var drawn = randn(parameter.shape, generator: generator) * std;
+                var drawn = randn(parameter.shape, generator: generator) * std;
                 parameter.copy_(drawn);
             }
         }
@@ -71,12 +72,11 @@ public sealed class Gpt2Model : nn.Module
     }
 
     /// <summary>Additive mask; null where causality alone rules, which the attention kernel does without a mask.</summary>
-    private static Tensor? Mask(Tensor? attentionMask, long past, long time, ScalarType dtype)
+    private static Tensor? Mask(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device)
     {
         if (attentionMask is null && (past == 0 || time == 1))
             return null;
         var total = past + time;
-        var device = attentionMask?.device ?? CPU;
         var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.to(ScalarType.Bool).view(-1, 1, 1, total);
         if (time > 1)
             allowed = allowed.logical_and(ones([time, total], ScalarType.Bool, device).tril(past));
