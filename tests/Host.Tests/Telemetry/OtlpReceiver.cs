@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace DfPO.Host.Tests.Telemetry;
 
 /// <summary>A span as it arrived.</summary>
-internal sealed record ReceivedSpan(string Service, string Name, string TraceId, string SpanId, string ParentSpanId, IReadOnlyDictionary<string, string> Attributes, IReadOnlyList<(string TraceId, string SpanId)> Links);
+internal sealed record ReceivedSpan(string Service, string Name, string TraceId, string SpanId, string ParentSpanId, IReadOnlyDictionary<string, string> Attributes, IReadOnlyList<(string TraceId, string SpanId)> Links, TimeSpan Duration);
 
 /// <summary>An OTLP endpoint on a free loopback port that collects spans; it takes HTTP with protobuf, and answers metrics and logs without reading them.</summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
@@ -53,7 +53,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             var service = resource.Resource.Attributes.FirstOrDefault(attribute => attribute.Key == "service.name")?.Value.StringValue ?? "";
             foreach (var span in resource.ScopeSpans.SelectMany(scope => scope.Spans))
                 _spans.Enqueue(new(service, span.Name, Hex(span.TraceId), Hex(span.SpanId), Hex(span.ParentSpanId), span.Attributes.ToDictionary(a => a.Key, a => Text(a.Value)),
-                    [.. span.Links.Select(link => (Hex(link.TraceId), Hex(link.SpanId)))]));
+                    [.. span.Links.Select(link => (Hex(link.TraceId), Hex(link.SpanId)))], TimeSpan.FromTicks((long)(span.EndTimeUnixNano - span.StartTimeUnixNano) / 100)));
         }
         return Results.Bytes(new ExportTraceServiceResponse().ToByteArray(), "application/x-protobuf");
     }
