@@ -27,6 +27,7 @@ internal static class ExperimentValidation
         AtLeast(1, config.Iterations, "iterations");
         Range(config.Model.Dtype is "float32" or "bfloat16", "model.dtype", config.Model.Dtype, "float32 or bfloat16");
         Device(config.Model.Device, "model.device");
+        AtLeast(0, config.Model.LearnerThreads, "model.learner-threads");
         AtLeast(1, config.Task.MaxPromptTokens, "task.max-prompt-tokens");
         Range(config.Task.RewardLabel.Length > 0, "task.reward-label", config.Task.RewardLabel, "the name of a class in the reward model's id2label");
         var rollout = config.Rollout;
@@ -34,6 +35,7 @@ internal static class ExperimentValidation
         AtLeast(1, rollout.UnitSize, "rollout.unit-size");
         AtLeast(0, rollout.Workers, "rollout.workers");
         AtLeast(1, rollout.Threads, "rollout.threads");
+        AtLeast(0, rollout.RewardWorkers, "rollout.reward-workers");
         AtLeast(1, rollout.MaxAttempts, "rollout.max-attempts");
         Range(rollout.UnitTimeout > TimeSpan.Zero, "rollout.unit-timeout", ConfigValues.Write(rollout.UnitTimeout), "longer than 0, for example 5m");
         Range(rollout.Devices.Count > 0, "rollout.devices", "[]", "at least one device, for example [cpu]");

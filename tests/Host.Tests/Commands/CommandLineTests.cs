@@ -37,7 +37,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal((0, ""), (code, errors));
         string Line(string what) => output.Split('\n').Single(line => line.StartsWith(what, StringComparison.Ordinal))[what.Length..].Trim();
         Assert.Equal("32 (each prompt continued by pi+ and pi-)", Line("sequences an iteration"));
-        Assert.Equal("2 of 8 prompts", Line("work units an iteration"));
+        Assert.Equal("4 of 8 prompts", Line("work units an iteration"));
         Assert.Equal("2 of 16 sequences", Line("minibatches an epoch"));
         Assert.Equal("10 (5 epochs)", Line("optimiser steps an iteration"));
         Assert.Equal("100", Line("optimiser steps in all"));

@@ -18,7 +18,7 @@ public sealed class BundledExperimentsTests
         Assert.Equal(Path.GetFileNameWithoutExtension(file), config.Name);
         var batch = BatchArithmetic.Of(config);
         Assert.Equal(batch.Sequences, batch.Minibatches * config.Learner.MinibatchSize);
-        Assert.Equal(config.Rollout.PromptsPerIteration, batch.Units * config.Rollout.UnitSize);
+        Assert.Equal(batch.Sequences, batch.Units * config.Rollout.UnitSize);
     }
 
     [Fact]
