@@ -98,9 +98,8 @@ public sealed class PolicyLearner : IDisposable
             throw Stop("learner/not-finite", "a reward is not a finite number", "rollout", batch);
         if (batch.Any(t => t.Logprobs.Concat(t.ReferenceLogprobs).Concat(t.StateKl).Any(x => !float.IsFinite(x))))
             throw Stop("learner/not-finite", "a log-probability or a KL is not a finite number", "rollout", batch);
-        var tokens = batch.Sum(t => t.Tokens.Length);
-        var kl = batch.Sum(t => t.Logprobs.Zip(t.ReferenceLogprobs, (policy, reference) => (double)policy - reference).Sum()) / tokens;
-        var fullKl = batch.Sum(t => t.StateKl.Sum(x => (double)x)) / tokens;
+        var kl = KlEstimators.K1(batch.SelectMany(t => t.Logprobs.Zip(t.ReferenceLogprobs, (policy, reference) => (double)policy - reference)));
+        var fullKl = batch.SelectMany(t => t.StateKl).Average(x => (double)x);
         if (Math.Max(kl, fullKl) is var worst && worst > _options.MaxKl)
             throw Stop("learner/kl-exploded", $"the rollouts' mean KL is {worst:0.###} nats a token, above 'max-kl' {_options.MaxKl}: lower the learning rate or raise the KL coefficient", "rollout", batch);
         statistics.Add("objective/kl", kl);
@@ -114,7 +113,7 @@ public sealed class PolicyLearner : IDisposable
         using var activity = StartActivity(DfpoTelemetry.Spans.Advantages);
         var values = ValuePass.Estimate(_value, batch, _options.MinibatchSize, _objective, _device, cancellation);
         var estimates = batch.Zip(values, (t, v) => GeneralizedAdvantageEstimation.Episode(_objective.TokenRewards(t), v, _options.Gamma, _options.Lambda)).ToArray();
-        statistics.Add("value/explained_variance", ExplainedVariance([.. values.SelectMany(v => v)], [.. estimates.SelectMany(e => e.Returns)]));
+        statistics.Add("value/explained_variance", ValueLoss.ExplainedVariance([.. values.SelectMany(v => v)], [.. estimates.SelectMany(e => e.Returns)]));
         return [.. batch.Zip(estimates, (t, e) => new ScoredTrajectory(t, [.. e.Advantages.Select(a => (float)a)], [.. e.Returns.Select(r => (float)r)]))];
     }
 
@@ -160,21 +159,13 @@ public sealed class PolicyLearner : IDisposable
     private void ValueGradient(Trajectory[] trajectories, TeacherForcedBatch batch, TokenBatch tokens, Statistics statistics)
     {
         using var scope = NewDisposeScope();
-        var loss = nn.functional.mse_loss(ValuePass.Forward(_value, trajectories, batch, _objective), tensor(tokens.Returns, device: _device));
+        var loss = ValueLoss.MeanSquaredError(ValuePass.Forward(_value, trajectories, batch, _objective), tokens.Returns);
         statistics.Add("value/loss", RequireFinite(loss.ToDouble(), "the value loss"));
         (loss * _options.ValueCoefficient).backward();
     }
 
     /// <summary>The order of the sequences in an epoch: a pure function of seed, iteration and epoch.</summary>
     private int[] Order(int count, int epoch) => CounterRandom.Permutation(count, CounterRandom.UInt64(CounterRandom.UInt64(_seed, (ulong)Iteration), (ulong)epoch));
-
-    /// <summary><c>1 - Var(returns - values) / Var(returns)</c>; 0 when the returns do not vary.</summary>
-    internal static double ExplainedVariance(double[] values, double[] returns)
-    {
-        static double Variance(double[] x) => x.Average() is var mean ? x.Average(v => (v - mean) * (v - mean)) : 0;
-        var variance = Variance(returns);
-        return variance == 0 ? 0 : 1 - Variance([.. returns.Zip(values, (r, v) => r - v)]) / variance;
-    }
 
     private static double RequireFinite(double number, string what) =>
         double.IsFinite(number) ? number : throw new NotFiniteNumberException($"{what} is {number}", number);

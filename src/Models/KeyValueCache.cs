@@ -29,6 +29,12 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Tokens held by each row, padding included.</summary>
     public long Length { get; private set; }
 
+    /// <summary>A layer's keys, <c>[batch, heads, capacity, head size]</c>; the cache's own.</summary>
+    internal Tensor Keys(int layer) => _keys[layer];
+
+    /// <summary>A layer's values, <c>[batch, heads, capacity, head size]</c>; the cache's own.</summary>
+    internal Tensor Values(int layer) => _values[layer];
+
     /// <summary>Writes the keys and values <c>[batch, heads, time, head size]</c> of a layer behind the tokens held, and returns views of all of them.</summary>
     /// <exception cref="InvalidOperationException">The capacity would be exceeded.</exception>
     public (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)

@@ -76,11 +76,11 @@ public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? 
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));
-                LaneThreads.Run(lanes, lane => lane.Prefill());
+                TorchThreads.Run([.. lanes.Select(lane => (Action)lane.Prefill)]);
             }
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Decode))
             {
-                LaneThreads.Run(lanes, lane => lane.Decode(cancellation));
+                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))]);
                 GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
                 activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
                 activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());

@@ -91,6 +91,8 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     {
         var queue = Queue();
         queue.Tell(new Submit(Reward("u"), default), TestActor);
+        queue.Tell(new GetStatus(), TestActor);
+        await ExpectMsgAsync<QueueStatus>();
         _time.Advance(TimeSpan.FromMinutes(10));
         Assert.Contains("no reward worker", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
     }

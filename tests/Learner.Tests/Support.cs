@@ -55,9 +55,9 @@ internal static class Support
             Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * Math.Max(1, Math.Abs(expected[i])), $"entry {i}: expected {expected[i]:R}, got {actual[i]:R}");
     }
 
-    public static Gpt2LMHeadModel TinyPolicy(ulong seed = 1, int vocabulary = Vocabulary)
+    public static Gpt2LMHeadModel TinyPolicy(ulong seed = 1, int vocabulary = Vocabulary, int layers = 2)
     {
-        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = vocabulary, NPositions = 24, NEmbd = 32, NLayer = 2, NHead = 2, InitializerRange = 0.15 });
+        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = vocabulary, NPositions = 24, NEmbd = 32, NLayer = layers, NHead = 2, InitializerRange = 0.15 });
         model.Initialise(seed);
         return model;
     }

@@ -74,6 +74,19 @@ public sealed class FixtureGenerationTests
         Assert.Equal((double)loss["loss"]!, -scores.SelectMany(row => row).Average(), 1e-4);
     }
 
+    [Theory]
+    [MemberData(nameof(Models))]
+    public void Scoring_prompts_of_different_length_gives_the_original_token_logprobs(string name)
+    {
+        set_num_threads(1);
+        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Fixtures.Folder, name));
+        var padded = Fixtures.Expected(name)["left_padded"]!;
+        var prompts = Prompts(name);
+        var scores = SequenceScorer.Logprobs(model, [.. prompts.Select(p => (p.PromptTokens[..1], p.PromptTokens[1..]))]);
+        for (var row = 0; row < scores.Count; row++)
+            AssertClose(Fixtures.Floats(padded["token_logprobs"]![row])[^scores[row].Length..], scores[row]);
+    }
+
     private static GenerationRequest[] Prompts(string name)
     {
         var padded = Fixtures.Expected(name)["left_padded"]!;

@@ -77,7 +77,7 @@ public sealed class GenerationEngineTests
     {
         using var model = TinyModels.Perturbed();
         using var reference = TinyModels.Create();
-        var requests = TinyModels.Requests(20);
+        var requests = TinyModels.Requests(60);
         var options = new GenerationOptions { MaxNewTokens = 40, Policy = decoding };
         // Nothing ends without an end-of-text token, so no row ever leaves; cut afterwards, the same tokens must remain.
         var whole = new GenerationEngine(model, reference, null).Generate(requests, options);

@@ -11,7 +11,7 @@ internal static class TinyModels
 
     public static Gpt2LMHeadModel Create(ulong seed = 1, int vocabulary = 61, ScalarType dtype = ScalarType.Float32, int positions = 64)
     {
-        var config = new Gpt2Config { VocabSize = vocabulary, NPositions = positions, NEmbd = 32, NLayer = 2, NHead = 4, InitializerRange = 0.25 };
+        var config = new Gpt2Config { VocabSize = vocabulary, NPositions = positions, NEmbd = 32, NLayer = 2, NHead = 2, InitializerRange = 0.25 };
         var model = new Gpt2LMHeadModel(config, CPU, dtype);
         model.Initialise(seed);
         model.eval();

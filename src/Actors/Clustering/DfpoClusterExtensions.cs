@@ -16,6 +16,7 @@ public static class DfpoClusterExtensions
     private const string Tuning = """
         akka {
           loglevel = INFO
+          stdout-loglevel = WARNING
           log-dead-letters = off
           log-dead-letters-during-shutdown = off
           actor.serialization-settings.allow-unregistered-types = false

@@ -32,7 +32,7 @@ internal static class EvalCommand
         var sampling = new SamplingOptions();
         var command = new Command("eval", """
             Measure a checkpoint on prompts: reward, perplexity under the reference, diversity, length, KL. Example:
-              dfpo eval runs/NAME/best --reference models/imdb-tiny/policy --prompts models/imdb-tiny/prompts/test.jsonl --reward-model models/imdb-tiny/reward
+              dfpo eval runs/NAME/best/iteration-00035 --reference models/imdb-tiny/policy --prompts models/imdb-tiny/prompts/test.jsonl --reward-model models/imdb-tiny/reward
             """) { checkpoint, reference, prompts, reward, label, policies, longest, samples, output, json };
         sampling.AddTo(command);
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), CancellationToken.None));

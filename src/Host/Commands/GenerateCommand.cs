@@ -14,7 +14,7 @@ internal static class GenerateCommand
 {
     public static Command Create()
     {
-        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder, such as the best/ of a run." };
+        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder, such as one in the best/ of a run." };
         var prompt = new Option<string[]>("--prompt") { Description = "A prompt; may be repeated." };
         var file = Options.Optional<string>("--file", "Prompts: a .jsonl file with id and text, or a text file with one a line. Without --prompt and --file they are read from stdin.");
         var policy = Options.Policy("What is sampled: the policy itself, or masked by the reference: negative (pi-) or positive (pi+).");
@@ -24,7 +24,7 @@ internal static class GenerateCommand
         var command = new Command("generate", """
             Continue prompts with a checkpoint. Examples:
               dfpo generate models/imdb-tiny/policy --prompt "This film was"
-              dfpo generate runs/NAME/best --reference models/imdb-tiny/policy --policy negative --file prompts.txt --json
+              dfpo generate runs/NAME/best/iteration-00035 --reference models/imdb-tiny/policy --policy negative --file prompts.txt --json
             """) { checkpoint, prompt, file, policy, reference, json };
         sampling.AddTo(command);
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), CancellationToken.None));

@@ -6,7 +6,7 @@ namespace DfPO.Host.Configuration;
 
 /// <summary>The numbers that follow from an experiment's sizes.</summary>
 /// <param name="Sequences">Training continuations an iteration.</param>
-/// <param name="Units">Work units an iteration.</param>
+/// <param name="Units">Work units an iteration; with masked behaviour each policy has its own.</param>
 /// <param name="Minibatches">Minibatches an epoch.</param>
 /// <param name="StepsPerIteration">Optimiser steps an iteration.</param>
 /// <param name="OptimiserSteps">Optimiser steps in all.</param>
@@ -24,7 +24,7 @@ internal sealed record BatchArithmetic(int Sequences, int Units, int Minibatches
         var sequences = config.Rollout.PromptsPerIteration * copies;
         var minibatches = sequences / config.Learner.MinibatchSize;
         var steps = minibatches * config.Learner.Epochs;
-        return new(sequences, config.Rollout.PromptsPerIteration / config.Rollout.UnitSize, minibatches, steps, (long)steps * config.Iterations,
+        return new(sequences, sequences / config.Rollout.UnitSize, minibatches, steps, (long)steps * config.Iterations,
             (long)sequences * config.Rollout.Generation.MaxNewTokens, 1 + (config.Iterations + config.Evaluation.Every - 1) / config.Evaluation.Every);
     }
 }

@@ -15,9 +15,9 @@ internal static class ConfigBinder
         return record;
     }
 
-    /// <summary>Every key of a record, in the order of its properties.</summary>
+    /// <summary>Every key of a record and of the records in it, sections included, in the order of the properties.</summary>
     public static IEnumerable<string> Keys(Type type, string prefix) => Properties(type).SelectMany(property =>
-        IsNested(property.PropertyType) ? Keys(property.PropertyType, prefix + Kebab.Of(property.Name) + ".") : [prefix + Kebab.Of(property.Name)]);
+        (IEnumerable<string>)[prefix + Kebab.Of(property.Name), .. IsNested(property.PropertyType) ? Keys(property.PropertyType, prefix + Kebab.Of(property.Name) + ".") : []]);
 
     /// <summary>Properties that a file may set.</summary>
     public static IEnumerable<PropertyInfo> Properties(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite);

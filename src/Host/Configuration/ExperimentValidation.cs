@@ -13,7 +13,9 @@ internal static class ExperimentValidation
     public static ExperimentConfig Checked(ExperimentConfig config)
     {
         Ranges(config);
-        Generation(config.Rollout.Generation);
+        Within("rollout.generation", () => config.Rollout.Generation.Checked());
+        Within("learner", () => config.Learner.Checked());
+        FollowsFromLearner(config.Rollout.Generation);
         Batches(config);
         Paths(config);
         return config;
@@ -25,6 +27,7 @@ internal static class ExperimentValidation
         AtLeast(1, config.Iterations, "iterations");
         Range(config.Model.Dtype is "float32" or "bfloat16", "model.dtype", config.Model.Dtype, "float32 or bfloat16");
         Device(config.Model.Device, "model.device");
+        AtLeast(0, config.Model.LearnerThreads, "model.learner-threads");
         AtLeast(1, config.Task.MaxPromptTokens, "task.max-prompt-tokens");
         Range(config.Task.RewardLabel.Length > 0, "task.reward-label", config.Task.RewardLabel, "the name of a class in the reward model's id2label");
         var rollout = config.Rollout;
@@ -32,42 +35,31 @@ internal static class ExperimentValidation
         AtLeast(1, rollout.UnitSize, "rollout.unit-size");
         AtLeast(0, rollout.Workers, "rollout.workers");
         AtLeast(1, rollout.Threads, "rollout.threads");
+        AtLeast(0, rollout.RewardWorkers, "rollout.reward-workers");
         AtLeast(1, rollout.MaxAttempts, "rollout.max-attempts");
         Range(rollout.UnitTimeout > TimeSpan.Zero, "rollout.unit-timeout", ConfigValues.Write(rollout.UnitTimeout), "longer than 0, for example 5m");
         Range(rollout.Devices.Count > 0, "rollout.devices", "[]", "at least one device, for example [cpu]");
         foreach (var device in rollout.Devices)
             Device(device, "rollout.devices");
-        var learner = config.Learner;
-        Positive(learner.LearningRate, "learner.learning-rate");
-        NotNegative(learner.ValueLearningRate, "learner.value-learning-rate");
-        NotNegative(learner.WeightDecay, "learner.weight-decay");
-        Range(learner.Gamma is > 0 and <= 1, "learner.gamma", learner.Gamma, "greater than 0 and at most 1");
-        Range(learner.Lambda is >= 0 and <= 1, "learner.lambda", learner.Lambda, "between 0 and 1");
-        Positive(learner.ClipRange, "learner.clip-range");
-        AtLeast(1, learner.Epochs, "learner.epochs");
-        AtLeast(1, learner.MinibatchSize, "learner.minibatch-size");
-        NotNegative(learner.ValueCoefficient, "learner.value-coefficient");
-        Positive(learner.MaxGradNorm, "learner.max-grad-norm");
-        AtLeast(0, learner.ValueWarmupIterations, "learner.value-warmup-iterations");
-        Positive(learner.MaxKl, "learner.max-kl");
-        NotNegative(learner.Dfpo.Tolerance, "learner.dfpo.tolerance");
-        NotNegative(learner.Ppo.KlCoefficient, "learner.ppo.kl-coefficient");
-        NotNegative(learner.Ppo.TargetKl, "learner.ppo.target-kl");
         AtLeast(1, config.Evaluation.Every, "evaluation.every");
         AtLeast(0, config.Evaluation.Samples, "evaluation.samples");
         AtLeast(1, config.Checkpoint.Every, "checkpoint.every");
     }
 
-    private static void Generation(GenerationOptions generation)
+    private static void Within(string section, Action check)
     {
         try
         {
-            generation.Checked();
+            check();
         }
         catch (DfpoException e)
         {
-            throw new DfpoException("config/range", $"rollout.generation: {e.Message}", e);
+            throw new DfpoException("config/range", $"{section}: {e.Message}", e);
         }
+    }
+
+    private static void FollowsFromLearner(GenerationOptions generation)
+    {
         foreach (var (follows, name, from) in new[]
         {
             (generation.Policy == DecodingPolicy.Policy, "policy", "learner.dfpo.behaviour and learner.dfpo.decode"),
@@ -112,10 +104,6 @@ internal static class ExperimentValidation
         name is "cpu" or "cuda" || (name.StartsWith("cuda:", StringComparison.Ordinal) && name.Length > 5 && name[5..].All(char.IsAsciiDigit)), key, name, "cpu, cuda or cuda:N");
 
     private static void AtLeast(int least, int value, string key) => Range(value >= least, key, value, $"at least {least}");
-
-    private static void Positive(double value, string key) => Range(value > 0, key, value, "greater than 0");
-
-    private static void NotNegative(double value, string key) => Range(value >= 0, key, value, "at least 0");
 
     private static void Range(bool holds, string key, object value, string rule)
     {

@@ -4,7 +4,7 @@ using DfPO.Actors.Experiments;
 
 namespace DfPO.Host.Configuration;
 
-/// <summary>A configuration with every key spelt out, as HOCON that reads back as the same records.</summary>
+/// <summary>A configuration with every key spelt out, as HOCON that reads back as the same records (but for white space at the ends of a text, which the parser drops).</summary>
 public static class ResolvedConfig
 {
     /// <summary>The text.</summary>

@@ -23,7 +23,6 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
         var engine = config.Model.Dtype == "bfloat16" ? 2 : Float32;
         var workers = Math.Max(1, config.Rollout.Workers);
         double tokens = Math.Min(policy.NPositions, config.Task.MaxPromptTokens + config.Rollout.Generation.MaxNewTokens);
-        var unit = (double)config.Rollout.UnitSize * batch.Sequences / config.Rollout.PromptsPerIteration;
         return new(
         [
             ("learner: policy weights", parameters * Float32),
@@ -32,7 +31,7 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
             ("learner: AdamW moments of both", 4 * parameters * Float32),
             ("learner: activations of a minibatch", 2 * Activations(policy, Math.Min(config.Learner.MinibatchSize, batch.Sequences), tokens)),
             ($"rollout: policy and reference of {workers} worker(s)", 2 * parameters * engine * workers),
-            ($"rollout: key/value caches of {workers} worker(s)", 2 * 2 * policy.NLayer * policy.NEmbd * tokens * unit * engine * workers),
+            ($"rollout: key/value caches of {workers} worker(s)", 2 * 2 * policy.NLayer * policy.NEmbd * tokens * config.Rollout.UnitSize * engine * workers),
             ("reward model weights", Parameters(reward) * Float32),
         ]);
     }

@@ -46,13 +46,15 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
     {
         Dispose();
         FinalReport.Write(console, result, _progress?.Config.Evaluation.Samples ?? 0, folder);
+        // A display that broke is the caller's to report, once the result is out.
+        _display.GetAwaiter().GetResult();
     }
 
     /// <summary>Leaves the table as it stands, so that what is printed next comes below it.</summary>
     public void Dispose()
     {
         _states.Writer.TryComplete();
-        _display.GetAwaiter().GetResult();
+        Task.WhenAny(_display).GetAwaiter().GetResult();
     }
 
     /// <summary>The display of a state.</summary>

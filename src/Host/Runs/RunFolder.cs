@@ -20,7 +20,7 @@ public sealed class RunFolder
     /// <summary>Folder of the resumable states, which the orchestrator fills.</summary>
     public string Checkpoints => System.IO.Path.Combine(Path, "checkpoints");
 
-    /// <summary>Checkpoint folder of the weights with the best validation reward, which the orchestrator fills.</summary>
+    /// <summary>Checkpoint folders of the weights with the best validation reward, one an iteration, which the orchestrator fills.</summary>
     public string Best => System.IO.Path.Combine(Path, "best");
 
     /// <summary>The resolved configuration.</summary>

@@ -19,14 +19,12 @@ public sealed class HostTelemetry : IDisposable
     private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT", ServiceName = "OTEL_SERVICE_NAME";
     private static readonly TimeSpan s_flushDeadline = TimeSpan.FromSeconds(3);
 
-    private readonly IConfiguration _settings;
     private readonly Action<ResourceBuilder> _resource;
     private readonly TracerProvider? _traces;
     private readonly MeterProvider? _metrics;
 
     private HostTelemetry(string role, IConfiguration settings)
     {
-        _settings = settings;
         IsOn = !string.IsNullOrWhiteSpace(settings[Endpoint]);
         var instance = $"{Environment.MachineName}-{Environment.ProcessId}";
         _resource = resource => resource.AddService(settings[ServiceName] is { Length: > 0 } name ? name : $"dfpo-{role}", serviceVersion: Runs.RunVersions.Dfpo, serviceInstanceId: instance);
@@ -46,12 +44,11 @@ public sealed class HostTelemetry : IDisposable
     /// <param name="settings">Where <c>OTEL_*</c> is read from; the environment when null.</param>
     public static HostTelemetry Start(string role, IConfiguration? settings = null) => new(role, settings ?? new ConfigurationBuilder().AddEnvironmentVariables().Build());
 
-    /// <summary>Sends an application's logs the same way, with the trace they belong to.</summary>
+    /// <summary>Sends an application's logs the same way, with the trace they belong to; the application's own configuration says where.</summary>
     public void AddTo(ILoggingBuilder logging)
     {
         if (!IsOn)
             return;
-        logging.Services.AddSingleton(_settings);
         logging.AddOpenTelemetry(logs =>
         {
             var resource = ResourceBuilder.CreateDefault();

@@ -27,8 +27,8 @@ public static class ClippedSurrogate
     {
         var count = logRatios.Length;
         statistics.Add("policy/ratio", logRatios.Sum(Math.Exp), count);
-        // Schulman's k3 estimator of KL(old || new): never negative, and unbiased on samples of the old policy.
-        statistics.Add("policy/approx_kl", logRatios.Sum(d => Math.Exp(d) - 1 - d), count);
+        // The samples are the old policy's: this is KL(old || new).
+        statistics.Add("policy/approx_kl", count * KlEstimators.K3(logRatios.Select(d => -d)), count);
         statistics.Add("policy/clip_fraction", logRatios.Count(d => Math.Abs(Math.Exp(d) - 1) > clipRange), count);
     }
 

@@ -22,6 +22,9 @@ internal sealed class Gpt2Attention : nn.Module
         RegisterComponents();
     }
 
+    /// <summary>Factor of the scores.</summary>
+    public double Scale => _scale;
+
     /// <param name="input"><c>[batch, time, width]</c>.</param>
     /// <param name="mask">Additive mask broadcastable to <c>[batch, heads, time, past + time]</c>; null means purely causal (or a single query that sees all).</param>
     /// <param name="cache">Appended to when given.</param>

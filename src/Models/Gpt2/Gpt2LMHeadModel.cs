@@ -1,3 +1,4 @@
+using DfPO.Models.Decoding;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -9,6 +10,9 @@ public sealed class Gpt2LMHeadModel : CausalLM
 {
     private readonly Gpt2Model transformer;
     private readonly Linear? lm_head;
+    private readonly Lock _packing = new();
+    private Gpt2PackedWeights? _packed;
+    private (ulong Weights, ScalarType Dtype) _packedFrom;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
     public Gpt2LMHeadModel(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(Gpt2LMHeadModel))
@@ -50,11 +54,34 @@ public sealed class Gpt2LMHeadModel : CausalLM
     /// <inheritdoc/>
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
-        // An embedding hands out a new wrapper of its weight each time.
-        using var scope = NewDisposeScope();
-        var weight = transformer.wte.weight!;
+        // The property makes a new handle each time.
+        using var weight = transformer.wte.weight!;
         return new KeyValueCache(Config.NLayer, batch, Config.NHead, capacity, Config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
     }
+
+    /// <inheritdoc/>
+    /// <remarks>On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.</remarks>
+    public override Decoder CreateDecoder()
+    {
+        using var embedding = transformer.wte.weight!;
+        var dtype = Precision.MatmulDtype ?? embedding.dtype;
+        var fits = embedding.device.type == DeviceType.CPU && dtype is ScalarType.Float32 or ScalarType.BFloat16 && Config.HeadSize % 16 == 0;
+        if (!fits || !PackedLinear.IsSupported)
+            return base.CreateDecoder();
+        lock (_packing)
+        {
+            var source = (WeightFingerprint.Of(this), dtype);
+            if (_packed is null || source != _packedFrom)
+            {
+                _packed?.Dispose();
+                _packed = new Gpt2PackedWeights(transformer, lm_head is null ? embedding : lm_head.weight!, dtype);
+                _packedFrom = source;
+            }
+            return new Gpt2CpuDecoder(this, _packed);
+        }
+    }
+
+    internal Tensor Embed(Tensor ids, Tensor positions) => transformer.Embed(ids, positions);
 
     /// <summary>Draws fresh weights from a seed.</summary>
     public void Initialise(ulong seed)
@@ -67,5 +94,13 @@ public sealed class Gpt2LMHeadModel : CausalLM
         using var _ = no_grad();
         var drawn = randn(lm_head.weight!.shape, generator: generator) * Config.InitializerRange;
         lm_head.weight!.copy_(drawn);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _packed?.Dispose();
+        _packed = null;
+        base.Dispose(disposing);
     }
 }

@@ -42,6 +42,17 @@ public sealed class Gpt2Model : nn.Module
         return ln_f.call(hidden).MoveToOuterDisposeScope();
     }
 
+    internal IEnumerable<Gpt2Block> Blocks => h;
+
+    internal LayerNorm FinalNorm => ln_f;
+
+    /// <summary>Sum of token and position embeddings, of any one shape.</summary>
+    internal Tensor Embed(Tensor ids, Tensor positions)
+    {
+        using var scope = NewDisposeScope();
+        return (wte.call(ids) + wpe.call(positions)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Fresh weights as GPT-2 draws them: normal, residual projections scaled down by the number of residual additions.</summary>
     internal void Initialise(Generator generator)
     {

@@ -13,7 +13,7 @@ namespace DfPO.Rollout.Scoring;
 internal static class TeacherForcedPass
 {
     // Bounds what is held at a time: hidden states of so many tokens, logits of so many of them.
-    private const int TokensAtOnce = 4096;
+    private const int TokensAtOnce = 1024;
     private const int LogitRowsAtOnce = 128;
 
     public static TokenScores[] Run(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
@@ -25,9 +25,7 @@ internal static class TeacherForcedPass
         for (var row = 0; row < scores.Length; row++)
             scores[row] = new(Empty(row), reference is null ? [] : Empty(row), reference is null ? [] : Empty(row));
 
-        var workers = Workers(model.VocabularySize);
-        foreach (var rows in Batches(sequences))
-            ScoreBatch(model, reference, sequences, rows, scores, workers);
+        TorchThreads.Run([.. Batches(sequences).Select(rows => (Action)(() => ScoreBatch(model, reference, sequences, rows, scores)))]);
         return scores;
     }
 
@@ -46,7 +44,7 @@ internal static class TeacherForcedPass
         }
     }
 
-    private static void ScoreBatch(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores, Worker[] workers)
+    private static void ScoreBatch(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -66,6 +64,7 @@ internal static class TeacherForcedPass
         var input = tensor(ids, [rows.Length, width], device: device);
         var states = tensor(targets.Select(t => t.State).ToArray(), device: device);
         Tensor Hidden(CausalLM lm) => lm.Hidden(input).reshape(-1, lm.HiddenSize).index_select(0, states);
+        var worker = new Worker(model.VocabularySize);
         var hidden = Hidden(model);
         var referenceHidden = reference is null ? null : Hidden(reference);
 
@@ -75,18 +74,13 @@ internal static class TeacherForcedPass
             var count = Math.Min(LogitRowsAtOnce, targets.Count - start);
             using var logits = new LogitRows(model.Head(hidden.narrow(0, start, count)));
             using var referenceLogits = reference is null ? null : new LogitRows(reference.Head(referenceHidden!.narrow(0, start, count)));
-            Parallel.For(0, workers.Length, w =>
+            for (var i = 0; i < count; i++)
             {
-                for (var i = count * w / workers.Length; i < count * (w + 1) / workers.Length; i++)
-                {
-                    var (row, index, _) = targets[start + i];
-                    workers[w].Score(logits, referenceLogits, i, sequences[row].Continuation[index], scores[row], index);
-                }
-            });
+                var (row, index, _) = targets[start + i];
+                worker.Score(logits, referenceLogits, i, sequences[row].Continuation[index], scores[row], index);
+            }
         }
     }
-
-    private static Worker[] Workers(int vocabulary) => [.. Enumerable.Range(0, get_num_threads()).Select(_ => new Worker(vocabulary))];
 
     /// <summary>Scratch rows of one thread.</summary>
     private sealed class Worker(int vocabulary)

@@ -1,0 +1,64 @@
+using DfPO.Models;
+using DfPO.Models.Devices;
+using DfPO.Models.Gpt2;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Benchmarks;
+
+/// <summary>Runs the parts that were asked for.</summary>
+internal static class BenchmarkRun
+{
+    private const string DefaultCheckpoint = "models/imdb-tiny/policy";
+
+    public static int Execute(BenchmarkOptions options)
+    {
+        try
+        {
+            ScalarType[] dtypes = [.. options.Dtypes.Select(TorchDevices.ParseDtype)];
+            var limits = MachineLimits.Measure(dtypes, options.Trials);
+            Report.Line("machine", null, null, "threads", $"{get_num_threads()}");
+            Report.Line("machine", null, null, "memory", $"{limits.BytesPerSecond / 1e9:f1} GB/s read");
+            foreach (var (dtype, rate) in limits.FlopsPerSecond)
+                Report.Line("machine", dtype, null, "matmul", $"{rate / 1e9:f0} GFLOP/s");
+            Measure("gpt2-124m (random)", dtype => Gpt2Small(dtype), dtypes, options, limits);
+            var folder = options.Checkpoint ?? (Directory.Exists(DefaultCheckpoint) ? DefaultCheckpoint : null);
+            if (folder is not null)
+                Measure(folder, dtype => (Gpt2LMHeadModel)PretrainedModels.LoadCausalLM(folder, dtype: dtype), dtypes, options, limits);
+            Report.PeakMemory();
+            return 0;
+        }
+        catch (DfpoException e)
+        {
+            Console.Error.WriteLine($"{e.Code}: {e.Message}");
+            return 1;
+        }
+    }
+
+    private static void Measure(string name, Func<ScalarType, Gpt2LMHeadModel> create, ScalarType[] dtypes, BenchmarkOptions options, MachineLimits limits)
+    {
+        if (new[] { "prefill", "decode", "masked", "scoring" }.Any(options.Wants))
+        {
+            foreach (var dtype in dtypes)
+            {
+                using var model = create(dtype);
+                using var reference = options.Wants("masked") ? create(dtype) : null;
+                new GenerationBenchmark(name, model, reference ?? model, dtype, options, limits).Run();
+            }
+        }
+        if (!options.Wants("training"))
+            return;
+        foreach (var dtype in dtypes)
+        {
+            using var model = create(ScalarType.Float32);
+            TrainingBenchmark.Run(name, model, dtype, options.Trials);
+        }
+    }
+
+    private static Gpt2LMHeadModel Gpt2Small(ScalarType dtype)
+    {
+        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50257, NPositions = 1024, NEmbd = 768, NLayer = 12, NHead = 12 }, CPU, dtype);
+        model.Initialise(1);
+        return model;
+    }
+}

@@ -1,0 +1,137 @@
+using DfPO.Models.Decoding;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Gpt2;
+
+/// <summary>
+/// Decodes a GPT-2 on a CPU: prompts as any model does, then step by step with packed products, and between them a float32 residual stream and
+/// kernels of one pass.
+/// </summary>
+internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights weights) : Decoder
+{
+    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => weights.Dtype == ScalarType.BFloat16
+        ? new Session<ushort, BFloat16Element>(model, weights, prompts, newTokens)
+        : new Session<float, Float32Element>(model, weights, prompts, newTokens);
+
+    private sealed unsafe class Session<T, TElement> : DecodingSession
+        where T : unmanaged
+        where TElement : IElement<T>
+    {
+        private readonly Gpt2LMHeadModel _model;
+        private readonly Gpt2PackedWeights _weights;
+        private readonly PromptBatch _prompts;
+        private readonly KeyValueCache _cache;
+        private readonly int _width;
+        private readonly int _size;
+        private readonly float[] _hidden;
+        private readonly float[] _scores;
+        private int[] _rows;
+
+        public Session(Gpt2LMHeadModel model, Gpt2PackedWeights weights, IReadOnlyList<int[]> prompts, int newTokens)
+        {
+            (_model, _weights, _prompts) = (model, weights, new PromptBatch(prompts));
+            (_width, _size) = (model.Config.NEmbd, model.Config.HeadSize);
+            _cache = model.CreateCache(prompts.Count, _prompts.Width + newTokens);
+            _hidden = new float[prompts.Count * _width];
+            _scores = new float[_cache.Capacity + 16];
+            _rows = [.. Enumerable.Range(0, prompts.Count)];
+        }
+
+        public override bool SelectIsFree => true;
+
+        public override Tensor Prefill()
+        {
+            using var scope = NewDisposeScope();
+            var hidden = _model.Hidden(_prompts.IdTensor(CPU), _prompts.Mask(0, CPU), _cache);
+            return _model.Head(hidden.narrow(1, -1, 1)).squeeze(1).MoveToOuterDisposeScope();
+        }
+
+        public override Tensor Step(ReadOnlySpan<int> tokens)
+        {
+            using var scope = NewDisposeScope();
+            Embed(tokens);
+            var input = empty([_rows.Length, _width], _weights.Dtype);
+            for (var layer = 0; layer < _weights.Blocks.Length; layer++)
+            {
+                using var products = NewDisposeScope();
+                var block = _weights.Blocks[layer];
+                Normalise(block.Norm1, input);
+                Attend(layer, block.Scale, block.QueryKeyValue.Forward(input), input);
+                Add(block.AttentionProjection.Forward(input));
+                Normalise(block.Norm2, input);
+                Add(block.Contraction.Forward(Expand(block.Expansion, input)));
+            }
+            _cache.Advance(1);
+            Normalise(_weights.FinalNorm, input);
+            return _weights.Head.Forward(input).MoveToOuterDisposeScope();
+        }
+
+        /// <summary>Rows that left stay in the cache, unread.</summary>
+        public override void Select(ReadOnlySpan<int> rows)
+        {
+            int[] all = _rows;
+            _rows = Array.ConvertAll(rows.ToArray(), row => all[row]);
+        }
+
+        protected override void Dispose(bool disposing) => _cache.Dispose();
+
+        private Tensor Expand(PackedLinear expansion, Tensor input) => _model.Config.ActivationFunction is "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast"
+            ? expansion.ForwardGelu(input)
+            : Activations.Get(_model.Config.ActivationFunction)(expansion.Forward(input));
+
+        private void Embed(ReadOnlySpan<int> tokens)
+        {
+            var positions = Array.ConvertAll(_rows, row => _cache.Length - _prompts.Padding[row]);
+            var hidden = _model.Embed(tensor(Array.ConvertAll(tokens.ToArray(), token => (long)token)), tensor(positions)).to(ScalarType.Float32);
+            hidden.data<float>().CopyTo(_hidden.AsSpan(0, _rows.Length * _width));
+        }
+
+        private void Normalise(Gpt2PackedWeights.Norm norm, Tensor target)
+        {
+            fixed (float* hidden = _hidden, weight = norm.Weight, bias = norm.Bias)
+            {
+                var output = Pointer(target);
+                for (var i = 0; i < _rows.Length; i++)
+                    DecodeKernels<T, TElement>.LayerNorm(hidden + i * _width, weight, bias, output + i * _width, _width, (float)_model.Config.LayerNormEpsilon);
+            }
+        }
+
+        private void Add(Tensor update)
+        {
+            fixed (float* hidden = _hidden)
+                DecodeKernels<T, TElement>.Add(hidden, Pointer(update), _rows.Length * _width);
+        }
+
+        private void Attend(int layer, float scale, Tensor queryKeyValue, Tensor target)
+        {
+            var (heads, capacity, length) = (_model.Config.NHead, (int)_cache.Capacity, (int)_cache.Length);
+            T* projected = Pointer(queryKeyValue), output = Pointer(target);
+            T* keys = Pointer(_cache.Keys(layer)), values = Pointer(_cache.Values(layer));
+            fixed (float* scores = _scores)
+            {
+                for (var i = 0; i < _rows.Length; i++)
+                {
+                    var row = projected + (long)i * 3 * _width;
+                    for (var head = 0; head < heads; head++)
+                    {
+                        var (offset, first) = (head * _size, _prompts.Padding[_rows[i]]);
+                        var slots = ((long)_rows[i] * heads + head) * capacity * _size;
+                        Copy(row + _width + offset, keys + slots + (long)length * _size);
+                        Copy(row + 2 * _width + offset, values + slots + (long)length * _size);
+                        var start = slots + (long)first * _size;
+                        DecodeKernels<T, TElement>.Attend(row + offset, keys + start, values + start, length + 1 - first, _size, scale, scores, output + (long)i * _width + offset);
+                    }
+                }
+            }
+        }
+
+        private void Copy(T* source, T* target) => new ReadOnlySpan<T>(source, _size).CopyTo(new Span<T>(target, _size));
+
+        private static T* Pointer(Tensor tensor)
+        {
+            fixed (byte* bytes = tensor.bytes)
+                return (T*)bytes;
+        }
+    }
+}

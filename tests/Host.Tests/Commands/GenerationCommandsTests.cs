@@ -1,0 +1,93 @@
+using System.Text.Json.Nodes;
+
+namespace DfPO.Host.Tests.Commands;
+
+public sealed class GenerationCommandsTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+    private readonly string _policy, _reference;
+
+    public GenerationCommandsTests() => (_policy, _reference) = (TinyModels.Policy(_folder["policy"], 1), TinyModels.Policy(_folder["reference"], 2));
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Prompts_from_stdin_are_continued_the_same_for_the_same_seed()
+    {
+        Task<(int, string Output, string)> Run(int seed) => DfpoProcess.Run(["generate", _policy, "--json", "--max-new-tokens", "6", "--seed", $"{seed}"], input: "the film\n\na story\n");
+        var (first, again, other) = (await Run(3), await Run(3), await Run(4));
+        Assert.Equal(first, again);
+        Assert.NotEqual(first.Output, other.Output);
+        var lines = Lines(first.Output);
+        Assert.Equal(["the film", "a story"], lines.Select(line => (string?)line["prompt"]));
+        Assert.All(lines, line => Assert.InRange((int)line["tokens"]!, 1, 6));
+    }
+
+    [Fact]
+    public async Task Masked_policies_decode_with_the_reference()
+    {
+        string[] common = ["generate", _policy, "--prompt", "the film", "--reference", _reference, "--max-new-tokens", "8", "--min-new-tokens", "8"];
+        var outputs = new List<string>();
+        foreach (var policy in new[] { "policy", "negative", "positive" })
+        {
+            var (code, output, errors) = await DfpoProcess.Run([.. common, "--policy", policy]);
+            Assert.Equal((0, ""), (code, errors));
+            Assert.StartsWith("the film", output);
+            outputs.Add(output);
+        }
+        Assert.Equal(3, outputs.Distinct().Count());
+    }
+
+    [Fact]
+    public async Task An_evaluation_reports_each_policy_and_writes_its_continuations()
+    {
+        var prompts = _folder.Write("prompts.jsonl", """
+            {"id": "a", "text": "the film"}
+            {"id": "b", "text": "a story about"}
+            {"id": "c", "text": "in the end"}
+            """);
+        var predictions = _folder["predictions.jsonl"];
+        string[] arguments = ["eval", _policy, "--reference", _reference, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--batch-size", "2"];
+        var (code, output, errors) = await DfpoProcess.Run([.. arguments, "--json", "--output", predictions]);
+        Assert.Equal((0, ""), (code, errors));
+        var figures = Lines(output);
+        Assert.Equal(["policy", "negative"], figures.Select(line => (string?)line["policy"]));
+        var written = Lines(File.ReadAllText(predictions));
+        Assert.Equal(["a", "b", "c", "a", "b", "c"], written.Select(line => (string?)line["id"]));
+        Assert.All(figures, line =>
+        {
+            Assert.True((double)line["kl"]! > 0);
+            Assert.Equal(written.Where(w => (string?)w["policy"] == (string?)line["policy"]).Average(w => (double)w["reward"]!), (double)line["reward"]!, 1e-5);
+        });
+
+        (code, output, errors) = await DfpoProcess.Run([.. arguments, "--samples", "1", "--policies", "negative"]);
+        Assert.Equal((0, ""), (code, errors));
+        Assert.Contains("perplexity", output);
+        Assert.Contains("│ pi- ", output);
+        Assert.DoesNotContain("pi_theta", output);
+    }
+
+    [Fact]
+    public async Task A_policy_that_is_its_reference_has_no_divergence()
+    {
+        var prompts = _folder.Write("prompts.txt", "the film\na story\n");
+        var (code, output, _) = await DfpoProcess.Run(["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--json"]);
+        Assert.Equal(0, code);
+        var figures = Lines(output);
+        Assert.All(figures, line => Assert.Equal(0, (double)line["kl"]!));
+        Assert.Equal(1, (double)figures[0]["perplexity"]! / (double)figures[1]["perplexity"]!, 1e-6);
+    }
+
+    [Theory]
+    [InlineData("good", "reward/label")]
+    [InlineData("", "reward/label")]
+    public async Task A_label_that_the_reward_model_lacks_is_told(string label, string error)
+    {
+        var prompts = _folder.Write("prompts.txt", "the film\n");
+        var (code, _, errors) = await DfpoProcess.Run(["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--reward-label", label]);
+        Assert.Equal(1, code);
+        Assert.Contains(error, errors);
+    }
+
+    private static List<JsonNode> Lines(string text) => [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
+}

@@ -1,0 +1,70 @@
+using System.Collections;
+using DfPO.Host.Configuration;
+using DfPO.Models;
+
+namespace DfPO.Host.Tests.Configuration;
+
+public sealed class ExperimentValidationTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_sound_configuration_passes() => Assert.Equal(16, Check("").Rollout.PromptsPerIteration);
+
+    [Theory]
+    [InlineData("iterations = 0", "config/range", "'iterations' is '0' but must be at least 1")]
+    [InlineData("name = \"a/b\"", "config/range", "'name'")]
+    [InlineData("model.dtype = float8", "config/range", "float32 or bfloat16")]
+    [InlineData("model.device = gpu", "config/range", "cpu, cuda or cuda:N")]
+    [InlineData("rollout.devices = []", "config/range", "'rollout.devices'")]
+    [InlineData("rollout.devices = [cpu, \"cuda:x\"]", "config/range", "'cuda:x'")]
+    [InlineData("rollout.unit-timeout = 0s", "config/range", "'rollout.unit-timeout'")]
+    [InlineData("rollout.generation.top-p = 1.5", "config/range", "'top-p'")]
+    [InlineData("rollout.generation.tolerance = 0.1", "config/conflict", "learner.dfpo.tolerance")]
+    [InlineData("rollout.generation.policy = negative", "config/conflict", "learner.dfpo.decode")]
+    [InlineData("rollout.generation.mask-rule = kl-centred", "config/conflict", "learner.dfpo.mask-rule")]
+    [InlineData("learner.gamma = 0", "config/range", "learner: Learner option 'gamma'")]
+    [InlineData("learner.lambda = 1.01", "config/range", "'lambda'")]
+    [InlineData("learner.learning-rate = 0", "config/range", "'learning-rate'")]
+    [InlineData("learner.dfpo.tolerance = -0.1", "config/range", "'dfpo.tolerance'")]
+    [InlineData("evaluation.every = 0", "config/range", "'evaluation.every'")]
+    [InlineData("checkpoint.every = 0", "config/range", "'checkpoint.every'")]
+    [InlineData("rollout.unit-size = 5", "config/batch", "set one of 1, 2, 4, 8, 16")]
+    [InlineData("learner.minibatch-size = 32", "config/batch", "16 sequences of an iteration (16 prompts): set one of 1, 2, 4, 8, 16")]
+    [InlineData("learner { preset = dfpo-iclr, minibatch-size = 24 }", "config/batch", "32 sequences of an iteration (16 prompts x 2 masked policies)")]
+    [InlineData("model.policy = \"\"", "config/path", "'model.policy' is not set")]
+    [InlineData("task.reward-model = nowhere", "config/path", "'task.reward-model'")]
+    [InlineData("task.test-prompts = nowhere.jsonl", "config/path", "'task.test-prompts'")]
+    public void A_mistake_is_told_with_key_and_remedy(string text, string code, string message)
+    {
+        var error = Assert.Throws<DfpoException>(() => Check(text));
+        Assert.Equal(code, error.Code);
+        Assert.Contains(message, error.Message);
+    }
+
+    [Fact]
+    public void Masked_behaviour_doubles_the_sequences_that_minibatches_divide() => Assert.Equal(2, BatchArithmetic.Of(Check("learner { preset = dfpo-iclr, minibatch-size = 16 }")).Minibatches);
+
+    [Theory]
+    [InlineData(10, 5, 3)]
+    [InlineData(11, 5, 4)]
+    [InlineData(1, 5, 2)]
+    public void Validations_include_the_first_and_the_last_weights(int iterations, int every, int expected) =>
+        Assert.Equal(expected, BatchArithmetic.Of(Check($"iterations = {iterations}, evaluation.every = {every}")).Evaluations);
+
+    private DfPO.Actors.Experiments.ExperimentConfig Check(string text)
+    {
+        var prompts = _folder.Write("prompts.jsonl", "{\"id\": \"a\", \"text\": \"b\"}");
+        var basis = $"""
+            model.policy = "{_folder.Path}"
+            task.reward-model = "{_folder.Path}"
+            task.train-prompts = "{prompts}"
+            task.validation-prompts = "{prompts}"
+            task.test-prompts = "{prompts}"
+            """;
+        _folder.Write("base.conf", basis);
+        return ExperimentValidation.Checked(ExperimentFile.Bind(_folder.Write("main.conf", $"include \"base.conf\"\n{text}"), [], new Hashtable(), path => path));
+    }
+}

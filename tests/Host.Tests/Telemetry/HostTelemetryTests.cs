@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using DfPO.Host.Telemetry;
+using DfPO.Models.Diagnostics;
+using Microsoft.Extensions.Configuration;
+
+namespace DfPO.Host.Tests.Telemetry;
+
+public sealed class HostTelemetryTests
+{
+    [Fact]
+    public async Task Spans_arrive_over_OTLP_with_their_parents_links_and_service_name()
+    {
+        await using var receiver = await OtlpReceiver.Start();
+        ActivityContext unit;
+        using (var telemetry = HostTelemetry.Start("rollout", Settings(receiver.Settings)))
+        {
+            Assert.True(telemetry.IsOn);
+            using (var iteration = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Iteration))
+            {
+                Assert.NotNull(iteration);
+                iteration.SetTag(DfpoTelemetry.Tags.Iteration, 7);
+                using (var generate = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Generate))
+                    unit = generate!.Context;
+            }
+            using var learn = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Internal, default(ActivityContext), links: [new ActivityLink(unit)]);
+        }
+        var root = receiver.Spans.Single(span => span.Name == DfpoTelemetry.Spans.Iteration);
+        var child = receiver.Spans.Single(span => span.Name == DfpoTelemetry.Spans.Generate);
+        var linking = receiver.Spans.Single(span => span.Name == DfpoTelemetry.Spans.Learn);
+        Assert.Equal("", root.ParentSpanId);
+        Assert.Equal((root.TraceId, root.SpanId), (child.TraceId, child.ParentSpanId));
+        Assert.Equal((child.TraceId, child.SpanId), Assert.Single(linking.Links));
+        Assert.NotEqual(root.TraceId, linking.TraceId);
+        Assert.Equal("7", root.Attributes[DfpoTelemetry.Tags.Iteration]);
+        Assert.All(receiver.Spans, span => Assert.Equal("dfpo-rollout", span.Service));
+    }
+
+    [Fact]
+    public async Task The_environment_can_name_the_service()
+    {
+        await using var receiver = await OtlpReceiver.Start();
+        using (HostTelemetry.Start("run", Settings(new(receiver.Settings) { ["OTEL_SERVICE_NAME"] = "mine" })))
+            DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation)?.Dispose();
+        Assert.Contains(receiver.Spans, span => span is { Service: "mine", Name: DfpoTelemetry.Spans.Evaluation });
+    }
+
+    [Fact]
+    public void Nothing_is_exported_unless_an_endpoint_is_set()
+    {
+        using var telemetry = HostTelemetry.Start("run", Settings([]));
+        Assert.False(telemetry.IsOn);
+    }
+
+    [Fact]
+    public void Names_of_spans_are_pinned() => Assert.Equal(
+        ["orchestrate iteration", "orchestrate evaluation", "process unit", "generate unit", "prefill prompts", "decode tokens", "score logprobs", "score unit", "learn batch",
+            "compute advantages", "optimise epoch", "publish weights", "fetch weights", "apply weights"],
+        typeof(DfpoTelemetry.Spans).GetFields().Select(field => (string)field.GetRawConstantValue()!));
+
+    private static IConfiguration Settings(Dictionary<string, string?> values) => new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+}
