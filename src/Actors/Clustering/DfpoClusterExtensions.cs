@@ -15,8 +15,9 @@ public static class DfpoClusterExtensions
 
     private const string Tuning = """
         akka {
-          loglevel = INFO
-          stdout-loglevel = WARNING
+          loglevel = WARNING
+          # The host stops the system when the run has ended; the hook would do it at Ctrl-C, in the middle of an iteration.
+          coordinated-shutdown.run-by-clr-shutdown-hook = off
           log-dead-letters = off
           log-dead-letters-during-shutdown = off
           actor.serialization-settings.allow-unregistered-types = false

@@ -25,6 +25,7 @@ internal static class NodeExtensions
     public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, string? join) => akka
         .ConfigureLoggers(logger =>
         {
+            logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
             logger.ClearLoggers();
             logger.AddLoggerFactory();
         })

@@ -70,7 +70,7 @@ public sealed class RunTests
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--port", $"{port}"));
+        var (exit, _, errors) = await DfpoProcess.Run([.. experiment.Run().Where(a => a is not ("--port" or "0")), "--port", $"{port}"]);
         Assert.Equal(1, exit);
         Assert.Contains($"127.0.0.1:{port}", errors);
         Assert.Contains("[host/port-in-use]", errors);
