@@ -62,9 +62,9 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
     {
         var config = progress.Config;
         var workers = progress.Workers.Count == 0 ? "none yet" : string.Join(", ", progress.Workers.Select(role => $"{role.Value} {role.Key}"));
-        var table = new Table().Border(TableBorder.Rounded);
+        var table = new Table().Border(TableBorder.Rounded).Caption("reward, ppl: training continuations; pi_theta, pi-: latest validation reward");
         foreach (var (name, _) in s_columns)
-            table.AddColumn(new TableColumn(name).RightAligned().NoWrap());
+            table.AddColumn(new TableColumn(name).RightAligned().NoWrap().Padding(1, 0, 0, 0));
         foreach (var row in progress.Rows)
             table.AddRow([.. s_columns.Select(column => Markup.Escape(column.Cell(row)))]);
         return new Rows(
@@ -74,15 +74,15 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
 
     private static readonly (string Name, Func<ProgressRow, string> Cell)[] s_columns =
     [
-        ("iteration", row => row.Report.Iteration.ToString()),
+        ("iter", row => row.Report.Iteration.ToString()),
         ("reward", row => Verdict.Figure(row.Report.Rollout.Reward)),
-        ("val pi_theta", row => Verdict.Figure(row.Reward(DecodingPolicy.Policy))),
-        ("val pi-", row => Verdict.Figure(row.Reward(DecodingPolicy.Negative))),
+        ("pi_theta", row => Verdict.Figure(row.Reward(DecodingPolicy.Policy))),
+        ("pi-", row => Verdict.Figure(row.Reward(DecodingPolicy.Negative))),
         ("KL", row => Verdict.Figure(row.Metric("objective/kl"))),
-        ("perplexity", row => Verdict.Figure(row.Report.Rollout.Perplexity)),
+        ("ppl", row => Verdict.Figure(row.Report.Rollout.Perplexity)),
         ("mask+", row => Share(row.Metric("dfpo/mask_positive"))),
         ("mask-", row => Share(row.Metric("dfpo/mask_negative"))),
-        ("tokens/s", row => row.Report.TokensPerSecond.ToString("F0", System.Globalization.CultureInfo.InvariantCulture)),
+        ("tok/s", row => row.Report.TokensPerSecond.ToString("F0", System.Globalization.CultureInfo.InvariantCulture)),
         ("ETA", row => Durations.Text(row.Report.Remaining)),
     ];
 

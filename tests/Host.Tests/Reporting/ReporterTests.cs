@@ -25,12 +25,22 @@ public sealed class ReporterTests
     }
 
     [Fact]
+    public void The_tables_fit_a_terminal_of_80_columns()
+    {
+        using var console = new TestConsole().Width(80);
+        console.Write(LiveTable.Render(Progress.Of(s_config, 0).With(Reports.Iteration(1)).With(Reports.Evaluation("validation", DecodingPolicy.Negative, 1)), null));
+        console.Write(FinalReport.Figures(Reports.Result()));
+        Assert.All(["pi_theta", "mask-", "3m20s", "distinct-2", "after, pi_theta", "0.0123"], text => Assert.Contains(text, console.Output));
+        Assert.DoesNotContain("…", console.Output);
+    }
+
+    [Fact]
     public void The_live_table_keeps_the_latest_rows()
     {
         using var console = new TestConsole().Width(140);
         console.Write(LiveTable.Render(Enumerable.Range(1, 30).Aggregate(Progress.Of(s_config, 0), (progress, i) => progress.With(Reports.Iteration(i))), null));
-        Assert.Contains("│        30 │", console.Output);
-        Assert.DoesNotContain("│        18 │", console.Output);
+        Assert.Contains("│   30│", console.Output);
+        Assert.DoesNotContain("│   18│", console.Output);
     }
 
     [Fact]
