@@ -175,7 +175,13 @@ public sealed class DfpoObjectiveTests
     {
         var trajectory = new Trajectory
         {
-            PromptTokens = [1], Tokens = [2, 3, 4], Logprobs = [-1, -2, -3], ReferenceLogprobs = [-2, -2, -2], StateKl = [1, 1, 1], Reward = 0.7f, Behaviour = DecodingPolicy.Policy,
+            PromptTokens = [1],
+            Tokens = [2, 3, 4],
+            Logprobs = [-1, -2, -3],
+            ReferenceLogprobs = [-2, -2, -2],
+            StateKl = [1, 1, 1],
+            Reward = 0.7f,
+            Behaviour = DecodingPolicy.Policy,
         };
         Assert.Equal([0, 0, 0.7f], new DfpoObjective(new DfpoOptions(), ClipRange).TokenRewards(trajectory));
     }

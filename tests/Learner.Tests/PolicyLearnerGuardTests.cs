@@ -71,13 +71,13 @@ public sealed class PolicyLearnerGuardTests : IDisposable
     [Fact]
     public void A_gradient_that_is_not_finite_touches_no_weight()
     {
-        // Weights at the edge of float32: values and their loss stay finite through the final layer norm, the gradient behind it does not.
+        // Values of about 1e18: their squares are finite in float32, the squares of their gradient are not.
         using (no_grad())
             foreach (var (name, parameter) in _value.named_parameters())
                 if (name == "v_head.weight")
                     parameter.fill_(1e17f);
         var incident = RequireIncident("learner/not-finite", s_options);
-        Assert.Matches("value loss|gradient", incident.Reason);
+        Assert.Contains("gradient", incident.Reason);
     }
 
     [Fact]

@@ -100,7 +100,6 @@ public sealed class PolicyLearnerReportTests
         Assert.Equal(full.Metrics["grad/norm"], half.Metrics["grad/norm"], 0.1 * full.Metrics["grad/norm"]);
     }
 
-    
 
     [Fact]
     public void Two_value_heads_value_the_two_kinds_of_samples_apart()
@@ -137,35 +136,5 @@ public sealed class PolicyLearnerReportTests
         using var learner = new PolicyLearner(policy, value, s_options with { Epochs = 2 }, 1, "unused");
         learner.Update(Support.Trajectories(4, policy, policy, 11));
         Assert.Equal([(DfpoTelemetry.Spans.Advantages, (object?)1), (DfpoTelemetry.Spans.Epoch, 1), (DfpoTelemetry.Spans.Epoch, 1)], spans);
-    }
-
-    [Fact]
-    public void An_update_leaves_no_tensor_behind_and_memory_flat()
-    {
-        using var policy = Support.TinyPolicy();
-        using var reference = Support.TinyPolicy(3);
-        using var value = Support.TinyValue();
-        var batch = Support.Trajectories(8, policy, reference, 11);
-        using var learner = new PolicyLearner(policy, value, s_options, 1, "unused");
-        void Updates(int count)
-        {
-            for (var i = 0; i < count; i++)
-                learner.Update(batch);
-        }
-        Updates(5);
-        var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
-        var before = ResidentBytes();
-        Updates(60);
-        Assert.Equal(live, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
-        Assert.InRange(ResidentBytes() - before, long.MinValue, 40L << 20);
-    }
-
-    private static long ResidentBytes()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        using var process = Process.GetCurrentProcess();
-        process.Refresh();
-        return process.WorkingSet64;
     }
 }

@@ -12,7 +12,14 @@ public sealed class PolicyLearnerUpdateTests
 {
     private static readonly LearnerOptions s_options = new()
     {
-        LearningRate = 1e-3, ValueLearningRate = 3e-3, WeightDecay = 0.1, Epochs = 1, MinibatchSize = 8, MaxGradNorm = 0.05, ValueCoefficient = 0.7, MaxKl = 100,
+        LearningRate = 1e-3,
+        ValueLearningRate = 3e-3,
+        WeightDecay = 0.1,
+        Epochs = 1,
+        MinibatchSize = 8,
+        MaxGradNorm = 0.05,
+        ValueCoefficient = 0.7,
+        MaxKl = 100,
     };
 
     public static TheoryData<ObjectiveKind, DfpoBehaviour, DfpoMaskAt, KlMaskRule, DfpoValue> Cases => new()

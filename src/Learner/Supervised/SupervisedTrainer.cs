@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using TorchSharp;
 using DfPO.Learner.Optimisation;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Supervised;

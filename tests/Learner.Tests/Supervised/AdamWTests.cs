@@ -3,8 +3,8 @@ using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using TorchSharp;
 using TorchSharp.Modules;
-using AdamW = DfPO.Learner.Optimisation.AdamW;
 using static TorchSharp.torch;
+using AdamW = DfPO.Learner.Optimisation.AdamW;
 
 namespace DfPO.Learner.Tests.Supervised;
 
