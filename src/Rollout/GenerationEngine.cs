@@ -80,7 +80,7 @@ public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? 
             }
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Decode))
             {
-                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))]);
+                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: policyDecoder.StepThreads);
                 GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
                 activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
                 activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());

@@ -4,20 +4,22 @@ using static TorchSharp.torch;
 namespace DfPO.Rollout;
 
 /// <summary>
-/// Runs independent pieces of torch work, each with one torch thread and as many side by side as the caller has torch threads. Kernels round
-/// differently when they share their work out, so this is what makes results the same on any number of cores.
+/// Runs independent pieces of torch work, by default each with one torch thread and as many side by side as the caller has torch threads. Kernels
+/// may round differently when they share their work out, so this is what makes results the same on any number of cores.
 /// </summary>
 internal static class TorchThreads
 {
+    /// <param name="pieces">The work.</param>
+    /// <param name="alone">Most torch threads for a piece that has nothing beside it.</param>
     /// <exception cref="Exception">The first piece's that failed; all have ended by then.</exception>
-    public static void Run(IReadOnlyList<Action> pieces)
+    public static void Run(IReadOnlyList<Action> pieces, int alone = 1)
     {
         var threads = get_num_threads();
         try
         {
             if (pieces.Count == 1 || threads == 1)
             {
-                set_num_threads(1);
+                set_num_threads(pieces.Count == 1 ? Math.Min(threads, alone) : 1);
                 foreach (var piece in pieces)
                     piece();
                 return;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using DfPO.Models;
 using DfPO.Models.Diagnostics;
+using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -130,6 +131,34 @@ public sealed class GenerationEngineTests
         }
         foreach (var decoding in Enum.GetValues<DecodingPolicy>())
             AssertSame(With(1, decoding), With(2, decoding));
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void The_number_of_threads_changes_no_bit_of_a_wide_model(ScalarType dtype)
+    {
+        set_num_threads(1);
+        using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 7001, NPositions = 64, NEmbd = 768, NLayer = 1, NHead = 12, InitializerRange = 0.06 }, CPU, dtype);
+        model.Initialise(1);
+        using var decoder = model.CreateDecoder();
+        foreach (var rows in new[] { 1, 2, 5, 7 })
+        {
+            int[][] prompts = [.. TinyModels.Requests(rows).Select(r => r.PromptTokens)];
+            float[] Logits(int threads)
+            {
+                using var _ = no_grad();
+                using var session = decoder.Open(prompts, 3);
+                session.Prefill().Dispose();
+                set_num_threads(threads);
+                session.Step(new int[rows]).Dispose();
+                using var logits = session.Step(Enumerable.Repeat(3, rows).ToArray());
+                set_num_threads(1);
+                using var floats = logits.to(ScalarType.Float32);
+                return floats.data<float>().ToArray();
+            }
+            Assert.Equal(Logits(1), Logits(Math.Min(2, decoder.StepThreads)));
+        }
     }
 
     [Fact]

@@ -164,7 +164,7 @@ public sealed class MaskedDecodingTests
     [Fact]
     public void A_mask_that_leaves_only_the_forbidden_end_of_text_is_skipped()
     {
-        // A reference that differs by one raised logit: only that token has l < 0, so M+ at a strict reading holds little else.
+        // Of two tokens one has l <= 0: where that is the forbidden one, the mask leaves nothing.
         using var model = TinyModels.Create(vocabulary: 2);
         using var reference = TinyModels.Perturbed(vocabulary: 2);
         var results = new GenerationEngine(model, reference, eosTokenId: 1).Generate(TinyModels.Requests(8, vocabulary: 2),

@@ -10,6 +10,9 @@ namespace DfPO.Models.Gpt2;
 /// </summary>
 internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights weights) : Decoder
 {
+    /// <remarks>Packed products share out columns of their results, never a sum, so a second thread changes no bit; a test compares.</remarks>
+    public override int StepThreads => 2;
+
     public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => weights.Dtype == ScalarType.BFloat16
         ? new Session<ushort, BFloat16Element>(model, weights, prompts, newTokens)
         : new Session<float, Float32Element>(model, weights, prompts, newTokens);
@@ -64,7 +67,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights we
             }
             _cache.Advance(1);
             Normalise(_weights.FinalNorm, input);
-            return _weights.Head.Forward(input).MoveToOuterDisposeScope();
+            return cat([.. _weights.Head.Select(part => part.Forward(input))], 1).MoveToOuterDisposeScope();
         }
 
         /// <summary>Rows that left stay in the cache, unread.</summary>

@@ -7,13 +7,20 @@ namespace DfPO.Models.Gpt2;
 /// <summary>A GPT-2's weights laid out for decoding on a CPU, as they were when this was made.</summary>
 internal sealed class Gpt2PackedWeights : IDisposable
 {
+    // oneDNN is twice as fast on several products of this width as on one of 50257 columns.
+    private const long HeadColumns = 3072;
+
     public Gpt2PackedWeights(Gpt2Model body, Tensor head, ScalarType dtype)
     {
         using var _ = no_grad();
         Dtype = dtype;
         Blocks = [.. body.Blocks.Select(block => new Block(block, dtype))];
         FinalNorm = new Norm(body.FinalNorm);
-        Head = new PackedLinear(head, null, dtype);
+        Head = [.. head.split(HeadColumns).Select(part =>
+        {
+            using (part)
+                return new PackedLinear(part, null, dtype);
+        })];
     }
 
     public ScalarType Dtype { get; }
@@ -22,13 +29,15 @@ internal sealed class Gpt2PackedWeights : IDisposable
 
     public Norm FinalNorm { get; }
 
-    public PackedLinear Head { get; }
+    /// <summary>The head in parts of its vocabulary, in order.</summary>
+    public PackedLinear[] Head { get; }
 
     public void Dispose()
     {
         foreach (var block in Blocks)
             block.Dispose();
-        Head.Dispose();
+        foreach (var part in Head)
+            part.Dispose();
     }
 
     /// <summary>A layer norm's weight and bias in float32.</summary>

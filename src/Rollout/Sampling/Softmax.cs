@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using DfPO.Models;
 
@@ -87,11 +86,10 @@ internal sealed class Softmax(int vocabulary)
     public double Kl(ReadOnlySpan<float> logRatios)
     {
         double total = 0;
-        ref var e = ref MemoryMarshal.GetArrayDataReference(_exponentials);
         for (var start = 0; start < logRatios.Length; start += Block)
         {
             var length = Math.Min(Block, logRatios.Length - start);
-            total += TensorPrimitives.Dot(MemoryMarshal.CreateReadOnlySpan(ref System.Runtime.CompilerServices.Unsafe.Add(ref e, start), length), logRatios.Slice(start, length));
+            total += TensorPrimitives.Dot(_exponentials.AsSpan(start, length), logRatios.Slice(start, length));
         }
         return Math.Max(0, total / Total);
     }

@@ -14,7 +14,7 @@ internal static class TeacherForcedPass
 {
     // Bounds what is held at a time: hidden states of so many tokens, logits of so many of them.
     private const int TokensAtOnce = 1024;
-    private const int LogitRowsAtOnce = 128;
+    private const int LogitRowsAtOnce = 256;
 
     public static TokenScores[] Run(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
     {
