@@ -109,6 +109,9 @@ public sealed record EvaluationOptions
     /// <summary>Iterations between validations; the best one's weights are tested at the end.</summary>
     public int Every { get; init; } = 5;
 
+    /// <summary>Continuations of each prompt; more of them make the figures steadier.</summary>
+    public int SamplesPerPrompt { get; init; } = 1;
+
     /// <summary>Continuations shown side by side at the end.</summary>
     public int Samples { get; init; } = 3;
 }

@@ -40,7 +40,7 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
             i => CounterRandom.UInt64(seeds + (ulong)policy, (ulong)(first + i))))];
     }
 
-    /// <summary>The units of an evaluation: every prompt once, with the same seeds whatever the weights and the policy, so that figures compare in pairs.</summary>
+    /// <summary>The units of an evaluation: all prompts as often as configured, with the same seeds whatever the weights and the policy, so that figures compare in pairs.</summary>
     /// <param name="name">Name of the evaluation, unique within the run.</param>
     /// <param name="prompts">Prompts of the split.</param>
     /// <param name="policy">What decodes.</param>
@@ -48,7 +48,8 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
     public IReadOnlyList<PlannedUnit> Evaluation(string name, PromptSet prompts, DecodingPolicy policy, WeightsRef weights)
     {
         var seeds = CounterRandom.UInt64(config.Seed, EvaluationSeeds);
-        return Units(name, prompts.Prompts, policy, weights, i => CounterRandom.UInt64(seeds, (ulong)i));
+        Prompt[] repeated = [.. Enumerable.Repeat(prompts.Prompts, config.Evaluation.SamplesPerPrompt).SelectMany(all => all)];
+        return Units(name, repeated, policy, weights, i => CounterRandom.UInt64(seeds, (ulong)i));
     }
 
     private IReadOnlyList<PlannedUnit> Units(string name, IReadOnlyList<Prompt> prompts, DecodingPolicy policy, WeightsRef weights, Func<int, ulong> seed)

@@ -61,7 +61,7 @@ internal static class RunCommand
         using var live = display as IDisposable;
         try
         {
-            await ExperimentHost.Run(options, config, folder, new CompositeObserver(Console.Error, new RunRecorder(folder), display), telemetry, cancellation);
+            await ExperimentHost.Run(options, config, folder, new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display), telemetry, cancellation);
             return 0;
         }
         catch (OperationCanceledException)

@@ -42,6 +42,7 @@ internal static class ExperimentValidation
         foreach (var device in rollout.Devices)
             Device(device, "rollout.devices");
         AtLeast(1, config.Evaluation.Every, "evaluation.every");
+        AtLeast(1, config.Evaluation.SamplesPerPrompt, "evaluation.samples-per-prompt");
         AtLeast(0, config.Evaluation.Samples, "evaluation.samples");
         AtLeast(1, config.Checkpoint.Every, "checkpoint.every");
     }

@@ -37,7 +37,7 @@ internal static class FinalReport
     /// <summary>The before/after table.</summary>
     public static Table Figures(ExperimentResult result)
     {
-        var table = new Table().Title($"Held-out prompts ({result.Before.Samples.Count}), best validation at iteration {result.BestIteration}").Border(TableBorder.Rounded).AddColumn(new TableColumn("").NoWrap());
+        var table = new Table().Title($"Held-out prompts, {result.Before.Samples.Count} continuations each row, best validation at iteration {result.BestIteration}").Border(TableBorder.Rounded).AddColumn(new TableColumn("").NoWrap());
         foreach (var (name, _) in Columns)
             table.AddColumn(new TableColumn(name).RightAligned().NoWrap().Padding(1, 0, 0, 0));
         table.AddRow(Row("before", value => Verdict.Figure(value(result.Before.Metrics))));

@@ -6,7 +6,7 @@ namespace DfPO.Host.Tests.EndToEnd;
 /// <summary>The built program in a process that goes on while the test does something; killed at the end whatever happens.</summary>
 internal sealed class RunningDfpo : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
     private readonly Process _process;
     private readonly StringBuilder _text = new();
     private readonly Lock _lock = new();
