@@ -13,7 +13,7 @@ internal static class TrainingBenchmark
         const int Batch = 16;
         const int Time = BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens;
         model.Precision.MatmulDtype = matmul == ScalarType.Float32 ? null : matmul;
-        using var optimiser = new AdamW([new ParameterGroup(model.named_parameters().Select(p => (p.name, p.parameter)), 1e-5)]);
+        using var optimiser = new AdamW([new ParameterGroup(model.named_parameters().Select(p => (p.name, p.parameter)), 1e-5, 0)]);
         using var ids = randint(model.VocabularySize, [Batch, Time], ScalarType.Int64);
         var seconds = MachineLimits.Best(trials, () =>
         {

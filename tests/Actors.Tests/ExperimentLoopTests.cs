@@ -22,7 +22,7 @@ public sealed class ExperimentLoopTests : IDisposable
 
     public ExperimentLoopTests()
     {
-        Gpt2TokenizerFiles.Cut(Path.Combine(Repository.Tests, "tokenizers", "gpt2"), Path.Combine(_root, "policy"), 300);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, Path.Combine(_root, "policy"), 300);
         foreach (var (split, count) in new[] { ("train", 5), ("validation", 3), ("test", 2) })
             File.WriteAllLines(Path.Combine(_root, split + ".jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "the {{split}} {{i}}"}"""));
     }

@@ -73,7 +73,7 @@ public sealed class WorkSerializerTests : IDisposable
     [MemberData(nameof(Names))]
     public void The_bytes_stay_what_they_were(string name)
     {
-        var golden = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllText(Path.Combine(Repository.Tests, "Actors.Tests", "golden", "work-protocol.json")))!;
+        var golden = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllText(Repository.Path("tests/Actors.Tests/golden/work-protocol.json")))!;
         Assert.Equal(golden[name], Convert.ToHexStringLower(_serializer.ToBinary(Messages[name])));
     }
 

@@ -14,7 +14,7 @@ public sealed class PolicyLearnerCheckpointTests
     [MemberData(nameof(Kinds))]
     public void A_run_killed_after_two_of_four_iterations_ends_with_the_same_bits(ObjectiveKind kind)
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         var options = kind == ObjectiveKind.Ppo ? s_ppo : s_dfpo;
         using var reference = Support.TinyPolicy(3);
         var (policy, value) = (Support.TinyPolicy(), Support.TinyValue());
@@ -47,7 +47,7 @@ public sealed class PolicyLearnerCheckpointTests
     [Fact]
     public void A_checkpoint_holds_a_policy_that_loads_by_itself_and_no_partial_folders()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         using var policy = Support.TinyPolicy();
         using var value = Support.TinyValue();
         using var learner = new PolicyLearner(policy, value, s_dfpo, 7, folder["incidents"]);
@@ -61,7 +61,7 @@ public sealed class PolicyLearnerCheckpointTests
     [Fact]
     public void A_kill_between_the_two_moves_of_a_save_loses_nothing()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         using var policy = Support.TinyPolicy();
         using var value = Support.TinyValue();
         using var learner = new PolicyLearner(policy, value, s_dfpo, 7, folder["incidents"]);
@@ -76,7 +76,7 @@ public sealed class PolicyLearnerCheckpointTests
     [Fact]
     public void Other_options_or_another_seed_do_not_resume_but_another_guard_does()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         using var policy = Support.TinyPolicy();
         using var value = Support.TinyValue();
         using (var learner = new PolicyLearner(policy, value, s_dfpo, 7, folder["incidents"]))
@@ -95,7 +95,7 @@ public sealed class PolicyLearnerCheckpointTests
     [Fact]
     public void A_folder_without_a_checkpoint_is_named()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         using var policy = Support.TinyPolicy();
         using var value = Support.TinyValue();
         using var learner = new PolicyLearner(policy, value, s_dfpo, 7, folder["incidents"]);

@@ -10,7 +10,7 @@ namespace DfPO.Learner.Tests;
 public sealed class PolicyLearnerGuardTests : IDisposable
 {
     private static readonly LearnerOptions s_options = new() { LearningRate = 1e-3, Epochs = 1, MinibatchSize = 4, MaxKl = 100 };
-    private readonly TemporaryFolder _folder = new();
+    private readonly TestFolder _folder = new();
     private readonly CausalLM _policy = Support.TinyPolicy();
     private readonly ValueModel _value = Support.TinyValue();
     private readonly Trajectory[] _batch;

@@ -20,22 +20,12 @@ internal static class Support
     /// <summary>Folders of fixtures whose <c>expected.json</c> holds a key.</summary>
     public static IEnumerable<(string Folder, JsonElement Expected)> Fixtures(string key)
     {
-        var found = Directory.GetDirectories(FixtureRoot()).Order(StringComparer.Ordinal)
+        var found = Directory.GetDirectories(Repository.Fixtures).Order(StringComparer.Ordinal)
             .Select(folder => (Folder: folder, Path: Path.Combine(folder, "expected.json"))).Where(f => File.Exists(f.Path))
             .Select(f => (f.Folder, JsonDocument.Parse(File.ReadAllBytes(f.Path)).RootElement))
             .Where(f => f.RootElement.TryGetProperty(key, out _)).ToArray();
         Assert.NotEmpty(found);
         return found;
-    }
-
-    private static string FixtureRoot()
-    {
-        if (Environment.GetEnvironmentVariable("DFPO_FIXTURES") is { Length: > 0 } folder)
-            return folder;
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(directory!.FullName, "DfPO.sln")))
-            directory = directory.Parent;
-        return Path.Combine(directory.FullName, "tests", "fixtures");
     }
 
     public static double[] Doubles(this JsonElement array) => [.. array.EnumerateArray().Select(x => x.GetDouble())];
@@ -120,14 +110,4 @@ internal static class Support
         using var scope = NewDisposeScope();
         return [.. module.named_parameters().SelectMany(p => p.parameter.detach().contiguous().bytes.ToArray())];
     }
-}
-
-/// <summary>A folder that is gone after the test.</summary>
-internal sealed class TemporaryFolder : IDisposable
-{
-    public string Path { get; } = Directory.CreateTempSubdirectory("dfpo-learner-").FullName;
-
-    public string this[string name] => System.IO.Path.Combine(Path, name);
-
-    public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -1,13 +1,11 @@
 using System.Text.Json.Nodes;
 using DfPO.Models.Gpt2;
-using DfPO.Models.Tests.Support;
-using static DfPO.Models.Tests.Support.TestFiles;
 
 namespace DfPO.Models.Tests;
 
 public sealed class HfConfigReaderTests : IDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 

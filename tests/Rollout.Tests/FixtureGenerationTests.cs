@@ -16,7 +16,7 @@ public sealed class FixtureGenerationTests
     {
         set_num_threads(1);
         var greedy = Fixtures.Expected(name)["greedy"]!;
-        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Fixtures.Folder, name));
+        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, name));
         var engine = new GenerationEngine(model, null, eosTokenId: null);
         var results = engine.Generate(Prompts(name), new() { MaxNewTokens = (int)greedy["max_new_tokens"]!, TopK = 1 });
 
@@ -38,7 +38,7 @@ public sealed class FixtureGenerationTests
         set_num_threads(1);
         var expected = Fixtures.Expected(name)["greedy_eos"]!;
         var eos = (int)expected["eos_token_id"]!;
-        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Fixtures.Folder, name));
+        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, name));
         var results = new GenerationEngine(model, null, eos).Generate(Prompts(name), new() { MaxNewTokens = (int)expected["max_new_tokens"]!, TopK = 1 });
         for (var row = 0; row < results.Count; row++)
         {
@@ -55,7 +55,7 @@ public sealed class FixtureGenerationTests
     {
         set_num_threads(1);
         var greedy = Fixtures.Expected(name)["greedy"]!;
-        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Fixtures.Folder, name));
+        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, name));
         (int[], int[])[] sequences = [.. Prompts(name).Select((request, row) => (request.PromptTokens, Fixtures.Ints(greedy["new_tokens"]![row])))];
         var scores = SequenceScorer.Logprobs(model, sequences);
         for (var row = 0; row < sequences.Length; row++)
@@ -68,7 +68,7 @@ public sealed class FixtureGenerationTests
     {
         set_num_threads(1);
         var loss = Fixtures.Expected(name)["ce_loss"]!;
-        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Fixtures.Folder, name));
+        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, name));
         var texts = loss["input_ids"]!.AsArray().Zip(loss["attention_mask"]!.AsArray(), (ids, mask) => Fixtures.Ints(ids)[..Fixtures.Ints(mask).Sum()]).ToArray();
         var scores = SequenceScorer.Logprobs(model, [.. texts.Select(text => (text[..1], text[1..]))]);
         Assert.Equal((double)loss["loss"]!, -scores.SelectMany(row => row).Average(), 1e-4);
@@ -79,7 +79,7 @@ public sealed class FixtureGenerationTests
     public void Scoring_prompts_of_different_length_gives_the_original_token_logprobs(string name)
     {
         set_num_threads(1);
-        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Fixtures.Folder, name));
+        using var model = PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, name));
         var padded = Fixtures.Expected(name)["left_padded"]!;
         var prompts = Prompts(name);
         var scores = SequenceScorer.Logprobs(model, [.. prompts.Select(p => (p.PromptTokens[..1], p.PromptTokens[1..]))]);

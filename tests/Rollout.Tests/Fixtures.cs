@@ -2,15 +2,13 @@ using System.Text.Json.Nodes;
 
 namespace DfPO.Rollout.Tests;
 
-/// <summary>Expectations made by the original implementations; <c>DFPO_FIXTURES</c> names their folder, else the copy under tests.</summary>
+/// <summary>Expectations made by the original implementations.</summary>
 internal static class Fixtures
 {
-    public static string Folder { get; } = Environment.GetEnvironmentVariable("DFPO_FIXTURES") is { Length: > 0 } given ? given : Path.Combine(Root(), "tests", "fixtures");
-
-    public static JsonNode Expected(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(Folder, name, "expected.json")))!;
+    public static JsonNode Expected(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Fixtures, name, "expected.json")))!;
 
     /// <summary>Fixture folders with a GPT-2 checkpoint and greedy continuations.</summary>
-    public static IEnumerable<string> GreedyModels() => Directory.EnumerateDirectories(Folder)
+    public static IEnumerable<string> GreedyModels() => Directory.EnumerateDirectories(Repository.Fixtures)
         .Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")))
         .Where(folder => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!["model_type"]?.ToString() == "gpt2")
         .Select(folder => Path.GetFileName(folder)!)
@@ -23,14 +21,4 @@ internal static class Fixtures
     public static float[] Floats(JsonNode? node) => [.. node!.AsArray().Select(x => x is JsonValue value && value.TryGetValue<string>(out var text)
         ? float.Parse(text, System.Globalization.CultureInfo.InvariantCulture)
         : (float)x!)];
-
-    private static string Root()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "DfPO.sln")))
-                return folder.FullName;
-        }
-        throw new InvalidOperationException("The tests' output folder is not inside the repository: set DFPO_FIXTURES.");
-    }
 }

@@ -41,7 +41,9 @@ public sealed class WeightsClient(string folder) : IDisposable
         Directory.CreateDirectory(target);
         try
         {
-            var files = await _http.GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, cancellation) ?? [];
+            using var listing = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            listing.CancelAfter(s_stall);
+            var files = await _http.GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, listing.Token) ?? [];
             foreach (var file in files)
             {
                 // The name is data from a peer: it may not point out of the folder.
@@ -51,7 +53,7 @@ public sealed class WeightsClient(string folder) : IDisposable
             }
             return target;
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             throw new DfpoException("weights/fetch", $"{url} cannot be reached ({e.Message}): the learner's bulk port must be open to this machine.", e);
         }

@@ -171,12 +171,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private void OnSettled(Settled message)
     {
         _busy = false;
-        if (message.Failure is not null)
-            _log.Warning(message.Failure, "Worker {Worker}: {Reason}", _options.Id, message.Failure.Message);
-        if (_executor is null && message.Failure is { } broken)
+        if (message.Failure is { } failure)
         {
-            End(broken); // Without an engine there is nothing to try again with.
-            return;
+            if (_executor is null)
+            {
+                End(failure); // Without an engine there is nothing to try again with; whoever started the worker tells why.
+                return;
+            }
+            _log.Warning(failure, "Worker {Worker}: {Reason}", _options.Id, failure.Message);
         }
         if (message.Report is { } report)
             _queue.Tell(report);

@@ -17,12 +17,12 @@ internal static class TrainLmCommand
     public static Command Create()
     {
         var text = new Option<string[]>("--text") { Description = "Folder of .txt files, .txt file (a document a line) or .jsonl file; may be repeated.", Required = true, AllowMultipleArgumentsPerToken = true };
-        var tokenizer = TrainingOptions.Text("--tokenizer", "Folder with GPT-2's vocab.json and merges.txt.");
-        var output = TrainingOptions.Text("--output", "Checkpoint folder to write; its state is resumed from <output>.state.");
-        var vocabulary = TrainingOptions.Int("--vocab-size", "Tokens kept of the tokenizer; 0 keeps all.", 0);
-        var layers = TrainingOptions.Int("--layers", "Blocks.", 4);
-        var width = TrainingOptions.Int("--width", "Width of the residual stream.", 256);
-        var heads = TrainingOptions.Int("--heads", "Attention heads.", 4);
+        var tokenizer = Options.Required<string>("--tokenizer", "Folder with GPT-2's vocab.json and merges.txt.");
+        var output = Options.Required<string>("--output", "Checkpoint folder to write; its state is resumed from <output>.state.");
+        var vocabulary = Options.Of("--vocab-size", "Tokens kept of the tokenizer; 0 keeps all.", 0);
+        var layers = Options.Of("--layers", "Blocks.", 4);
+        var width = Options.Of("--width", "Width of the residual stream.", 256);
+        var heads = Options.Of("--heads", "Attention heads.", 4);
         var training = new TrainingOptions();
         var command = new Command("train-lm", "Train a GPT-2 language model from scratch. Example: dfpo train-lm --text reviews/ --tokenizer gpt2/ --vocab-size 5120 --output my-lm --steps 5000 --bf16")
             { text, tokenizer, output, vocabulary, layers, width, heads };

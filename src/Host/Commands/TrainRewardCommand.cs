@@ -18,10 +18,10 @@ internal static class TrainRewardCommand
 
     public static Command Create()
     {
-        var train = TrainingOptions.Text("--train", "Folder with a sub-folder of .txt files a class, or a .jsonl file with text and label.");
-        var test = TrainingOptions.Text("--test", "The same, for the final accuracy.");
-        var body = TrainingOptions.Text("--base", "Language-model checkpoint whose body and tokenizer are taken over.");
-        var output = TrainingOptions.Text("--output", "Checkpoint folder to write; its state is resumed from <output>.state.");
+        var train = Options.Required<string>("--train", "Folder with a sub-folder of .txt files a class, or a .jsonl file with text and label.");
+        var test = Options.Required<string>("--test", "The same, for the final accuracy.");
+        var body = Options.Required<string>("--base", "Language-model checkpoint whose body and tokenizer are taken over.");
+        var output = Options.Required<string>("--output", "Checkpoint folder to write; its state is resumed from <output>.state.");
         var training = new TrainingOptions();
         var command = new Command("train-reward", "Train a sequence classifier for rewards. Example: dfpo train-reward --train imdb/train --test imdb/test --base my-lm --output my-reward --steps 1500 --learning-rate 3e-4 --bf16")
             { train, test, body, output };

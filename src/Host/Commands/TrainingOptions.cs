@@ -8,20 +8,17 @@ namespace DfPO.Host.Commands;
 /// <summary>The command-line options that both training commands share.</summary>
 internal sealed class TrainingOptions
 {
-    private readonly Option<int> _steps = Int("--steps", "Optimiser steps in all.", new SupervisedOptions().Steps);
-    private readonly Option<int> _batch = Int("--batch-size", "Sequences a step.", new SupervisedOptions().BatchSize);
-    private readonly Option<int> _block = Int("--block-size", "Tokens a sequence.", new SupervisedOptions().BlockSize);
-    private readonly Option<double> _rate = new("--learning-rate") { Description = "Peak learning rate.", DefaultValueFactory = _ => new SupervisedOptions().LearningRate };
-    private readonly Option<int> _warmup = Int("--warmup-steps", "Steps of linear warm-up.", new SupervisedOptions().WarmupSteps);
-    private readonly Option<double> _decay = new("--weight-decay") { Description = "Decoupled weight decay of matrices.", DefaultValueFactory = _ => new SupervisedOptions().WeightDecay };
-    private readonly Option<int> _seed = Int("--seed", "Seed of fresh weights and data order.", 42);
-    private readonly Option<int> _every = Int("--evaluate-every", "Steps between held-out evaluations and checkpoints.", new SupervisedOptions().EvaluateEvery);
+    private static readonly SupervisedOptions s_defaults = new();
+    private readonly Option<int> _steps = Options.Of("--steps", "Optimiser steps in all.", s_defaults.Steps);
+    private readonly Option<int> _batch = Options.Of("--batch-size", "Sequences a step.", s_defaults.BatchSize);
+    private readonly Option<int> _block = Options.Of("--block-size", "Tokens a sequence.", s_defaults.BlockSize);
+    private readonly Option<double> _rate = Options.Of("--learning-rate", "Peak learning rate.", s_defaults.LearningRate);
+    private readonly Option<int> _warmup = Options.Of("--warmup-steps", "Steps of linear warm-up.", s_defaults.WarmupSteps);
+    private readonly Option<double> _decay = Options.Of("--weight-decay", "Decoupled weight decay of matrices.", s_defaults.WeightDecay);
+    private readonly Option<int> _seed = Options.Of("--seed", "Seed of fresh weights and data order.", 42);
+    private readonly Option<int> _every = Options.Of("--evaluate-every", "Steps between held-out evaluations and checkpoints.", s_defaults.EvaluateEvery);
     private readonly Option<bool> _bf16 = new("--bf16") { Description = "Matrix products in bfloat16 (weights stay float32)." };
-    private readonly Option<int> _threads = Int("--threads", "Torch threads; 0 leaves torch's own choice.", 0);
-
-    public static Option<int> Int(string name, string description, int value) => new(name) { Description = description, DefaultValueFactory = _ => value };
-
-    public static Option<string> Text(string name, string description) => new(name) { Description = description, Required = true };
+    private readonly Option<int> _threads = Options.Of("--threads", "Torch threads; 0 leaves torch's own choice.", 0);
 
     public void AddTo(Command command)
     {

@@ -28,6 +28,7 @@ internal sealed class TextGenerator : IDisposable
         var policy = PretrainedModels.LoadCausalLM(checkpoint, where, type);
         try
         {
+            tokenizer.CheckFits(policy);
             return new(policy, reference is null ? null : PretrainedModels.LoadCausalLM(reference, where, type), tokenizer);
         }
         catch

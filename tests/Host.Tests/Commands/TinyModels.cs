@@ -40,7 +40,7 @@ internal static class TinyModels
     private static string Save(string folder, torch.nn.Module model)
     {
         PretrainedModels.Save(folder, model, torch.ScalarType.Float32);
-        Gpt2TokenizerFiles.Cut(Repository.Path("tests/tokenizers/gpt2"), folder, Vocabulary);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, folder, Vocabulary);
         return folder;
     }
 }

@@ -27,6 +27,9 @@ internal sealed class TinyExperiment : IDisposable
 
     public string Runs => At("runs");
 
+    /// <summary>A file or folder of the experiment: its models <c>policy</c> and <c>reward</c>, its prompts, its configuration.</summary>
+    public string At(string name) => Path.Combine(_root.FullName, name);
+
     /// <summary>The folders of all runs so far.</summary>
     public string[] RunFolders => Directory.Exists(Runs) ? Directory.GetDirectories(Runs) : [];
 
@@ -47,6 +50,4 @@ internal sealed class TinyExperiment : IDisposable
     }
 
     public void Dispose() => _root.Delete(recursive: true);
-
-    private string At(string name) => Path.Combine(_root.FullName, name);
 }

@@ -12,7 +12,7 @@ public sealed class SupervisedTrainerTests
     [Fact]
     public void A_language_model_learns_a_text_that_repeats()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         using var model = Support.TinyPolicy();
         var (stream, reports) = (Stream(), new List<TrainingProgress>());
         var before = LanguageModelTrainer.CrossEntropy(model, stream, 16, 4);
@@ -26,7 +26,7 @@ public sealed class SupervisedTrainerTests
     [Fact]
     public void A_training_cancelled_and_resumed_ends_with_the_same_bits()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         var stream = Stream();
         using var whole = Support.TinyPolicy();
         LanguageModelTrainer.Train(whole, stream, stream, s_options, folder["whole"], _ => { }, default);
@@ -45,7 +45,7 @@ public sealed class SupervisedTrainerTests
     [Fact]
     public void A_checkpoint_made_with_other_options_is_refused()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         var stream = Stream();
         using var model = Support.TinyPolicy();
         LanguageModelTrainer.Train(model, stream, stream, s_options with { Steps = 8 }, folder["run"], _ => { }, default);
@@ -65,7 +65,7 @@ public sealed class SupervisedTrainerTests
     [Fact]
     public void A_classifier_learns_whether_a_text_holds_a_token_and_resumes_bit_for_bit()
     {
-        using var folder = new TemporaryFolder();
+        using var folder = new TestFolder();
         var examples = Enumerable.Range(0, 200).Select(i =>
         {
             // Every text ends with the tell-tale or without it.

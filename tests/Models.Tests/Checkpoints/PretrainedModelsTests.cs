@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Gpt2;
-using DfPO.Models.Tests.Support;
 using TorchSharp;
 using static DfPO.Models.Tests.Support.TensorAssert;
 using static DfPO.Models.Tests.Support.TestFiles;
@@ -12,7 +11,7 @@ namespace DfPO.Models.Tests.Checkpoints;
 public sealed class PretrainedModelsTests : IDisposable
 {
     private static readonly string s_saved = Checkpoint("tiny-gpt2-hf-save");
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
     private readonly DisposeScope _scope = NewDisposeScope();
 
     public void Dispose()
@@ -86,14 +85,14 @@ public sealed class PretrainedModelsTests : IDisposable
     [Trait("Category", "Fixtures")]
     public void BareHubKeysAndShardsGiveTheSameModel()
     {
-        var whole = Path.Combine(Fixtures, "gpt2");
+        var whole = Path.Combine(Repository.Fixtures, "gpt2");
         Shard(whole);
         var ids = tensor(new[] { 4L, 9, 1, 90 }).unsqueeze(0);
 
         var expected = PretrainedModels.LoadCausalLM(whole).Logits(ids);
 
         Same(expected, PretrainedModels.LoadCausalLM(_folder.Path).Logits(ids));
-        Same(expected, PretrainedModels.LoadCausalLM(Path.Combine(Fixtures, "gpt2_hubkeys")).Logits(ids));
+        Same(expected, PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, "gpt2_hubkeys")).Logits(ids));
     }
 
     [Theory]

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using DfPO.Models.Checkpoints;
-using DfPO.Models.Tests.Support;
 using TorchSharp;
 using static DfPO.Models.Tests.Checkpoints.SafetensorsBytes;
 using static TorchSharp.torch;
@@ -10,7 +9,7 @@ namespace DfPO.Models.Tests.Checkpoints;
 /// <summary>Broken and hostile files end in one clear error, before anything is allocated for them.</summary>
 public sealed class SafetensorsHostileTests : IDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
@@ -57,7 +56,7 @@ public sealed class SafetensorsHostileTests : IDisposable
     {
         var path = Write(Build(header, dataBytes));
 
-        var code = TestFiles.CodeOf(() => SafetensorsFile.Open(path).Dispose(), path, word);
+        var code = CodeOf(() => SafetensorsFile.Open(path).Dispose(), path, word);
 
         Assert.True(code == "checkpoint/corrupt", what);
     }
@@ -73,7 +72,7 @@ public sealed class SafetensorsHostileTests : IDisposable
         var path = Write(Build("{}", 0, claimed));
         var before = GC.GetAllocatedBytesForCurrentThread();
 
-        Assert.Equal("checkpoint/corrupt", TestFiles.CodeOf(() => SafetensorsFile.Open(path).Dispose(), path, $"{claimed} bytes"));
+        Assert.Equal("checkpoint/corrupt", CodeOf(() => SafetensorsFile.Open(path).Dispose(), path, $"{claimed} bytes"));
 
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
     }
@@ -86,13 +85,13 @@ public sealed class SafetensorsHostileTests : IDisposable
         foreach (var length in Enumerable.Range(0, header + 9).Concat([(header + whole.Length) / 2, whole.Length - 1]))
         {
             var path = Write(whole[..length]);
-            Assert.Equal("checkpoint/corrupt", TestFiles.CodeOf(() => SafetensorsFile.Open(path).Dispose(), path));
+            Assert.Equal("checkpoint/corrupt", CodeOf(() => SafetensorsFile.Open(path).Dispose(), path));
         }
     }
 
     [Fact]
     public void AFileThatIsNotThereIsNamed() =>
-        Assert.Equal("checkpoint/missing-file", TestFiles.CodeOf(() => SafetensorsFile.Open(Path.Combine(_folder.Path, "none")), "none"));
+        Assert.Equal("checkpoint/missing-file", CodeOf(() => SafetensorsFile.Open(Path.Combine(_folder.Path, "none")), "none"));
 
     [Theory]
     [InlineData("[0]")]

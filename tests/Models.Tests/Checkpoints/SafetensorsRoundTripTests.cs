@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using DfPO.Models.Checkpoints;
-using DfPO.Models.Tests.Support;
 using TorchSharp;
 using static DfPO.Models.Tests.Support.TensorAssert;
 using static TorchSharp.torch;
@@ -14,7 +13,7 @@ public sealed class SafetensorsRoundTripTests : IDisposable
         ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Byte, ScalarType.Bool,
     ];
 
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
     private readonly DisposeScope _scope = NewDisposeScope();
 
     public void Dispose()
@@ -99,7 +98,7 @@ public sealed class SafetensorsRoundTripTests : IDisposable
         SafetensorsWriter.Write(path, Tensors());
         using var file = SafetensorsFile.Open(path);
 
-        Assert.Equal("checkpoint/missing-tensor", TestFiles.CodeOf(() => file.Get("nowhere"), "nowhere", path));
+        Assert.Equal("checkpoint/missing-tensor", CodeOf(() => file.Get("nowhere"), "nowhere", path));
     }
 
     private static Dictionary<string, Tensor> Tensors()

@@ -1,5 +1,4 @@
 using DfPO.Models.Devices;
-using DfPO.Models.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,11 +20,11 @@ public sealed class TorchDevicesTests
     [InlineData("cuda:99999999999")]
     [InlineData("meta")]
     public void AnUnknownNameIsRefusedWithTheKnownOnes(string name) =>
-        Assert.Equal("device/unknown", TestFiles.CodeOf(() => TorchDevices.Parse(name), $"'{name}'", "cuda:N"));
+        Assert.Equal("device/unknown", CodeOf(() => TorchDevices.Parse(name), $"'{name}'", "cuda:N"));
 
     [Fact]
     public void ADeviceThatThisMachineLacksIsAbsent() =>
-        Assert.Equal("device/absent", TestFiles.CodeOf(() => TorchDevices.Parse("cuda:4096"), "cuda:4096"));
+        Assert.Equal("device/absent", CodeOf(() => TorchDevices.Parse("cuda:4096"), "cuda:4096"));
 
     [Theory]
     [InlineData("float32", ScalarType.Float32)]
@@ -40,5 +39,5 @@ public sealed class TorchDevicesTests
     [InlineData("int8")]
     [InlineData("BF16")]
     public void AnUnknownDtypeIsRefusedWithTheKnownOnes(string name) =>
-        Assert.Equal("dtype/unknown", TestFiles.CodeOf(() => TorchDevices.ParseDtype(name), $"'{name}'", "bfloat16"));
+        Assert.Equal("dtype/unknown", CodeOf(() => TorchDevices.ParseDtype(name), $"'{name}'", "bfloat16"));
 }

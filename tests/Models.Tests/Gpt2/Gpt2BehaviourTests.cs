@@ -1,7 +1,6 @@
 using DfPO.Models.Gpt2;
 using TorchSharp;
 using static DfPO.Models.Tests.Support.TensorAssert;
-using static DfPO.Models.Tests.Support.TestFiles;
 using static TorchSharp.torch;
 
 namespace DfPO.Models.Tests.Gpt2;

@@ -1,28 +1,26 @@
 using System.Text;
 using System.Text.Json;
 using DfPO.Models.Gpt2;
-using DfPO.Models.Tests.Support;
 using DfPO.Models.Tokenizers;
-using static DfPO.Models.Tests.Support.TestFiles;
 using Tokenizer = DfPO.Models.Tokenizers.Gpt2Tokenizer;
 
 namespace DfPO.Models.Tests.Tokenizers;
 
 public sealed class Gpt2TokenizerTests : IDisposable
 {
-    private static readonly Tokenizer s_whole = Tokenizer.Load(TestFiles.Gpt2Tokenizer);
-    private readonly TempFolder _folder = new();
+    private static readonly Tokenizer s_whole = Tokenizer.Load(Repository.Gpt2Tokenizer);
+    private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string> VectorFiles => [.. Directory.GetFiles(Vectors, "gpt2_bpe*.json").Select(path => Path.GetFileName(path))];
+    public static TheoryData<string> VectorFiles => [.. Directory.GetFiles(Repository.Vectors, "gpt2_bpe*.json").Select(path => Path.GetFileName(path))];
 
     [Theory]
     [MemberData(nameof(VectorFiles))]
     [Trait("Category", "Vectors")]
     public void EveryTextHasTheIdsOfTheReferenceAndComesBack(string file)
     {
-        using var vectors = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Vectors, file)));
+        using var vectors = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Vectors, file)));
 
         Assert.NotEqual(0, vectors.RootElement.GetArrayLength());
         foreach (var vector in vectors.RootElement.EnumerateArray())
@@ -57,7 +55,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [InlineData(50257)]
     public void ACutTokenizerBringsEveryTextBack(int size)
     {
-        Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, size);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, size);
         var cut = Tokenizer.Load(_folder.Path);
 
         Assert.Equal((size, size - 1), (cut.VocabularySize, cut.EosTokenId));
@@ -79,7 +77,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
         var lengths = new List<int>();
         foreach (var size in new[] { 257, 1024, 8192 })
         {
-            Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, size);
+            Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, size);
             lengths.Add(Tokenizer.Load(_folder.Path).Encode(Text).Length);
         }
 
@@ -93,15 +91,15 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [InlineData(256)]
     [InlineData(50258)]
     public void ASizeThatCannotBeCutIsRefused(int size) =>
-        Assert.Equal("tokenizer/size", CodeOf(() => Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, size), $"{size}", "257", "50257"));
+        Assert.Equal("tokenizer/size", CodeOf(() => Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, size), $"{size}", "257", "50257"));
 
     [Fact]
     public void CopiedFilesAreTheSameFiles()
     {
-        Gpt2TokenizerFiles.Copy(TestFiles.Gpt2Tokenizer, _folder.Path);
+        Gpt2TokenizerFiles.Copy(Repository.Gpt2Tokenizer, _folder.Path);
 
         foreach (var name in new[] { "vocab.json", "merges.txt" })
-            Assert.Equal(File.ReadAllBytes(Path.Combine(TestFiles.Gpt2Tokenizer, name)), File.ReadAllBytes(Path.Combine(_folder.Path, name)));
+            Assert.Equal(File.ReadAllBytes(Path.Combine(Repository.Gpt2Tokenizer, name)), File.ReadAllBytes(Path.Combine(_folder.Path, name)));
     }
 
     [Theory]
@@ -109,7 +107,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [InlineData("merges.txt")]
     public void AMissingFileIsNamed(string name)
     {
-        Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, 300);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, 300);
         File.Delete(Path.Combine(_folder.Path, name));
 
         Assert.Equal("tokenizer/missing", CodeOf(() => Tokenizer.Load(_folder.Path), Path.Combine(_folder.Path, name)));
@@ -127,7 +125,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [InlineData("{\"a\": 0, \"<|endoftext|>\": 1}")]
     public void ABrokenVocabularyIsRefused(string vocabulary)
     {
-        Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, 300);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, 300);
         _folder.Write("vocab.json", vocabulary);
 
         Assert.Equal("tokenizer/corrupt", CodeOf(() => Tokenizer.Load(_folder.Path), _folder.Path, "vocab.json"));
@@ -140,7 +138,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [InlineData("\0\u0001\u0002")]
     public void MergesThatDoNotBelongToTheVocabularyAreRefused(string merges)
     {
-        Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, 300);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, 300);
         _folder.Write("merges.txt", "#version: 0.2\n" + merges);
 
         Assert.Equal("tokenizer/corrupt", CodeOf(() => Tokenizer.Load(_folder.Path), _folder.Path, "merges.txt"));
@@ -149,7 +147,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [Fact]
     public void ATokenizerFitsAModelWithAtLeastAsManyRows()
     {
-        Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, 300);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, 300);
         var tokenizer = Tokenizer.Load(_folder.Path);
         CausalLM Model(int rows) => new Gpt2LMHeadModel(new Gpt2Config { VocabSize = rows, NPositions = 8, NEmbd = 8, NLayer = 1, NHead = 1 });
 

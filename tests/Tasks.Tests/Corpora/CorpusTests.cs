@@ -1,11 +1,10 @@
 using DfPO.Tasks.Corpora;
-using static DfPO.Tasks.Tests.TestFiles;
 
 namespace DfPO.Tasks.Tests.Corpora;
 
 public sealed class CorpusTests : IDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 

@@ -44,7 +44,7 @@ public sealed class GenerationMetricsTests
     [Trait("Category", "Fixtures")]
     public void DistinctEqualsGemMetrics()
     {
-        using var fixture = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestFiles.Fixtures, "metrics", "expected.json")));
+        using var fixture = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, "metrics", "expected.json")));
         // The fixture's words are Treebank's, which are those between spaces there; ours part hyphenated words and decimals further.
         var words = fixture.RootElement.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("generation").GetString()!.ToLowerInvariant().Split(' ')).ToArray();
         var gem = fixture.RootElement.GetProperty("diversity").GetProperty("values");

@@ -1,11 +1,10 @@
 using DfPO.Tasks.Prompts;
-using static DfPO.Tasks.Tests.TestFiles;
 
 namespace DfPO.Tasks.Tests.Prompts;
 
 public sealed class PromptSetTests : IDisposable
 {
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
 

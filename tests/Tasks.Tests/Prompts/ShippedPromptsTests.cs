@@ -25,7 +25,7 @@ public sealed class ShippedPromptsTests
     [Fact]
     public void SplitsShareNoId() => Assert.Distinct(s_splits.SelectMany(Read).Select(prompt => prompt.Id));
 
-    private static IReadOnlyList<Prompt> Read(string split) => PromptSet.Read(Path.Combine(TestFiles.Root, "models", "imdb-tiny", "prompts", split + ".jsonl")).Prompts;
+    private static IReadOnlyList<Prompt> Read(string split) => PromptSet.Read(Path.Combine(Repository.Root, "models", "imdb-tiny", "prompts", split + ".jsonl")).Prompts;
 
     /// <summary>Two prompts that differ in case, punctuation or spacing only are the same.</summary>
     private static string Normal(Prompt prompt) => string.Concat(prompt.Text.Where(char.IsLetterOrDigit)).ToLowerInvariant();

@@ -3,7 +3,6 @@ using DfPO.Models.Gpt2;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Rewards;
 using TorchSharp;
-using static DfPO.Tasks.Tests.TestFiles;
 using static TorchSharp.torch;
 
 namespace DfPO.Tasks.Tests.Rewards;
@@ -21,12 +20,12 @@ public sealed class ClassifierRewardTests : IDisposable
         new("Ünï", "cödé 👍"),
     ];
 
-    private readonly TempFolder _folder = new();
+    private readonly TestFolder _folder = new();
 
     public ClassifierRewardTests()
     {
         set_num_threads(1);
-        Gpt2TokenizerFiles.Cut(TestFiles.Gpt2Tokenizer, _folder.Path, 400);
+        Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, 400);
         Save(vocabulary: 400, model => { });
     }
 
