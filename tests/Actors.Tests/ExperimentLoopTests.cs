@@ -6,6 +6,7 @@ using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
+using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
@@ -23,6 +24,8 @@ public sealed class ExperimentLoopTests : IDisposable
     public ExperimentLoopTests()
     {
         Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, Path.Combine(_root, "policy"), 300);
+        var config = new Gpt2Config { VocabSize = 300, NPositions = 64, NEmbd = 16, NLayer = 1, NHead = 2 };
+        File.WriteAllText(Path.Combine(_root, "policy", "config.json"), config.ToJson("GPT2LMHeadModel", "float32").ToJsonString());
         foreach (var (split, count) in new[] { ("train", 5), ("validation", 3), ("test", 2) })
             File.WriteAllLines(Path.Combine(_root, split + ".jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "the {{split}} {{i}}"}"""));
     }
