@@ -21,9 +21,12 @@ public sealed class TorchThread : IDisposable
     {
         _thread = new Thread(() =>
         {
-            torch.set_num_threads(torchThreads > 0 ? torchThreads : Environment.ProcessorCount);
             foreach (var action in _work.GetConsumingEnumerable())
+            {
+                // Before each piece, because half of the setting (MKL) belongs to the process, and rounding may depend on it.
+                torch.set_num_threads(torchThreads > 0 ? torchThreads : Environment.ProcessorCount);
                 action();
+            }
         })
         { Name = name, IsBackground = true };
         _thread.Start();

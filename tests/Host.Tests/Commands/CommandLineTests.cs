@@ -33,7 +33,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_plan_tells_sizes_steps_and_memory_without_weights()
     {
-        var (code, output, errors) = await DfpoProcess.Run(["plan", "--set", "learner.preset=dfpo-iclr", "--set", "iterations=10", "--set", "rollout.unit-size=8", .. s_models], folder: _folder.Path);
+        var (code, output, errors) = await DfpoProcess.Run(["plan", "--set", "learner.preset=dfpo-iclr", "--set", "iterations=10", "--set", "rollout.prompts-per-iteration=16", "--set", "rollout.unit-size=8", "--set", "learner.epochs=5", .. s_models], folder: _folder.Path);
         Assert.Equal((0, ""), (code, errors));
         string Line(string what) => output.Split('\n').Single(line => line.StartsWith(what, StringComparison.Ordinal))[what.Length..].Trim();
         Assert.Equal("32 (each prompt continued by pi+ and pi-)", Line("sequences an iteration"));

@@ -37,20 +37,22 @@ public sealed class RunTests
     [Fact]
     public async Task A_run_stopped_by_Ctrl_C_exits_with_130_and_its_resumption_ends_with_the_weights_it_would_have_had()
     {
+        // Enough iterations that it is still at work when the signal comes.
+        string[] length = ["--set", "iterations=60"];
         using var experiment = new TinyExperiment();
-        var whole = await experiment.RunToEnd();
-        using var run = RunningDfpo.Start(experiment.Run());
-        await run.Printed("iteration 1/4");
+        var whole = await experiment.RunToEnd(length);
+        using var run = RunningDfpo.Start(experiment.Run(length));
+        await run.Printed("iteration 1/60");
         run.Interrupt();
         Assert.Equal(130, await run.Exit());
         Assert.Contains("--resume", run.Text);
         var folder = experiment.RunFolders.Single(f => !File.Exists(Path.Combine(f, "result.json")));
         var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
         Assert.True(exit == 0, $"{output}\n{errors}");
-        Assert.DoesNotContain("iteration 1/4", output);
+        Assert.DoesNotContain("iteration 1/60", output);
         Assert.Equal(whole, TinyExperiment.Digest(folder));
         var recorded = File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration").Select(line => (int)line["iteration"]!);
-        Assert.Equal([1, 2, 3, 4], recorded);
+        Assert.Equal(Enumerable.Range(1, 60), recorded);
     }
 
     [Theory]
