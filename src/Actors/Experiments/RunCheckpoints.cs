@@ -60,7 +60,9 @@ public sealed class RunCheckpoints(string root)
     public ExperimentState? Newest() => Iterations().OrderDescending().Select(iteration => Read(iteration)).FirstOrDefault();
 
     private IEnumerable<int> Iterations() => Directory.Exists(_folder)
-        ? Directory.GetFiles(_folder, "iteration-*.json").Select(file => int.Parse(Path.GetFileNameWithoutExtension(file).AsSpan("iteration-".Length))).Where(i => Directory.Exists(LearnerFolder(i)))
+        ? Directory.GetFiles(_folder, "iteration-*.json")
+            .Select(file => int.TryParse(Path.GetFileNameWithoutExtension(file).AsSpan("iteration-".Length), out var iteration) ? iteration : -1)
+            .Where(iteration => iteration >= 0 && Directory.Exists(LearnerFolder(iteration)))
         : [];
 
     private ExperimentState Read(int iteration)
