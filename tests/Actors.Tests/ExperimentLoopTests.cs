@@ -93,6 +93,23 @@ public sealed class ExperimentLoopTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_stopped_in_the_middle_of_a_validation_makes_up_for_it_when_it_resumes()
+    {
+        using var stop = new CancellationTokenSource();
+        _services.BeforeUnit = unit =>
+        {
+            if (unit.Id.Value.StartsWith("validation-4"))
+                stop.Cancel();
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Loop(Config()).Run(stop.Token));
+        Assert.Equal(4, new RunCheckpoints(Path.Combine(_root, "run")).Newest()!.Iteration);
+        _services.Reset();
+        var result = await Loop(Config()).Run(default);
+        Assert.Equal(["validation-4", "test-after"], _services.Rounds());
+        Assert.Equal(4, result.BestIteration);
+    }
+
+    [Fact]
     public async Task A_unit_that_is_given_up_ends_the_run_with_its_reason()
     {
         _services.BeforeUnit = unit => throw new DfpoException("run/unit-abandoned", $"{unit.Id} is poisoned");

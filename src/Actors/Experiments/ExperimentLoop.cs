@@ -75,26 +75,27 @@ public sealed class ExperimentLoop
         var before = await Evaluate("test", "test-before", _test, DecodingPolicy.Policy, 0, cancellation);
         var validation = await Evaluate("validation", "validation-0", _validation, DecodingPolicy.Policy, 0, cancellation);
         await _services.Learner(new Export(_checkpoints.BestFolder(0)), cancellation);
-        return await Save(new ExperimentState(0, 0, validation.Metrics.Reward, before), cancellation);
+        return await Save(new ExperimentState(0, 0, 0, validation.Metrics.Reward, before), cancellation);
     }
 
     private async Task<ExperimentState> Train(ExperimentState state, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
         var first = _learner.Iteration;
-        while (_learner.Iteration < _config.Iterations)
+        while (true)
         {
+            var done = _learner.Iteration >= _config.Iterations;
+            if (state.ValidatedIteration != _learner.Iteration && (done || _learner.Iteration % _config.Evaluation.Every == 0))
+                state = await Save(await Validate(state, cancellation), cancellation);
+            else if (state.Iteration != first && state.Iteration % _config.Checkpoint.Every == 0)
+                state = await Save(state, cancellation);
+            if (done)
+                return state;
             var report = await Iterate(cancellation);
             state = state with { Iteration = _learner.Iteration };
             var perIteration = clock.Elapsed / (_learner.Iteration - first);
             _observer.IterationFinished(report with { Elapsed = clock.Elapsed, Remaining = perIteration * (_config.Iterations - _learner.Iteration) });
-            var last = _learner.Iteration == _config.Iterations;
-            if (last || _learner.Iteration % _config.Evaluation.Every == 0)
-                state = await Save(await Validate(state, cancellation), cancellation);
-            else if (_learner.Iteration % _config.Checkpoint.Every == 0)
-                state = await Save(state, cancellation);
         }
-        return state;
     }
 
     private async Task<IterationReport> Iterate(CancellationToken cancellation)
@@ -133,6 +134,7 @@ public sealed class ExperimentLoop
             if (policy == selector)
                 score = report.Metrics.Reward;
         }
+        state = state with { ValidatedIteration = state.Iteration };
         if (score <= state.BestScore)
             return state;
         await _services.Learner(new Export(_checkpoints.BestFolder(state.Iteration)), cancellation);

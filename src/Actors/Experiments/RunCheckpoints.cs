@@ -5,10 +5,11 @@ namespace DfPO.Actors.Experiments;
 
 /// <summary>What of an experiment is neither in the learner's checkpoint nor a function of the iteration.</summary>
 /// <param name="Iteration">Finished iterations.</param>
+/// <param name="ValidatedIteration">Last iteration that was validated: one stopped in the middle of a validation repeats it when it resumes.</param>
 /// <param name="BestIteration">Iteration with the best validation reward so far.</param>
 /// <param name="BestScore">That reward.</param>
 /// <param name="Before">Test figures of the initial weights.</param>
-public sealed record ExperimentState(int Iteration, int BestIteration, double BestScore, EvaluationReport Before);
+public sealed record ExperimentState(int Iteration, int ValidatedIteration, int BestIteration, double BestScore, EvaluationReport Before);
 
 /// <summary>The resumable states of a run: a learner's folder and a JSON file beside it, both named by the iteration. A state counts when both are there.</summary>
 /// <param name="root">The run's folder.</param>

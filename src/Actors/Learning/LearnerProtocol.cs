@@ -33,6 +33,6 @@ public static class LearnerProtocol
     /// <param name="Iteration">Finished updates.</param>
     /// <param name="Weights">Published weights.</param>
     /// <param name="Report">Metrics of the update, when there was one.</param>
-    /// <param name="Digest">SHA-256 of the float32 policy; only after <see cref="Save"/> and <see cref="Export"/>.</param>
+    /// <param name="Digest">SHA-256 of the float32 policy; only after <see cref="Export"/>.</param>
     public sealed record LearnerState(int Iteration, WeightsRef Weights, LearnerReport? Report, string Digest) : INoSerializationVerificationNeeded;
 }

@@ -49,7 +49,7 @@ public sealed class LearnerSession : IDisposable
                 return State(Update(learn));
             case Save save:
                 _learner.Save(save.Folder);
-                return State(digest: WeightsStore.Digest(_policy));
+                return State();
             case Export export:
                 PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
                 Gpt2TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
