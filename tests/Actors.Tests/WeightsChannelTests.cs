@@ -17,7 +17,7 @@ public sealed class WeightsChannelTests : IAsyncLifetime
     private readonly string _folder = Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}");
     private readonly Gpt2LMHeadModel _model = new(new Gpt2Config { VocabSize = 50, NPositions = 16, NEmbd = 16, NLayer = 1, NHead = 2 });
     private WebApplication _server = null!;
-    private int _requests;
+    private readonly List<int> _ranges = [];
 
     /// <summary>Answers so many bytes of a range and then cuts the connection; 0 answers all.</summary>
     private int _cutAfter;
@@ -31,7 +31,6 @@ public sealed class WeightsChannelTests : IAsyncLifetime
         _server = builder.Build();
         _server.Use(async (context, next) =>
         {
-            _requests++;
             if (_cutAfter == 0 || !context.Request.Path.StartsWithSegments("/weights"))
             {
                 await next();
@@ -39,12 +38,17 @@ public sealed class WeightsChannelTests : IAsyncLifetime
             }
             var bytes = _store.Find(context.Request.Path.Value!.Split('/')[^1])!;
             var from = (int)(context.Request.GetTypedHeaders().Range?.Ranges.Single().From ?? 0);
+            _ranges.Add(from);
             context.Response.StatusCode = from > 0 ? 206 : 200;
             context.Response.ContentLength = bytes.Length - from;
             await context.Response.Body.WriteAsync(bytes.AsMemory(from, Math.Min(_cutAfter, bytes.Length - from)));
             await context.Response.Body.FlushAsync();
-            if (from + _cutAfter < bytes.Length)
-                context.Abort();
+            if (from + _cutAfter >= bytes.Length)
+                return;
+            // A reset may overtake bytes that the client has not read yet, so it comes when the file holds some.
+            while (!Directory.EnumerateFiles(_scratch).Any(file => new FileInfo(file).Length > 0))
+                await Task.Delay(10, context.RequestAborted);
+            context.Abort();
         });
         _server.MapWeights(_store, new Dictionary<string, string> { ["policy"] = _folder });
         await _server.StartAsync();
@@ -92,7 +96,9 @@ public sealed class WeightsChannelTests : IAsyncLifetime
         _cutAfter = (int)weights.Length / 2 + 1;
         using var client = new WeightsClient(_scratch);
         Assert.Equal(weights.Length, new FileInfo(await client.Fetch(weights, default, default)).Length);
-        Assert.Equal(2, _requests);
+        Assert.Equal(0, _ranges[0]);
+        Assert.All(_ranges.Skip(1), from => Assert.True(from > 0));
+        Assert.True(_ranges.Count > 1);
     }
 
     [Fact]
