@@ -15,6 +15,11 @@ internal static class BenchmarkRun
     {
         try
         {
+            if (options.Only is ["faults"])
+            {
+                FaultRounds.Run(options.Rounds, options.Seed);
+                return 0;
+            }
             ScalarType[] dtypes = [.. options.Dtypes.Select(TorchDevices.ParseDtype)];
             var limits = MachineLimits.Measure(dtypes, options.Trials);
             Report.Line("machine", null, null, "threads", $"{get_num_threads()}");

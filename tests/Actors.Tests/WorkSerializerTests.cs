@@ -78,6 +78,14 @@ public sealed class WorkSerializerTests : IDisposable
         Assert.Equal(golden[name], Convert.ToHexStringLower(_serializer.ToBinary(Messages[name])));
     }
 
+    [Fact]
+    public void Bytes_of_a_version_that_knew_fewer_fields_are_read()
+    {
+        var register = (RegisterWorker)_serializer.FromBinary(Convert.FromHexString("0a10686f73742f312f726f6c6c6f75742d301206637564613a31"), "register");
+        Assert.Equal(new RegisterWorker(s_worker, "cuda:1", "", ""), register);
+        Assert.Equal(new RunEnded(""), _serializer.FromBinary([], "ended"));
+    }
+
     [Theory]
     [InlineData("System.Object, mscorlib")]
     [InlineData("")]

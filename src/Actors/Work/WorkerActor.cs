@@ -66,6 +66,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Ready>(message =>
         {
             (_executor, _busy) = (message.Executor, false);
+            _options.Say($"joined the run: worker {_options.Id} on {_options.Device}");
             Pull();
         });
         Receive<HoldWeights>(OnHoldWeights);

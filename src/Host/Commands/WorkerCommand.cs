@@ -29,7 +29,7 @@ internal static class WorkerCommand
         var host = Options.Of("--host", "Address at which the cluster reaches this process.", "127.0.0.1");
         var port = Options.Port("--port", "Port of the cluster.");
         var threads = Options.AtLeast("--threads", "Torch threads an engine.", 1, 1);
-        var patience = Options.AtLeast("--patience", "Seconds to look for a learner, at the start and after losing one.", 1, 60);
+        var patience = Options.AtLeast("--patience", "Seconds to look for a learner, at the start and after losing one; for learner-standby, to wait for the run's lock.", 1, 60);
         var model = Options.Optional<string>("--model", "A copy of the run's model folder on this machine, instead of fetching it; one that differs is refused.");
         var run = Options.Optional<string>("--run", $"For {Standby}: the run's folder, on a disk that both machines see.");
         var bulk = Options.Port("--bulk-port", $"For {Standby}: port of the weight stream.");
@@ -52,6 +52,7 @@ internal static class WorkerCommand
                     Host = result.GetValue(host)!,
                     Port = result.GetValue(port),
                     BulkPort = result.GetValue(bulk),
+                    Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
                 }, cancellation);
             using var telemetry = HostTelemetry.Start(name);
             await WorkerHost.Run(new WorkerOptions

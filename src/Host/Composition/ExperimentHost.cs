@@ -24,7 +24,7 @@ public static class ExperimentHost
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10);
 
     // A killed predecessor's lock is free at once; one that was cut off from the cluster ends its step first.
-    private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(5), s_standbyLockPatience = TimeSpan.FromSeconds(45);
+    private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs an experiment to its end, or stands by until it has ended.</summary>
     /// <param name="options">Where to listen, whom to join, and how many workers to start.</param>
@@ -52,7 +52,7 @@ public static class ExperimentHost
             store.BaseUrl = app.Urls.First();
             var system = app.Services.GetRequiredService<ActorSystem>();
             var self = await Join(system, standby, cancellation);
-            var setup = new ExperimentSetup(config, store, folder.Path, observe, () => standby && File.Exists(folder.Result), standby ? s_standbyLockPatience : s_lockPatience, cancellation);
+            var setup = new ExperimentSetup(config, store, folder.Path, observe, () => standby && File.Exists(folder.Result), standby ? options.Patience : s_lockPatience, cancellation);
             ExperimentSingleton.Start(system, setup);
             Console.Error.WriteLine(standby
                 ? $"dfpo: standing by for {folder.Path} at {self}; takes over when its learner is gone"

@@ -27,6 +27,9 @@ public sealed record RunOptions
     /// <summary>Addresses, as <c>host:port</c>, of members of a cluster to stand by in; empty starts a cluster.</summary>
     public IReadOnlyList<string> Join { get; init; } = [];
 
+    /// <summary>How long a standby waits for the run's lock, once its cluster has lost the learner.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>Rollout workers in processes of their own on this machine.</summary>
     public int WorkerProcesses { get; init; }
 
