@@ -11,13 +11,22 @@ internal static class BenchmarkRun
 {
     private const string DefaultCheckpoint = "models/imdb-tiny/policy";
 
+    /// <summary>Parts about processes rather than models, which run alone and only when named.</summary>
+    private static readonly (string Name, Action<BenchmarkOptions> Run)[] s_clusterParts =
+    [
+        ("messages", _ => MessageBenchmark.Run()),
+        ("scaling", _ => ScalingBenchmark.Run()),
+        ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),
+    ];
+
     public static int Execute(BenchmarkOptions options)
     {
         try
         {
-            if (options.Only is ["faults"])
+            if (s_clusterParts.Any(part => options.Only.Contains(part.Name)))
             {
-                FaultRounds.Run(options.Rounds, options.Seed);
+                foreach (var part in s_clusterParts.Where(part => options.Only.Contains(part.Name)))
+                    part.Run(options);
                 return 0;
             }
             ScalarType[] dtypes = [.. options.Dtypes.Select(TorchDevices.ParseDtype)];
