@@ -32,7 +32,7 @@ public sealed class ExperimentActor : ReceiveActor
             role, setup, config.Rollout.UnitTimeout, config.Rollout.MaxAttempts, s_noWorkerTimeout, count => queued.WorkersChanged(role, count))), role));
         var rollout = Queue(ClusterRoles.Rollout, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""));
         var reward = Queue(ClusterRoles.Reward, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/reward", "", config.Task.RewardLabel));
-        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.Model.LearnerThreads), ClusterRoles.Learner));
+        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.TorchThreadsOfLearner()), ClusterRoles.Learner));
         Receive<RunExperiment>(message => Run(config, new Services(rollout, reward, learner), queued, checkpoints, message.Cancellation).PipeTo(Sender, Self));
         Receive<Terminated>(message =>
         {
@@ -70,8 +70,18 @@ public sealed class ExperimentActor : ReceiveActor
     {
         public async Task<WorkProtocol.UnitFinished> Process(WorkUnit unit, ActivityContext parent, CancellationToken cancellation)
         {
-            // No deadline here: the queue owns the unit's.
-            var answer = await (unit is RolloutUnit ? rollout : reward).Ask<object>(new WorkProtocol.Submit(unit, parent), Timeout.InfiniteTimeSpan, cancellation);
+            var queue = unit is RolloutUnit ? rollout : reward;
+            object answer;
+            try
+            {
+                // No deadline here: the queue owns the unit's.
+                answer = await queue.Ask<object>(new WorkProtocol.Submit(unit, parent), Timeout.InfiniteTimeSpan, cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                queue.Tell(new WorkProtocol.Withdraw(unit.Id));
+                throw;
+            }
             return answer as WorkProtocol.UnitFinished
                 ?? throw new DfpoException("run/unit-abandoned", answer is WorkProtocol.UnitAbandoned abandoned ? $"Work unit {unit.Id} was given up: {abandoned.Reason}." : $"Work unit {unit.Id} was answered by {answer}.");
         }
