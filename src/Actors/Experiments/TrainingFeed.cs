@@ -48,6 +48,7 @@ public sealed class TrainingFeed(UnitPipeline pipeline, RolloutPlan plan, Prompt
     {
         while (true)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (schedule.Take() is { } step)
                 return Batch(step.Next, step.Taken);
             var (arrived, outcome) = await _finished.Reader.ReadAsync(cancellation);
