@@ -55,6 +55,7 @@ internal static class RunCommand
             throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
         var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
         var config = ExperimentFile.Load(folder?.Config ?? experiment ?? ExperimentFile.Default, settings);
+        ExperimentValidation.Threads(config, options.LocalWorkers);
         folder ??= RunFolder.Create(options.RunsDirectory, config);
         using var telemetry = HostTelemetry.Start("run");
         var display = Displays.Create(options, folder.Path);
