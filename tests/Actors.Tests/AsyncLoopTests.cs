@@ -23,6 +23,23 @@ public sealed class AsyncLoopTests : LoopTests
     }
 
     [Fact]
+    public async Task A_step_of_the_learner_links_the_units_that_fed_it_whichever_iteration_submitted_them()
+    {
+        List<string[]> links = [];
+        Services.BeforeLearn = learn => links.Add([.. learn.Units.Select(span => Services.Spans.Single(pair => pair.Value == span).Key.Split('/')[0])]);
+        await Loop(Config(staleness: 1)).Run(default);
+        Assert.Equal(Enumerable.Range(1, 4).Select(i => Enumerable.Repeat($"train-{i}", 4)), links);
+    }
+
+    [Fact]
+    public async Task Validations_are_of_the_weights_of_their_iteration()
+    {
+        await Loop(Config(staleness: 2)).Run(default);
+        Assert.Equal([("validation-0", 0), ("validation-2", 2), ("validation-4", 4)],
+            Services.Units.OfType<RolloutUnit>().Select(unit => (Name: unit.Id.Value.Split('/')[0], unit.Weights.Version)).Where(unit => unit.Name.StartsWith("validation")).Distinct());
+    }
+
+    [Fact]
     public async Task The_ages_of_an_iteration_s_continuations_are_in_its_metrics()
     {
         await Loop(Config(staleness: 1)).Run(default);
@@ -113,6 +130,16 @@ public sealed class AsyncLoopTests : LoopTests
         ReplayIn(Run);
         await Loop(Config(staleness: 1)).Run(default);
         Assert.Equal(original, File.ReadAllText(Path.Combine(Run, "journal.jsonl")));
+    }
+
+    [Fact]
+    public async Task A_synchronous_run_is_replayed_too()
+    {
+        await Loop(Config(staleness: 0)).Run(default);
+        var original = Training().Select(unit => unit.Id.Value).ToArray();
+        ReplayIn(Run);
+        await Loop(Config(staleness: 0)).Run(default);
+        Assert.Equal(original, Training().Select(unit => unit.Id.Value));
     }
 
     [Fact]

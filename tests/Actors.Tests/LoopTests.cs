@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Learning;
@@ -69,6 +70,9 @@ public abstract class LoopTests : IDisposable
 
         public Func<int, string> DigestOfVersion { get; set; } = version => $"digest-{version:D4}";
 
+        /// <summary>The span of each unit, by its name.</summary>
+        public ConcurrentDictionary<string, ActivityContext> Spans { get; } = [];
+
         public string Exported { get; private set; } = "";
 
         public IEnumerable<string> Rounds() => Units.Where(u => u is RolloutUnit).Select(u => u.Id.Value.Split('/')[0]).Distinct();
@@ -105,7 +109,8 @@ public abstract class LoopTests : IDisposable
                 RewardUnit reward => new RewardResult([.. reward.Texts.Select(_ => RewardOfVersion(_weights!.Version))]),
                 _ => throw new ArgumentOutOfRangeException(nameof(unit)),
             };
-            return new WorkProtocol.UnitFinished(unit.Id, result, default);
+            return new WorkProtocol.UnitFinished(unit.Id, result,
+                Spans.GetOrAdd(unit.Id.Value, _ => new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.None)));
         }
 
         public Task<LearnerState> Learner(ICommand command, CancellationToken cancellation)

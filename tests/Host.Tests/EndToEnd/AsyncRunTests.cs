@@ -59,17 +59,7 @@ public sealed class AsyncRunTests
         var numbers = Lines(Path.Combine(folder, "journal.jsonl")).SelectMany(line => line["units"]!.AsArray()).Select(unit => (int)unit!["number"]!);
         Assert.Equal(Enumerable.Range(0, 160), numbers.Order());
 
-        (exit, output, errors) = await Replay(experiment, folder);
-        Assert.True(exit == 0, $"{output}\n{errors}");
-        Assert.Contains("The replay is equal", output);
-    }
-
-    [Fact]
-    public async Task A_synchronous_run_is_replayed_as_well()
-    {
-        using var experiment = new TinyExperiment();
-        await experiment.RunToEnd("--set", "iterations=2");
-        var (exit, output, errors) = await Replay(experiment, experiment.RunFolders.Single(), "--json");
+        (exit, output, errors) = await Replay(experiment, folder, "--json");
         Assert.True(exit == 0, $"{output}\n{errors}");
         Assert.True((bool)JsonNode.Parse(output.Trim().Split('\n')[^1])!["equal"]!);
     }
