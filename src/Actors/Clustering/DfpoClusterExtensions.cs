@@ -1,5 +1,4 @@
 using Akka.Cluster.Hosting;
-using Akka.Cluster.Hosting.SBR;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
 using DfPO.Actors.Serialization;
@@ -35,7 +34,7 @@ public static class DfpoClusterExtensions
             failure-detector.heartbeat-interval = 500ms
             failure-detector.acceptable-heartbeat-pause = 4s
             failure-detector.expected-response-after = 500ms
-            split-brain-resolver.stable-after = 5s
+            split-brain-resolver { stable-after = 4s, down-all-when-unstable = off }
           }
         }
         """;
@@ -45,17 +44,16 @@ public static class DfpoClusterExtensions
     /// <param name="host">Address to bind and to be reached at.</param>
     /// <param name="port">Port; 0 picks a free one.</param>
     /// <param name="roles">Roles of this process.</param>
-    /// <param name="join">Address of a member as <c>host:port</c>; null starts a cluster.</param>
-    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, string? join) => builder
+    /// <param name="join">Addresses of members as <c>host:port</c>, any of which will do; empty starts a cluster.</param>
+    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, IReadOnlyList<string> join) => builder
         .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
         .WithClustering(new ClusterOptions
         {
             Roles = roles,
-            SeedNodes = join is null ? [] : [$"akka.tcp://{SystemName}@{join}"],
-            // A learner that lost its workers lives on; workers that lost the learner end themselves.
-            SplitBrainResolver = new KeepMajorityOption { Role = ClusterRoles.Learner },
+            SeedNodes = [.. join.Select(member => $"akka.tcp://{SystemName}@{member}")],
         })
         .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
         // Last, because the last prepended wins over the typed options' own defaults.
+        .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
         .AddHocon(Tuning, HoconAddMode.Prepend);
 }

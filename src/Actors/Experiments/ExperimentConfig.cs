@@ -109,6 +109,9 @@ public sealed record RolloutOptions
     /// <summary>A unit not returned in this time is handed out again.</summary>
     public TimeSpan UnitTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Waiting units stop the run when nobody was there to do them for so long; workers come and go meanwhile.</summary>
+    public TimeSpan WorkerPatience { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>A unit that fails or times out this often stops the run.</summary>
     public int MaxAttempts { get; init; } = 3;
 }

@@ -18,6 +18,15 @@ public interface IExperimentObserver
     /// <summary>The workers of a role joined or left.</summary>
     void WorkersChanged(string role, int count);
 
+    /// <summary>Units wait while no worker of their role is there.</summary>
+    /// <param name="role">Role of the missing workers.</param>
+    /// <param name="units">Units that wait.</param>
+    /// <param name="waited">For so long by now.</param>
+    /// <param name="patience">The run ends after so long.</param>
+    void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience)
+    {
+    }
+
     /// <summary>The run has ended well.</summary>
     void Finished(ExperimentResult result);
 }

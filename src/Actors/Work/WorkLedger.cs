@@ -86,6 +86,9 @@ public sealed record WorkLedger(int MaxAttempts)
         return ledger;
     }
 
+    /// <summary>Workers whose leases ran out.</summary>
+    public IEnumerable<WorkerId> Overdue(DateTimeOffset now) => Open.Values.Where(entry => entry.Deadline <= now).Select(entry => entry.Holder).OfType<WorkerId>();
+
     /// <summary>Leases that ran out are handed out again.</summary>
     public WorkLedger Expire(DateTimeOffset now)
     {

@@ -1,3 +1,5 @@
+using DfPO.Actors.Experiments;
+
 namespace DfPO.Host.Composition;
 
 /// <summary>What <c>dfpo run</c> was told beside the experiment itself.</summary>
@@ -24,6 +26,15 @@ public sealed record RunOptions
     /// <summary>Port of the weight stream; 0 takes a free one.</summary>
     public int BulkPort { get; init; }
 
-    /// <summary>Rollout workers in this process; null takes the experiment's.</summary>
+    /// <summary>Addresses, as <c>host:port</c>, of members of a cluster to stand by in; empty starts a cluster.</summary>
+    public IReadOnlyList<string> Join { get; init; } = [];
+
+    /// <summary>Rollout workers in processes of their own on this machine.</summary>
+    public int WorkerProcesses { get; init; }
+
+    /// <summary>Rollout workers in this process; null takes the experiment's, or none where there are worker processes.</summary>
     public int? LocalWorkers { get; init; }
+
+    /// <summary>Rollout workers that this process starts in itself.</summary>
+    public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
 }

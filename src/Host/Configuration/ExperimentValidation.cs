@@ -26,19 +26,19 @@ internal static class ExperimentValidation
     /// for the whole process, an engine sets it to 1 while it decodes, and the learner's sums round differently with another.
     /// </summary>
     /// <param name="config">A checked configuration.</param>
-    /// <param name="localWorkers">Rollout workers in the learner's process; null takes the configuration's.</param>
+    /// <param name="localWorkers">Rollout workers in the learner's process.</param>
     /// <exception cref="DfpoException"><c>config/threads</c>.</exception>
-    public static void Threads(ExperimentConfig config, int? localWorkers)
+    public static void Threads(ExperimentConfig config, int localWorkers)
     {
         var rollout = config.Rollout;
         if (config.Async.MaxStaleness == 0)
             return;
-        if ((localWorkers ?? rollout.Workers) > 0 && rollout.Threads != 1)
+        if (localWorkers > 0 && rollout.Threads != 1)
             throw new DfpoException("config/threads", $"'rollout.threads' is {rollout.Threads}, but with 'async.max-staleness' above 0 engines in the learner's process must use 1: they change the whole process's number of threads while the learner learns,"
-                + " and its weights would depend on the timing. Set rollout.threads=1 (and more rollout.workers), or use --local-workers 0 and start engines with 'dfpo worker'.");
-        if ((localWorkers ?? rollout.Workers) + rollout.RewardWorkers > 0 && config.TorchThreadsOfLearner() != rollout.Threads)
+                + " and its weights would depend on the timing. Set rollout.threads=1 (and more rollout.workers), or use --local-workers 0 (or rollout.workers=0) and start engines with 'dfpo worker' or --workers.");
+        if (localWorkers + rollout.RewardWorkers > 0 && config.TorchThreadsOfLearner() != rollout.Threads)
             throw new DfpoException("config/threads", $"'model.learner-threads' is {config.Model.LearnerThreads}, but with 'async.max-staleness' above 0 and workers in the learner's process it must be 'rollout.threads', {rollout.Threads}: torch has one number of threads for the whole process,"
-                + " and the learner's weights would depend on the timing. Leave it at 0, or use --local-workers 0 and rollout.reward-workers=0 and start workers with 'dfpo worker'.");
+                + " and the learner's weights would depend on the timing. Leave it at 0, or have no workers in this process: --local-workers 0 and rollout.reward-workers=0.");
     }
 
     private static void Ranges(ExperimentConfig config)

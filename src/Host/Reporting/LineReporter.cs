@@ -43,7 +43,14 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     public void WorkersChanged(string role, int count) => Line($"workers: {count} {role}");
 
     /// <inheritdoc/>
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Line(Waiting(role, units, waited, patience));
+
+    /// <inheritdoc/>
     public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _samples, folder);
+
+    /// <summary>Tells for whom a run waits, and for how long it may.</summary>
+    internal static string Waiting(string role, int units, TimeSpan waited, TimeSpan patience) =>
+        $"waiting for a {role} worker: {units} units wait, {waited.TotalSeconds:F0} of at most {patience.TotalSeconds:F0} s";
 
     /// <summary>A console without colours and of fixed width.</summary>
     internal static IAnsiConsole Plain(TextWriter output)

@@ -46,11 +46,11 @@ public sealed class ExperimentValidationTests : IDisposable
     }
 
     [Theory]
-    [InlineData("async.max-staleness = 1", null, 1)]
+    [InlineData("async.max-staleness = 1", 1, 1)]
     [InlineData("async.max-staleness = 1, rollout.threads = 2", 0, 2)]
-    [InlineData("async.max-staleness = 1, model.learner-threads = 3, rollout { threads = 2, workers = 0, reward-workers = 0 }", null, 3)]
-    [InlineData("rollout.threads = 2, model.learner-threads = 3", null, 3)]
-    public void Beside_the_learner_its_process_uses_the_same_number_of_torch_threads(string text, int? localWorkers, int expected)
+    [InlineData("async.max-staleness = 1, model.learner-threads = 3, rollout { threads = 2, reward-workers = 0 }", 0, 3)]
+    [InlineData("rollout.threads = 2, model.learner-threads = 3", 1, 3)]
+    public void Beside_the_learner_its_process_uses_the_same_number_of_torch_threads(string text, int localWorkers, int expected)
     {
         var config = Check(text);
         ExperimentValidation.Threads(config, localWorkers);
@@ -58,11 +58,11 @@ public sealed class ExperimentValidationTests : IDisposable
     }
 
     [Theory]
-    [InlineData("async.max-staleness = 1, rollout.threads = 2", null, "'rollout.threads' is 2")]
-    [InlineData("async.max-staleness = 1, rollout { threads = 2, workers = 0, reward-workers = 0 }", 1, "'rollout.threads' is 2")]
-    [InlineData("async.max-staleness = 1, model.learner-threads = 2", null, "'model.learner-threads' is 2")]
+    [InlineData("async.max-staleness = 1, rollout.threads = 2", 1, "'rollout.threads' is 2")]
+    [InlineData("async.max-staleness = 1, rollout { threads = 2, reward-workers = 0 }", 1, "'rollout.threads' is 2")]
+    [InlineData("async.max-staleness = 1, model.learner-threads = 2", 1, "'model.learner-threads' is 2")]
     [InlineData("async.max-staleness = 1, rollout.threads = 2, model.learner-threads = 3", 0, "must be 'rollout.threads', 2")]
-    public void Other_numbers_of_torch_threads_beside_the_learner_are_told(string text, int? localWorkers, string message)
+    public void Other_numbers_of_torch_threads_beside_the_learner_are_told(string text, int localWorkers, string message)
     {
         var error = Assert.Throws<DfpoException>(() => ExperimentValidation.Threads(Check(text), localWorkers));
         Assert.Equal("config/threads", error.Code);
