@@ -73,6 +73,24 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task A_withdrawn_unit_is_not_handed_out_and_its_completion_is_not_answered()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new RequestWork(s_ann, ""), worker);
+        queue.Tell(new Submit(Reward("leased"), default), TestActor);
+        await worker.ExpectMsgAsync<AssignUnit>();
+        queue.Tell(new Submit(Reward("waiting"), default), TestActor);
+        queue.Tell(new Submit(Reward("wanted"), default), TestActor);
+        queue.Tell(new Withdraw(new UnitId("leased")), TestActor);
+        queue.Tell(new Withdraw(new UnitId("waiting")), TestActor);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("leased"), "", new RewardResult([1])), worker);
+        queue.Tell(new RequestWork(s_ann, ""), worker);
+        Assert.Equal("wanted", (await worker.ExpectMsgAsync<AssignUnit>()).Unit.Id.Value);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("wanted"), "", new RewardResult([2])), worker);
+        Assert.Equal("wanted", (await ExpectMsgAsync<UnitFinished>()).Unit.Value);
+    }
+
+    [Fact]
     public async Task A_unit_that_fails_everywhere_is_abandoned_with_the_reason()
     {
         var (queue, worker) = (Queue(), await Register(s_ann));

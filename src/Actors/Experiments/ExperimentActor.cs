@@ -87,7 +87,7 @@ public sealed class ExperimentActor : ReceiveActor
         }
         var rollout = Queue(ClusterRoles.Rollout, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""), config.Model.Policy);
         var reward = Queue(ClusterRoles.Reward, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/reward", "", config.Task.RewardLabel), config.Task.RewardModel);
-        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.Model.LearnerThreads), ClusterRoles.Learner));
+        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.TorchThreadsOfLearner()), ClusterRoles.Learner));
         _setup.Activated.TrySetResult();
         Run(new Services(rollout, reward, learner), observer, checkpoints, held).PipeTo(Self, success: result => new Finished(result, null), failure: e => new Finished(null, e));
     }
@@ -135,8 +135,18 @@ public sealed class ExperimentActor : ReceiveActor
     {
         public async Task<WorkProtocol.UnitFinished> Process(WorkUnit unit, ActivityContext parent, CancellationToken cancellation)
         {
-            // No deadline here: the queue owns the unit's.
-            var answer = await (unit is RolloutUnit ? rollout : reward).Ask<object>(new WorkProtocol.Submit(unit, parent), Timeout.InfiniteTimeSpan, cancellation);
+            var queue = unit is RolloutUnit ? rollout : reward;
+            object answer;
+            try
+            {
+                // No deadline here: the queue owns the unit's.
+                answer = await queue.Ask<object>(new WorkProtocol.Submit(unit, parent), Timeout.InfiniteTimeSpan, cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                queue.Tell(new WorkProtocol.Withdraw(unit.Id));
+                throw;
+            }
             return answer as WorkProtocol.UnitFinished
                 ?? throw new DfpoException("run/unit-abandoned", answer is WorkProtocol.UnitAbandoned abandoned ? $"Work unit {unit.Id} was given up: {abandoned.Reason}." : $"Work unit {unit.Id} was answered by {answer}.");
         }

@@ -46,8 +46,8 @@ public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int I
 /// <param name="Iteration">From 1.</param>
 /// <param name="Iterations">In all.</param>
 /// <param name="Rollout">Figures of all of the iteration's training continuations.</param>
-/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c>, <c>time/learn</c> (s).</param>
-/// <param name="TokensPerSecond">Generated tokens a second of the rollout phase.</param>
+/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c> (asynchronous: <c>time/wait_rollout</c>, <c>async/...</c>), <c>time/learn</c> (s).</param>
+/// <param name="TokensPerSecond">Tokens learnt from a second of the rollout phase; asynchronous: of the iteration.</param>
 /// <param name="Elapsed">Time since the start or resume.</param>
 /// <param name="Remaining">Estimate to the end of training.</param>
 public sealed record IterationReport(int Iteration, int Iterations, GenerationMetrics Rollout, IReadOnlyDictionary<string, double> Metrics, double TokensPerSecond, TimeSpan Elapsed, TimeSpan Remaining);

@@ -105,6 +105,9 @@ public sealed record WorkLedger(int MaxAttempts)
         return (Without(exhausted.Select(e => e.Key)), exhausted);
     }
 
+    /// <summary>Takes out a unit that is no longer wanted; a completion that comes nevertheless is of an unknown unit.</summary>
+    public WorkLedger Withdraw(UnitId id) => Without([id]);
+
     /// <summary>Takes out every open unit.</summary>
     public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() => (Without(Open.Keys), [.. Open.Keys]);
 

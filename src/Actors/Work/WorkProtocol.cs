@@ -73,6 +73,9 @@ public static class WorkProtocol
     /// <param name="Parent">Span that the unit belongs to.</param>
     public sealed record Submit(WorkUnit Unit, ActivityContext Parent);
 
+    /// <summary>Orchestrator to queue: the submitted unit is no longer wanted; there is no answer.</summary>
+    public sealed record Withdraw(UnitId Unit) : INoSerializationVerificationNeeded;
+
     /// <summary>Queue to orchestrator: done.</summary>
     /// <param name="Unit">Which unit.</param>
     /// <param name="Result">The result.</param>

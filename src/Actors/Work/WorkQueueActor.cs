@@ -60,6 +60,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     {
         (_options, _time, _ledger, _lastProgress) = (options, time, new WorkLedger(options.MaxAttempts), time.GetUtcNow());
         Receive<Submit>(OnSubmit);
+        Receive<Withdraw>(OnWithdraw);
         Receive<RegisterWorker>(message => OnRegister(message, Sender));
         Receive<Compared>(OnCompared);
         Receive<RequestWork>(OnRequest);
@@ -108,6 +109,13 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         _ledger = ledger;
         _tickets[message.Unit.Id] = new Ticket(Sender, StartSpan(message), message.Parent);
         Dispatch();
+    }
+
+    private void OnWithdraw(Withdraw message)
+    {
+        _ledger = _ledger.Withdraw(message.Unit);
+        if (_tickets.Remove(message.Unit, out var ticket))
+            ticket.Span?.SetStatus(ActivityStatusCode.Error, "withdrawn").Dispose();
     }
 
     private void OnRegister(RegisterWorker message, IActorRef worker)

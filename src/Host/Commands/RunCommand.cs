@@ -56,6 +56,7 @@ internal static class RunCommand
             throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
         var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
         var config = ExperimentFile.Load(folder?.Config ?? experiment ?? ExperimentFile.Default, settings);
+        ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
         folder ??= RunFolder.Create(options.RunsDirectory, config);
         return await RunSession.Execute(options, config, folder, cancellation);
     }

@@ -10,8 +10,9 @@ namespace DfPO.Host.Commands;
 internal static class RunSession
 {
     /// <summary>Runs the experiment of a folder to its end.</summary>
+    /// <param name="goOn">What to do about a run that was stopped; null resumes it.</param>
     /// <returns>Exit code.</returns>
-    public static async Task<int> Execute(RunOptions options, ExperimentConfig config, RunFolder folder, CancellationToken cancellation)
+    public static async Task<int> Execute(RunOptions options, ExperimentConfig config, RunFolder folder, CancellationToken cancellation, string? goOn = null)
     {
         using var telemetry = HostTelemetry.Start("run");
         IExperimentObserver? display = null;
@@ -29,7 +30,7 @@ internal static class RunSession
         catch (OperationCanceledException)
         {
             (display as IDisposable)?.Dispose();
-            Console.Error.WriteLine($"dfpo: stopped; go on with: dfpo run --resume {folder.Path}");
+            Console.Error.WriteLine($"dfpo: stopped; {goOn ?? $"go on with: dfpo run --resume {folder.Path}"}");
             throw;
         }
         finally

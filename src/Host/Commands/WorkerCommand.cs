@@ -74,7 +74,9 @@ internal static class WorkerCommand
     private static Task<int> StandBy(string run, RunOptions options, CancellationToken cancellation)
     {
         var folder = RunFolder.Open(run);
-        return RunSession.Execute(options, ExperimentFile.Load(folder.Config, []), folder, cancellation);
+        var config = ExperimentFile.Load(folder.Config, []);
+        ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
+        return RunSession.Execute(options, config, folder, cancellation);
     }
 
     private static string[] List(string text) => text.Split(s_comma, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

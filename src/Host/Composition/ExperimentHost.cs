@@ -38,7 +38,7 @@ public static class ExperimentHost
     {
         var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort };
         var address = node.Checked();
-        var store = new WeightsStore();
+        var store = new WeightsStore(config.Async.WeightVersions);
         var standby = options.Join.Count > 0;
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, node.BulkPort));
@@ -76,8 +76,7 @@ public static class ExperimentHost
     {
         var config = setup.Config;
         using var processes = WorkerProcesses.Start(options.WorkerProcesses, self, config.Rollout, Console.Error, cancellation);
-        var local = options.LocalWorkers ?? (options.WorkerProcesses > 0 ? 0 : config.Rollout.Workers);
-        var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, local, s_joinTimeout));
+        var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout));
         await Task.WhenAny(setup.Ended.Task, broken);
         return setup.Ended.Task.IsCompleted ? await setup.Ended.Task : throw await broken;
     }

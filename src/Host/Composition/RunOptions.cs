@@ -1,3 +1,5 @@
+using DfPO.Actors.Experiments;
+
 namespace DfPO.Host.Composition;
 
 /// <summary>What <c>dfpo run</c> was told beside the experiment itself.</summary>
@@ -35,4 +37,7 @@ public sealed record RunOptions
 
     /// <summary>Rollout workers in this process; null takes the experiment's, or none where there are worker processes.</summary>
     public int? LocalWorkers { get; init; }
+
+    /// <summary>Rollout workers that this process starts in itself.</summary>
+    public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
 }

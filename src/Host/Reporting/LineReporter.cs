@@ -34,8 +34,9 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     {
         var row = new ProgressRow(report, []);
         var masks = double.IsNaN(row.Metric("dfpo/mask_positive")) ? "" : $"  mask+ {LiveTable.Share(row.Metric("dfpo/mask_positive"))}  mask- {LiveTable.Share(row.Metric("dfpo/mask_negative"))}";
+        var staleness = double.IsNaN(row.Metric("async/staleness_mean")) ? "" : $"  staleness {Verdict.Figure(row.Metric("async/staleness_mean"))}";
         Line($"iteration {report.Iteration}/{report.Iterations}: reward {Verdict.Figure(report.Rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}"
-            + $"  perplexity {Verdict.Figure(report.Rollout.Perplexity)}{masks}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
+            + $"  perplexity {Verdict.Figure(report.Rollout.Perplexity)}{masks}{staleness}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
     }
 
     /// <inheritdoc/>
