@@ -13,4 +13,14 @@ public static class ExperimentProtocol
 
     /// <summary>Path of a role's queue under the learner's node.</summary>
     public static string QueuePath(string role) => $"/user/{ActorName}/{role}";
+
+    /// <summary>Name of the experiment below its cluster singleton's manager.</summary>
+    public const string SingletonName = "singleton";
+
+    /// <summary>What other nodes select by path: the queues, and the singleton's manager in a hand-over. Everything else is reached by reference.</summary>
+    public static IReadOnlyList<string> SelectedPaths { get; } =
+    [
+        $"/user/{ActorName}", $"/user/{ActorName}/{SingletonName}",
+        .. new[] { ClusterRoles.Rollout, ClusterRoles.Reward }.SelectMany(role => new[] { QueuePath(role), $"/user/{ActorName}/{SingletonName}/{role}" }),
+    ];
 }
