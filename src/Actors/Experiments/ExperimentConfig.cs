@@ -1,3 +1,4 @@
+using DfPO.Actors.Security;
 using DfPO.Learner;
 using DfPO.Rollout;
 
@@ -32,6 +33,16 @@ public sealed record ExperimentConfig
 
     /// <summary>Resumable state.</summary>
     public CheckpointOptions Checkpoint { get; init; } = new();
+
+    /// <summary>How the run's processes speak to each other.</summary>
+    public ClusterConfig Cluster { get; init; } = new();
+}
+
+/// <summary>How the run's processes speak to each other.</summary>
+public sealed record ClusterConfig
+{
+    /// <summary>Mutual TLS for control and weights; plain connections when no file is named.</summary>
+    public TlsOptions Tls { get; init; } = new();
 }
 
 /// <summary>The policy and what it runs on.</summary>

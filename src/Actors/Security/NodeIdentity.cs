@@ -12,7 +12,7 @@ namespace DfPO.Actors.Security;
 public sealed class NodeIdentity
 {
     // Both are asked of both sides: a certificate of a web server, by the same authority, is no node.
-    private static readonly Oid s_serverAuthentication = new("1.3.6.1.5.5.7.3.1"), s_clientAuthentication = new("1.3.6.1.5.5.7.3.2");
+    internal static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1"), ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
     private readonly X509Certificate2Collection _authorities;
 
     private NodeIdentity(X509Certificate2 certificate, X509Certificate2Collection authorities) => (Certificate, _authorities) = (certificate, authorities);
@@ -47,8 +47,8 @@ public sealed class NodeIdentity
         chain.ChainPolicy.CustomTrustStore.AddRange(_authorities);
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.DisableCertificateDownloads = true;
-        chain.ChainPolicy.ApplicationPolicy.Add(s_serverAuthentication);
-        chain.ChainPolicy.ApplicationPolicy.Add(s_clientAuthentication);
+        chain.ChainPolicy.ApplicationPolicy.Add(ServerAuthentication);
+        chain.ChainPolicy.ApplicationPolicy.Add(ClientAuthentication);
         foreach (var element in presented?.ChainElements ?? Enumerable.Empty<X509ChainElement>())
             chain.ChainPolicy.ExtraStore.Add(element.Certificate);
         if (!chain.Build(peer))

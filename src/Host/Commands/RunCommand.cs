@@ -25,6 +25,7 @@ internal static class RunCommand
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers; 0 waits for others to join.");
+        var tls = new TlsFileOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
         var command = new Command("run", """
             Run an experiment. Examples:
@@ -32,6 +33,7 @@ internal static class RunCommand
               dfpo run hocon/experiments/imdb-tiny-ppo.conf --set iterations=20
               dfpo run --resume runs/imdb-tiny-20260101-120000
             """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, workers };
+        tls.AddTo(command);
         command.SetAction((result, cancellation) => Run(result.GetValue(experiment), result.GetValue(settings) ?? [], new RunOptions
         {
             Resume = result.GetValue(resume),
@@ -42,6 +44,7 @@ internal static class RunCommand
             Port = result.GetValue(port),
             BulkPort = result.GetValue(bulk),
             LocalWorkers = result.GetValue(workers),
+            Tls = tls.Read(result),
         }, cancellation));
         return command;
     }

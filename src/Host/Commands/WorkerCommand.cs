@@ -23,10 +23,12 @@ internal static class WorkerCommand
         var host = Options.Of("--host", "Address at which the cluster reaches this process.", "127.0.0.1");
         var port = Options.Port("--port", "Port of the cluster.");
         var threads = Options.AtLeast("--threads", "Torch threads an engine.", 1, 1);
+        var tls = new TlsFileOptions();
         var command = new Command("worker", """
             Join a running experiment as a worker; it may come and go at any time. Example:
               dfpo worker --join 192.168.0.10:4053 --role rollout --devices cuda:0,cuda:1 --host 192.168.0.11
             """) { join, role, device, devices, host, port, threads };
+        tls.AddTo(command);
         command.SetAction(async (result, cancellation) =>
         {
             if (result.GetValue(devices) is not null && result.GetResult(device) is { Implicit: false })
@@ -41,6 +43,7 @@ internal static class WorkerCommand
                 Host = result.GetValue(host)!,
                 Port = result.GetValue(port),
                 Threads = result.GetValue(threads),
+                Tls = tls.Read(result),
             }, telemetry, cancellation);
             return 0;
         });

@@ -4,6 +4,7 @@ using Akka.Hosting;
 using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Host.Runs;
@@ -31,13 +32,14 @@ public static class ExperimentHost
     /// <param name="cancellation">Ends the run after the step in hand, with a resumable state.</param>
     public static async Task<ExperimentResult> Run(RunOptions options, ExperimentConfig config, RunFolder folder, IExperimentObserver observer, HostTelemetry telemetry, CancellationToken cancellation)
     {
-        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort };
+        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls };
         var address = node.Checked();
+        var identity = node.LoadIdentity(Console.Error);
         var store = new WeightsStore();
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, node.BulkPort));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], join: null));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], join: null, identity));
         await using var app = builder.Build();
         app.MapWeights(store, new Dictionary<string, string> { ["policy"] = config.Model.Policy, ["reward"] = config.Task.RewardModel });
         await app.StartAsync(cancellation);
@@ -51,9 +53,9 @@ public static class ExperimentHost
                 joining.CancelAfter(s_joinTimeout);
                 await cluster.JoinAsync(cluster.SelfAddress, joining.Token);
             }
-            Console.Error.WriteLine($"dfpo: more workers join with: dfpo worker --join {cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}");
+            Console.Error.WriteLine($"dfpo: more workers join with: dfpo worker --join {cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}{(identity is null ? "" : " --tls-ca ... --tls-cert ... --tls-key ...")}");
             var experiment = system.ActorOf(ExperimentActor.Props(config, store, observer, folder.Path), ExperimentProtocol.ActorName);
-            var workers = StartWorkers(system, config, options.LocalWorkers ?? config.Rollout.Workers);
+            var workers = StartWorkers(system, config, options.LocalWorkers ?? config.Rollout.Workers, identity);
             var running = experiment.Ask<ExperimentResult>(new ExperimentProtocol.RunExperiment(cancellation), Timeout.InfiniteTimeSpan);
             await Task.WhenAny(running, BrokenWorker(workers));
             if (!running.IsCompleted)
@@ -70,12 +72,12 @@ public static class ExperimentHost
         }
     }
 
-    private static Task<Exception?>[] StartWorkers(ActorSystem system, ExperimentConfig config, int rolloutWorkers)
+    private static Task<Exception?>[] StartWorkers(ActorSystem system, ExperimentConfig config, int rolloutWorkers, NodeIdentity? identity)
     {
         Task<Exception?> Start(string role, int index, string device, Func<IUnitExecutor> create)
         {
             var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            var options = new WorkerActorOptions(new WorkerId($"local/{role}-{index}"), device, ExperimentProtocol.QueuePath(role), config.Rollout.Threads, (_, _) => create(), s_joinTimeout);
+            var options = new WorkerActorOptions(new WorkerId($"local/{role}-{index}"), device, ExperimentProtocol.QueuePath(role), config.Rollout.Threads, (_, _) => create(), s_joinTimeout, identity);
             system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}");
             return ended.Task;
         }

@@ -1,5 +1,6 @@
 using Akka.Hosting;
 using DfPO.Actors.Clustering;
+using DfPO.Actors.Security;
 using DfPO.Host.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -22,14 +23,14 @@ internal static class NodeExtensions
     }
 
     /// <summary>The cluster, with Akka's log in the host's.</summary>
-    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, string? join) => akka
+    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, string? join, NodeIdentity? identity) => akka
         .ConfigureLoggers(logger =>
         {
             logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
             logger.ClearLoggers();
             logger.AddLoggerFactory();
         })
-        .WithDfpoCluster(node.Host, node.Port, roles, join);
+        .WithDfpoCluster(node.Host, node.Port, roles, join, identity);
 
     private sealed class CommandLineLifetime : IHostLifetime
     {

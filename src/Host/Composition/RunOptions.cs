@@ -1,3 +1,5 @@
+using DfPO.Actors.Security;
+
 namespace DfPO.Host.Composition;
 
 /// <summary>What <c>dfpo run</c> was told beside the experiment itself.</summary>
@@ -26,4 +28,7 @@ public sealed record RunOptions
 
     /// <summary>Rollout workers in this process; null takes the experiment's.</summary>
     public int? LocalWorkers { get; init; }
+
+    /// <summary>Files of mutual TLS; empty takes the experiment's.</summary>
+    public TlsOptions Tls { get; init; } = new();
 }

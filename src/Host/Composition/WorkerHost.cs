@@ -1,8 +1,11 @@
+using System.Globalization;
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Hosting;
 using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Host.Telemetry;
@@ -18,6 +21,8 @@ namespace DfPO.Host.Composition;
 public static class WorkerHost
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
+    // What a willing cluster takes to let a node in, and more.
+    private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Works until the run ends.</summary>
@@ -27,21 +32,27 @@ public static class WorkerHost
     /// <exception cref="DfpoException"><c>worker/ended</c>: no learner was found, it was lost, or an engine could not be built.</exception>
     public static async Task Run(WorkerOptions options, HostTelemetry telemetry, CancellationToken cancellation)
     {
-        var (role, node) = (options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout, new NodeOptions { Host = options.Host, Port = options.Port });
+        var (role, node) = (options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout, new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls });
         node.Checked();
+        var identity = node.LoadIdentity(Console.Error);
         foreach (var device in options.Devices)
             TorchDevices.Parse(device);
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity));
         using var host = builder.Build();
         await host.StartAsync(cancellation);
         try
         {
             var system = host.Services.GetRequiredService<ActorSystem>();
-            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options.Threads)).ToArray();
+            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options.Threads, identity)).ToArray();
             var all = Task.WhenAll(workers);
-            await all.WaitAsync(cancellation);
+            using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            var hopeless = Hopeless(Cluster.Get(system), options.Join, identity, joining.Token);
+            await (await Task.WhenAny(all, hopeless)).WaitAsync(cancellation);
+            await joining.CancelAsync();
+            if (!all.IsCompleted)
+                throw await hopeless;
             if (all.Result.FirstOrDefault(reason => reason is not null) is { } reason)
                 throw reason as DfpoException ?? new DfpoException("worker/ended", $"The worker ended before the run did: {reason.Message}. Is a run listening at {options.Join}?", reason);
         }
@@ -52,14 +63,26 @@ public static class WorkerHost
         }
     }
 
-    private static Task<Exception?> Start(ActorSystem system, string role, string device, int index, int threads)
+    private static Task<Exception?> Start(ActorSystem system, string role, string device, int index, int threads, NodeIdentity? identity)
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
         var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
-        var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), threads, (setup, client) => Create(role, device, setup, client), s_patience);
+        var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), threads, (setup, client) => Create(role, device, setup, client), s_patience, identity);
         system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}");
         return ended.Task;
+    }
+
+    /// <summary>Completes when this node will never be let in, with the reason; never once it is a member, nor while nobody answers.</summary>
+    private static async Task<DfpoException> Hopeless(Cluster cluster, string join, NodeIdentity? identity, CancellationToken cancellation)
+    {
+        var (host, port) = (join[..join.LastIndexOf(':')].Trim('[', ']'), int.Parse(join[(join.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture));
+        while (true)
+        {
+            await Task.Delay(s_joining, cancellation);
+            if (cluster.State.Members.IsEmpty && await JoinProbe.Obstacle(host, port, identity, cancellation) is { } obstacle)
+                return obstacle;
+        }
     }
 
     private static IUnitExecutor Create(string role, string device, WorkerSetup setup, WeightsClient client)
