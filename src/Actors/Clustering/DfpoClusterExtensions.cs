@@ -61,7 +61,8 @@ public static class DfpoClusterExtensions
         .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
         // Last, because the last prepended wins over the typed options' own defaults.
         .AddHocon(Tuning, HoconAddMode.Prepend)
-        .WithWireGuard();
+        .WithWireGuard()
+        .WithFailedDialsSurvived();
 
     private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity)
     {

@@ -9,6 +9,7 @@ using Akka.Remote.Transport.DotNetty;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
+using DfPO.Actors.Work;
 using DfPO.Models;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -49,6 +50,21 @@ public sealed class MutualTlsTests : IDisposable
         Assert.Empty(Cluster.Get(stranger).State.Members);
         Assert.Empty(plain.Cluster.State.Members);
         await stranger.Terminate();
+    }
+
+    [Fact]
+    public async Task A_node_outlives_dialling_one_that_does_not_speak_TLS_and_still_stops_when_it_should()
+    {
+        var learner = await ClusterNode.Start(ClusterRoles.Learner, identity: _ours);
+        await using (var plain = await ClusterNode.Start(ClusterRoles.Rollout))
+        {
+            learner.System.ActorSelection($"akka.ssl.tcp://dfpo@127.0.0.1:{plain.Address.Port}/user/nobody").Tell(new WorkProtocol.LeaveQueue(new WorkerId("ann")));
+            await ClusterNode.Eventually(() => CoordinatedShutdown.Get(learner.System).ShutdownReason is not null, "Akka starts its shutdown");
+        }
+        await using (var worker = await ClusterNode.Start(ClusterRoles.Rollout, learner.Address, _ours))
+            await learner.Members(2);
+        await learner.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+        await learner.System.WhenTerminated.WaitAsync(TimeSpan.FromSeconds(20));
     }
 
     [Fact]
