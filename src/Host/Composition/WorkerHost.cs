@@ -21,8 +21,8 @@ namespace DfPO.Host.Composition;
 public static class WorkerHost
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
-    // What a willing cluster takes to let a node in, and more.
-    private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(5);
+    // More than a willing cluster takes to let a node in: a needless look at a plain one shows in its log.
+    private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>Works until the run ends.</summary>

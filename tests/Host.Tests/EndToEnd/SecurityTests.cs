@@ -23,7 +23,7 @@ public sealed class SecurityTests
         }
         // The experiment's own files do not exist: the command line beats them.
         string[] beaten = [.. new[] { "ca", "certificate", "key" }.SelectMany(file => new[] { "--set", $"cluster.tls.{file}=nowhere.pem" })];
-        using var run = RunningDfpo.Start(experiment.Run(["--local-workers", "0", .. beaten, .. Certificate("ours")]));
+        using var run = RunningDfpo.Start(experiment.Run(["--local-workers", "0", "--set", "iterations=1", .. beaten, .. Certificate("ours")]));
         var address = (await run.Printed(JoinHint)).Split(' ')[0];
         using var plain = RunningDfpo.Start(["worker", "--join", address]);
         using var stranger = RunningDfpo.Start(["worker", "--join", address, .. Certificate("theirs")]);
@@ -36,10 +36,10 @@ public sealed class SecurityTests
     }
 
     [Fact]
-    public async Task A_run_without_certificates_outlives_a_rogue_member_and_tells_a_worker_with_certificates_to_leave_them_out()
+    public async Task A_run_without_certificates_outlives_a_rogue_member()
     {
         using var experiment = new TinyExperiment();
-        using var run = RunningDfpo.Start(experiment.Run("--local-workers", "0"));
+        using var run = RunningDfpo.Start(experiment.Run("--local-workers", "0", "--set", "iterations=1"));
         var address = await run.Printed(JoinHint);
         using var rogue = ActorSystem.Create("dfpo", ConfigurationFactory.ParseString("""
             akka { loglevel = OFF, stdout-loglevel = OFF, actor.provider = cluster, remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 } }
@@ -47,10 +47,6 @@ public sealed class SecurityTests
         var learner = Address.Parse($"akka.tcp://dfpo@{address}");
         await Cluster.Get(rogue).JoinAsync(learner).WaitAsync(TimeSpan.FromSeconds(20));
         Attack(rogue, learner);
-
-        var files = CertificateAuthority.Open(experiment.At("ours")).Issue("node", ["127.0.0.1"], 1);
-        using var secretive = RunningDfpo.Start(["worker", "--join", address, "--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key]);
-        await Refused(secretive, "tls/scheme", "does not speak TLS");
         using var worker = RunningDfpo.Start(["worker", "--join", address]);
         Assert.Equal(0, await run.Exit());
         Assert.Equal(0, await worker.Exit());
