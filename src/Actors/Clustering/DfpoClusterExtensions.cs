@@ -1,6 +1,8 @@
 using Akka.Cluster.Hosting;
+using Akka.Event;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
+using DfPO.Actors.Security;
 using DfPO.Actors.Serialization;
 using static DfPO.Actors.Work.WorkProtocol;
 
@@ -19,7 +21,6 @@ public static class DfpoClusterExtensions
           coordinated-shutdown.run-by-clr-shutdown-hook = off
           log-dead-letters = off
           log-dead-letters-during-shutdown = off
-          actor.serialization-settings.allow-unregistered-types = false
           remote.dot-netty.tcp.maximum-frame-size = 8MiB
           remote.dot-netty.tcp.send-buffer-size = 16MiB
           remote.dot-netty.tcp.receive-buffer-size = 16MiB
@@ -45,15 +46,42 @@ public static class DfpoClusterExtensions
     /// <param name="port">Port; 0 picks a free one.</param>
     /// <param name="roles">Roles of this process.</param>
     /// <param name="join">Addresses of members as <c>host:port</c>, any of which will do; empty starts a cluster.</param>
-    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, IReadOnlyList<string> join) => builder
-        .WithRemoting(new RemoteOptions { HostName = host, PublicHostName = host, Port = port })
+    /// <param name="identity">Certificate and authority of mutual TLS; null for plain connections, which only members without one can join.</param>
+    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, IReadOnlyList<string> join, NodeIdentity? identity = null) => builder
+        .WithRemoting(Remoting(host, port, identity))
         .WithClustering(new ClusterOptions
         {
             Roles = roles,
-            SeedNodes = [.. join.Select(member => $"akka.tcp://{SystemName}@{member}")],
+            // The scheme must be this node's own: Akka floods the log when it dials one that it has no transport for.
+            SeedNodes = [.. join.Select(member => $"akka.{(identity is null ? "tcp" : "ssl.tcp")}://{SystemName}@{member}")],
         })
         .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
         // Last, because the last prepended wins over the typed options' own defaults.
         .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
-        .AddHocon(Tuning, HoconAddMode.Prepend);
+        .AddHocon(Tuning, HoconAddMode.Prepend)
+        .WithWireGuard()
+        .WithFailedDialsSurvived();
+
+    private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity)
+    {
+        var options = new RemoteOptions { HostName = host, PublicHostName = host, Port = port };
+        if (identity is null)
+            return options;
+        options.EnableSsl = true;
+        options.Ssl = new SslOptions
+        {
+            X509Certificate = identity.Certificate,
+            RequireMutualAuthentication = true,
+            SuppressValidation = false,
+            ValidateCertificateHostname = true,
+            CustomValidator = (certificate, chain, peer, errors, log) =>
+            {
+                if (identity.Refusal(certificate, chain, errors) is not { } reason)
+                    return true;
+                log.Warning("Node {0} was refused: {1}", peer, reason);
+                return false;
+            },
+        };
+        return options;
+    }
 }

@@ -1,3 +1,4 @@
+using DfPO.Actors.Security;
 using DfPO.Learner;
 using DfPO.Rollout;
 
@@ -39,6 +40,15 @@ public sealed record ExperimentConfig
     /// <summary>Torch threads of the learner as they follow from the options.</summary>
     /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>
     public int TorchThreadsOfLearner() => Model.LearnerThreads > 0 ? Model.LearnerThreads : Async.MaxStaleness > 0 ? Rollout.Threads : Environment.ProcessorCount;
+    /// <summary>How the run's processes speak to each other.</summary>
+    public ClusterConfig Cluster { get; init; } = new();
+}
+
+/// <summary>How the run's processes speak to each other.</summary>
+public sealed record ClusterConfig
+{
+    /// <summary>Mutual TLS for control and weights; plain connections when no file is named.</summary>
+    public TlsOptions Tls { get; init; } = new();
 }
 
 /// <summary>The policy and what it runs on.</summary>

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
+using DfPO.Actors.Security;
 using DfPO.Models;
 using DfPO.Models.Diagnostics;
 
@@ -10,11 +11,12 @@ namespace DfPO.Actors.Weights;
 
 /// <summary>Fetches weights and checkpoint folders from the bulk channel into files; a cut connection goes on where it stood.</summary>
 /// <param name="folder">Scratch folder of this client, which it creates and deletes.</param>
-public sealed class WeightsClient(string folder) : IDisposable
+/// <param name="handler">What requests go through, which the client disposes of; plain HTTP when null.</param>
+public sealed class WeightsClient(string folder, HttpMessageHandler? handler = null) : IDisposable
 {
     private const int Attempts = 4;
     private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(30);
-    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10) }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _http = new(handler ?? BulkChannel.CreateHandler(null)) { Timeout = Timeout.InfiniteTimeSpan };
 
     /// <summary>Fetches a weight version and checks its digest.</summary>
     /// <returns>The file, which stays until the next call.</returns>

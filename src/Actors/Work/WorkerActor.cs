@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using DfPO.Actors.Security;
 using DfPO.Actors.Threading;
 using DfPO.Actors.Tracing;
 using DfPO.Actors.Weights;
@@ -20,8 +21,10 @@ namespace DfPO.Actors.Work;
 /// <param name="Patience">How long it looks for a learner, at the start or after losing one, before it gives up.</param>
 /// <param name="ModelDigest">Fingerprint of a model folder that the worker brings along; empty when it fetches the run's.</param>
 /// <param name="Say">Tells the user what the worker waits for; called on the actor's thread, so it must be quick.</param>
+/// <param name="Identity">Its certificate for the bulk channel; null for plain HTTP.</param>
 public sealed record WorkerActorOptions(
-    WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience, string ModelDigest, Action<string> Say);
+    WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience, string ModelDigest, Action<string> Say,
+    NodeIdentity? Identity = null);
 
 /// <summary>
 /// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership, registers
@@ -60,7 +63,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         (_options, _ended) = (options, ended);
         _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
-        _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"));
+        _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"), BulkChannel.CreateHandler(options.Identity));
         Receive<ClusterEvent.MemberUp>(_ => Register());
         Receive<WorkerAccepted>(OnAccepted);
         Receive<Ready>(message =>

@@ -24,6 +24,7 @@ internal static class RunCommand
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine; one that dies is started again.", 0, 0);
         var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join.");
+        var tls = new TlsFileOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
         var command = new Command("run", """
             Run an experiment. Examples:
@@ -32,6 +33,7 @@ internal static class RunCommand
               dfpo run --workers 3
               dfpo run --resume runs/imdb-tiny-20260101-120000
             """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, processes, workers };
+        tls.AddTo(command);
         command.SetAction((result, cancellation) => Run(result.GetValue(experiment), result.GetValue(settings) ?? [], new RunOptions
         {
             Resume = result.GetValue(resume),
@@ -43,6 +45,7 @@ internal static class RunCommand
             BulkPort = result.GetValue(bulk),
             WorkerProcesses = result.GetValue(processes),
             LocalWorkers = result.GetValue(workers),
+            Tls = tls.Read(result),
         }, cancellation));
         return command;
     }

@@ -33,11 +33,13 @@ internal static class WorkerCommand
         var model = Options.Optional<string>("--model", "A copy of the run's model folder on this machine, instead of fetching it; one that differs is refused.");
         var run = Options.Optional<string>("--run", $"For {Standby}: the run's folder, on a disk that both machines see.");
         var bulk = Options.Port("--bulk-port", $"For {Standby}: port of the weight stream.");
+        var tls = new TlsFileOptions();
         var command = new Command("worker", $"""
             Join a running experiment; workers may come and go at any time. Examples:
               dfpo worker --join 192.168.0.10:4053 --role rollout --devices cuda:0,cuda:1 --host 192.168.0.11
               dfpo worker --join 192.168.0.10:4053 --role {Standby} --run runs/imdb-tiny-20260101-120000
             """) { join, role, device, devices, host, port, threads, patience, model, run, bulk };
+        tls.AddTo(command);
         command.SetAction(async (result, cancellation) =>
         {
             if (result.GetValue(devices) is not null && result.GetResult(device) is { Implicit: false })
@@ -53,6 +55,7 @@ internal static class WorkerCommand
                     Port = result.GetValue(port),
                     BulkPort = result.GetValue(bulk),
                     Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
+                    Tls = tls.Read(result),
                 }, cancellation);
             using var telemetry = HostTelemetry.Start(name);
             await WorkerHost.Run(new WorkerOptions
@@ -65,6 +68,7 @@ internal static class WorkerCommand
                 Threads = result.GetValue(threads),
                 Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
                 Model = result.GetValue(model),
+                Tls = tls.Read(result),
             }, telemetry, cancellation);
             return 0;
         });

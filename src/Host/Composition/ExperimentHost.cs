@@ -4,6 +4,7 @@ using Akka.Hosting;
 using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
@@ -36,14 +37,15 @@ public static class ExperimentHost
     /// <returns>The result; null when another process finished the run.</returns>
     public static async Task<ExperimentResult?> Run(RunOptions options, ExperimentConfig config, RunFolder folder, Func<IExperimentObserver> observe, HostTelemetry telemetry, CancellationToken cancellation)
     {
-        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort };
+        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls };
         var address = node.Checked();
+        var identity = node.LoadIdentity(Console.Error);
         var store = new WeightsStore(config.Async.WeightVersions);
         var standby = options.Join.Count > 0;
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, node.BulkPort));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join, identity));
         await using var app = builder.Build();
         app.MapWeights(store, new Dictionary<string, string> { ["policy"] = config.Model.Policy, ["reward"] = config.Task.RewardModel });
         await app.StartAsync(cancellation);
@@ -56,13 +58,13 @@ public static class ExperimentHost
             ExperimentSingleton.Start(system, setup);
             Console.Error.WriteLine(standby
                 ? $"dfpo: standing by for {folder.Path} at {self}; takes over when its learner is gone"
-                : $"dfpo: more workers join with: dfpo worker --join {self}");
+                : $"dfpo: more workers join with: {JoinHint(self, identity)}");
             await Task.WhenAny(setup.Activated.Task, setup.Ended.Task).WaitAsync(cancellation);
             if (!setup.Activated.Task.IsCompletedSuccessfully)
                 return await setup.Ended.Task;
             if (standby)
-                Console.Error.WriteLine($"dfpo: this process is the learner now; more workers join with: dfpo worker --join {self}");
-            return await Lead(system, setup, options, self, cancellation);
+                Console.Error.WriteLine($"dfpo: this process is the learner now; more workers join with: {JoinHint(self, identity)}");
+            return await Lead(system, setup, options with { Tls = node.Tls }, self, identity, cancellation);
         }
         finally
         {
@@ -72,14 +74,16 @@ public static class ExperimentHost
     }
 
     /// <summary>Starts the workers and waits for the end.</summary>
-    private static async Task<ExperimentResult?> Lead(ActorSystem system, ExperimentSetup setup, RunOptions options, string self, CancellationToken cancellation)
+    private static async Task<ExperimentResult?> Lead(ActorSystem system, ExperimentSetup setup, RunOptions options, string self, NodeIdentity? identity, CancellationToken cancellation)
     {
         var config = setup.Config;
-        using var processes = WorkerProcesses.Start(options.WorkerProcesses, self, config.Rollout, Console.Error, cancellation);
-        var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout));
+        using var processes = WorkerProcesses.Start(options, self, config.Rollout, Console.Error, cancellation);
+        var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout, identity));
         await Task.WhenAny(setup.Ended.Task, broken);
         return setup.Ended.Task.IsCompleted ? await setup.Ended.Task : throw await broken;
     }
+
+    private static string JoinHint(string self, NodeIdentity? identity) => $"dfpo worker --join {self}{(identity is null ? "" : " --tls-ca ... --tls-cert ... --tls-key ...")}";
 
     /// <summary>Becomes a member and gives the address that others join.</summary>
     private static async Task<string> Join(ActorSystem system, bool standby, CancellationToken cancellation)

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using DfPO.Actors;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 using DfPO.Actors.Work;
 using DfPO.Models;
 using DfPO.Tasks.Rewards;
@@ -11,12 +12,12 @@ namespace DfPO.Host.Composition;
 internal static class LocalWorkers
 {
     /// <summary>Starts rollout and reward workers; each task completes when its worker has ended, with the reason if it was not the run's end.</summary>
-    public static Task<Exception?>[] Start(ActorSystem system, ExperimentConfig config, int rolloutWorkers, TimeSpan patience)
+    public static Task<Exception?>[] Start(ActorSystem system, ExperimentConfig config, int rolloutWorkers, TimeSpan patience, NodeIdentity? identity)
     {
         Task<Exception?> Start(string role, int index, string device, Func<IUnitExecutor> create)
         {
             var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            var options = new WorkerActorOptions(new WorkerId($"local/{role}-{index}"), device, ExperimentProtocol.QueuePath(role), config.Rollout.Threads, (_, _) => create(), patience, "", _ => { });
+            var options = new WorkerActorOptions(new WorkerId($"local/{role}-{index}"), device, ExperimentProtocol.QueuePath(role), config.Rollout.Threads, (_, _) => create(), patience, "", _ => { }, identity);
             system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}");
             return ended.Task;
         }

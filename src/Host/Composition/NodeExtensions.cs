@@ -1,5 +1,6 @@
 using Akka.Hosting;
 using DfPO.Actors.Clustering;
+using DfPO.Actors.Security;
 using DfPO.Host.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -22,7 +23,7 @@ internal static class NodeExtensions
     }
 
     /// <summary>The cluster, with Akka's log in the host's.</summary>
-    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, IReadOnlyList<string> join) => akka
+    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, IReadOnlyList<string> join, NodeIdentity? identity) => akka
         .ConfigureLoggers(logger =>
         {
             logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
@@ -31,7 +32,7 @@ internal static class NodeExtensions
             // Each retry of a connection is a line there; what it means is told once, by membership and by the queues.
             logger.WithLogFilter(filter => filter.ExcludeSourceContaining("remoting (").ExcludeSourceContaining("endpointManager"));
         })
-        .WithDfpoCluster(node.Host, node.Port, roles, join);
+        .WithDfpoCluster(node.Host, node.Port, roles, join, identity);
 
     private sealed class CommandLineLifetime : IHostLifetime
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using DfPO.Actors.Security;
 using DfPO.Models;
 
 namespace DfPO.Host.Composition;
@@ -15,6 +16,9 @@ public sealed record NodeOptions
 
     /// <summary>Port of the bulk channel; 0 picks a free one.</summary>
     public int BulkPort { get; init; }
+
+    /// <summary>Files of mutual TLS; empty for plain connections.</summary>
+    public TlsOptions Tls { get; init; } = new();
 
     /// <summary>Resolves the address and makes sure that the ports can be bound.</summary>
     /// <exception cref="DfpoException"><c>host/address</c> or <c>host/port-in-use</c>.</exception>
@@ -35,5 +39,17 @@ public sealed record NodeOptions
             }
         }
         return address;
+    }
+
+    /// <summary>Certificate and authority of mutual TLS; null for plain connections, which are warned of once when others can reach them.</summary>
+    /// <param name="warnings">Gets the line.</param>
+    /// <exception cref="DfpoException"><c>tls/...</c>, naming file and fix.</exception>
+    public NodeIdentity? LoadIdentity(TextWriter warnings)
+    {
+        if (!Tls.IsEmpty)
+            return NodeIdentity.Load(Tls, Host);
+        if (IPAddress.TryParse(Host, out var address) && !IPAddress.IsLoopback(address))
+            warnings.WriteLine($"dfpo: warning: {Host} is open to the network without TLS: whoever reaches it can read the weights and disturb the run. See 'dfpo certs'.");
+        return null;
     }
 }

@@ -1,4 +1,5 @@
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 
 namespace DfPO.Host.Composition;
 
@@ -40,4 +41,6 @@ public sealed record RunOptions
 
     /// <summary>Rollout workers that this process starts in itself.</summary>
     public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
+    /// <summary>Files of mutual TLS; empty takes the experiment's.</summary>
+    public TlsOptions Tls { get; init; } = new();
 }

@@ -1,8 +1,11 @@
+using System.Globalization;
 using Akka.Actor;
+using Akka.Cluster;
 using Akka.Hosting;
 using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Host.Telemetry;
@@ -18,6 +21,9 @@ namespace DfPO.Host.Composition;
 public static class WorkerHost
 {
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10), s_rejoinPause = TimeSpan.FromSeconds(1);
+
+    // More than a willing cluster takes to let a node in: a needless look at a plain one shows in its log.
+    private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(10);
 
     /// <summary>Works until the run ends. A worker whose side of a broken cluster was downed joins again, as long as its patience lasts.</summary>
     /// <param name="options">What to join, as what, and with which devices.</param>
@@ -39,21 +45,27 @@ public static class WorkerHost
     /// <summary>One membership; false when the cluster went on without this process.</summary>
     private static async Task<bool> Join(WorkerOptions options, string modelDigest, HostTelemetry telemetry, CancellationToken cancellation)
     {
-        var (role, node) = (options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout, new NodeOptions { Host = options.Host, Port = options.Port });
+        var (role, node) = (options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout, new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls });
         node.Checked();
+        var identity = node.LoadIdentity(Console.Error);
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity));
         using var host = builder.Build();
         await host.StartAsync(cancellation);
         var system = host.Services.GetRequiredService<ActorSystem>();
         try
         {
-            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, modelDigest)).ToArray();
+            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, modelDigest, identity)).ToArray();
             var all = Task.WhenAll(workers.Select(worker => worker.Ended));
             try
             {
-                await all.WaitAsync(cancellation);
+                using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+                var hopeless = Hopeless(Cluster.Get(system), options.Join, identity, joining.Token);
+                await (await Task.WhenAny(all, hopeless)).WaitAsync(cancellation);
+                await joining.CancelAsync();
+                if (!all.IsCompleted)
+                    throw await hopeless;
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
@@ -75,14 +87,29 @@ public static class WorkerHost
         }
     }
 
-    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, string modelDigest)
+    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, string modelDigest, NodeIdentity? identity)
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
         var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
         var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), worker.Threads, (setup, client) => Create(role, device, worker.Model, setup, client),
-            worker.Patience, modelDigest, text => Console.Error.WriteLine($"dfpo: {text}"));
+            worker.Patience, modelDigest, text => Console.Error.WriteLine($"dfpo: {text}"), identity);
         return (system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}"), ended.Task);
+    }
+
+    /// <summary>Completes when this node will never be let in anywhere, with the reason; never once it is a member, nor while some member does not answer.</summary>
+    private static async Task<DfpoException> Hopeless(Cluster cluster, IReadOnlyList<string> join, NodeIdentity? identity, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            await Task.Delay(s_joining, cancellation);
+            if (!cluster.State.Members.IsEmpty)
+                continue;
+            var obstacles = await Task.WhenAll(join.Select(member => JoinProbe.Obstacle(
+                member[..member.LastIndexOf(':')].Trim('[', ']'), int.Parse(member[(member.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture), identity, cancellation)));
+            if (obstacles.All(obstacle => obstacle is not null))
+                return obstacles[0]!;
+        }
     }
 
     private static IUnitExecutor Create(string role, string device, string? model, WorkerSetup setup, WeightsClient client)

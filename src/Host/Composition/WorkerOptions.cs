@@ -1,3 +1,5 @@
+using DfPO.Actors.Security;
+
 namespace DfPO.Host.Composition;
 
 /// <summary>What a worker does.</summary>
@@ -36,4 +38,7 @@ public sealed record WorkerOptions
 
     /// <summary>Torch threads an engine.</summary>
     public int Threads { get; init; } = 1;
+
+    /// <summary>Files of mutual TLS; empty for plain connections.</summary>
+    public TlsOptions Tls { get; init; } = new();
 }

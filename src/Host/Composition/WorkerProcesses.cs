@@ -20,13 +20,16 @@ internal sealed class WorkerProcesses : IDisposable
     }
 
     /// <summary>Starts them.</summary>
-    /// <param name="count">How many.</param>
+    /// <param name="options">How many, and the certificate files that they share with this process.</param>
     /// <param name="join">Address of the learner.</param>
     /// <param name="rollout">Their devices, in turn, and threads.</param>
     /// <param name="output">Where their lines go, with their number.</param>
     /// <param name="cancellation">Ends them.</param>
-    public static WorkerProcesses Start(int count, string join, RolloutOptions rollout, TextWriter output, CancellationToken cancellation) => new(count, cancellation, (index, stop) =>
-        Keep(index + 1, ["worker", "--join", join, "--role", "rollout", "--device", rollout.Devices[index % rollout.Devices.Count], "--threads", rollout.Threads.ToString(CultureInfo.InvariantCulture)], output, stop));
+    public static WorkerProcesses Start(RunOptions options, string join, RolloutOptions rollout, TextWriter output, CancellationToken cancellation) => new(options.WorkerProcesses, cancellation, (index, stop) => Keep(index + 1,
+    [
+        "worker", "--join", join, "--host", options.Host, "--role", "rollout", "--device", rollout.Devices[index % rollout.Devices.Count], "--threads", rollout.Threads.ToString(CultureInfo.InvariantCulture),
+        .. options.Tls.IsEmpty ? [] : new[] { "--tls-ca", options.Tls.Ca, "--tls-cert", options.Tls.Certificate, "--tls-key", options.Tls.Key },
+    ], output, stop));
 
     /// <summary>Lets them take their leave of a run that has ended, within bounds, and kills those that stay.</summary>
     public void Dispose()

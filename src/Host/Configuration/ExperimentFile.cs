@@ -33,6 +33,10 @@ public static class ExperimentFile
                 TestPrompts = Resolved(config.Task.TestPrompts),
                 RewardModel = Resolved(config.Task.RewardModel),
             },
+            Cluster = config.Cluster with
+            {
+                Tls = new() { Ca = Resolved(config.Cluster.Tls.Ca), Certificate = Resolved(config.Cluster.Tls.Certificate), Key = Resolved(config.Cluster.Tls.Key) },
+            },
         };
     }
 }

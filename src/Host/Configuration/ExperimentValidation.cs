@@ -9,7 +9,7 @@ namespace DfPO.Host.Configuration;
 internal static class ExperimentValidation
 {
     /// <summary>The configuration itself when all is well.</summary>
-    /// <exception cref="DfpoException"><c>config/range</c>, <c>config/batch</c>, <c>config/conflict</c> or <c>config/path</c>.</exception>
+    /// <exception cref="DfpoException"><c>config/range</c>, <c>config/batch</c>, <c>config/conflict</c>, <c>config/path</c> or <c>config/tls</c>.</exception>
     public static ExperimentConfig Checked(ExperimentConfig config)
     {
         Ranges(config);
@@ -18,6 +18,8 @@ internal static class ExperimentValidation
         FollowsFromLearner(config.Rollout.Generation);
         Batches(config);
         Paths(config);
+        if (!config.Cluster.Tls.IsEmpty && !config.Cluster.Tls.IsComplete)
+            throw new DfpoException("config/tls", "'cluster.tls' needs ca, certificate and key, all three or none; 'dfpo certs' makes the files.");
         return config;
     }
 

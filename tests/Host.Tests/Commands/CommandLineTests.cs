@@ -25,6 +25,7 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("run --set iterations=3 --set learner.gamma=1 --resume runs/x --json --quiet --host 10.0.0.1 --port 1 --bulk-port 2 --local-workers 0")]
+    [InlineData("certs --out x --name a --name b --host 10.0.0.1 --host node.example --days 9 --new-ca")]
     [InlineData("worker --join 10.0.0.1:4053 --role reward --devices cuda:0,cuda:1 --host 10.0.0.2 --port 0 --threads 2")]
     [InlineData("generate x --prompt a --prompt b --reference y --policy negative --temperature 0.7 --top-k 5 --top-p 0.9 --max-new-tokens 9 --min-new-tokens 2 --seed 3 --dtype bfloat16 --device cuda:0 --json")]
     [InlineData("eval x --reference y --prompts p.jsonl --reward-model r --reward-label pos --policies policy negative --samples 2 --output o.jsonl --json")]
@@ -93,6 +94,6 @@ public sealed class CommandLineTests : IDisposable
     {
         var (code, output, _) = await DfpoProcess.Run(["--help"]);
         Assert.Equal(0, code);
-        Assert.All(["run", "plan", "worker", "generate", "eval", "train-lm", "train-reward"], command => Assert.Contains($"  {command} ", output));
+        Assert.All(["run", "plan", "worker", "generate", "eval", "train-lm", "train-reward", "certs"], command => Assert.Contains($"  {command} ", output));
     }
 }

@@ -1,0 +1,20 @@
+namespace DfPO.Actors.Security;
+
+/// <summary>PEM files of mutual TLS between the nodes of a cluster: all three, or none for plain connections.</summary>
+public sealed record TlsOptions
+{
+    /// <summary>Certificates of the authorities whose nodes are let in.</summary>
+    public string Ca { get; init; } = "";
+
+    /// <summary>This node's certificate.</summary>
+    public string Certificate { get; init; } = "";
+
+    /// <summary>Its private key, not encrypted.</summary>
+    public string Key { get; init; } = "";
+
+    /// <summary>Whether connections are plain.</summary>
+    public bool IsEmpty => (Ca, Certificate, Key) == ("", "", "");
+
+    /// <summary>Whether all three files are named.</summary>
+    public bool IsComplete => Ca.Length > 0 && Certificate.Length > 0 && Key.Length > 0;
+}
