@@ -1,7 +1,7 @@
 namespace DfPO.Benchmarks;
 
 /// <summary>What to measure.</summary>
-internal sealed record BenchmarkOptions(string[] Only, int[] Batches, string[] Dtypes, string? Checkpoint, int Trials)
+internal sealed record BenchmarkOptions(string[] Only, int[] Batches, string[] Dtypes, string? Checkpoint, int Trials, int Rounds, int Seed)
 {
     public const int PromptTokens = 64;
 

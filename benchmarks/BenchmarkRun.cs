@@ -11,10 +11,24 @@ internal static class BenchmarkRun
 {
     private const string DefaultCheckpoint = "models/imdb-tiny/policy";
 
+    /// <summary>Parts about processes rather than models, which run alone and only when named.</summary>
+    private static readonly (string Name, Action<BenchmarkOptions> Run)[] s_clusterParts =
+    [
+        ("messages", _ => MessageBenchmark.Run()),
+        ("scaling", _ => ScalingBenchmark.Run()),
+        ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),
+    ];
+
     public static int Execute(BenchmarkOptions options)
     {
         try
         {
+            if (s_clusterParts.Any(part => options.Only.Contains(part.Name)))
+            {
+                foreach (var part in s_clusterParts.Where(part => options.Only.Contains(part.Name)))
+                    part.Run(options);
+                return 0;
+            }
             ScalarType[] dtypes = [.. options.Dtypes.Select(TorchDevices.ParseDtype)];
             var limits = MachineLimits.Measure(dtypes, options.Trials);
             Report.Line("machine", null, null, "threads", $"{get_num_threads()}");

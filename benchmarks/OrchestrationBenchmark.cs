@@ -36,7 +36,7 @@ internal static class OrchestrationBenchmark
                 bare.AddRange(bareClock.Seconds.Skip(2));
                 var clusterClock = new IterationClock();
                 using (var telemetry = HostTelemetry.Start("benchmark"))
-                    ExperimentHost.Run(new RunOptions { Port = 0 }, config, RunFolder.Create(root, config), clusterClock, telemetry, default).GetAwaiter().GetResult();
+                    ExperimentHost.Run(new RunOptions { Port = 0 }, config, RunFolder.Create(root, config), () => clusterClock, telemetry, default).GetAwaiter().GetResult();
                 cluster.AddRange(clusterClock.Seconds.Skip(2));
             }
             double engines = Median(bare), whole = Median(cluster);

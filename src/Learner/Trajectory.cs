@@ -25,4 +25,7 @@ public sealed record Trajectory
 
     /// <summary>The policy that the tokens were drawn from.</summary>
     public required DecodingPolicy Behaviour { get; init; }
+
+    /// <summary>Updates between the weights that the tokens were drawn with and those that learn from them; 0 in the synchronous mode.</summary>
+    public int Staleness { get; init; }
 }

@@ -32,6 +32,19 @@ public sealed class WorkLedgerTests
     }
 
     [Fact]
+    public void A_withdrawn_unit_is_forgotten_and_may_be_added_again()
+    {
+        var ledger = Ledger("a", "b");
+        (ledger, _) = ledger.Lease(s_ann, s_start);
+        ledger = ledger.Withdraw(new UnitId("a"));
+        Assert.Equal(("b", 0), (ledger.Next!.Id.Value, ledger.Leased));
+        (ledger, var verdict) = ledger.Complete(new UnitId("a"), "");
+        Assert.Equal(CompletionVerdict.Unknown, verdict);
+        Assert.Equal(2, ledger.Add(Unit("a")).Pending);
+        Assert.Equal(1, ledger.Withdraw(new UnitId("unheard-of")).Pending);
+    }
+
+    [Fact]
     public void A_second_completion_is_a_duplicate_and_is_counted()
     {
         var (ledger, _) = Ledger("a").Lease(s_ann, s_start);

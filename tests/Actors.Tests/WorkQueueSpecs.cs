@@ -15,7 +15,7 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
 {
     private static readonly WorkerId s_ann = new("ann"), s_bob = new("bob");
     private readonly FakeTimeProvider _time = new();
-    private readonly List<int> _counts = [];
+    private readonly List<int> _counts = [], _awaited = [];
 
     [Fact]
     public async Task A_worker_that_asks_before_there_is_work_gets_it_when_it_comes()
@@ -73,6 +73,24 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task A_withdrawn_unit_is_not_handed_out_and_its_completion_is_not_answered()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new RequestWork(s_ann, ""), worker);
+        queue.Tell(new Submit(Reward("leased"), default), TestActor);
+        await worker.ExpectMsgAsync<AssignUnit>();
+        queue.Tell(new Submit(Reward("waiting"), default), TestActor);
+        queue.Tell(new Submit(Reward("wanted"), default), TestActor);
+        queue.Tell(new Withdraw(new UnitId("leased")), TestActor);
+        queue.Tell(new Withdraw(new UnitId("waiting")), TestActor);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("leased"), "", new RewardResult([1])), worker);
+        queue.Tell(new RequestWork(s_ann, ""), worker);
+        Assert.Equal("wanted", (await worker.ExpectMsgAsync<AssignUnit>()).Unit.Id.Value);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("wanted"), "", new RewardResult([2])), worker);
+        Assert.Equal("wanted", (await ExpectMsgAsync<UnitFinished>()).Unit.Value);
+    }
+
+    [Fact]
     public async Task A_unit_that_fails_everywhere_is_abandoned_with_the_reason()
     {
         var (queue, worker) = (Queue(), await Register(s_ann));
@@ -82,6 +100,9 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
             queue.Tell(new RequestWork(s_ann, ""), worker);
             await worker.ExpectMsgAsync<AssignUnit>();
             queue.Tell(new FailUnit(s_ann, new UnitId("u"), "it is poisoned"), worker);
+            // A worker that fails again and again is given no work for a while.
+            await queue.Ask<QueueStatus>(new GetStatus());
+            _time.Advance(TimeSpan.FromSeconds(10));
         }
         Assert.Contains("it is poisoned", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
     }
@@ -110,8 +131,64 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     public async Task Workers_are_told_when_the_run_has_ended()
     {
         var (queue, worker) = (Queue(), await Register(s_ann));
-        Sys.Stop(queue);
-        await worker.ExpectMsgAsync<RunEnded>();
+        queue.Tell(new EndRun("out of luck"));
+        Assert.Equal("out of luck", (await worker.ExpectMsgAsync<RunEnded>()).Failure);
+    }
+
+    [Fact]
+    public async Task A_worker_of_another_version_is_refused_with_the_reason()
+    {
+        var probe = CreateTestProbe();
+        Queue().Tell(new RegisterWorker(s_ann, "cpu", "0.0.1", ""), probe);
+        var reason = (await probe.ExpectMsgAsync<WorkerRefused>()).Reason;
+        Assert.Contains("0.0.1", reason);
+        Assert.Contains(ProductVersion.Text, reason);
+        Assert.Empty(_counts);
+    }
+
+    [Theory]
+    [InlineData("run", true)]
+    [InlineData("other", false)]
+    public async Task A_worker_that_brings_its_own_model_is_taken_only_if_it_is_the_runs(string digest, bool accepted)
+    {
+        var probe = CreateTestProbe();
+        Queue().Tell(new RegisterWorker(s_ann, "cpu", ProductVersion.Text, digest), probe);
+        if (accepted)
+            await probe.ExpectMsgAsync<WorkerAccepted>();
+        else
+            Assert.Contains("--model", (await probe.ExpectMsgAsync<WorkerRefused>()).Reason);
+    }
+
+    [Fact]
+    public async Task A_worker_that_keeps_failing_leaves_the_unit_to_another_one()
+    {
+        var (queue, ann, bob) = (Queue(), await Register(s_ann), await Register(s_bob));
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        for (var i = 0; i < 2; i++)
+        {
+            queue.Tell(new RequestWork(s_ann, ""), ann);
+            await ann.ExpectMsgAsync<AssignUnit>();
+            queue.Tell(new FailUnit(s_ann, new UnitId("u"), "it is poisoned"), ann);
+        }
+        queue.Tell(new RequestWork(s_ann, ""), ann);
+        await ann.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(100));
+        queue.Tell(new RequestWork(s_bob, ""), bob);
+        await bob.ExpectMsgAsync<AssignUnit>();
+    }
+
+    [Fact]
+    public async Task A_worker_that_took_a_unit_and_never_asks_again_does_not_hold_up_the_run_for_ever()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new RequestWork(s_ann, ""), worker);
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        await worker.ExpectMsgAsync<AssignUnit>();
+        _time.Advance(TimeSpan.FromMinutes(2));
+        await AwaitConditionAsync(async () => (await queue.Ask<QueueStatus>(new GetStatus())).Pending == 1);
+        _time.Advance(TimeSpan.FromMinutes(4));
+        await AwaitConditionAsync(() => Task.FromResult(_awaited.Contains(1)));
+        _time.Advance(TimeSpan.FromMinutes(4));
+        Assert.Contains("do not ask for work", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
     }
 
     protected override void ConfigureAkka(AkkaConfigurationBuilder builder, IServiceProvider provider)
@@ -121,12 +198,13 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     private IActorRef? _queue;
 
     private IActorRef Queue() => _queue ??= Sys.ActorOf(WorkQueueActor.Props(
-        new WorkQueueOptions("reward", new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(5), _counts.Add), _time));
+        new WorkQueueOptions(
+        "reward", new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(5), _counts.Add, (units, _, _) => _awaited.Add(units), () => Task.FromResult("run")), _time));
 
     private async Task<TestProbe> Register(WorkerId id)
     {
         var probe = CreateTestProbe();
-        Queue().Tell(new RegisterWorker(id, "cpu"), probe);
+        Queue().Tell(new RegisterWorker(id, "cpu", ProductVersion.Text, ""), probe);
         await probe.ExpectMsgAsync<WorkerAccepted>();
         return probe;
     }

@@ -22,7 +22,7 @@ public sealed class WorkSerializerTests : IDisposable
     /// <summary>Every message of the protocol, with every field set to something that is not its default.</summary>
     public static IReadOnlyDictionary<string, IWireMessage> Messages { get; } = new Dictionary<string, IWireMessage>
     {
-        ["register"] = new RegisterWorker(s_worker, "cuda:1"),
+        ["register"] = new RegisterWorker(s_worker, "cuda:1", "0.2.0+abc", "beef"),
         ["accepted"] = new WorkerAccepted(new WorkerSetup("http://10.0.0.1:9/models/policy", "bfloat16", "pos")),
         ["request"] = new RequestWork(s_worker, "abc123"),
         ["hold"] = new HoldWeights(s_weights, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
@@ -42,7 +42,8 @@ public sealed class WorkSerializerTests : IDisposable
         }])),
         ["fail"] = new FailUnit(s_worker, new UnitId("train-1/policy/0"), "no memory"),
         ["leave"] = new LeaveQueue(s_worker),
-        ["ended"] = new RunEnded(),
+        ["ended"] = new RunEnded("it exploded"),
+        ["refused"] = new WorkerRefused("another version"),
         ["assign reward"] = new AssignUnit(new RewardUnit(new UnitId("r"), [new PromptContinuation("a prompt", " and more")]), ""),
         ["complete reward"] = new CompleteUnit(s_worker, new UnitId("r"), "", new RewardResult([0.25f, -1f])),
     };
@@ -75,6 +76,14 @@ public sealed class WorkSerializerTests : IDisposable
     {
         var golden = JsonSerializer.Deserialize<Dictionary<string, string>>(File.ReadAllText(Repository.Path("tests/Actors.Tests/golden/work-protocol.json")))!;
         Assert.Equal(golden[name], Convert.ToHexStringLower(_serializer.ToBinary(Messages[name])));
+    }
+
+    [Fact]
+    public void Bytes_of_a_version_that_knew_fewer_fields_are_read()
+    {
+        var register = (RegisterWorker)_serializer.FromBinary(Convert.FromHexString("0a10686f73742f312f726f6c6c6f75742d301206637564613a31"), "register");
+        Assert.Equal(new RegisterWorker(s_worker, "cuda:1", "", ""), register);
+        Assert.Equal(new RunEnded(""), _serializer.FromBinary([], "ended"));
     }
 
     [Theory]

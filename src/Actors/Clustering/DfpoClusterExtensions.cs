@@ -1,5 +1,4 @@
 using Akka.Cluster.Hosting;
-using Akka.Cluster.Hosting.SBR;
 using Akka.Event;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
@@ -36,7 +35,7 @@ public static class DfpoClusterExtensions
             failure-detector.heartbeat-interval = 500ms
             failure-detector.acceptable-heartbeat-pause = 4s
             failure-detector.expected-response-after = 500ms
-            split-brain-resolver.stable-after = 5s
+            split-brain-resolver { stable-after = 4s, down-all-when-unstable = off }
           }
         }
         """;
@@ -46,20 +45,19 @@ public static class DfpoClusterExtensions
     /// <param name="host">Address to bind and to be reached at.</param>
     /// <param name="port">Port; 0 picks a free one.</param>
     /// <param name="roles">Roles of this process.</param>
-    /// <param name="join">Address of a member as <c>host:port</c>; null starts a cluster.</param>
+    /// <param name="join">Addresses of members as <c>host:port</c>, any of which will do; empty starts a cluster.</param>
     /// <param name="identity">Certificate and authority of mutual TLS; null for plain connections, which only members without one can join.</param>
-    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, string? join, NodeIdentity? identity = null) => builder
+    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, IReadOnlyList<string> join, NodeIdentity? identity = null) => builder
         .WithRemoting(Remoting(host, port, identity))
         .WithClustering(new ClusterOptions
         {
             Roles = roles,
             // The scheme must be this node's own: Akka floods the log when it dials one that it has no transport for.
-            SeedNodes = join is null ? [] : [$"akka.{(identity is null ? "tcp" : "ssl.tcp")}://{SystemName}@{join}"],
-            // A learner that lost its workers lives on; workers that lost the learner end themselves.
-            SplitBrainResolver = new KeepMajorityOption { Role = ClusterRoles.Learner },
+            SeedNodes = [.. join.Select(member => $"akka.{(identity is null ? "tcp" : "ssl.tcp")}://{SystemName}@{member}")],
         })
         .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
         // Last, because the last prepended wins over the typed options' own defaults.
+        .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
         .AddHocon(Tuning, HoconAddMode.Prepend)
         .WithWireGuard()
         .WithFailedDialsSurvived();

@@ -1,39 +1,39 @@
 using System.Diagnostics;
 using Akka.Actor;
+using Akka.Cluster;
+using Akka.Event;
 using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Models;
-using static DfPO.Actors.Experiments.ExperimentProtocol;
 
 namespace DfPO.Actors.Experiments;
 
 /// <summary>
-/// Parent of the queues and of the learner; runs the <see cref="ExperimentLoop"/> beside its mailbox. A child that dies ends the experiment: its
-/// state died with it, and the run resumes from its checkpoint.
+/// The cluster's singleton: parent of the queues and of the learner. It takes the run's lock, then runs the <see cref="ExperimentLoop"/> beside its
+/// mailbox, from the newest checkpoint. A child that dies ends the experiment: its state died with it, and the run resumes from its checkpoint.
 /// </summary>
 public sealed class ExperimentActor : ReceiveActor
 {
-    private static readonly TimeSpan s_noWorkerTimeout = TimeSpan.FromMinutes(2);
+    private sealed record Locked(RunLock Lock) : INoSerializationVerificationNeeded;
+
+    private sealed record Finished(ExperimentResult? Result, Exception? Failure) : INoSerializationVerificationNeeded;
+
     private static readonly TimeSpan s_learnerTimeout = TimeSpan.FromHours(2);
+    private readonly ExperimentSetup _setup;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _broken = new();
+    private readonly List<IActorRef> _queues = [];
     private string _brokenChild = "";
 
     /// <summary>Makes an experiment.</summary>
-    /// <param name="config">A validated experiment.</param>
-    /// <param name="store">Where the learner publishes; its base address is known.</param>
-    /// <param name="observer">Sees progress.</param>
-    /// <param name="runFolder">The run's folder.</param>
-    public ExperimentActor(ExperimentConfig config, WeightsStore store, IExperimentObserver observer, string runFolder)
+    public ExperimentActor(ExperimentSetup setup)
     {
-        var checkpoints = new RunCheckpoints(runFolder);
-        var queued = new ObserverQueue(observer);
-        IActorRef Queue(string role, WorkerSetup setup) => Context.Watch(Context.ActorOf(WorkQueueActor.Props(new WorkQueueOptions(
-            role, setup, config.Rollout.UnitTimeout, config.Rollout.MaxAttempts, s_noWorkerTimeout, count => queued.WorkersChanged(role, count))), role));
-        var rollout = Queue(ClusterRoles.Rollout, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""));
-        var reward = Queue(ClusterRoles.Reward, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/reward", "", config.Task.RewardLabel));
-        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.Model.LearnerThreads), ClusterRoles.Learner));
-        Receive<RunExperiment>(message => Run(config, new Services(rollout, reward, learner), queued, checkpoints, message.Cancellation).PipeTo(Sender, Self));
+        _setup = setup;
+        Receive<Locked>(message => Begin(message.Lock));
+        Receive<Finished>(OnFinished);
+        Receive<ClusterEvent.UnreachableMember>(message => Tell(new WorkProtocol.NodeReachability(message.Member.Address, false)));
+        Receive<ClusterEvent.ReachableMember>(message => Tell(new WorkProtocol.NodeReachability(message.Member.Address, true)));
         Receive<Terminated>(message =>
         {
             _brokenChild = message.ActorRef.Path.Name;
@@ -42,21 +42,86 @@ public sealed class ExperimentActor : ReceiveActor
     }
 
     /// <summary>Recipe of the actor.</summary>
-    public static Props Props(ExperimentConfig config, WeightsStore store, IExperimentObserver observer, string runFolder) =>
-        Akka.Actor.Props.Create(() => new ExperimentActor(config, store, observer, runFolder));
+    public static Props Props(ExperimentSetup setup) => Akka.Actor.Props.Create(() => new ExperimentActor(setup));
 
     /// <inheritdoc/>
     protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(_ => Directive.Stop);
 
-    private async Task<ExperimentResult> Run(ExperimentConfig config, IExperimentServices services, ObserverQueue observer, RunCheckpoints checkpoints, CancellationToken cancellation)
+    /// <inheritdoc/>
+    protected override void PreStart()
     {
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, _broken.Token);
+        Cluster.Get(Context.System).Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent));
+        RunLock.Acquire(_setup.RunFolder, _setup.LockPatience, _setup.Cancellation).PipeTo(Self, success: held => new Locked(held), failure: e => new Finished(null, e));
+    }
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        Cluster.Get(Context.System).Unsubscribe(Self);
+        _brokenChild = _brokenChild.Length > 0 ? _brokenChild : "experiment";
+        _broken.Cancel();
+        _setup.Ended.TrySetException(new DfpoException("run/stopped",
+            "This process is no longer the run's learner: it left the cluster, or the cluster could not see it and went on without it. What was checkpointed can be resumed."));
+    }
+
+    private void Begin(RunLock held)
+    {
+        if (_setup.IsFinished())
+        {
+            held.Dispose();
+            _setup.Activated.TrySetCanceled();
+            _setup.Ended.TrySetResult(null);
+            return;
+        }
+        var (config, store) = (_setup.Config, _setup.Store);
+        var checkpoints = new RunCheckpoints(_setup.RunFolder);
+        var observer = new ObserverQueue(_setup.Observe());
+        IActorRef Queue(string role, WorkerSetup worker, string folder)
+        {
+            var digest = new Lazy<Task<string>>(() => Task.Run(() => ModelFingerprint.Of(folder)));
+            var options = new WorkQueueOptions(role, worker, config.Rollout.UnitTimeout, config.Rollout.MaxAttempts, config.Rollout.WorkerPatience,
+                count => observer.WorkersChanged(role, count), (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience), () => digest.Value);
+            var queue = Context.Watch(Context.ActorOf(WorkQueueActor.Props(options), role));
+            _queues.Add(queue);
+            return queue;
+        }
+        var rollout = Queue(ClusterRoles.Rollout, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""), config.Model.Policy);
+        var reward = Queue(ClusterRoles.Reward, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/reward", "", config.Task.RewardLabel), config.Task.RewardModel);
+        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.TorchThreadsOfLearner()), ClusterRoles.Learner));
+        _setup.Activated.TrySetResult();
+        Run(new Services(rollout, reward, learner), observer, checkpoints, held).PipeTo(Self, success: result => new Finished(result, null), failure: e => new Finished(null, e));
+    }
+
+    private void OnFinished(Finished message)
+    {
+        // Whoever waits for the learner goes on waiting when the run was only interrupted: it is resumed here or elsewhere.
+        if (message.Failure is not OperationCanceledException)
+            Tell(new WorkProtocol.EndRun(message.Failure?.Message ?? ""));
+        if (message.Failure is { } failure)
+        {
+            _setup.Activated.TrySetException(failure);
+            _setup.Ended.TrySetException(failure);
+        }
+        else
+            _setup.Ended.TrySetResult(message.Result);
+    }
+
+    private void Tell(object message)
+    {
+        foreach (var queue in _queues)
+            queue.Tell(message);
+    }
+
+    private async Task<ExperimentResult> Run(IExperimentServices services, ObserverQueue observer, RunCheckpoints checkpoints, RunLock held)
+    {
+        using var _ = held;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(_setup.Cancellation, _broken.Token);
         try
         {
             // Off the actor's thread from the first line on: reading prompts and tokenizer is slow already.
-            return await Task.Run(() => new ExperimentLoop(config, services, observer, checkpoints).Run(either.Token), either.Token);
+            return await Task.Run(() => new ExperimentLoop(_setup.Config, services, observer, checkpoints).Run(either.Token), either.Token);
         }
-        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!_setup.Cancellation.IsCancellationRequested)
         {
             throw new DfpoException("run/actor-lost", $"The run's {_brokenChild} actor died; its log says why. Resume the run from its folder.", e);
         }
@@ -70,8 +135,18 @@ public sealed class ExperimentActor : ReceiveActor
     {
         public async Task<WorkProtocol.UnitFinished> Process(WorkUnit unit, ActivityContext parent, CancellationToken cancellation)
         {
-            // No deadline here: the queue owns the unit's.
-            var answer = await (unit is RolloutUnit ? rollout : reward).Ask<object>(new WorkProtocol.Submit(unit, parent), Timeout.InfiniteTimeSpan, cancellation);
+            var queue = unit is RolloutUnit ? rollout : reward;
+            object answer;
+            try
+            {
+                // No deadline here: the queue owns the unit's.
+                answer = await queue.Ask<object>(new WorkProtocol.Submit(unit, parent), Timeout.InfiniteTimeSpan, cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                queue.Tell(new WorkProtocol.Withdraw(unit.Id));
+                throw;
+            }
             return answer as WorkProtocol.UnitFinished
                 ?? throw new DfpoException("run/unit-abandoned", answer is WorkProtocol.UnitAbandoned abandoned ? $"Work unit {unit.Id} was given up: {abandoned.Reason}." : $"Work unit {unit.Id} was answered by {answer}.");
         }

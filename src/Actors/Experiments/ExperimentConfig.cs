@@ -28,6 +28,9 @@ public sealed record ExperimentConfig
     /// <summary>The update.</summary>
     public LearnerOptions Learner { get; init; } = new();
 
+    /// <summary>Generation beside learning.</summary>
+    public AsyncOptions Async { get; init; } = new();
+
     /// <summary>Validation and test.</summary>
     public EvaluationOptions Evaluation { get; init; } = new();
 
@@ -36,6 +39,10 @@ public sealed record ExperimentConfig
 
     /// <summary>How the run's processes speak to each other.</summary>
     public ClusterConfig Cluster { get; init; } = new();
+
+    /// <summary>Torch threads of the learner as they follow from the options.</summary>
+    /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>
+    public int TorchThreadsOfLearner() => Model.LearnerThreads > 0 ? Model.LearnerThreads : Async.MaxStaleness > 0 ? Rollout.Threads : Environment.ProcessorCount;
 }
 
 /// <summary>How the run's processes speak to each other.</summary>
@@ -57,7 +64,10 @@ public sealed record ModelOptions
     /// <summary>Device of the learner: <c>cpu</c>, <c>cuda:0</c>, ...</summary>
     public string Device { get; init; } = "cpu";
 
-    /// <summary>Torch threads of the learner; 0 means one a processor, for the engines rest while it learns.</summary>
+    /// <summary>
+    /// Torch threads of the learner; 0 means one a processor, for the engines rest while it learns, or in the asynchronous mode, where they do not,
+    /// <see cref="RolloutOptions.Threads"/>.
+    /// </summary>
     public int LearnerThreads { get; init; }
 }
 
@@ -110,8 +120,24 @@ public sealed record RolloutOptions
     /// <summary>A unit not returned in this time is handed out again.</summary>
     public TimeSpan UnitTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Waiting units stop the run when nobody was there to do them for so long; workers come and go meanwhile.</summary>
+    public TimeSpan WorkerPatience { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>A unit that fails or times out this often stops the run.</summary>
     public int MaxAttempts { get; init; } = 3;
+}
+
+/// <summary>Generation beside learning.</summary>
+public sealed record AsyncOptions
+{
+    /// <summary>
+    /// Most updates between the weights that draw a continuation and the weights that learn from it. 0 is the synchronous mode: an iteration's
+    /// continuations come from its own weights, and engines and learner wait for each other. Else so many iterations are rolled out ahead.
+    /// </summary>
+    public int MaxStaleness { get; init; }
+
+    /// <summary>Weight versions that must stay available: those of units on their way, and one for a worker in mid-fetch.</summary>
+    public int WeightVersions => MaxStaleness + 2;
 }
 
 /// <summary>Validation and test.</summary>

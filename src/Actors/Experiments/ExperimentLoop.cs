@@ -15,7 +15,7 @@ namespace DfPO.Actors.Experiments;
 
 /// <summary>
 /// An experiment from its first evaluation to its last, as one sequence of steps: roll out, reward, learn, publish; validate now and then; test the
-/// best weights. Everything slow is asked of <see cref="IExperimentServices"/>.
+/// best weights. In the asynchronous mode later iterations are rolled out beside all of this (<see cref="TrainingFeed"/>). Everything slow is asked of <see cref="IExperimentServices"/>.
 /// </summary>
 public sealed class ExperimentLoop
 {
@@ -29,6 +29,7 @@ public sealed class ExperimentLoop
     private readonly PromptSet _train;
     private readonly PromptSet _validation;
     private readonly PromptSet _test;
+    private readonly IReadOnlyList<JournalLine>? _replayed;
     private LearnerState _learner = null!;
 
     /// <summary>Reads tokenizer and prompts.</summary>
@@ -46,7 +47,10 @@ public sealed class ExperimentLoop
         _train = PromptSet.Read(config.Task.TrainPrompts);
         _validation = PromptSet.Read(config.Task.ValidationPrompts);
         _test = PromptSet.Read(config.Task.TestPrompts);
+        _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
     }
+
+    private bool IsAsync => _config.Async.MaxStaleness > 0;
 
     /// <summary>Runs to the end.</summary>
     /// <exception cref="OperationCanceledException">Cancelled; the last finished iteration is saved.</exception>
@@ -58,7 +62,8 @@ public sealed class ExperimentLoop
         state ??= await Begin(cancellation);
         try
         {
-            state = await Train(state, cancellation);
+            using var feed = new TrainingFeed(_pipeline, _plan, _train, Schedule());
+            state = await Train(state, feed, cancellation);
         }
         catch (OperationCanceledException)
         {
@@ -70,6 +75,16 @@ public sealed class ExperimentLoop
         return await Finish(state, cancellation);
     }
 
+    private IUnitSchedule Schedule()
+    {
+        var done = _checkpoints.Journal.KeepUpTo(_learner.Iteration);
+        if (_replayed is null)
+            return new AsyncSchedule(UnitGrid.Of(_config), _config.Async.MaxStaleness, _config.Iterations) { Learnt = [.. done.SelectMany(line => line.Units).Select(unit => unit.Number)] };
+        return done.Count == 0
+            ? new ReplaySchedule(_replayed)
+            : throw new DfpoException("replay/resume", "A replay that was stopped cannot go on: weights of earlier versions, which later updates need, are gone. Start it anew with 'dfpo replay'.");
+    }
+
     private async Task<ExperimentState> Begin(CancellationToken cancellation)
     {
         var before = await Evaluate("test", "test-before", _test, DecodingPolicy.Policy, 0, cancellation);
@@ -78,7 +93,7 @@ public sealed class ExperimentLoop
         return await Save(new ExperimentState(0, 0, 0, validation.Metrics.Reward, before), cancellation);
     }
 
-    private async Task<ExperimentState> Train(ExperimentState state, CancellationToken cancellation)
+    private async Task<ExperimentState> Train(ExperimentState state, TrainingFeed feed, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
         var first = _learner.Iteration;
@@ -91,36 +106,63 @@ public sealed class ExperimentLoop
                 state = await Save(state, cancellation);
             if (done)
                 return state;
-            var report = await Iterate(cancellation);
+            var report = await Iterate(feed, cancellation);
             state = state with { Iteration = _learner.Iteration };
             var perIteration = clock.Elapsed / (_learner.Iteration - first);
             _observer.IterationFinished(report with { Elapsed = clock.Elapsed, Remaining = perIteration * (_config.Iterations - _learner.Iteration) });
         }
     }
 
-    private async Task<IterationReport> Iterate(CancellationToken cancellation)
+    private async Task<IterationReport> Iterate(TrainingFeed feed, CancellationToken cancellation)
     {
         Activity.Current = null;
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Iteration);
         activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
         var parent = activity?.Context ?? default;
         var clock = Stopwatch.StartNew();
-        var scored = await _pipeline.Process(_plan.Training(_train, _learner.Iteration, _learner.Weights), parent, cancellation);
-        var rollout = clock.Elapsed;
-        var batch = scored.SelectMany(unit => unit.Trajectories()).ToArray();
+        feed.Publish(_learner.Weights, parent);
+        var (units, scored, dropped) = await feed.Take(cancellation);
+        var waited = clock.Elapsed;
+        var batch = scored.SelectMany(unit => unit.Trajectories(_learner.Weights.Version)).ToArray();
+        Record(new JournalLine(_learner.Iteration + 1, _learner.Weights.Digest, _config.TorchThreadsOfLearner(), units));
         // Not cancellable: a half-made update has no state to resume from.
         _learner = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
-        var learn = clock.Elapsed - rollout;
-        var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / rollout.TotalSeconds;
+        var learn = clock.Elapsed - waited;
+        // Beside learning, generation has the whole iteration's time.
+        var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / (IsAsync ? clock.Elapsed : waited).TotalSeconds;
         var metrics = new Dictionary<string, double>(_learner.Report!.Metrics)
         {
             ["tokens_per_second"] = tokensPerSecond,
-            ["time/rollout"] = rollout.TotalSeconds,
+            [IsAsync ? "time/wait_rollout" : "time/rollout"] = waited.TotalSeconds,
             ["time/learn"] = learn.TotalSeconds,
         };
+        if (IsAsync)
+            Staleness(metrics, batch, dropped);
         foreach (var policy in RolloutPlan.Behaviours(_config.Learner).Where(policy => policy != DecodingPolicy.Policy))
             metrics[$"rollout/reward_{policy.ToString().ToLowerInvariant()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
         return new IterationReport(_learner.Iteration, _config.Iterations, Figures(scored), metrics, tokensPerSecond, default, default);
+    }
+
+    /// <summary>Writes down what is about to be learnt; a replay that is no longer one ends here.</summary>
+    private void Record(JournalLine line)
+    {
+        if (_replayed?[line.Iteration - 1] is { } expected && expected.Weights != line.Weights)
+            throw new DfpoException("replay/differs", line.Iteration == 1
+                ? $"The replay starts from other weights than the run did ({Short(line.Weights)} instead of {Short(expected.Weights)}): the policy's checkpoint is not the one that the run had."
+                : $"The replay differs from the run: iteration {line.Iteration - 1} is the first with other weights ({Short(line.Weights)} instead of {Short(expected.Weights)}).");
+        _checkpoints.Journal.Append(line);
+    }
+
+    private static string Short(string digest) => digest[..Math.Min(digest.Length, 12)];
+
+    /// <summary>How old the weights were that the batch was rolled out with: mean, largest, and how many continuations are of each age.</summary>
+    private void Staleness(Dictionary<string, double> metrics, Trajectory[] batch, int dropped)
+    {
+        metrics["async/stale_dropped"] = dropped;
+        metrics["async/staleness_mean"] = batch.Average(t => t.Staleness);
+        metrics["async/staleness_max"] = batch.Max(t => t.Staleness);
+        for (var age = 0; age <= _config.Async.MaxStaleness; age++)
+            metrics[$"async/staleness_{age}"] = batch.Count(t => t.Staleness == age);
     }
 
     /// <summary>Scores the weights on the validation prompts and keeps them when they are the best so far.</summary>

@@ -18,6 +18,15 @@ public interface IExperimentObserver
     /// <summary>The workers of a role joined or left.</summary>
     void WorkersChanged(string role, int count);
 
+    /// <summary>Units wait while no worker of their role is there.</summary>
+    /// <param name="role">Role of the missing workers.</param>
+    /// <param name="units">Units that wait.</param>
+    /// <param name="waited">For so long by now.</param>
+    /// <param name="patience">The run ends after so long.</param>
+    void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience)
+    {
+    }
+
     /// <summary>The run has ended well.</summary>
     void Finished(ExperimentResult result);
 }
@@ -37,8 +46,8 @@ public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int I
 /// <param name="Iteration">From 1.</param>
 /// <param name="Iterations">In all.</param>
 /// <param name="Rollout">Figures of all of the iteration's training continuations.</param>
-/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c>, <c>time/learn</c> (s).</param>
-/// <param name="TokensPerSecond">Generated tokens a second of the rollout phase.</param>
+/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c> (asynchronous: <c>time/wait_rollout</c>, <c>async/...</c>), <c>time/learn</c> (s).</param>
+/// <param name="TokensPerSecond">Tokens learnt from a second of the rollout phase; asynchronous: of the iteration.</param>
 /// <param name="Elapsed">Time since the start or resume.</param>
 /// <param name="Remaining">Estimate to the end of training.</param>
 public sealed record IterationReport(int Iteration, int Iterations, GenerationMetrics Rollout, IReadOnlyDictionary<string, double> Metrics, double TokensPerSecond, TimeSpan Elapsed, TimeSpan Remaining);

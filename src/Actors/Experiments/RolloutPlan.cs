@@ -14,30 +14,32 @@ namespace DfPO.Actors.Experiments;
 /// <param name="Prompts">The prompts, in the order of the unit's requests.</param>
 public sealed record PlannedUnit(RolloutUnit Unit, IReadOnlyList<Prompt> Prompts);
 
-/// <summary>Which units an iteration or an evaluation consists of: a pure function of configuration, iteration and weights, so nothing of it needs saving.</summary>
+/// <summary>What a training unit or an evaluation consists of: a pure function of configuration, number and weights, so nothing of it needs saving.</summary>
 /// <param name="config">The experiment.</param>
 /// <param name="encode">Token ids of a text.</param>
 public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> encode)
 {
     private const ulong TrainingSeeds = 0x74726169, EvaluationSeeds = 0x6576616c;
+    private readonly UnitGrid _grid = UnitGrid.Of(config);
 
     /// <summary>The policies that training data are drawn from: <c>pi_theta</c>, or <c>pi+</c> and <c>pi-</c>.</summary>
     public static IReadOnlyList<DecodingPolicy> Behaviours(LearnerOptions learner) => learner is { Objective: ObjectiveKind.Dfpo, Dfpo.Behaviour: DfpoBehaviour.Masked }
         ? [DecodingPolicy.Positive, DecodingPolicy.Negative]
         : [DecodingPolicy.Policy];
 
-    /// <summary>The training units of an iteration.</summary>
+    /// <summary>A training unit.</summary>
     /// <param name="prompts">Training prompts.</param>
-    /// <param name="iteration">Finished iterations.</param>
+    /// <param name="unit">Which one.</param>
     /// <param name="weights">Weights to roll out.</param>
-    public IReadOnlyList<PlannedUnit> Training(PromptSet prompts, int iteration, WeightsRef weights)
+    public PlannedUnit Training(PromptSet prompts, TrainingUnit unit, WeightsRef weights)
     {
-        var perIteration = config.Rollout.PromptsPerIteration;
-        var first = (long)iteration * perIteration;
-        Prompt[] drawn = [.. Enumerable.Range(0, perIteration).Select(i => prompts.Draw(config.Seed, first + i))];
-        var seeds = CounterRandom.UInt64(config.Seed, TrainingSeeds);
-        return [.. Behaviours(config.Learner).SelectMany(policy => Units($"train-{iteration + 1}", drawn, policy, weights,
-            i => CounterRandom.UInt64(seeds + (ulong)policy, (ulong)(first + i))))];
+        var (iteration, index) = _grid.Place(unit.Number);
+        var first = ((long)iteration * config.Rollout.PromptsPerIteration) + ((long)index * config.Rollout.UnitSize);
+        var seeds = CounterRandom.UInt64(config.Seed, TrainingSeeds) + (ulong)unit.Behaviour;
+        // Weights of several versions may have the same digest, for instance while only the value model learns.
+        var version = weights.Version == iteration ? "" : $"@{weights.Version}";
+        return Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. Enumerable.Range(0, config.Rollout.UnitSize)
+            .Select(i => (prompts.Draw(config.Seed, first + i), CounterRandom.UInt64(seeds, (ulong)(first + i))))]);
     }
 
     /// <summary>The units of an evaluation: all prompts as often as configured, with the same seeds whatever the weights and the policy, so that figures compare in pairs.</summary>
@@ -48,11 +50,12 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
     public IReadOnlyList<PlannedUnit> Evaluation(string name, PromptSet prompts, DecodingPolicy policy, WeightsRef weights)
     {
         var seeds = CounterRandom.UInt64(config.Seed, EvaluationSeeds);
-        Prompt[] repeated = [.. Enumerable.Repeat(prompts.Prompts, config.Evaluation.SamplesPerPrompt).SelectMany(all => all)];
-        return Units(name, repeated, policy, weights, i => CounterRandom.UInt64(seeds, (ulong)i));
+        var repeated = Enumerable.Repeat(prompts.Prompts, config.Evaluation.SamplesPerPrompt).SelectMany(all => all);
+        return [.. repeated.Select((prompt, i) => (prompt, CounterRandom.UInt64(seeds, (ulong)i))).Chunk(config.Rollout.UnitSize)
+            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk))];
     }
 
-    private IReadOnlyList<PlannedUnit> Units(string name, IReadOnlyList<Prompt> prompts, DecodingPolicy policy, WeightsRef weights, Func<int, ulong> seed)
+    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts)
     {
         var options = config.Rollout.Generation with
         {
@@ -60,10 +63,10 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
             MaskRule = config.Learner.Dfpo.MaskRule,
             Tolerance = config.Learner.Dfpo.Tolerance,
         };
-        return [.. prompts.Select((prompt, index) => (prompt, index)).Chunk(config.Rollout.UnitSize).Select((chunk, number) => new PlannedUnit(
+        return new PlannedUnit(
             new RolloutUnit(new UnitId($"{name}/{policy.ToString().ToLowerInvariant()}/{weights.Digest[..8]}/{number}"),
-                [.. chunk.Select(p => new GenerationRequest(Encode(p.prompt), seed(p.index)))], options, weights),
-            [.. chunk.Select(p => p.prompt)]))];
+                [.. prompts.Select(p => new GenerationRequest(Encode(p.Prompt), p.Seed))], options, weights),
+            [.. prompts.Select(p => p.Prompt)]);
     }
 
     private int[] Encode(Prompt prompt)

@@ -21,6 +21,12 @@ public sealed class RunCheckpoints(string root)
     /// <summary>Where batches go that tripped a guard.</summary>
     public string Incidents { get; } = Path.Combine(root, "incidents");
 
+    /// <summary>Which units each update learnt from.</summary>
+    public ArrivalJournal Journal { get; } = new(Path.Combine(root, "journal.jsonl"));
+
+    /// <summary>The journal that a replay follows; other runs have none.</summary>
+    public ArrivalJournal Replayed { get; } = new(Path.Combine(root, "replayed.jsonl"));
+
     /// <summary>The learner's folder of an iteration.</summary>
     public string LearnerFolder(int iteration) => Path.Combine(_folder, $"iteration-{iteration:D5}");
 

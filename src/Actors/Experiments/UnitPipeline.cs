@@ -18,7 +18,8 @@ namespace DfPO.Actors.Experiments;
 public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequence> Sequences, IReadOnlyList<string> Texts, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
 {
     /// <summary>As the learner takes it.</summary>
-    public IEnumerable<Trajectory> Trajectories() => Sequences.Select((sequence, i) => new Trajectory
+    /// <param name="version">Version of the weights that learn from it.</param>
+    public IEnumerable<Trajectory> Trajectories(int version) => Sequences.Select((sequence, i) => new Trajectory
     {
         PromptTokens = sequence.PromptTokens,
         Tokens = sequence.Tokens,
@@ -27,6 +28,7 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         StateKl = sequence.StateKl,
         Reward = Rewards[i],
         Behaviour = Planned.Unit.Options.Policy,
+        Staleness = version - Planned.Unit.Weights.Version,
     });
 
     /// <summary>As the metrics take it.</summary>
@@ -63,7 +65,8 @@ public sealed class UnitPipeline(IExperimentServices services, Func<int[], strin
         return [.. tasks.Select(task => task.Result)];
     }
 
-    private async Task<ScoredUnit> Process(PlannedUnit planned, ActivityContext parent, CancellationToken cancellation)
+    /// <summary>Does one unit; a cancelled one is withdrawn.</summary>
+    public async Task<ScoredUnit> Process(PlannedUnit planned, ActivityContext parent, CancellationToken cancellation)
     {
         var unit = planned.Unit;
         var rolledOut = await services.Process(unit, parent, cancellation);

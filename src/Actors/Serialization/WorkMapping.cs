@@ -14,7 +14,7 @@ internal static class WorkMapping
 {
     public static IMessage ToWire(object message) => message switch
     {
-        RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device },
+        RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device, Version = m.Version, ModelDigest = m.ModelDigest },
         WorkerAccepted m => new Wire.WorkerAccepted { ModelUrl = m.Setup.ModelUrl, Dtype = m.Setup.Dtype, RewardLabel = m.Setup.RewardLabel },
         RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
         HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent },
@@ -22,7 +22,8 @@ internal static class WorkMapping
         CompleteUnit m => Complete(m),
         FailUnit m => new Wire.FailUnit { Worker = m.Worker.Value, Unit = m.Unit.Value, Reason = m.Reason },
         LeaveQueue m => new Wire.LeaveQueue { Worker = m.Worker.Value },
-        RunEnded => new Wire.RunEnded(),
+        RunEnded m => new Wire.RunEnded { Failure = m.Failure },
+        WorkerRefused m => new Wire.WorkerRefused { Reason = m.Reason },
         _ => throw new ArgumentException($"{message.GetType()} is not a message of the work protocol.", nameof(message)),
     };
 
@@ -32,7 +33,7 @@ internal static class WorkMapping
         {
             case "register":
                 var register = Wire.RegisterWorker.Parser.ParseFrom(bytes);
-                return new RegisterWorker(new WorkerId(register.Worker), register.Device);
+                return new RegisterWorker(new WorkerId(register.Worker), register.Device, register.Version, register.ModelDigest);
             case "accepted":
                 var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
                 return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel));
@@ -52,7 +53,9 @@ internal static class WorkMapping
             case "leave":
                 return new LeaveQueue(new WorkerId(Wire.LeaveQueue.Parser.ParseFrom(bytes).Worker));
             case "ended":
-                return new RunEnded();
+                return new RunEnded(Wire.RunEnded.Parser.ParseFrom(bytes).Failure);
+            case "refused":
+                return new WorkerRefused(Wire.WorkerRefused.Parser.ParseFrom(bytes).Reason);
             default:
                 throw new SerializationException($"The work protocol has no message '{manifest}'.");
         }

@@ -30,6 +30,7 @@ public sealed class WorkSerializer(ExtendedActorSystem system) : SerializerWithS
         FailUnit => "fail",
         LeaveQueue => "leave",
         RunEnded => "ended",
+        WorkerRefused => "refused",
         _ => throw new ArgumentException($"{o.GetType()} is not a message of the work protocol.", nameof(o)),
     };
 

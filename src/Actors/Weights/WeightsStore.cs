@@ -9,11 +9,11 @@ using static TorchSharp.torch;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>The weight versions that this process serves: the newest and the one before, so that a worker in mid-fetch is not cut off.</summary>
+/// <summary>The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off.</summary>
 /// <remarks>Written by the learner's thread and read by the web server's.</remarks>
-public sealed class WeightsStore
+/// <param name="kept">How many; at least 2.</param>
+public sealed class WeightsStore(int kept = 2)
 {
-    private const int Kept = 2;
     private ImmutableList<(string Digest, byte[] Bytes)> _versions = [];
 
     /// <summary>Base address of the bulk channel, once it listens: <c>http://host:port</c>.</summary>
@@ -31,7 +31,7 @@ public sealed class WeightsStore
         var bytes = Serialise(model, dtype);
         var digest = Convert.ToHexStringLower(SHA256.HashData(bytes));
         if (!_versions.Any(v => v.Digest == digest))
-            _versions = _versions.Add((digest, bytes)).RemoveRange(0, Math.Max(0, _versions.Count + 1 - Kept));
+            _versions = _versions.Add((digest, bytes)).RemoveRange(0, Math.Max(0, _versions.Count + 1 - kept));
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, bytes.Length);
         return new WeightsRef(version, digest, bytes.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{digest}");
     }

@@ -86,6 +86,9 @@ public sealed record WorkLedger(int MaxAttempts)
         return ledger;
     }
 
+    /// <summary>Workers whose leases ran out.</summary>
+    public IEnumerable<WorkerId> Overdue(DateTimeOffset now) => Open.Values.Where(entry => entry.Deadline <= now).Select(entry => entry.Holder).OfType<WorkerId>();
+
     /// <summary>Leases that ran out are handed out again.</summary>
     public WorkLedger Expire(DateTimeOffset now)
     {
@@ -101,6 +104,9 @@ public sealed record WorkLedger(int MaxAttempts)
         var exhausted = Open.Where(pair => pair.Value.Holder is null && pair.Value.Attempts >= MaxAttempts).Select(pair => (pair.Key, pair.Value.LastFailure)).ToArray();
         return (Without(exhausted.Select(e => e.Key)), exhausted);
     }
+
+    /// <summary>Takes out a unit that is no longer wanted; a completion that comes nevertheless is of an unknown unit.</summary>
+    public WorkLedger Withdraw(UnitId id) => Without([id]);
 
     /// <summary>Takes out every open unit.</summary>
     public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() => (Without(Open.Keys), [.. Open.Keys]);

@@ -16,10 +16,15 @@ public static class WorkProtocol
     /// <summary>Worker to queue: I exist, and work like this.</summary>
     /// <param name="Worker">Identity.</param>
     /// <param name="Device">Device of its engine.</param>
-    public sealed record RegisterWorker(WorkerId Worker, string Device) : IWireMessage;
+    /// <param name="Version">Version of its program; the queue refuses another than its own.</param>
+    /// <param name="ModelDigest">Fingerprint of a checkpoint folder that it brought along; empty when it will fetch the run's.</param>
+    public sealed record RegisterWorker(WorkerId Worker, string Device, string Version, string ModelDigest) : IWireMessage;
 
     /// <summary>Queue to worker: what to load.</summary>
     public sealed record WorkerAccepted(WorkerSetup Setup) : IWireMessage;
+
+    /// <summary>Queue to worker: not you, and why.</summary>
+    public sealed record WorkerRefused(string Reason) : IWireMessage;
 
     /// <summary>Worker to queue: I am idle. Repeated until answered, so that a lost message costs seconds.</summary>
     /// <param name="Worker">Identity.</param>
@@ -52,13 +57,24 @@ public static class WorkProtocol
     /// <summary>Worker to queue: I am going.</summary>
     public sealed record LeaveQueue(WorkerId Worker) : IWireMessage;
 
-    /// <summary>Queue to worker: the run has ended, go in peace.</summary>
-    public sealed record RunEnded : IWireMessage;
+    /// <summary>Queue to worker: the run has ended.</summary>
+    /// <param name="Failure">Empty when it ended well.</param>
+    public sealed record RunEnded(string Failure) : IWireMessage;
+
+    /// <summary>Orchestrator to queue: tell the workers that the run has ended.</summary>
+    /// <param name="Failure">Empty when it ended well.</param>
+    public sealed record EndRun(string Failure) : INoSerializationVerificationNeeded;
+
+    /// <summary>Orchestrator to queue: the cluster lost sight of a node, or sees it again.</summary>
+    public sealed record NodeReachability(Address Node, bool Reachable) : INoSerializationVerificationNeeded;
 
     /// <summary>Orchestrator to queue: have this done; the answer is <see cref="UnitFinished"/> or <see cref="UnitAbandoned"/>.</summary>
     /// <param name="Unit">The work.</param>
     /// <param name="Parent">Span that the unit belongs to.</param>
     public sealed record Submit(WorkUnit Unit, ActivityContext Parent);
+
+    /// <summary>Orchestrator to queue: the submitted unit is no longer wanted; there is no answer.</summary>
+    public sealed record Withdraw(UnitId Unit) : INoSerializationVerificationNeeded;
 
     /// <summary>Queue to orchestrator: done.</summary>
     /// <param name="Unit">Which unit.</param>

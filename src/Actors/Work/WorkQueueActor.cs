@@ -12,9 +12,11 @@ namespace DfPO.Actors.Work;
 /// <param name="Setup">Told to each worker that registers.</param>
 /// <param name="UnitTimeout">Lease of a unit.</param>
 /// <param name="MaxAttempts">Failed attempts after which a unit is given up.</param>
-/// <param name="NoWorkerTimeout">Units are given up when no worker was there for so long.</param>
+/// <param name="WorkerPatience">Units are given up when nobody was there to do them for so long.</param>
 /// <param name="WorkersChanged">Told the number of workers when it changes; called on the actor's thread, so it must be quick.</param>
-public sealed record WorkQueueOptions(string Role, WorkerSetup Setup, TimeSpan UnitTimeout, int MaxAttempts, TimeSpan NoWorkerTimeout, Action<int> WorkersChanged);
+/// <param name="WorkersAwaited">Told, every few seconds, that so many units wait while nobody is there to do them, since when, and how long they may.</param>
+/// <param name="ModelDigest">Fingerprint of the model folder that <see cref="Setup"/> names; asked for only when a worker brings its own.</param>
+public sealed record WorkQueueOptions(string Role, WorkerSetup Setup, TimeSpan UnitTimeout, int MaxAttempts, TimeSpan WorkerPatience, Action<int> WorkersChanged, Action<int, TimeSpan, TimeSpan> WorkersAwaited, Func<Task<string>> ModelDigest);
 
 /// <summary>
 /// A queue that workers pull from. Its state is a <see cref="WorkLedger"/>; it owns every deadline of a unit, so that a submitter may wait without
@@ -32,24 +34,35 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         public bool Idle { get; set; }
 
         public string HeldDigest { get; set; } = "";
+
+        public WorkerHealth Health { get; set; } = WorkerHealth.Good;
+
+        /// <summary>The cluster sees its node.</summary>
+        public bool Reachable { get; set; } = true;
     }
+
+    private sealed record Compared(RegisterWorker Registration, IActorRef Worker, string ModelDigest, string Failure) : INoSerializationVerificationNeeded;
 
     private sealed record Ticket(IActorRef Submitter, Activity? Span, ActivityContext Parent);
 
+    private static readonly TimeSpan s_reportEvery = TimeSpan.FromSeconds(5);
     private readonly WorkQueueOptions _options;
     private readonly TimeProvider _time;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<WorkerId, Worker> _workers = [];
     private readonly Dictionary<UnitId, Ticket> _tickets = [];
     private WorkLedger _ledger;
-    private DateTimeOffset _lastWorkerSeen;
+    private DateTimeOffset _lastProgress;
+    private DateTimeOffset _lastReport;
 
     /// <summary>Makes a queue.</summary>
     public WorkQueueActor(WorkQueueOptions options, TimeProvider time)
     {
-        (_options, _time, _ledger, _lastWorkerSeen) = (options, time, new WorkLedger(options.MaxAttempts), time.GetUtcNow());
+        (_options, _time, _ledger, _lastProgress) = (options, time, new WorkLedger(options.MaxAttempts), time.GetUtcNow());
         Receive<Submit>(OnSubmit);
-        Receive<RegisterWorker>(OnRegister);
+        Receive<Withdraw>(OnWithdraw);
+        Receive<RegisterWorker>(message => OnRegister(message, Sender));
+        Receive<Compared>(OnCompared);
         Receive<RequestWork>(OnRequest);
         Receive<CompleteUnit>(OnComplete);
         Receive<FailUnit>(OnFail);
@@ -58,6 +71,12 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         {
             foreach (var worker in _workers.Values.Where(w => w.Ref.Equals(message.ActorRef)).ToArray())
                 Lose(worker.Id, "was lost");
+        });
+        Receive<NodeReachability>(OnReachability);
+        Receive<EndRun>(message =>
+        {
+            foreach (var worker in _workers.Values)
+                worker.Ref.Tell(new RunEnded(message.Failure));
         });
         Receive<Tick>(_ => OnTick());
         Receive<GetStatus>(_ => Sender.Tell(new QueueStatus(_workers.Count, _ledger.Pending, _ledger.Leased, _ledger.Duplicates, _ledger.Refused)));
@@ -75,8 +94,6 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     /// <inheritdoc/>
     protected override void PostStop()
     {
-        foreach (var worker in _workers.Values)
-            worker.Ref.Tell(new RunEnded());
         foreach (var ticket in _tickets.Values)
             ticket.Span?.Dispose();
     }
@@ -94,18 +111,51 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         Dispatch();
     }
 
-    private void OnRegister(RegisterWorker message)
+    private void OnWithdraw(Withdraw message)
     {
-        if (_workers.TryGetValue(message.Worker, out var known) && !known.Ref.Equals(Sender))
+        _ledger = _ledger.Withdraw(message.Unit);
+        if (_tickets.Remove(message.Unit, out var ticket))
+            ticket.Span?.SetStatus(ActivityStatusCode.Error, "withdrawn").Dispose();
+    }
+
+    private void OnRegister(RegisterWorker message, IActorRef worker)
+    {
+        if (message.Version != ProductVersion.Text)
+            Refuse(message, worker, $"it is version {message.Version} and the run is version {ProductVersion.Text}; start both from the same build");
+        else if (message.ModelDigest.Length == 0)
+            Accept(message, worker);
+        else
+            _options.ModelDigest().PipeTo(Self, success: digest => new Compared(message, worker, digest, ""), failure: e => new Compared(message, worker, "", e.Message));
+    }
+
+    private void OnCompared(Compared message)
+    {
+        if (message.Registration.ModelDigest == message.ModelDigest)
+            Accept(message.Registration, message.Worker);
+        else
+            Refuse(message.Registration, message.Worker, message.Failure.Length > 0
+                ? $"the run's model folder cannot be read ({message.Failure})"
+                : $"its model folder has fingerprint {message.Registration.ModelDigest} and the run's has {message.ModelDigest}; leave '--model' out to fetch the run's");
+    }
+
+    private void Refuse(RegisterWorker message, IActorRef worker, string reason)
+    {
+        _log.Warning("{Role} worker {Worker} was refused: {Reason}", _options.Role, message.Worker, reason);
+        worker.Tell(new WorkerRefused(reason));
+    }
+
+    private void Accept(RegisterWorker message, IActorRef worker)
+    {
+        if (_workers.TryGetValue(message.Worker, out var known) && !known.Ref.Equals(worker))
             Lose(message.Worker, "was replaced");
         if (!_workers.ContainsKey(message.Worker))
         {
-            _workers[message.Worker] = new Worker(message.Worker, Sender);
-            Context.Watch(Sender);
+            _workers[message.Worker] = new Worker(message.Worker, worker);
+            Context.Watch(worker);
             _log.Info("{Role} worker {Worker} on {Device} joined; {Count} in all", _options.Role, message.Worker, message.Device, _workers.Count);
             _options.WorkersChanged(_workers.Count);
         }
-        Sender.Tell(new WorkerAccepted(_options.Setup));
+        worker.Tell(new WorkerAccepted(_options.Setup));
     }
 
     private void OnRequest(RequestWork message)
@@ -119,6 +169,8 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private void OnComplete(CompleteUnit message)
     {
         (_ledger, var verdict) = _ledger.Complete(message.Unit, message.HeldDigest);
+        if (_workers.TryGetValue(message.Worker, out var worker))
+            worker.Health = WorkerHealth.Good;
         if (verdict == CompletionVerdict.Accepted && _tickets.Remove(message.Unit, out var ticket))
         {
             ticket.Span?.SetTag(DfpoTelemetry.Tags.WorkerId, message.Worker.Value);
@@ -134,31 +186,57 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private void OnFail(FailUnit message)
     {
         _log.Warning("{Role} worker {Worker} failed at unit {Unit}: {Reason}", _options.Role, message.Worker, message.Unit, message.Reason);
+        if (_workers.TryGetValue(message.Worker, out var worker))
+            worker.Health = worker.Health.Failed(_time.GetUtcNow());
         _ledger = _ledger.Fail(message.Unit, message.Worker, message.Reason);
         GiveUp();
+        Dispatch();
+    }
+
+    /// <summary>A node out of sight may come back: its workers stay known, but what they have is handed out again at once.</summary>
+    private void OnReachability(NodeReachability message)
+    {
+        foreach (var worker in _workers.Values.Where(w => w.Ref.Path.Address.Equals(message.Node) && w.Reachable != message.Reachable).ToArray())
+        {
+            worker.Reachable = message.Reachable;
+            _log.Warning("{Role} worker {Worker} is {State}", _options.Role, worker.Id, message.Reachable ? "in sight again" : "out of sight: its unit is handed out again");
+            if (!message.Reachable)
+                _ledger = _ledger.Lose(worker.Id);
+        }
         Dispatch();
     }
 
     private void OnTick()
     {
         var now = _time.GetUtcNow();
+        foreach (var late in _ledger.Overdue(now))
+            if (_workers.TryGetValue(late, out var worker))
+                worker.Health = worker.Health.Failed(now);
         _ledger = _ledger.Expire(now);
         GiveUp();
-        if (_workers.Count > 0)
-            _lastWorkerSeen = now;
-        else if (_tickets.Count > 0 && now - _lastWorkerSeen > _options.NoWorkerTimeout)
+        Dispatch();
+        // Somebody works, or would: a paused worker comes back by itself, one that never asks again does not count.
+        if (_tickets.Count == 0 || _ledger.Leased > 0 || _workers.Values.Any(w => w.Reachable && (w.Idle || !w.Health.MayWork(now))))
+            _lastProgress = now;
+        var waited = now - _lastProgress;
+        if (waited > _options.WorkerPatience)
         {
             (_ledger, var units) = _ledger.Clear();
             foreach (var unit in units)
-                Abandon(unit, $"no {_options.Role} worker for {_options.NoWorkerTimeout.TotalSeconds:F0} s ({units.Count} units wait)");
+                Abandon(unit, $"no {_options.Role} worker for {_options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {_workers.Count} workers are known but do not ask for work)");
         }
-        Dispatch();
+        else if (waited >= s_reportEvery && now - _lastReport >= s_reportEvery)
+        {
+            _lastReport = now;
+            _options.WorkersAwaited(_tickets.Count, waited, _options.WorkerPatience);
+        }
     }
 
     /// <summary>Hands out what waits to whom is idle; a worker with other weights is told to take the unit's first.</summary>
     private void Dispatch()
     {
-        foreach (var worker in _workers.Values.Where(w => w.Idle))
+        var now = _time.GetUtcNow();
+        foreach (var worker in _workers.Values.Where(w => w.Idle && w.Reachable && w.Health.MayWork(now)))
         {
             if (_ledger.Next is not { } next)
                 return;
@@ -168,7 +246,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)));
                 continue;
             }
-            (_ledger, var unit) = _ledger.Lease(worker.Id, _time.GetUtcNow() + _options.UnitTimeout);
+            (_ledger, var unit) = _ledger.Lease(worker.Id, now + _options.UnitTimeout);
             worker.Ref.Tell(new AssignUnit(unit, TraceContext.Format(_tickets[unit.Id].Span?.Context ?? default)));
         }
     }

@@ -6,6 +6,7 @@ using DfPO.Actors.Security;
 using DfPO.Actors.Threading;
 using DfPO.Actors.Tracing;
 using DfPO.Actors.Weights;
+using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using static DfPO.Actors.Work.WorkProtocol;
 
@@ -18,8 +19,12 @@ namespace DfPO.Actors.Work;
 /// <param name="TorchThreads">Threads of one torch operation.</param>
 /// <param name="CreateExecutor">Builds the engine from what the queue tells; runs on the torch thread.</param>
 /// <param name="Patience">How long it looks for a learner, at the start or after losing one, before it gives up.</param>
+/// <param name="ModelDigest">Fingerprint of a model folder that the worker brings along; empty when it fetches the run's.</param>
+/// <param name="Say">Tells the user what the worker waits for; called on the actor's thread, so it must be quick.</param>
 /// <param name="Identity">Its certificate for the bulk channel; null for plain HTTP.</param>
-public sealed record WorkerActorOptions(WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience, NodeIdentity? Identity = null);
+public sealed record WorkerActorOptions(
+    WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience, string ModelDigest, Action<string> Say,
+    NodeIdentity? Identity = null);
 
 /// <summary>
 /// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership, registers
@@ -32,11 +37,14 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         public static Beat Instance { get; } = new();
     }
 
+    /// <summary>To a worker, from its own process: give back what you have, and go.</summary>
+    public sealed record Leave : INoSerializationVerificationNeeded;
+
     private sealed record Ready(IUnitExecutor Executor) : INoSerializationVerificationNeeded;
 
     private sealed record Settled(IWireMessage? Report, Exception? Failure) : INoSerializationVerificationNeeded;
 
-    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1), s_sayEvery = TimeSpan.FromSeconds(5);
     private readonly WorkerActorOptions _options;
     private readonly TaskCompletionSource<Exception?> _ended;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -48,6 +56,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private IUnitExecutor? _executor;
     private bool _busy;
     private DateTimeOffset _alone = DateTimeOffset.UtcNow;
+    private DateTimeOffset _said;
 
     /// <summary>Makes a worker.</summary>
     public WorkerActor(WorkerActorOptions options, TaskCompletionSource<Exception?> ended)
@@ -60,14 +69,17 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Ready>(message =>
         {
             (_executor, _busy) = (message.Executor, false);
+            _options.Say($"joined the run: worker {_options.Id} on {_options.Device}");
             Pull();
         });
         Receive<HoldWeights>(OnHoldWeights);
         Receive<AssignUnit>(OnAssign);
         Receive<Settled>(OnSettled);
         Receive<Beat>(_ => OnBeat());
-        Receive<Terminated>(_ => (_queue, _alone) = (ActorRefs.Nobody, DateTimeOffset.UtcNow));
-        Receive<RunEnded>(_ => End(null));
+        Receive<Terminated>(_ => OnQueueLost());
+        Receive<WorkerRefused>(message => End(new DfpoException("worker/refused", $"The run refused this worker: {message.Reason}.")));
+        Receive<RunEnded>(message => End(message.Failure.Length == 0 ? null : new DfpoException("worker/run-failed", $"The run failed: {message.Failure}")));
+        Receive<Leave>(_ => End(null));
     }
 
     /// <inheritdoc/>
@@ -109,14 +121,32 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             return;
         }
         Register();
-        if (DateTimeOffset.UtcNow - _alone > _options.Patience)
-            End(new TimeoutException($"worker {_options.Id} found no learner for {_options.Patience.TotalSeconds:F0} s (members seen: {_cluster.State.Members.Count})"));
+        var now = DateTimeOffset.UtcNow;
+        var waited = now - _alone;
+        if (waited > _options.Patience)
+            End(new DfpoException("worker/no-learner",
+                $"Worker {_options.Id} found no learner for {_options.Patience.TotalSeconds:F0} s ({_cluster.State.Members.Count} members seen): is a run listening there? 'dfpo run' shows its address."));
+        else if (waited >= s_sayEvery && now - _said >= s_sayEvery)
+        {
+            _said = now;
+            _options.Say($"waiting for a learner: {waited.TotalSeconds:F0} of at most {_options.Patience.TotalSeconds:F0} s");
+        }
     }
 
+    /// <summary>The learner may come back, or another one take its place: the engine stays ready.</summary>
+    private void OnQueueLost()
+    {
+        (_queue, _alone) = (ActorRefs.Nobody, DateTimeOffset.UtcNow);
+        _options.Say("lost the learner");
+    }
+
+    /// <summary>Asks every candidate: only the one that is the learner has a queue.</summary>
     private void Register()
     {
-        if (_queue.IsNobody() && _cluster.State.Members.FirstOrDefault(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)) is { } learner)
-            Context.ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath).Tell(new RegisterWorker(_options.Id, _options.Device));
+        if (!_queue.IsNobody())
+            return;
+        foreach (var learner in _cluster.State.Members.Where(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)))
+            Context.ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath).Tell(new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest));
     }
 
     private void OnAccepted(WorkerAccepted message)

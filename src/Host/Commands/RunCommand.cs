@@ -1,9 +1,7 @@
 using System.CommandLine;
 using DfPO.Host.Composition;
 using DfPO.Host.Configuration;
-using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
-using DfPO.Host.Telemetry;
 using DfPO.Models;
 
 namespace DfPO.Host.Commands;
@@ -24,15 +22,17 @@ internal static class RunCommand
         var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
-        var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers; 0 waits for others to join.");
+        var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine; one that dies is started again.", 0, 0);
+        var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join.");
         var tls = new TlsFileOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
         var command = new Command("run", """
             Run an experiment. Examples:
               dfpo run
               dfpo run hocon/experiments/imdb-tiny-ppo.conf --set iterations=20
+              dfpo run --workers 3
               dfpo run --resume runs/imdb-tiny-20260101-120000
-            """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, workers };
+            """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, processes, workers };
         tls.AddTo(command);
         command.SetAction((result, cancellation) => Run(result.GetValue(experiment), result.GetValue(settings) ?? [], new RunOptions
         {
@@ -43,6 +43,7 @@ internal static class RunCommand
             Host = result.GetValue(host)!,
             Port = result.GetValue(port),
             BulkPort = result.GetValue(bulk),
+            WorkerProcesses = result.GetValue(processes),
             LocalWorkers = result.GetValue(workers),
             Tls = tls.Read(result),
         }, cancellation));
@@ -58,20 +59,8 @@ internal static class RunCommand
             throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
         var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
         var config = ExperimentFile.Load(folder?.Config ?? experiment ?? ExperimentFile.Default, settings);
+        ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
         folder ??= RunFolder.Create(options.RunsDirectory, config);
-        using var telemetry = HostTelemetry.Start("run");
-        var display = Displays.Create(options, folder.Path);
-        using var live = display as IDisposable;
-        try
-        {
-            await ExperimentHost.Run(options, config, folder, new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display), telemetry, cancellation);
-            return 0;
-        }
-        catch (OperationCanceledException)
-        {
-            live?.Dispose();
-            Console.Error.WriteLine($"dfpo: stopped; go on with: dfpo run --resume {folder.Path}");
-            throw;
-        }
+        return await RunSession.Execute(options, config, folder, cancellation);
     }
 }

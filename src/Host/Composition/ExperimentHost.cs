@@ -6,40 +6,46 @@ using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
-using DfPO.Actors.Work;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
-using DfPO.Tasks.Rewards;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace DfPO.Host.Composition;
 
-/// <summary>The learner's process: a cluster of one, with the experiment, the bulk channel, and local workers. Others may join it.</summary>
+/// <summary>
+/// A learner's process: a cluster of one that others may join, or a standby in the cluster of another; with the experiment, the bulk channel, and
+/// local workers once it is the learner.
+/// </summary>
 public static class ExperimentHost
 {
     private static readonly TimeSpan s_joinTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>Runs an experiment to its end.</summary>
-    /// <param name="options">Where to listen, and how many workers to start here.</param>
+    // A killed predecessor's lock is free at once; one that was cut off from the cluster ends its step first.
+    private static readonly TimeSpan s_lockPatience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Runs an experiment to its end, or stands by until it has ended.</summary>
+    /// <param name="options">Where to listen, whom to join, and how many workers to start.</param>
     /// <param name="config">A validated experiment.</param>
     /// <param name="folder">Folder of the run; its newest state, if any, is resumed.</param>
-    /// <param name="observer">Sees progress.</param>
+    /// <param name="observe">Makes the observer once this process is the learner.</param>
     /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Ends the run after the step in hand, with a resumable state.</param>
-    public static async Task<ExperimentResult> Run(RunOptions options, ExperimentConfig config, RunFolder folder, IExperimentObserver observer, HostTelemetry telemetry, CancellationToken cancellation)
+    /// <returns>The result; null when another process finished the run.</returns>
+    public static async Task<ExperimentResult?> Run(RunOptions options, ExperimentConfig config, RunFolder folder, Func<IExperimentObserver> observe, HostTelemetry telemetry, CancellationToken cancellation)
     {
         var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls };
         var address = node.Checked();
         var identity = node.LoadIdentity(Console.Error);
-        var store = new WeightsStore();
+        var store = new WeightsStore(config.Async.WeightVersions);
+        var standby = options.Join.Count > 0;
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], join: null, identity));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join, identity));
         await using var app = builder.Build();
         app.MapWeights(store, new Dictionary<string, string> { ["policy"] = config.Model.Policy, ["reward"] = config.Task.RewardModel });
         await app.StartAsync(cancellation);
@@ -47,23 +53,19 @@ public static class ExperimentHost
         {
             store.BaseUrl = app.Urls.First();
             var system = app.Services.GetRequiredService<ActorSystem>();
-            var cluster = Cluster.Get(system);
-            using (var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
-            {
-                joining.CancelAfter(s_joinTimeout);
-                await cluster.JoinAsync(cluster.SelfAddress, joining.Token);
-            }
-            Console.Error.WriteLine($"dfpo: more workers join with: dfpo worker --join {cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}{(identity is null ? "" : " --tls-ca ... --tls-cert ... --tls-key ...")}");
-            var experiment = system.ActorOf(ExperimentActor.Props(config, store, observer, folder.Path), ExperimentProtocol.ActorName);
-            var workers = StartWorkers(system, config, options.LocalWorkers ?? config.Rollout.Workers, identity);
-            var running = experiment.Ask<ExperimentResult>(new ExperimentProtocol.RunExperiment(cancellation), Timeout.InfiniteTimeSpan);
-            await Task.WhenAny(running, BrokenWorker(workers));
-            if (!running.IsCompleted)
-                throw await BrokenWorker(workers);
-            var result = await running;
-            // Queues say goodbye to their workers as they stop; they need the system for that.
-            await experiment.GracefulStop(s_stopTimeout);
-            return result;
+            var self = await Join(system, standby, cancellation);
+            var setup = new ExperimentSetup(config, store, folder.Path, observe, () => standby && File.Exists(folder.Result), standby ? options.Patience : s_lockPatience, cancellation);
+            ExperimentSingleton.Start(system, setup);
+            var joined = identity is null ? self : $"{self} --tls-ca ... --tls-cert ... --tls-key ...";
+            Console.Error.WriteLine(standby
+                ? $"dfpo: standing by for {folder.Path} at {self}; takes over when its learner is gone"
+                : $"dfpo: more workers join with: dfpo worker --join {joined}");
+            await Task.WhenAny(setup.Activated.Task, setup.Ended.Task).WaitAsync(cancellation);
+            if (!setup.Activated.Task.IsCompletedSuccessfully)
+                return await setup.Ended.Task;
+            if (standby)
+                Console.Error.WriteLine($"dfpo: this process is the learner now; more workers join with: dfpo worker --join {joined}");
+            return await Lead(system, setup, options, node.Tls, identity, self, cancellation);
         }
         finally
         {
@@ -72,31 +74,37 @@ public static class ExperimentHost
         }
     }
 
-    private static Task<Exception?>[] StartWorkers(ActorSystem system, ExperimentConfig config, int rolloutWorkers, NodeIdentity? identity)
+    /// <summary>Starts the workers and waits for the end.</summary>
+    private static async Task<ExperimentResult?> Lead(ActorSystem system, ExperimentSetup setup, RunOptions options, TlsOptions tls, NodeIdentity? identity, string self, CancellationToken cancellation)
     {
-        Task<Exception?> Start(string role, int index, string device, Func<IUnitExecutor> create)
-        {
-            var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            var options = new WorkerActorOptions(new WorkerId($"local/{role}-{index}"), device, ExperimentProtocol.QueuePath(role), config.Rollout.Threads, (_, _) => create(), s_joinTimeout, identity);
-            system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}");
-            return ended.Task;
-        }
-        var devices = config.Rollout.Devices;
-        return
-        [
-            .. Enumerable.Range(0, rolloutWorkers).Select(i => Start(ClusterRoles.Rollout, i, devices[i % devices.Count],
-                () => new RolloutExecutor(config.Model.Policy, devices[i % devices.Count], config.Model.Dtype))),
-            .. Enumerable.Range(0, config.Rollout.RewardWorkers).Select(i => Start(ClusterRoles.Reward, i, "cpu",
-                () => new RewardExecutor(ClassifierReward.Load(config.Task.RewardModel, config.Task.RewardLabel)))),
-        ];
+        var config = setup.Config;
+        using var processes = WorkerProcesses.Start(options.WorkerProcesses, self, tls, config.Rollout, Console.Error, cancellation);
+        var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout, identity));
+        await Task.WhenAny(setup.Ended.Task, broken);
+        return setup.Ended.Task.IsCompleted ? await setup.Ended.Task : throw await broken;
     }
 
-    /// <summary>Completes when a local worker ends with an error; never otherwise.</summary>
-    private static async Task<Exception> BrokenWorker(Task<Exception?>[] workers)
+    /// <summary>Becomes a member and gives the address that others join.</summary>
+    private static async Task<string> Join(ActorSystem system, bool standby, CancellationToken cancellation)
     {
-        await foreach (var ended in Task.WhenEach(workers))
-            if (await ended is { } reason)
-                return reason is DfpoException ? reason : new DfpoException("run/worker-lost", $"A worker of this process ended: {reason.Message}", reason);
-        return await new TaskCompletionSource<Exception>().Task;
+        var cluster = Cluster.Get(system);
+        using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        joining.CancelAfter(s_joinTimeout);
+        try
+        {
+            if (standby)
+            {
+                var up = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                cluster.RegisterOnMemberUp(() => up.TrySetResult());
+                await up.Task.WaitAsync(joining.Token);
+            }
+            else
+                await cluster.JoinAsync(cluster.SelfAddress, joining.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ClusterJoinFailedException && !cancellation.IsCancellationRequested)
+        {
+            throw new DfpoException("cluster/join", $"No cluster could be joined in {s_joinTimeout.TotalSeconds:F0} s: is a run listening there? 'dfpo run' shows its address.", e);
+        }
+        return $"{cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}";
     }
 }

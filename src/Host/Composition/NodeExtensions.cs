@@ -23,12 +23,14 @@ internal static class NodeExtensions
     }
 
     /// <summary>The cluster, with Akka's log in the host's.</summary>
-    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, string? join, NodeIdentity? identity) => akka
+    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, IReadOnlyList<string> join, NodeIdentity? identity) => akka
         .ConfigureLoggers(logger =>
         {
             logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
             logger.ClearLoggers();
             logger.AddLoggerFactory();
+            // Each retry of a connection is a line there; what it means is told once, by membership and by the queues.
+            logger.WithLogFilter(filter => filter.ExcludeSourceContaining("remoting (").ExcludeSourceContaining("endpointManager"));
         })
         .WithDfpoCluster(node.Host, node.Port, roles, join, identity);
 

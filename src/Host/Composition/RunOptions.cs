@@ -1,3 +1,4 @@
+using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 
 namespace DfPO.Host.Composition;
@@ -26,9 +27,21 @@ public sealed record RunOptions
     /// <summary>Port of the weight stream; 0 takes a free one.</summary>
     public int BulkPort { get; init; }
 
-    /// <summary>Rollout workers in this process; null takes the experiment's.</summary>
+    /// <summary>Addresses, as <c>host:port</c>, of members of a cluster to stand by in; empty starts a cluster.</summary>
+    public IReadOnlyList<string> Join { get; init; } = [];
+
+    /// <summary>How long a standby waits for the run's lock, once its cluster has lost the learner.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Rollout workers in processes of their own on this machine.</summary>
+    public int WorkerProcesses { get; init; }
+
+    /// <summary>Rollout workers in this process; null takes the experiment's, or none where there are worker processes.</summary>
     public int? LocalWorkers { get; init; }
 
     /// <summary>Files of mutual TLS; empty takes the experiment's.</summary>
     public TlsOptions Tls { get; init; } = new();
+
+    /// <summary>Rollout workers that this process starts in itself.</summary>
+    public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
 }

@@ -20,41 +20,64 @@ namespace DfPO.Host.Composition;
 /// <summary>A worker's process: joins a running experiment, fetches what it needs from it, and pulls work until the run ends.</summary>
 public static class WorkerHost
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
     // More than a willing cluster takes to let a node in: a needless look at a plain one shows in its log.
     private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10), s_rejoinPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>Works until the run ends.</summary>
+    /// <summary>Works until the run ends. A worker whose side of a broken cluster was downed joins again, as long as its patience lasts.</summary>
     /// <param name="options">What to join, as what, and with which devices.</param>
     /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Leaves the run; what is in hand is handed out again.</param>
-    /// <exception cref="DfpoException"><c>worker/ended</c>: no learner was found, it was lost, or an engine could not be built.</exception>
+    /// <exception cref="DfpoException"><c>worker/no-learner</c>, <c>worker/refused</c>, <c>worker/run-failed</c>, or why an engine could not be built.</exception>
     public static async Task Run(WorkerOptions options, HostTelemetry telemetry, CancellationToken cancellation)
     {
-        var (role, node) = (options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout, new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls });
-        node.Checked();
-        var identity = node.LoadIdentity(Console.Error);
         foreach (var device in options.Devices)
             TorchDevices.Parse(device);
+        var modelDigest = options.Model is { } folder ? ModelFingerprint.Of(folder) : "";
+        var node = new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls };
+        var identity = node.LoadIdentity(Console.Error);
+        while (!await Join(options, node, identity, modelDigest, telemetry, cancellation))
+        {
+            Console.Error.WriteLine($"dfpo: this worker was cut off from the cluster; it joins again at {string.Join(" or ", options.Join)}");
+            await Task.Delay(s_rejoinPause, cancellation);
+        }
+    }
+
+    /// <summary>One membership; false when the cluster went on without this process.</summary>
+    private static async Task<bool> Join(WorkerOptions options, NodeOptions node, NodeIdentity? identity, string modelDigest, HostTelemetry telemetry, CancellationToken cancellation)
+    {
+        var role = options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout;
+        node.Checked();
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
         builder.AddDfpoNode(telemetry);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity));
         using var host = builder.Build();
         await host.StartAsync(cancellation);
+        var system = host.Services.GetRequiredService<ActorSystem>();
         try
         {
-            var system = host.Services.GetRequiredService<ActorSystem>();
-            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options.Threads, identity)).ToArray();
-            var all = Task.WhenAll(workers);
+            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, identity, modelDigest)).ToArray();
+            var all = Task.WhenAll(workers.Select(worker => worker.Ended));
             using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            var hopeless = Hopeless(Cluster.Get(system), options.Join, identity, joining.Token);
-            await (await Task.WhenAny(all, hopeless)).WaitAsync(cancellation);
-            await joining.CancelAsync();
-            if (!all.IsCompleted)
-                throw await hopeless;
+            try
+            {
+                var hopeless = Hopeless(Cluster.Get(system), options.Join, identity, joining.Token);
+                if (await Task.WhenAny(all, hopeless).WaitAsync(cancellation) == hopeless)
+                    throw await hopeless;
+                await joining.CancelAsync();
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+                foreach (var (actor, _) in workers)
+                    actor.Tell(new WorkerActor.Leave());
+                await Task.WhenAny(all, Task.Delay(s_stopTimeout, CancellationToken.None));
+                throw;
+            }
+            if (all.Result.Any(reason => reason is OperationCanceledException))
+                return false;
             if (all.Result.FirstOrDefault(reason => reason is not null) is { } reason)
-                throw reason as DfpoException ?? new DfpoException("worker/ended", $"The worker ended before the run did: {reason.Message}. Is a run listening at {options.Join}?", reason);
+                throw reason as DfpoException ?? new DfpoException("worker/ended", $"The worker ended before the run did: {reason.Message}", reason);
+            return true;
         }
         finally
         {
@@ -63,32 +86,35 @@ public static class WorkerHost
         }
     }
 
-    private static Task<Exception?> Start(ActorSystem system, string role, string device, int index, int threads, NodeIdentity? identity)
+    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, NodeIdentity? identity, string modelDigest)
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
         var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
-        var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), threads, (setup, client) => Create(role, device, setup, client), s_patience, identity);
-        system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}");
-        return ended.Task;
+        var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), worker.Threads, (setup, client) => Create(role, device, worker.Model, setup, client),
+            worker.Patience, modelDigest, text => Console.Error.WriteLine($"dfpo: {text}"), identity);
+        return (system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}"), ended.Task);
     }
 
-    /// <summary>Completes when this node will never be let in, with the reason; never once it is a member, nor while nobody answers.</summary>
-    private static async Task<DfpoException> Hopeless(Cluster cluster, string join, NodeIdentity? identity, CancellationToken cancellation)
+    /// <summary>Completes when this node will never be let in, with the reason; never once it is a member, nor while a member does not answer.</summary>
+    private static async Task<DfpoException> Hopeless(Cluster cluster, IReadOnlyList<string> join, NodeIdentity? identity, CancellationToken cancellation)
     {
-        var (host, port) = (join[..join.LastIndexOf(':')].Trim('[', ']'), int.Parse(join[(join.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture));
         while (true)
         {
             await Task.Delay(s_joining, cancellation);
-            if (cluster.State.Members.IsEmpty && await JoinProbe.Obstacle(host, port, identity, cancellation) is { } obstacle)
-                return obstacle;
+            if (!cluster.State.Members.IsEmpty)
+                continue;
+            var obstacles = await Task.WhenAll(join.Select(member =>
+                JoinProbe.Obstacle(member[..member.LastIndexOf(':')].Trim('[', ']'), int.Parse(member[(member.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture), identity, cancellation)));
+            if (Array.TrueForAll(obstacles, obstacle => obstacle is not null))
+                return obstacles[0]!;
         }
     }
 
-    private static IUnitExecutor Create(string role, string device, WorkerSetup setup, WeightsClient client)
+    private static IUnitExecutor Create(string role, string device, string? model, WorkerSetup setup, WeightsClient client)
     {
         // On the worker's own torch thread, which has nothing else to do until the files are there.
-        var folder = client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult();
+        var folder = model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult();
         return role == ClusterRoles.Reward
             ? new RewardExecutor(ClassifierReward.Load(folder, setup.RewardLabel, TorchDevices.Parse(device)))
             : new RolloutExecutor(folder, device, setup.Dtype);

@@ -15,8 +15,14 @@ public enum WorkerRole
 /// <summary>What <c>dfpo worker</c> was told.</summary>
 public sealed record WorkerOptions
 {
-    /// <summary><c>host:port</c> of a running <c>dfpo run</c>.</summary>
-    public required string Join { get; init; }
+    /// <summary><c>host:port</c> of a running <c>dfpo run</c>, of its standbys, of any member.</summary>
+    public required IReadOnlyList<string> Join { get; init; }
+
+    /// <summary>How long to look for a learner, at the start and after losing one.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>A copy of the run's model folder on this machine; null fetches it.</summary>
+    public string? Model { get; init; }
 
     /// <summary>What it does.</summary>
     public WorkerRole Role { get; init; }

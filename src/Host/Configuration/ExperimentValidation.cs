@@ -23,6 +23,26 @@ internal static class ExperimentValidation
         return config;
     }
 
+    /// <summary>
+    /// In the asynchronous mode what learns and what works beside it in the same process must agree on the number of torch threads: MKL has one number
+    /// for the whole process, an engine sets it to 1 while it decodes, and the learner's sums round differently with another.
+    /// </summary>
+    /// <param name="config">A checked configuration.</param>
+    /// <param name="localWorkers">Rollout workers in the learner's process.</param>
+    /// <exception cref="DfpoException"><c>config/threads</c>.</exception>
+    public static void Threads(ExperimentConfig config, int localWorkers)
+    {
+        var rollout = config.Rollout;
+        if (config.Async.MaxStaleness == 0)
+            return;
+        if (localWorkers > 0 && rollout.Threads != 1)
+            throw new DfpoException("config/threads", $"'rollout.threads' is {rollout.Threads}, but with 'async.max-staleness' above 0 engines in the learner's process must use 1: they change the whole process's number of threads while the learner learns,"
+                + " and its weights would depend on the timing. Set rollout.threads=1 (and more rollout.workers), or use --local-workers 0 (or rollout.workers=0) and start engines with 'dfpo worker' or --workers.");
+        if (localWorkers + rollout.RewardWorkers > 0 && config.TorchThreadsOfLearner() != rollout.Threads)
+            throw new DfpoException("config/threads", $"'model.learner-threads' is {config.Model.LearnerThreads}, but with 'async.max-staleness' above 0 and workers in the learner's process it must be 'rollout.threads', {rollout.Threads}: torch has one number of threads for the whole process,"
+                + " and the learner's weights would depend on the timing. Leave it at 0, or have no workers in this process: --local-workers 0 and rollout.reward-workers=0.");
+    }
+
     private static void Ranges(ExperimentConfig config)
     {
         Range(config.Name.Length > 0 && config.Name.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.'), "name", config.Name, "letters, digits, '-', '_' and '.', because it names the run's folder");
@@ -43,6 +63,7 @@ internal static class ExperimentValidation
         Range(rollout.Devices.Count > 0, "rollout.devices", "[]", "at least one device, for example [cpu]");
         foreach (var device in rollout.Devices)
             Device(device, "rollout.devices");
+        AtLeast(0, config.Async.MaxStaleness, "async.max-staleness");
         AtLeast(1, config.Evaluation.Every, "evaluation.every");
         AtLeast(1, config.Evaluation.SamplesPerPrompt, "evaluation.samples-per-prompt");
         AtLeast(0, config.Evaluation.Samples, "evaluation.samples");

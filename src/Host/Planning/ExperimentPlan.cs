@@ -36,6 +36,8 @@ internal static class ExperimentPlan
         Line("optimiser steps in all", batch.OptimiserSteps);
         Line("tokens generated for training, at most", batch.TokensPerIteration * config.Iterations);
         Line("validations", $"{batch.Evaluations} (every {config.Evaluation.Every} iterations, and before the first)");
+        Line("rolled out ahead of learning", config.Async.MaxStaleness == 0 ? "nothing (synchronous)" : $"{config.Async.MaxStaleness} iterations");
+        Line("torch threads of the learner", config.TorchThreadsOfLearner());
         Line("checkpoints", $"every {config.Checkpoint.Every} iterations");
 
         Section("Memory, all workers in this process (estimate)");

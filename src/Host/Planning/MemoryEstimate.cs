@@ -30,6 +30,7 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
             ("learner: gradients of both", 2 * parameters * Float32),
             ("learner: AdamW moments of both", 4 * parameters * Float32),
             ("learner: activations of a minibatch", 2 * Activations(policy, Math.Min(config.Learner.MinibatchSize, batch.Sequences), tokens)),
+            ($"weights served: {config.Async.WeightVersions} versions", parameters * engine * config.Async.WeightVersions),
             ($"rollout: policy and reference of {workers} worker(s)", 2 * parameters * engine * workers),
             ($"rollout: key/value caches of {workers} worker(s)", 2 * 2 * policy.NLayer * policy.NEmbd * tokens * config.Rollout.UnitSize * engine * workers),
             ("reward model weights", Parameters(reward) * Float32),

@@ -31,6 +31,16 @@ public sealed class JsonReporter(TextWriter output, string? folder = null) : IEx
     public void WorkersChanged(string role, int count) => Write(new JsonObject { ["type"] = "workers", ["role"] = role, ["count"] = count });
 
     /// <inheritdoc/>
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Write(new JsonObject
+    {
+        ["type"] = "waiting",
+        ["role"] = role,
+        ["units"] = units,
+        ["waited_s"] = waited.TotalSeconds,
+        ["patience_s"] = patience.TotalSeconds,
+    });
+
+    /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Write(RunLines.Of(result));
 
     private void Write(JsonObject line)

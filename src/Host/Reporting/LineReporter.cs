@@ -34,15 +34,23 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     {
         var row = new ProgressRow(report, []);
         var masks = double.IsNaN(row.Metric("dfpo/mask_positive")) ? "" : $"  mask+ {LiveTable.Share(row.Metric("dfpo/mask_positive"))}  mask- {LiveTable.Share(row.Metric("dfpo/mask_negative"))}";
+        var staleness = double.IsNaN(row.Metric("async/staleness_mean")) ? "" : $"  staleness {Verdict.Figure(row.Metric("async/staleness_mean"))}";
         Line($"iteration {report.Iteration}/{report.Iterations}: reward {Verdict.Figure(report.Rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}"
-            + $"  perplexity {Verdict.Figure(report.Rollout.Perplexity)}{masks}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
+            + $"  perplexity {Verdict.Figure(report.Rollout.Perplexity)}{masks}{staleness}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
     }
 
     /// <inheritdoc/>
     public void WorkersChanged(string role, int count) => Line($"workers: {count} {role}");
 
     /// <inheritdoc/>
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Line(Waiting(role, units, waited, patience));
+
+    /// <inheritdoc/>
     public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _samples, folder);
+
+    /// <summary>Tells for whom a run waits, and for how long it may.</summary>
+    internal static string Waiting(string role, int units, TimeSpan waited, TimeSpan patience) =>
+        $"waiting for a {role} worker: {units} units wait, {waited.TotalSeconds:F0} of at most {patience.TotalSeconds:F0} s";
 
     /// <summary>A console without colours and of fixed width.</summary>
     internal static IAnsiConsole Plain(TextWriter output)

@@ -42,6 +42,10 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
     }
 
     /// <inheritdoc/>
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) =>
+        Show(_progress is { } progress ? progress with { Waiting = LineReporter.Waiting(role, units, waited, patience) } : null);
+
+    /// <inheritdoc/>
     public void Finished(ExperimentResult result)
     {
         Dispose();
@@ -69,7 +73,8 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
             table.AddRow([.. s_columns.Select(column => Markup.Escape(column.Cell(row)))]);
         return new Rows(
             new Text($"{config.Name}: iteration {progress.Iteration}/{config.Iterations}, workers: {workers}{(folder is null ? "" : $", {folder}")}"),
-            table);
+            table,
+            new Text(progress.Waiting));
     }
 
     private static readonly (string Name, Func<ProgressRow, string> Cell)[] s_columns =

@@ -10,8 +10,9 @@ namespace DfPO.Host.Reporting;
 /// <param name="Workers">Workers by role.</param>
 /// <param name="Rows">Iterations shown, the oldest first.</param>
 /// <param name="Validation">The latest validation of each decoding policy.</param>
+/// <param name="Waiting">What the run waits for; empty while it goes on.</param>
 internal sealed record Progress(ExperimentConfig Config, int Iteration, ImmutableSortedDictionary<string, int> Workers, ImmutableList<ProgressRow> Rows,
-    ImmutableDictionary<DecodingPolicy, EvaluationReport> Validation)
+    ImmutableDictionary<DecodingPolicy, EvaluationReport> Validation, string Waiting = "")
 {
     private const int MostRows = 12;
 
@@ -22,7 +23,7 @@ internal sealed record Progress(ExperimentConfig Config, int Iteration, Immutabl
     public Progress With(IterationReport report)
     {
         var rows = Rows.Add(new ProgressRow(report, Validation));
-        return this with { Iteration = report.Iteration, Rows = rows.Count > MostRows ? rows.RemoveAt(0) : rows };
+        return this with { Waiting = "", Iteration = report.Iteration, Rows = rows.Count > MostRows ? rows.RemoveAt(0) : rows };
     }
 
     /// <summary>After an evaluation: the row of its iteration shows it too.</summary>
@@ -39,7 +40,7 @@ internal sealed record Progress(ExperimentConfig Config, int Iteration, Immutabl
     }
 
     /// <summary>After a worker joined or left.</summary>
-    public Progress With(string role, int count) => this with { Workers = Workers.SetItem(role, count) };
+    public Progress With(string role, int count) => this with { Waiting = "", Workers = Workers.SetItem(role, count) };
 }
 
 /// <summary>An iteration, and the latest validations at its time.</summary>

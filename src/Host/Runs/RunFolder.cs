@@ -7,7 +7,7 @@ using DfPO.Models;
 
 namespace DfPO.Host.Runs;
 
-/// <summary>The folder that holds all of a run: configuration, versions, metrics, samples, result, checkpoints and the best weights.</summary>
+/// <summary>The folder that holds all of a run: configuration, versions, metrics, samples, journal, result, checkpoints and the best weights.</summary>
 public sealed class RunFolder
 {
     private const string ConfigName = "experiment.conf";
@@ -34,6 +34,22 @@ public sealed class RunFolder
 
     /// <summary>The before/after figures, once the run has ended.</summary>
     public string Result => System.IO.Path.Combine(Path, "result.json");
+
+    /// <summary>Digest of the final weights; null before the run has ended.</summary>
+    /// <exception cref="DfpoException"><c>run/corrupt</c>.</exception>
+    public string? FinalDigest()
+    {
+        if (!File.Exists(Result))
+            return null;
+        try
+        {
+            return (string?)JsonNode.Parse(File.ReadAllText(Result))?["weights_digest"] ?? throw new JsonException("it has no weights_digest");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new DfpoException("run/corrupt", $"'{Result}' cannot be read ({e.Message}): put an undamaged copy back, or delete it to do without the final weights' digest.", e);
+        }
+    }
 
     /// <summary>Starts <c>{root}/{name}-{yyyyMMdd-HHmmss}</c> with configuration and versions in it; a name that is taken gets a number.</summary>
     public static RunFolder Create(string root, ExperimentConfig config, TimeProvider? time = null)

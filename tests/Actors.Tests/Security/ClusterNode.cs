@@ -45,7 +45,7 @@ internal sealed class ClusterNode : IAsyncDisposable, ILoggerProvider, ILogger
                 logger.ClearLoggers();
                 logger.AddLoggerFactory();
             });
-            akka.WithDfpoCluster("127.0.0.1", 0, [role], join is null ? null : $"{join.Host}:{join.Port}", identity);
+            akka.WithDfpoCluster("127.0.0.1", 0, [role], join is null ? [] : [$"{join.Host}:{join.Port}"], identity);
             more?.Invoke(akka);
         });
         node._host = builder.Build();

@@ -33,7 +33,7 @@ public sealed class RogueNodeTests : IDisposable
     public async Task A_node_of_ours_builds_nothing_obeys_nothing_and_goes_on_working()
     {
         await using var learner = await ClusterNode.Start(ClusterRoles.Learner);
-        learner.System.ActorOf(Props.Create(() => new Experiment()), ExperimentProtocol.ActorName);
+        learner.System.ActorOf(Props.Create(() => new QueueParent(ClusterRoles.Rollout, 2)), ExperimentProtocol.ManagerName);
         PlaceCanaries(learner.System);
         await Cluster.Get(_rogue).JoinAsync(learner.Address).WaitAsync(s_patience);
         await learner.Members(2);
@@ -48,7 +48,7 @@ public sealed class RogueNodeTests : IDisposable
         await using var worker = await ClusterNode.Start(ClusterRoles.Rollout, learner.Address);
         await worker.Members(3);
         var inbox = Inbox.Create(worker.System);
-        worker.System.ActorSelection(new RootActorPath(learner.Address) + ExperimentProtocol.QueuePath(ClusterRoles.Rollout)).Tell(new RegisterWorker(new WorkerId("ann"), "cpu"), inbox.Receiver);
+        worker.System.ActorSelection(new RootActorPath(learner.Address) + ExperimentProtocol.QueuePath(ClusterRoles.Rollout)).Tell(new RegisterWorker(new WorkerId("ann"), "cpu", ProductVersion.Text, ""), inbox.Receiver);
         Assert.Equal("float32", Assert.IsType<WorkerAccepted>(await inbox.ReceiveAsync(s_patience)).Setup.Dtype);
     }
 
@@ -98,15 +98,5 @@ public sealed class RogueNodeTests : IDisposable
         canary.Tell(Kill.Instance);
         canary.Tell(PoisonPill.Instance);
         canary.SendSystemMessage(new Terminate());
-    }
-
-    /// <summary>A learner's queue where workers look for it.</summary>
-    private sealed class Experiment : UntypedActor
-    {
-        public Experiment() => Context.ActorOf(WorkQueueActor.Props(new WorkQueueOptions(ClusterRoles.Rollout, new WorkerSetup("", "float32", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(1), _ => { })), ClusterRoles.Rollout);
-
-        protected override void OnReceive(object message)
-        {
-        }
     }
 }

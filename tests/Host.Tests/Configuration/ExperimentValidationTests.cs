@@ -29,6 +29,7 @@ public sealed class ExperimentValidationTests : IDisposable
     [InlineData("learner.lambda = 1.01", "config/range", "'lambda'")]
     [InlineData("learner.learning-rate = 0", "config/range", "'learning-rate'")]
     [InlineData("learner.dfpo.tolerance = -0.1", "config/range", "'dfpo.tolerance'")]
+    [InlineData("async.max-staleness = -1", "config/range", "'async.max-staleness' is '-1' but must be at least 0")]
     [InlineData("evaluation.every = 0", "config/range", "'evaluation.every'")]
     [InlineData("checkpoint.every = 0", "config/range", "'checkpoint.every'")]
     [InlineData("rollout.unit-size = 5", "config/batch", "set one of 1, 2, 4, 8, 16")]
@@ -41,6 +42,30 @@ public sealed class ExperimentValidationTests : IDisposable
     {
         var error = Assert.Throws<DfpoException>(() => Check(text));
         Assert.Equal(code, error.Code);
+        Assert.Contains(message, error.Message);
+    }
+
+    [Theory]
+    [InlineData("async.max-staleness = 1", 1, 1)]
+    [InlineData("async.max-staleness = 1, rollout.threads = 2", 0, 2)]
+    [InlineData("async.max-staleness = 1, model.learner-threads = 3, rollout { threads = 2, reward-workers = 0 }", 0, 3)]
+    [InlineData("rollout.threads = 2, model.learner-threads = 3", 1, 3)]
+    public void Beside_the_learner_its_process_uses_the_same_number_of_torch_threads(string text, int localWorkers, int expected)
+    {
+        var config = Check(text);
+        ExperimentValidation.Threads(config, localWorkers);
+        Assert.Equal(expected, config.TorchThreadsOfLearner());
+    }
+
+    [Theory]
+    [InlineData("async.max-staleness = 1, rollout.threads = 2", 1, "'rollout.threads' is 2")]
+    [InlineData("async.max-staleness = 1, rollout { threads = 2, reward-workers = 0 }", 1, "'rollout.threads' is 2")]
+    [InlineData("async.max-staleness = 1, model.learner-threads = 2", 1, "'model.learner-threads' is 2")]
+    [InlineData("async.max-staleness = 1, rollout.threads = 2, model.learner-threads = 3", 0, "must be 'rollout.threads', 2")]
+    public void Other_numbers_of_torch_threads_beside_the_learner_are_told(string text, int localWorkers, string message)
+    {
+        var error = Assert.Throws<DfpoException>(() => ExperimentValidation.Threads(Check(text), localWorkers));
+        Assert.Equal("config/threads", error.Code);
         Assert.Contains(message, error.Message);
     }
 

@@ -1,0 +1,21 @@
+using DfPO.Actors.Weights;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>What the process that runs an experiment, or stands by to run it, gives to its actor.</summary>
+/// <param name="Config">A validated experiment.</param>
+/// <param name="Store">Where the learner publishes; its base address is known.</param>
+/// <param name="RunFolder">The run's folder.</param>
+/// <param name="Observe">Makes the observer once this process has become the learner.</param>
+/// <param name="IsFinished">Whether the folder holds the result of a finished run, which a standby must not begin again.</param>
+/// <param name="LockPatience">How long to wait for the run's lock.</param>
+/// <param name="Cancellation">Ends the run after the step in hand, with a resumable state.</param>
+public sealed record ExperimentSetup(
+    ExperimentConfig Config, WeightsStore Store, string RunFolder, Func<IExperimentObserver> Observe, Func<bool> IsFinished, TimeSpan LockPatience, CancellationToken Cancellation)
+{
+    /// <summary>Completes when this process has become the learner.</summary>
+    public TaskCompletionSource Activated { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes with the result, or null when the run had been finished by another process.</summary>
+    public TaskCompletionSource<ExperimentResult?> Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

@@ -1,0 +1,72 @@
+using System.Globalization;
+using DfPO.Models;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>
+/// The right to write a run's folder: whoever holds it is the run's learner. The operating system keeps it (an advisory lock on <c>run.lock</c>,
+/// also over a shared file system) and gives it back when the process dies, however it dies. A cluster that falls apart may have two candidates;
+/// it never has two holders.
+/// </summary>
+public sealed class RunLock : IDisposable
+{
+    private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(250);
+    private readonly FileStream _file;
+
+    private RunLock(FileStream file) => _file = file;
+
+    /// <summary>Takes the lock, waiting for its holder to go.</summary>
+    /// <param name="runFolder">Folder of the run.</param>
+    /// <param name="patience">How long to wait.</param>
+    /// <param name="cancellation">Ends the waiting.</param>
+    /// <exception cref="DfpoException"><c>run/locked</c>: another process holds it still, with who and since when.</exception>
+    public static async Task<RunLock> Acquire(string runFolder, TimeSpan patience, CancellationToken cancellation)
+    {
+        var path = Path.Combine(runFolder, "run.lock");
+        for (var deadline = DateTime.UtcNow + patience; ; await Task.Delay(s_retry, cancellation))
+        {
+            if (TryOpen(path) is { } file)
+                return new RunLock(file);
+            if (DateTime.UtcNow >= deadline)
+                throw new DfpoException("run/locked", $"Run folder '{runFolder}' is in use by {Holder(path)}: one run folder has one learner. Stop that process, or start another run.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _file.Dispose();
+
+    private static FileStream? TryOpen(string path)
+    {
+        try
+        {
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            try
+            {
+                // Beside the lock, because a locked file cannot be read.
+                File.WriteAllText(path + ".holder", string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z"));
+                return file;
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+        }
+        catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
+        {
+            return null;
+        }
+    }
+
+    private static string Holder(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path + ".holder");
+        }
+        catch (IOException)
+        {
+            return "another process";
+        }
+    }
+}

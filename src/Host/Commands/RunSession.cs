@@ -1,0 +1,41 @@
+using DfPO.Actors.Experiments;
+using DfPO.Host.Composition;
+using DfPO.Host.Reporting;
+using DfPO.Host.Runs;
+using DfPO.Host.Telemetry;
+
+namespace DfPO.Host.Commands;
+
+/// <summary>What <c>run</c> and a standby have in common: display, record, telemetry, and the last word.</summary>
+internal static class RunSession
+{
+    /// <summary>Runs the experiment of a folder to its end.</summary>
+    /// <param name="goOn">What to do about a run that was stopped; null resumes it.</param>
+    /// <returns>Exit code.</returns>
+    public static async Task<int> Execute(RunOptions options, ExperimentConfig config, RunFolder folder, CancellationToken cancellation, string? goOn = null)
+    {
+        using var telemetry = HostTelemetry.Start("run");
+        IExperimentObserver? display = null;
+        IExperimentObserver Observe()
+        {
+            display = Displays.Create(options, folder.Path);
+            return new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display);
+        }
+        try
+        {
+            if (await ExperimentHost.Run(options, config, folder, Observe, telemetry, cancellation) is null)
+                Console.Error.WriteLine($"dfpo: the run has been finished by another process: {folder.Path}");
+            return 0;
+        }
+        catch (OperationCanceledException)
+        {
+            (display as IDisposable)?.Dispose();
+            Console.Error.WriteLine($"dfpo: stopped; {goOn ?? $"go on with: dfpo run --resume {folder.Path}"}");
+            throw;
+        }
+        finally
+        {
+            (display as IDisposable)?.Dispose();
+        }
+    }
+}
