@@ -37,11 +37,12 @@ public sealed record ExperimentConfig
     /// <summary>Resumable state.</summary>
     public CheckpointOptions Checkpoint { get; init; } = new();
 
+    /// <summary>How the run's processes speak to each other.</summary>
+    public ClusterConfig Cluster { get; init; } = new();
+
     /// <summary>Torch threads of the learner as they follow from the options.</summary>
     /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>
     public int TorchThreadsOfLearner() => Model.LearnerThreads > 0 ? Model.LearnerThreads : Async.MaxStaleness > 0 ? Rollout.Threads : Environment.ProcessorCount;
-    /// <summary>How the run's processes speak to each other.</summary>
-    public ClusterConfig Cluster { get; init; } = new();
 }
 
 /// <summary>How the run's processes speak to each other.</summary>

@@ -14,5 +14,5 @@ public static class ExperimentProtocol
 
     /// <summary>What other nodes select by path: the queues, and the singleton's manager in a hand-over. Everything else is reached by reference.</summary>
     public static IReadOnlyList<string> SelectedPaths { get; } =
-        [$"/user/{ManagerName}", $"/user/{ManagerName}/{SingletonName}", .. new[] { ClusterRoles.Rollout, ClusterRoles.Reward }.Select(QueuePath)];
+        [$"/user/{ManagerName}", $"/user/{ManagerName}/{SingletonName}", QueuePath(ClusterRoles.Rollout), QueuePath(ClusterRoles.Reward)];
 }

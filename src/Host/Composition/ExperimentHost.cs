@@ -56,15 +56,16 @@ public static class ExperimentHost
             var self = await Join(system, standby, cancellation);
             var setup = new ExperimentSetup(config, store, folder.Path, observe, () => standby && File.Exists(folder.Result), standby ? options.Patience : s_lockPatience, cancellation);
             ExperimentSingleton.Start(system, setup);
+            var joined = identity is null ? self : $"{self} --tls-ca ... --tls-cert ... --tls-key ...";
             Console.Error.WriteLine(standby
                 ? $"dfpo: standing by for {folder.Path} at {self}; takes over when its learner is gone"
-                : $"dfpo: more workers join with: {JoinHint(self, identity)}");
+                : $"dfpo: more workers join with: dfpo worker --join {joined}");
             await Task.WhenAny(setup.Activated.Task, setup.Ended.Task).WaitAsync(cancellation);
             if (!setup.Activated.Task.IsCompletedSuccessfully)
                 return await setup.Ended.Task;
             if (standby)
-                Console.Error.WriteLine($"dfpo: this process is the learner now; more workers join with: {JoinHint(self, identity)}");
-            return await Lead(system, setup, options with { Tls = node.Tls }, self, identity, cancellation);
+                Console.Error.WriteLine($"dfpo: this process is the learner now; more workers join with: dfpo worker --join {joined}");
+            return await Lead(system, setup, options, node.Tls, identity, self, cancellation);
         }
         finally
         {
@@ -74,16 +75,14 @@ public static class ExperimentHost
     }
 
     /// <summary>Starts the workers and waits for the end.</summary>
-    private static async Task<ExperimentResult?> Lead(ActorSystem system, ExperimentSetup setup, RunOptions options, string self, NodeIdentity? identity, CancellationToken cancellation)
+    private static async Task<ExperimentResult?> Lead(ActorSystem system, ExperimentSetup setup, RunOptions options, TlsOptions tls, NodeIdentity? identity, string self, CancellationToken cancellation)
     {
         var config = setup.Config;
-        using var processes = WorkerProcesses.Start(options, self, config.Rollout, Console.Error, cancellation);
+        using var processes = WorkerProcesses.Start(options.WorkerProcesses, self, tls, config.Rollout, Console.Error, cancellation);
         var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout, identity));
         await Task.WhenAny(setup.Ended.Task, broken);
         return setup.Ended.Task.IsCompleted ? await setup.Ended.Task : throw await broken;
     }
-
-    private static string JoinHint(string self, NodeIdentity? identity) => $"dfpo worker --join {self}{(identity is null ? "" : " --tls-ca ... --tls-cert ... --tls-key ...")}";
 
     /// <summary>Becomes a member and gives the address that others join.</summary>
     private static async Task<string> Join(ActorSystem system, bool standby, CancellationToken cancellation)

@@ -39,8 +39,9 @@ public sealed record RunOptions
     /// <summary>Rollout workers in this process; null takes the experiment's, or none where there are worker processes.</summary>
     public int? LocalWorkers { get; init; }
 
-    /// <summary>Rollout workers that this process starts in itself.</summary>
-    public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
     /// <summary>Files of mutual TLS; empty takes the experiment's.</summary>
     public TlsOptions Tls { get; init; } = new();
+
+    /// <summary>Rollout workers that this process starts in itself.</summary>
+    public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
 }

@@ -20,10 +20,9 @@ namespace DfPO.Host.Composition;
 /// <summary>A worker's process: joins a running experiment, fetches what it needs from it, and pulls work until the run ends.</summary>
 public static class WorkerHost
 {
-    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10), s_rejoinPause = TimeSpan.FromSeconds(1);
-
     // More than a willing cluster takes to let a node in: a needless look at a plain one shows in its log.
     private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10), s_rejoinPause = TimeSpan.FromSeconds(1);
 
     /// <summary>Works until the run ends. A worker whose side of a broken cluster was downed joins again, as long as its patience lasts.</summary>
     /// <param name="options">What to join, as what, and with which devices.</param>
@@ -35,7 +34,9 @@ public static class WorkerHost
         foreach (var device in options.Devices)
             TorchDevices.Parse(device);
         var modelDigest = options.Model is { } folder ? ModelFingerprint.Of(folder) : "";
-        while (!await Join(options, modelDigest, telemetry, cancellation))
+        var node = new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls };
+        var identity = node.LoadIdentity(Console.Error);
+        while (!await Join(options, node, identity, modelDigest, telemetry, cancellation))
         {
             Console.Error.WriteLine($"dfpo: this worker was cut off from the cluster; it joins again at {string.Join(" or ", options.Join)}");
             await Task.Delay(s_rejoinPause, cancellation);
@@ -43,11 +44,10 @@ public static class WorkerHost
     }
 
     /// <summary>One membership; false when the cluster went on without this process.</summary>
-    private static async Task<bool> Join(WorkerOptions options, string modelDigest, HostTelemetry telemetry, CancellationToken cancellation)
+    private static async Task<bool> Join(WorkerOptions options, NodeOptions node, NodeIdentity? identity, string modelDigest, HostTelemetry telemetry, CancellationToken cancellation)
     {
-        var (role, node) = (options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout, new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls });
+        var role = options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout;
         node.Checked();
-        var identity = node.LoadIdentity(Console.Error);
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
         builder.AddDfpoNode(telemetry);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity));
@@ -56,16 +56,15 @@ public static class WorkerHost
         var system = host.Services.GetRequiredService<ActorSystem>();
         try
         {
-            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, modelDigest, identity)).ToArray();
+            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, identity, modelDigest)).ToArray();
             var all = Task.WhenAll(workers.Select(worker => worker.Ended));
+            using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             try
             {
-                using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
                 var hopeless = Hopeless(Cluster.Get(system), options.Join, identity, joining.Token);
-                await (await Task.WhenAny(all, hopeless)).WaitAsync(cancellation);
-                await joining.CancelAsync();
-                if (!all.IsCompleted)
+                if (await Task.WhenAny(all, hopeless).WaitAsync(cancellation) == hopeless)
                     throw await hopeless;
+                await joining.CancelAsync();
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
@@ -87,7 +86,7 @@ public static class WorkerHost
         }
     }
 
-    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, string modelDigest, NodeIdentity? identity)
+    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, NodeIdentity? identity, string modelDigest)
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
@@ -97,7 +96,7 @@ public static class WorkerHost
         return (system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}"), ended.Task);
     }
 
-    /// <summary>Completes when this node will never be let in anywhere, with the reason; never once it is a member, nor while some member does not answer.</summary>
+    /// <summary>Completes when this node will never be let in, with the reason; never once it is a member, nor while a member does not answer.</summary>
     private static async Task<DfpoException> Hopeless(Cluster cluster, IReadOnlyList<string> join, NodeIdentity? identity, CancellationToken cancellation)
     {
         while (true)
@@ -105,9 +104,9 @@ public static class WorkerHost
             await Task.Delay(s_joining, cancellation);
             if (!cluster.State.Members.IsEmpty)
                 continue;
-            var obstacles = await Task.WhenAll(join.Select(member => JoinProbe.Obstacle(
-                member[..member.LastIndexOf(':')].Trim('[', ']'), int.Parse(member[(member.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture), identity, cancellation)));
-            if (obstacles.All(obstacle => obstacle is not null))
+            var obstacles = await Task.WhenAll(join.Select(member =>
+                JoinProbe.Obstacle(member[..member.LastIndexOf(':')].Trim('[', ']'), int.Parse(member[(member.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture), identity, cancellation)));
+            if (Array.TrueForAll(obstacles, obstacle => obstacle is not null))
                 return obstacles[0]!;
         }
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Security;
 
 namespace DfPO.Host.Composition;
 
@@ -20,16 +21,18 @@ internal sealed class WorkerProcesses : IDisposable
     }
 
     /// <summary>Starts them.</summary>
-    /// <param name="options">How many, and the certificate files that they share with this process.</param>
+    /// <param name="count">How many.</param>
     /// <param name="join">Address of the learner.</param>
+    /// <param name="tls">Files of mutual TLS, which they share with the learner; empty for none.</param>
     /// <param name="rollout">Their devices, in turn, and threads.</param>
     /// <param name="output">Where their lines go, with their number.</param>
     /// <param name="cancellation">Ends them.</param>
-    public static WorkerProcesses Start(RunOptions options, string join, RolloutOptions rollout, TextWriter output, CancellationToken cancellation) => new(options.WorkerProcesses, cancellation, (index, stop) => Keep(index + 1,
-    [
-        "worker", "--join", join, "--host", options.Host, "--role", "rollout", "--device", rollout.Devices[index % rollout.Devices.Count], "--threads", rollout.Threads.ToString(CultureInfo.InvariantCulture),
-        .. options.Tls.IsEmpty ? [] : new[] { "--tls-ca", options.Tls.Ca, "--tls-cert", options.Tls.Certificate, "--tls-key", options.Tls.Key },
-    ], output, stop));
+    public static WorkerProcesses Start(int count, string join, TlsOptions tls, RolloutOptions rollout, TextWriter output, CancellationToken cancellation) => new(count, cancellation, (index, stop) =>
+        Keep(index + 1, ["worker", "--join", join, "--role", "rollout", "--device", rollout.Devices[index % rollout.Devices.Count], "--threads", rollout.Threads.ToString(CultureInfo.InvariantCulture), .. Certificates(join, tls)], output, stop));
+
+    // The certificate names the learner's address, so they are reached at it too.
+    private static string[] Certificates(string join, TlsOptions tls) => tls.IsEmpty ? [] :
+        ["--host", join[..join.LastIndexOf(':')], "--tls-ca", tls.Ca, "--tls-cert", tls.Certificate, "--tls-key", tls.Key];
 
     /// <summary>Lets them take their leave of a run that has ended, within bounds, and kills those that stay.</summary>
     public void Dispose()

@@ -33,7 +33,7 @@ public sealed class RogueNodeTests : IDisposable
     public async Task A_node_of_ours_builds_nothing_obeys_nothing_and_goes_on_working()
     {
         await using var learner = await ClusterNode.Start(ClusterRoles.Learner);
-        learner.System.ActorOf(Props.Create(() => new Experiment(true)), ExperimentProtocol.ManagerName);
+        learner.System.ActorOf(Props.Create(() => new QueueParent(ClusterRoles.Rollout, 2)), ExperimentProtocol.ManagerName);
         PlaceCanaries(learner.System);
         await Cluster.Get(_rogue).JoinAsync(learner.Address).WaitAsync(s_patience);
         await learner.Members(2);
@@ -98,21 +98,5 @@ public sealed class RogueNodeTests : IDisposable
         canary.Tell(Kill.Instance);
         canary.Tell(PoisonPill.Instance);
         canary.SendSystemMessage(new Terminate());
-    }
-
-    /// <summary>A learner's queue where workers look for it: below the singleton.</summary>
-    private sealed class Experiment : UntypedActor
-    {
-        public Experiment(bool manager)
-        {
-            if (manager)
-                Context.ActorOf(Props.Create(() => new Experiment(false)), ExperimentProtocol.SingletonName);
-            else
-                Context.ActorOf(WorkQueueActor.Props(new WorkQueueOptions(ClusterRoles.Rollout, new WorkerSetup("", "float32", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(1), _ => { }, (_, _, _) => { }, () => Task.FromResult(""))), ClusterRoles.Rollout);
-        }
-
-        protected override void OnReceive(object message)
-        {
-        }
     }
 }

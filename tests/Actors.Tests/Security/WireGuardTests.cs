@@ -17,7 +17,7 @@ public sealed class WireGuardTests
     {
         var started = new List<Address>();
         void Place(ClusterNode node) => node.System.ActorOf(
-            ClusterSingletonManager.Props(Props.Create(() => new Announcer(started)), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(node.System).WithRole(ClusterRoles.Learner)), ExperimentProtocol.ManagerName);
+            ClusterSingletonManager.Props(Props.Create(() => new Announcer(started)), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(node.System).WithRole(ClusterRoles.Learner).WithSingletonName(ExperimentProtocol.SingletonName)), ExperimentProtocol.ManagerName);
         await using var first = await ClusterNode.Start(ClusterRoles.Learner);
         Place(first);
         await ClusterNode.Eventually(() => started.SequenceEqual([first.Address]), "the first node has it");
@@ -34,7 +34,7 @@ public sealed class WireGuardTests
     public async Task Selections_reach_the_queues_and_nothing_else_and_a_lost_node_is_noticed()
     {
         await using var learner = await ClusterNode.Start(ClusterRoles.Learner);
-        learner.System.ActorOf(Props.Create(() => new Parent(ClusterRoles.Reward, 2)), ExperimentProtocol.ManagerName);
+        learner.System.ActorOf(Props.Create(() => new QueueParent(ClusterRoles.Reward, 2)), ExperimentProtocol.ManagerName);
         var worker = await ClusterNode.Start(ClusterRoles.Reward, learner.Address);
         await worker.Members(2);
         var inbox = Inbox.Create(worker.System);
@@ -50,14 +50,13 @@ public sealed class WireGuardTests
                 return null;
             }
         }
-        Assert.Equal(2, ExperimentProtocol.SelectedPaths.Count(path => path.EndsWith(ClusterRoles.Reward, StringComparison.Ordinal) || path.EndsWith(ClusterRoles.Rollout, StringComparison.Ordinal)));
-        Assert.IsType<WorkerAccepted>(await Answer(ExperimentProtocol.QueuePath(ClusterRoles.Reward)));
-        Assert.Null(await Answer($"/user/{ExperimentProtocol.ManagerName}/{ClusterRoles.Reward}"));
-        Assert.Null(await Answer("/user/experiment/other"));
-        Assert.Null(await Answer("/user/experiment/*"));
+        var queuePath = ExperimentProtocol.QueuePath(ClusterRoles.Reward);
+        Assert.IsType<WorkerAccepted>(await Answer(queuePath));
+        foreach (var path in new[] { queuePath.Replace(ClusterRoles.Reward, "other", StringComparison.Ordinal), queuePath.Replace(ClusterRoles.Reward, "*", StringComparison.Ordinal), $"/user/{ExperimentProtocol.ManagerName}/other" })
+            Assert.Null(await Answer(path));
 
         // Watching crosses the wire as well: the queue hears of the worker's end.
-        var queue = await learner.System.ActorSelection(ExperimentProtocol.QueuePath(ClusterRoles.Reward)).ResolveOne(TimeSpan.FromSeconds(5));
+        var queue = await learner.System.ActorSelection(queuePath).ResolveOne(TimeSpan.FromSeconds(5));
         Assert.Equal(1, (await queue.Ask<QueueStatus>(new GetStatus())).Workers);
         worker.System.Stop(inbox.Receiver);
         await ClusterNode.Eventually(() => queue.Ask<QueueStatus>(new GetStatus()).Result.Workers == 0, "the worker's end is heard of");
@@ -78,22 +77,6 @@ public sealed class WireGuardTests
     private sealed class Announcer : UntypedActor
     {
         public Announcer(List<Address> started) => started.Add(Cluster.Get(Context.System).SelfAddress);
-
-        protected override void OnReceive(object message)
-        {
-        }
-    }
-
-    /// <summary>A queue below, and the like of it one floor further down, and one that nobody may select.</summary>
-    private sealed class Parent : UntypedActor
-    {
-        public Parent(string role, int floors)
-        {
-            foreach (var name in new[] { role, "other" })
-                Context.ActorOf(WorkQueueActor.Props(new WorkQueueOptions(role, new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(1), _ => { }, (_, _, _) => { }, () => Task.FromResult(""))), name);
-            if (floors > 1)
-                Context.ActorOf(Props.Create(() => new Parent(role, floors - 1)), ExperimentProtocol.SingletonName);
-        }
 
         protected override void OnReceive(object message)
         {

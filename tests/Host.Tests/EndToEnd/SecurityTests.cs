@@ -58,7 +58,7 @@ public sealed class SecurityTests
     /// <summary>Everything that Akka lets a member do to another's actors, to every actor whose name it can know.</summary>
     private static void Attack(ActorSystem rogue, Address learner)
     {
-        string[] paths = [.. ExperimentProtocol.SelectedPaths, $"/user/{ExperimentProtocol.ManagerName}/learner", "/user/reward-0", "/user"];
+        string[] paths = [.. ExperimentProtocol.SelectedPaths, $"{ExperimentProtocol.SelectedPaths[1]}/learner", "/user/reward-0", "/user"];
         foreach (var target in paths.Select(path => (IInternalActorRef)((ExtendedActorSystem)rogue).Provider.ResolveActorRef($"{learner}{path}")))
         {
             target.Tell(new { Anything = "that JSON can name" });
