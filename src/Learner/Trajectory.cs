@@ -26,6 +26,6 @@ public sealed record Trajectory
     /// <summary>The policy that the tokens were drawn from.</summary>
     public required DecodingPolicy Behaviour { get; init; }
 
-    /// <summary>Updates between the weights that the tokens were drawn with and those that learn from them; 0 in the synchronous mode.</summary>
-    public int Staleness { get; init; }
+    /// <summary>Updates that the weights which rolled out had seen (<see cref="PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
+    public int? WeightsVersion { get; init; }
 }

@@ -123,7 +123,7 @@ public sealed class ExperimentLoop
         feed.Publish(_learner.Weights, parent);
         var (units, scored, dropped) = await feed.Take(cancellation);
         var waited = clock.Elapsed;
-        var batch = scored.SelectMany(unit => unit.Trajectories(_learner.Weights.Version)).ToArray();
+        var batch = scored.SelectMany(unit => unit.Trajectories()).ToArray();
         Record(new JournalLine(_learner.Iteration + 1, _learner.Weights.Digest, _config.TorchThreadsOfLearner(), units));
         // Not cancellable: a half-made update has no state to resume from.
         _learner = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
@@ -137,7 +137,7 @@ public sealed class ExperimentLoop
             ["time/learn"] = learn.TotalSeconds,
         };
         if (IsAsync)
-            Staleness(metrics, batch, dropped);
+            Staleness(metrics, [.. batch.Select(t => _learner.Iteration - 1 - t.WeightsVersion!.Value)], dropped);
         foreach (var policy in RolloutPlan.Behaviours(_config.Learner).Where(policy => policy != DecodingPolicy.Policy))
             metrics[$"rollout/reward_{policy.ToString().ToLowerInvariant()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
         return new IterationReport(_learner.Iteration, _config.Iterations, Figures(scored), metrics, tokensPerSecond, default, default);
@@ -156,13 +156,13 @@ public sealed class ExperimentLoop
     private static string Short(string digest) => digest[..Math.Min(digest.Length, 12)];
 
     /// <summary>How old the weights were that the batch was rolled out with: mean, largest, and how many continuations are of each age.</summary>
-    private void Staleness(Dictionary<string, double> metrics, Trajectory[] batch, int dropped)
+    private void Staleness(Dictionary<string, double> metrics, int[] ages, int dropped)
     {
         metrics["async/stale_dropped"] = dropped;
-        metrics["async/staleness_mean"] = batch.Average(t => t.Staleness);
-        metrics["async/staleness_max"] = batch.Max(t => t.Staleness);
+        metrics["async/staleness_mean"] = ages.Average();
+        metrics["async/staleness_max"] = ages.Max();
         for (var age = 0; age <= _config.Async.MaxStaleness; age++)
-            metrics[$"async/staleness_{age}"] = batch.Count(t => t.Staleness == age);
+            metrics[$"async/staleness_{age}"] = ages.Count(a => a == age);
     }
 
     /// <summary>Scores the weights on the validation prompts and keeps them when they are the best so far.</summary>

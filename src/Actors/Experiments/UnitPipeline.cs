@@ -18,8 +18,7 @@ namespace DfPO.Actors.Experiments;
 public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequence> Sequences, IReadOnlyList<string> Texts, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
 {
     /// <summary>As the learner takes it.</summary>
-    /// <param name="version">Version of the weights that learn from it.</param>
-    public IEnumerable<Trajectory> Trajectories(int version) => Sequences.Select((sequence, i) => new Trajectory
+    public IEnumerable<Trajectory> Trajectories() => Sequences.Select((sequence, i) => new Trajectory
     {
         PromptTokens = sequence.PromptTokens,
         Tokens = sequence.Tokens,
@@ -28,7 +27,7 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         StateKl = sequence.StateKl,
         Reward = Rewards[i],
         Behaviour = Planned.Unit.Options.Policy,
-        Staleness = version - Planned.Unit.Weights.Version,
+        WeightsVersion = Planned.Unit.Weights.Version,
     });
 
     /// <summary>As the metrics take it.</summary>
