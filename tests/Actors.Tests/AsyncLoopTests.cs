@@ -62,23 +62,16 @@ public sealed class AsyncLoopTests : LoopTests
     [Fact]
     public async Task A_unit_that_takes_too_long_is_withdrawn_and_done_again_with_newer_weights()
     {
-        var withdrawn = 0;
+        var withdrawn = new TaskCompletionSource();
         Services.Gate = async (unit, cancellation) =>
         {
             if (unit is not RolloutUnit { Weights.Version: 0 } || !unit.Id.Value.StartsWith("train-2") || !unit.Id.Value.EndsWith("/0@0"))
                 return;
-            try
-            {
-                await Task.Delay(Timeout.Infinite, cancellation);
-            }
-            catch (OperationCanceledException)
-            {
-                withdrawn++;
-                throw;
-            }
+            cancellation.Register(withdrawn.SetResult);
+            await Task.Delay(Timeout.Infinite, cancellation);
         };
         await Loop(Config(staleness: 1)).Run(default);
-        Assert.Equal(1, withdrawn);
+        await withdrawn.Task.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal([0, 0, 1, 0], Observer.Iterations.Select(report => report.Metrics["async/stale_dropped"]));
         Assert.Equal(Enumerable.Range(0, 8).Select(n => (long)n), Learnt());
         Assert.Equal(2, Journal().SelectMany(line => line.Units).Single(unit => unit.Number == 2).Version);
