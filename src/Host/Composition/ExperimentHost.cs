@@ -33,7 +33,7 @@ public static class ExperimentHost
     {
         var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort };
         var address = node.Checked();
-        var store = new WeightsStore();
+        using var store = new WeightsStore();
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(address, node.BulkPort));
         builder.AddDfpoNode(telemetry);
