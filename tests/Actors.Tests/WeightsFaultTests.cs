@@ -12,7 +12,7 @@ namespace DfPO.Actors.Tests;
 public sealed class WeightsFaultTests : IAsyncLifetime
 {
     private const int Chunk = 1000;
-    private readonly WeightsStore _store = new(new WeightsStoreOptions { ChunkSize = Chunk });
+    private readonly WeightsStore _store = new(new WeightsStoreOptions { ChunkSize = Chunk, OfferDelta = false });
     private readonly Gpt2LMHeadModel _model = WeightsServer.TinyModel();
     private readonly WeightsClient _client = new(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), new WeightsClientOptions { Attempts = 2, RelayPatience = TimeSpan.FromSeconds(20) });
     private WeightsServer _server = null!;

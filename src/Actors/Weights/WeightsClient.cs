@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Json;
 using DfPO.Models;
@@ -17,6 +18,7 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     private readonly HttpClient _http;
     private readonly BulkReader _reader;
     private readonly WeightsBufferPool _pool;
+    private readonly ConcurrentBag<DeltaCodec> _codecs = [];
     private readonly Lock _gate = new();
     private HeldWeights? _held;
     private string _expected = "";
@@ -62,7 +64,7 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         _expected = weights.Digest;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(_options.Deadline);
-        var fetch = _fetch = new WeightsFetch(weights, _http, _reader, _pool, _options);
+        var fetch = _fetch = new WeightsFetch(weights, _held, _http, _reader, _pool, _codecs, _options);
         try
         {
             var fetched = await fetch.Run([.. relays.Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token).ConfigureAwait(false);
@@ -76,7 +78,7 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         finally
         {
             _expected = "";
-            activity?.SetTag(DfpoTelemetry.Tags.WireBytes, fetch.Progress.Received);
+            activity?.SetTag(DfpoTelemetry.Tags.WireBytes, fetch.Progress.Received).SetTag(DfpoTelemetry.Tags.Encoding, fetch.Encoding);
         }
     }
 
@@ -125,6 +127,8 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
             _held = null;
         }
         _pool.Dispose();
+        while (_codecs.TryTake(out var codec))
+            codec.Dispose();
         _http.Dispose();
         if (Directory.Exists(_folder))
             Directory.Delete(_folder, recursive: true);

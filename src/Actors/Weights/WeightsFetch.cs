@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -6,15 +7,20 @@ using DfPO.Models;
 namespace DfPO.Actors.Weights;
 
 /// <summary>One version on its way: manifest and chunks, from one source after the other until it is whole.</summary>
-internal sealed class WeightsFetch(WeightsRef weights, HttpClient http, BulkReader reader, WeightsBufferPool pool, WeightsClientOptions options)
+internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpClient http, BulkReader reader, WeightsBufferPool pool, ConcurrentBag<DeltaCodec> codecs, WeightsClientOptions options)
 {
     private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(50);
     private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
     private (string Phase, string Peer) _step = ("start", "nobody");
     private ChunkReceiver? _chunks;
+    private WeightsDelta? _delta;
+    private WeightsBuffer? _landing;
 
     /// <summary>How far it is. Any thread.</summary>
     public WeightsProgress Progress => new(_step.Phase, _step.Peer, _chunks?.Received ?? 0, _chunks?.Ready ?? 0, weights.Length, _chunks?.LastProgress ?? _started);
+
+    /// <summary>How the weights came: <c>dense</c>, or <c>delta</c> even if some chunks had to come dense.</summary>
+    public string Encoding => _delta is null ? "dense" : "delta";
 
     /// <summary>Asks the sources in order; what one has delivered stays when the next one goes on.</summary>
     /// <exception cref="DfpoException">The error of the last source, after what the others said.</exception>
@@ -36,6 +42,7 @@ internal sealed class WeightsFetch(WeightsRef weights, HttpClient http, BulkRead
             catch (Exception e)
             {
                 pool.Return(target);
+                pool.Return(_landing);
                 throw BulkReader.IsNetwork(e) || (e is DfpoException && refusals.Length > 0)
                     ? new DfpoException((e as DfpoException)?.Code ?? "weights/fetch", $"Weights version {weights.Version} could not be fetched from {urls[source]}: {e.Message} ({Progress}).{refusals}", e)
                     : e;
@@ -50,16 +57,36 @@ internal sealed class WeightsFetch(WeightsRef weights, HttpClient http, BulkRead
         _chunks ??= new ChunkReceiver(manifest);
         try
         {
-            await Follow(new DenseRoute(manifest, target), url, once: false, cancellation).ConfigureAwait(false);
+            if (Delta(manifest) is { } delta)
+            {
+                (_delta, _landing) = (delta, _landing ?? pool.Rent(WeightsDelta.Capacity(manifest.Length)));
+                await Follow(new DeltaRoute(manifest, delta, held!.Bytes, _landing, target, codecs), $"{url}/delta/{delta.Base}", once: true, cancellation).ConfigureAwait(false);
+            }
+            // The delta's bytes are passed on only if they are all there.
+            var byDelta = _chunks.Complete ? _delta : null;
+            if (!_chunks.Complete)
+                await Follow(new DenseRoute(manifest, target), url, once: false, cancellation).ConfigureAwait(false);
+            _step = ("done", url);
+            if (byDelta is null)
+            {
+                pool.Return(_landing);
+                _landing = null;
+            }
+            return new HeldWeights(manifest with { Delta = byDelta }, target, _landing, pool);
         }
         finally
         {
             // No check may touch the buffer once it is somebody else's.
             await _chunks.Settle().ConfigureAwait(false);
         }
-        _step = ("done", url);
-        return new HeldWeights(manifest, target, null, pool);
     }
+
+    /// <summary>The delta to take: from what is held, and the one that has been begun, if any.</summary>
+    private WeightsDelta? Delta(WeightsManifest manifest) =>
+        options.AcceptDelta && manifest.Delta is { } offered && held?.Manifest is { } from && from.Digest == offered.Base
+            && (from.Length, from.ChunkSize, from.Dtype) == (manifest.Length, manifest.ChunkSize, manifest.Dtype)
+            && (_delta is null ? _chunks!.Ready == 0 : _delta.Checksums.AsSpan().SequenceEqual(offered.Checksums))
+            ? offered : null;
 
     private Task Follow(ChunkRoute route, string url, bool once, CancellationToken cancellation)
     {

@@ -12,15 +12,19 @@ public sealed record WeightsStoreOptions
 {
     /// <summary>Bytes of a chunk, at least 1. It is part of the digest: all that compare digests use the same.</summary>
     public int ChunkSize { get; init; } = WeightsDigest.DefaultChunkSize;
+
+    /// <summary>Whether to offer a delta from the version before, where it has at most half of the bytes.</summary>
+    public bool OfferDelta { get; init; } = true;
 }
 
 /// <summary>The weight versions that this process serves: the newest and the one before, so that a worker in mid-fetch is not cut off.</summary>
-/// <remarks>Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written.</remarks>
+/// <remarks>Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written, and what the deltas need.</remarks>
 public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeightsSource, IDisposable
 {
     private const int Kept = 2;
     private readonly WeightsStoreOptions _options = options ?? new();
     private readonly WeightsBufferPool _pool = new(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-weights"));
+    private readonly DeltaEncoder _encoder = new();
     private ImmutableList<HeldWeights> _versions = [];
 
     /// <summary>Base address of the bulk channel, once it listens: <c>http://host:port</c>.</summary>
@@ -40,7 +44,7 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         if (_versions.Any(v => v.Manifest.Digest == manifest.Digest))
             _pool.Return(buffer);
         else
-            Add(new HeldWeights(manifest, buffer, null, _pool));
+            Add(WithDelta(manifest, buffer));
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, manifest.Length);
         return new WeightsRef(version, manifest.Digest, manifest.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}", manifest.Dtype);
     }
@@ -66,6 +70,7 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         foreach (var version in Interlocked.Exchange(ref _versions, []))
             version.Release();
         _pool.Dispose();
+        _encoder.Dispose();
     }
 
     private WeightsBuffer Fill(WeightsSerializer serializer)
@@ -94,6 +99,18 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         Parallel.For(0, manifest.Chunks, chunk =>
             WeightsDigest.Checksum(buffer.Span(manifest.Offset(chunk), manifest.LengthOf(chunk)), manifest.Checksums.AsSpan(chunk * WeightsDigest.ChecksumBytes)));
         return manifest with { Digest = WeightsDigest.Of(manifest.Length, manifest.ChunkSize, manifest.Checksums) };
+    }
+
+    private HeldWeights WithDelta(WeightsManifest manifest, WeightsBuffer bytes)
+    {
+        if (!_options.OfferDelta || _versions.LastOrDefault() is not { } from || (from.Manifest.Length, from.Manifest.Dtype) != (manifest.Length, manifest.Dtype))
+            return new HeldWeights(manifest, bytes, null, _pool);
+        var buffer = _pool.Rent(WeightsDelta.Capacity(manifest.Length));
+        var delta = _encoder.Encode(from, manifest, bytes, buffer);
+        if (delta is not null)
+            return new HeldWeights(manifest with { Delta = delta }, bytes, buffer, _pool);
+        _pool.Return(buffer);
+        return new HeldWeights(manifest, bytes, null, _pool);
     }
 
     private void Add(HeldWeights weights)
