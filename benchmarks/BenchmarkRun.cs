@@ -25,6 +25,11 @@ internal static class BenchmarkRun
             var folder = options.Checkpoint ?? (Directory.Exists(DefaultCheckpoint) ? DefaultCheckpoint : null);
             if (folder is not null)
                 Measure(folder, dtype => (Gpt2LMHeadModel)PretrainedModels.LoadCausalLM(folder, dtype: dtype), dtypes, options, limits);
+            if (options.Wants("weights"))
+            {
+                using var model = Gpt2Small(ScalarType.Float32);
+                WeightsBenchmark.Run(model, options.Trials);
+            }
             if (options.Wants("orchestration"))
                 OrchestrationBenchmark.Run();
             Report.PeakMemory();

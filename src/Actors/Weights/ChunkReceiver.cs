@@ -3,7 +3,7 @@ using DfPO.Models;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// The chunks of one version: which are in place, which are missing. Chunks are checked on other threads while the next ones arrive, and one that is
+/// The chunks of one version: which are in place, which are missing. Decoding runs on other threads while the next chunks arrive, and a chunk that is
 /// corrupt is fetched again alone. What is in place stays so when the route or the source changes.
 /// </summary>
 internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
@@ -83,7 +83,10 @@ internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
         if (_position < _route!.Start(_chunk + 1))
             return;
         var (route, chunk) = (_route, _chunk++);
-        _checks.Add(Task.Run(() => Check(route, chunk)));
+        if (route.IsQuick)
+            Check(route, chunk);
+        else
+            _checks.Add(Task.Run(() => Check(route, chunk)));
     }
 
     private void Check(ChunkRoute route, int chunk)

@@ -14,6 +14,9 @@ internal abstract class ChunkRoute
     /// <summary>Room for bytes of the resource.</summary>
     public abstract Memory<byte> Landing(long offset, int count);
 
+    /// <summary>Whether a check is quick, so that the thread that received the bytes does it while its cache has them.</summary>
+    public abstract bool IsQuick { get; }
+
     /// <summary>Checks a chunk whose bytes have landed and puts it in its place. Any thread.</summary>
     public abstract bool Accept(int chunk);
 }
@@ -22,6 +25,8 @@ internal abstract class ChunkRoute
 internal sealed class DenseRoute(WeightsManifest manifest, WeightsBuffer target) : ChunkRoute
 {
     public override string Name => "dense";
+
+    public override bool IsQuick => true;
 
     public override long Start(int chunk) => Math.Min(manifest.Offset(chunk), manifest.Length);
 
@@ -50,6 +55,8 @@ internal sealed class DeltaRoute : ChunkRoute
     }
 
     public override string Name => "delta";
+
+    public override bool IsQuick => false;
 
     public override long Start(int chunk) => _starts[chunk];
 

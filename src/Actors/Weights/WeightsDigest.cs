@@ -15,7 +15,7 @@ public static class WeightsDigest
     public const int ChecksumBytes = 16;
 
     /// <summary>Chunk size of every digest that two processes compare.</summary>
-    public const int DefaultChunkSize = 1 << 20;
+    public const int DefaultChunkSize = 1 << 19;
 
     /// <summary>Number of chunks; the last may be shorter.</summary>
     public static int Chunks(long length, int chunkSize) => checked((int)((length + chunkSize - 1) / chunkSize));
