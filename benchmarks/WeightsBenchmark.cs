@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using DfPO.Actors.Weights;
 using DfPO.Learner.Optimisation;
@@ -83,15 +82,15 @@ internal static class WeightsBenchmark
             peer.Fetch(deltas.Publish(model, done, ScalarType.BFloat16), acceptDelta: true);
             Step(model, optimiser);
             done++;
-            var start = Stopwatch.GetTimestamp();
+            var before = Environment.CpuUsage.TotalTime;
             var dense = store.Publish(model, step, ScalarType.BFloat16);
-            var publishing = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            start = Stopwatch.GetTimestamp();
+            var publishing = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
+            before = Environment.CpuUsage.TotalTime;
             var delta = deltas.Publish(model, step, ScalarType.BFloat16);
-            var encoding = Stopwatch.GetElapsedTime(start).TotalSeconds - publishing;
+            var encoding = (Environment.CpuUsage.TotalTime - before).TotalSeconds - publishing;
             var receipt = peer.Fetch(delta, acceptDelta: true);
             Report.Line(Name, ScalarType.BFloat16, null, name, $"delta {receipt.Received / 1e6:f1} MB of {dense.Length / 1e6:f1} MB: {100.0 * receipt.Received / dense.Length:f1} %");
-            Report.Line(Name, ScalarType.BFloat16, null, "", $"publishing dense {publishing:f2} s, encoding {encoding:f2} s more; fetching and decoding {receipt.Seconds:f2} s");
+            Report.Line(Name, ScalarType.BFloat16, null, "", $"processor: publishing dense {publishing:f2} s, encoding {encoding:f2} s more, fetching and decoding {receipt.Cpu:f2} s; fetched in {receipt.Seconds:f2} s");
         }
     }
 

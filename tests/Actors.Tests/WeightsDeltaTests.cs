@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using DfPO.Actors.Weights;
+using DfPO.Models.Diagnostics;
 using DfPO.Models.Gpt2;
 using static TorchSharp.torch;
 
@@ -114,6 +116,26 @@ public sealed class WeightsDeltaTests : IAsyncLifetime
         var ranges = _server.Requests.Where(r => r.Path.Contains("/delta/")).ToArray();
         Assert.Equal([0L, 700L], ranges.Select(r => r.From));
         Assert.Empty(_server.Ranges(new Uri(weights.Url).AbsolutePath));
+    }
+
+    [Fact]
+    public async Task The_span_of_a_fetch_says_how_the_weights_came_and_how_many_bytes_that_took()
+    {
+        var trace = new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded);
+        var spans = new List<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == DfpoTelemetry.Name,
+            Sample = (ref ActivityCreationOptions<ActivityContext> options) => options.Parent.TraceId == trace.TraceId ? ActivitySamplingResult.AllData : ActivitySamplingResult.None,
+            ActivityStopped = spans.Add,
+        };
+        ActivitySource.AddActivityListener(listener);
+        var first = _store.Publish(_model, 1, ScalarType.BFloat16);
+        await _client.Fetch(first, trace, default);
+        WeightsServer.Nudge(_model);
+        await _client.Fetch(_store.Publish(_model, 2, ScalarType.BFloat16), trace, default);
+        Assert.All(spans, span => Assert.Equal((DfpoTelemetry.Spans.Fetch, first.Length), (span.OperationName, (long)span.GetTagItem(DfpoTelemetry.Tags.Bytes)!)));
+        Assert.Equal([("dense", first.Length), ("delta", _client.Progress!.Received)], spans.Select(span => ((string)span.GetTagItem(DfpoTelemetry.Tags.Encoding)!, (long)span.GetTagItem(DfpoTelemetry.Tags.WireBytes)!)));
     }
 
     [Fact]

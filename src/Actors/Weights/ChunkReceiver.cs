@@ -3,8 +3,8 @@ using DfPO.Models;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// The chunks of one version: which are in place, which are missing. Decoding runs on other threads while the next chunks arrive, and a chunk that is
-/// corrupt is fetched again alone. What is in place stays so when the route or the source changes.
+/// The chunks of one version: which are in place, which are missing. What takes long to check runs on other threads while the next chunks arrive; a
+/// chunk that is corrupt is fetched again alone. What is in place stays so when the route or the source changes.
 /// </summary>
 internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
 {

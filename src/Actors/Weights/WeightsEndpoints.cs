@@ -13,7 +13,8 @@ public static class WeightsEndpoints
     /// <summary>Path prefix of the checkpoint folders that joining workers start from.</summary>
     public const string ModelsPath = "/models";
 
-    private const int Piece = 1 << 20;
+    /// <summary>Bytes handed to Kestrel at once, which copies them: few enough for the cache, enough to seldom wait for the socket.</summary>
+    private const int Piece = 1 << 18;
 
     /// <summary>Address of weights at a server of weights.</summary>
     /// <param name="baseUrl">Base address of its bulk channel: <c>http://host:port</c>.</param>
