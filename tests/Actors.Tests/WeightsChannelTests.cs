@@ -80,6 +80,17 @@ public sealed class WeightsChannelTests : IAsyncLifetime
     }
 
     [Fact]
+    public void Weights_that_are_published_again_are_the_newest_again()
+    {
+        var first = _store.Publish(_model, 0, ScalarType.Float32).Digest;
+        var (second, third) = (_store.Publish(_model, 0, ScalarType.BFloat16).Digest, _store.Publish(_model, 1, ScalarType.Float32).Digest);
+        WeightsServer.Nudge(_model);
+        _store.Publish(_model, 2, ScalarType.Float32);
+        Assert.Equal(first, third);
+        Assert.Equal([true, false], new[] { first, second }.Select(Held));
+    }
+
+    [Fact]
     public void Weights_that_are_being_read_stay_though_newer_ones_come()
     {
         using var lease = _store.Open(_store.Publish(_model, 0, ScalarType.Float32).Digest)!;

@@ -64,7 +64,10 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         _expected = weights.Digest;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         deadline.CancelAfter(_options.Deadline);
-        var fetch = _fetch = new WeightsFetch(weights, _held, _http, _reader, _pool, _codecs, _options);
+        // What is held must outlast the fetch that may decode from it, even if this object is disposed meanwhile.
+        var from = _held;
+        using var lease = from?.Lease();
+        var fetch = _fetch = new WeightsFetch(weights, lease is null ? null : from, _http, _reader, _pool, _codecs, _options);
         try
         {
             var fetched = await fetch.Run([.. relays.Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token).ConfigureAwait(false);

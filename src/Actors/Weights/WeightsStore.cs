@@ -41,10 +41,15 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         var serializer = new WeightsSerializer(model, dtype);
         var buffer = Fill(serializer);
         var manifest = Describe(buffer, version, Dtypes.TorchName(dtype));
-        if (_versions.Any(v => v.Manifest.Digest == manifest.Digest))
+        if (_versions.Find(v => v.Manifest.Digest == manifest.Digest) is { } again)
+        {
             _pool.Return(buffer);
+            _versions = _versions.Remove(again).Add(again);
+        }
         else
+        {
             Add(WithDelta(manifest, buffer));
+        }
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, manifest.Length);
         return new WeightsRef(version, manifest.Digest, manifest.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}", manifest.Dtype);
     }
