@@ -14,6 +14,11 @@ internal static class BenchmarkRun
     /// <summary>Parts about processes rather than models, which run alone and only when named.</summary>
     private static readonly (string Name, Action<BenchmarkOptions> Run)[] s_clusterParts =
     [
+        ("weights", options =>
+        {
+            using var model = Gpt2Small(ScalarType.Float32);
+            WeightsBenchmark.Run(model, options.Trials);
+        }),
         ("messages", _ => MessageBenchmark.Run()),
         ("scaling", _ => ScalingBenchmark.Run()),
         ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),

@@ -61,12 +61,10 @@ internal static class OrchestrationBenchmark
         private readonly RolloutExecutor _rollout;
         private readonly RewardExecutor _reward;
         private readonly LearnerSession _learner;
-        private readonly string _file;
 
         public BareServices(ExperimentConfig config, string folder)
         {
             Directory.CreateDirectory(folder);
-            _file = Path.Combine(folder, "weights.safetensors");
             (_rolloutThread, _learnerThread) = (new("bare rollout", config.Rollout.Threads), new("bare learner", config.Model.LearnerThreads));
             _rollout = _rolloutThread.Run(() => new RolloutExecutor(config.Model.Policy, "cpu", config.Model.Dtype)).Result;
             _reward = _rewardThread.Run(() => new RewardExecutor(ClassifierReward.Load(config.Task.RewardModel, config.Task.RewardLabel))).Result;
@@ -100,8 +98,8 @@ internal static class OrchestrationBenchmark
         {
             if (_rollout.HeldDigest != unit.Weights.Digest)
             {
-                File.WriteAllBytes(_file, _store.Find(unit.Weights.Digest)!);
-                _rollout.Apply(unit.Weights, _file, default);
+                using var lease = _store.Open(unit.Weights.Digest)!;
+                _rollout.Apply(unit.Weights, lease.Path, default);
             }
             return _rollout.Execute(unit, cancellation);
         }

@@ -13,14 +13,20 @@ public sealed class KeptWeightsTests
     [InlineData(3)]
     public void Weights_stay_available_while_units_with_them_may_be_on_their_way_and_one_version_longer(int staleness)
     {
-        var store = new WeightsStore(new AsyncOptions { MaxStaleness = staleness }.WeightVersions);
+        using var store = new WeightsStore(new WeightsStoreOptions { Kept = new AsyncOptions { MaxStaleness = staleness }.WeightVersions });
         using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 10, NPositions = 4, NEmbd = 4, NLayer = 1, NHead = 1 });
         var published = Enumerable.Range(0, 6).Select(version =>
         {
             model.Initialise((ulong)version);
             return store.Publish(model, version, torch.ScalarType.Float32).Digest;
         }).ToArray();
-        Assert.Equal(staleness + 2, published.Count(digest => store.Find(digest) is not null));
-        Assert.All(published.TakeLast(staleness + 2), digest => Assert.NotNull(store.Find(digest)));
+        Assert.Equal(staleness + 2, published.Count(digest => Holds(store, digest)));
+        Assert.All(published.TakeLast(staleness + 2), digest => Assert.True(Holds(store, digest)));
+    }
+
+    private static bool Holds(WeightsStore store, string digest)
+    {
+        using var lease = store.Open(digest);
+        return lease is not null;
     }
 }

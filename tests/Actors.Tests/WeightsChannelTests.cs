@@ -3,68 +3,52 @@ using DfPO.Actors.Weights;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Gpt2;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
+using DfPO.Tests.Support;
 using static TorchSharp.torch;
 
 namespace DfPO.Actors.Tests;
 
 public sealed class WeightsChannelTests : IAsyncLifetime
 {
-    private readonly WeightsStore _store = new();
+    private readonly WeightsStore _store = new(new WeightsStoreOptions { ChunkSize = 1000 });
+    private readonly TestFolder _folder = new();
     private readonly string _scratch = Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}");
-    private readonly string _folder = Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}");
-    private readonly Gpt2LMHeadModel _model = new(new Gpt2Config { VocabSize = 50, NPositions = 16, NEmbd = 16, NLayer = 1, NHead = 2 });
-    private WebApplication _server = null!;
-    private readonly List<int> _ranges = [];
-
-    /// <summary>Answers so many bytes of a range and then cuts the connection; 0 answers all.</summary>
-    private int _cutAfter;
+    private readonly Gpt2LMHeadModel _model = WeightsServer.TinyModel();
+    private WeightsServer _server = null!;
 
     public async ValueTask InitializeAsync()
     {
-        Directory.CreateDirectory(_folder);
-        await File.WriteAllTextAsync(Path.Combine(_folder, "config.json"), "{}");
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-        _server = builder.Build();
-        _server.Use(async (context, next) =>
+        _folder.Write("config.json", "{}");
+        _folder.Write("empty.txt", "");
+        _server = await WeightsServer.Start(_store, new Dictionary<string, string> { ["policy"] = _folder.Path });
+        _store.BaseUrl = _server.Url;
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32, "float32", "F32")]
+    [InlineData(ScalarType.BFloat16, "bfloat16", "BF16")]
+    public async Task Weights_arrive_as_they_were_published_in_the_dtype_that_is_stated(ScalarType dtype, string stated, string onTheWire)
+    {
+        var weights = _store.Publish(_model, 4, dtype);
+        using var client = new WeightsClient(_scratch);
+        using var file = SafetensorsFile.Open(await client.Fetch(weights, default, default));
+        Assert.Equal((4, stated), (weights.Version, weights.Dtype));
+        foreach (var (name, parameter) in _model.named_parameters())
         {
-            if (_cutAfter == 0 || !context.Request.Path.StartsWithSegments("/weights"))
-            {
-                await next();
-                return;
-            }
-            var bytes = _store.Find(context.Request.Path.Value!.Split('/')[^1])!;
-            var from = (int)(context.Request.GetTypedHeaders().Range?.Ranges.Single().From ?? 0);
-            _ranges.Add(from);
-            context.Response.StatusCode = from > 0 ? 206 : 200;
-            context.Response.ContentLength = bytes.Length - from;
-            await context.Response.Body.WriteAsync(bytes.AsMemory(from, Math.Min(_cutAfter, bytes.Length - from)));
-            await context.Response.Body.FlushAsync();
-            if (from + _cutAfter >= bytes.Length)
-                return;
-            // A reset may overtake bytes that the client has not read yet, so it comes when the file holds some.
-            while (!Directory.EnumerateFiles(_scratch).Any(file => new FileInfo(file).Length > 0))
-                await Task.Delay(10, context.RequestAborted);
-            context.Abort();
-        });
-        _server.MapWeights(_store, new Dictionary<string, string> { ["policy"] = _folder });
-        await _server.StartAsync();
-        _store.BaseUrl = _server.Urls.First();
-        _model.Initialise(3);
+            using var expected = parameter.to(dtype);
+            Assert.Equal(onTheWire, file.Header.Entries[name].Dtype);
+            Assert.True(file.Get(name).equal(expected).all().item<bool>(), name);
+        }
     }
 
     [Fact]
-    public async Task Weights_arrive_as_they_were_published()
+    public void The_bytes_are_those_of_the_safetensors_writer()
     {
-        var weights = _store.Publish(_model, 4, ScalarType.Float32);
-        using var client = new WeightsClient(_scratch);
-        using var file = SafetensorsFile.Open(await client.Fetch(weights, default, default));
-        Assert.Equal(4, weights.Version);
-        foreach (var (name, parameter) in _model.named_parameters())
-            Assert.True(file.Get(name).equal(parameter).all().item<bool>(), name);
+        using var lease = _store.Open(_store.Publish(_model, 1, ScalarType.Float32).Digest)!;
+        using var stream = new MemoryStream();
+        SafetensorsWriter.Write(stream, _model.named_parameters().ToDictionary(p => p.name, p => (Tensor)p.parameter));
+        Assert.Equal(stream.ToArray(), lease.Bytes(0, (int)lease.Manifest.Length).ToArray());
+        Assert.Equal(stream.ToArray(), File.ReadAllBytes(lease.Path));
     }
 
     [Fact]
@@ -78,46 +62,80 @@ public sealed class WeightsChannelTests : IAsyncLifetime
     }
 
     [Fact]
+    public void The_digest_of_a_model_is_that_of_its_publication_in_float32()
+    {
+        using var store = new WeightsStore();
+        Assert.Equal(store.Publish(_model, 1, ScalarType.Float32).Digest, WeightsStore.Digest(_model));
+    }
+
+    [Fact]
     public void Only_the_newest_two_versions_are_held()
     {
         var digests = Enumerable.Range(0, 3).Select(version =>
         {
-            using (no_grad())
-                _model.parameters().First().add_(1f);
+            WeightsServer.Nudge(_model);
             return _store.Publish(_model, version, ScalarType.Float32).Digest;
         }).ToArray();
-        Assert.Equal([false, true, true], digests.Select(digest => _store.Find(digest) is not null));
+        Assert.Equal([false, true, true], digests.Select(Held));
     }
 
     [Fact]
-    public async Task A_cut_connection_goes_on_where_it_stood()
+    public void Weights_that_are_published_again_are_the_newest_again()
     {
+        var first = _store.Publish(_model, 0, ScalarType.Float32).Digest;
+        var (second, third) = (_store.Publish(_model, 0, ScalarType.BFloat16).Digest, _store.Publish(_model, 1, ScalarType.Float32).Digest);
+        WeightsServer.Nudge(_model);
+        _store.Publish(_model, 2, ScalarType.Float32);
+        Assert.Equal(first, third);
+        Assert.Equal([true, false], new[] { first, second }.Select(Held));
+    }
+
+    [Fact]
+    public void Weights_that_are_being_read_stay_though_newer_ones_come()
+    {
+        using var lease = _store.Open(_store.Publish(_model, 0, ScalarType.Float32).Digest)!;
+        var before = lease.Bytes(0, (int)lease.Manifest.Length).ToArray();
+        for (var version = 1; version < 5; version++)
+        {
+            WeightsServer.Nudge(_model);
+            _store.Publish(_model, version, ScalarType.Float32);
+        }
+        Assert.False(Held(lease.Manifest.Digest));
+        Assert.Equal(before, lease.Bytes(0, before.Length).ToArray());
+    }
+
+    [Fact]
+    public async Task New_weights_land_beside_the_old_ones_which_stay_readable_while_they_come()
+    {
+        using var client = new WeightsClient(_scratch);
+        var first = _store.Publish(_model, 1, ScalarType.Float32);
+        var path = await client.Fetch(first, default, default);
+        var bytes = await File.ReadAllBytesAsync(path);
+        WeightsServer.Nudge(_model);
+        var second = _store.Publish(_model, 2, ScalarType.Float32);
+        byte[]? meanwhile = null;
+        _server.Fault = (_, body) => new WeightsServer.Through(body, async (_, written) =>
+        {
+            if (written > 0)
+                meanwhile ??= await File.ReadAllBytesAsync(path);
+            Assert.Equal(first.Digest, client.HeldDigest);
+        });
+        var next = await client.Fetch(second with { Length = second.Length }, default, default);
+        Assert.Equal(second.Digest, client.HeldDigest);
+        Assert.NotEqual(path, next);
+        Assert.NotEqual(bytes, await File.ReadAllBytesAsync(next));
+        Assert.True(meanwhile is null || meanwhile.AsSpan().SequenceEqual(bytes));
+    }
+
+    [Fact]
+    public async Task Weights_that_are_held_are_not_fetched_again()
+    {
+        using var client = new WeightsClient(_scratch);
         var weights = _store.Publish(_model, 1, ScalarType.Float32);
-        _cutAfter = (int)weights.Length / 2 + 1;
-        using var client = new WeightsClient(_scratch);
-        Assert.Equal(weights.Length, new FileInfo(await client.Fetch(weights, default, default)).Length);
-        Assert.Equal(0, _ranges[0]);
-        Assert.All(_ranges.Skip(1), from => Assert.True(from > 0));
-        Assert.True(_ranges.Count > 1);
-    }
-
-    [Fact]
-    public async Task Weights_whose_digest_does_not_match_are_not_used()
-    {
-        var weights = _store.Publish(_model, 1, ScalarType.Float32);
-        using var client = new WeightsClient(_scratch);
-        var error = await Assert.ThrowsAsync<DfpoException>(() => client.Fetch(weights with { Digest = new string('0', 64) }, default, default));
-        Assert.Equal("weights/digest", error.Code);
-    }
-
-    [Fact]
-    public async Task A_version_no_longer_served_is_an_error_that_names_the_address()
-    {
-        using var client = new WeightsClient(_scratch);
-        var url = $"{_store.BaseUrl}/weights/{new string('0', 64)}";
-        var error = await Assert.ThrowsAsync<DfpoException>(() => client.Fetch(new WeightsRef(1, new string('0', 64), 10, url), default, default));
-        Assert.Equal("weights/fetch", error.Code);
-        Assert.Contains(url, error.Message);
+        var path = await client.Fetch(weights, default, default);
+        var requests = _server.Requests.Count;
+        Assert.Equal(path, await client.Fetch(weights with { Version = 2 }, default, default));
+        Assert.Equal(requests, _server.Requests.Count);
     }
 
     [Fact]
@@ -126,23 +144,54 @@ public sealed class WeightsChannelTests : IAsyncLifetime
         using var client = new WeightsClient(_scratch);
         var local = await client.FetchFolder($"{_store.BaseUrl}/models/policy", default);
         Assert.Equal("{}", await File.ReadAllTextAsync(Path.Combine(local, "config.json")));
+        Assert.Equal("", await File.ReadAllTextAsync(Path.Combine(local, "empty.txt")));
         using var http = new HttpClient();
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync($"{_store.BaseUrl}/models/policy/..%2F..%2Fetc%2Fpasswd")).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync($"{_store.BaseUrl}/models/other")).StatusCode);
+    }
+
+    [Theory]
+    [InlineData("bytes=10-19", 10, 10)]
+    [InlineData("bytes=18000-", 18000, -1)]
+    [InlineData("bytes=-7", -7, 7)]
+    public async Task Any_http_client_can_ask_for_a_range(string range, int from, int count)
+    {
+        var weights = _store.Publish(_model, 1, ScalarType.Float32);
+        using var lease = _store.Open(weights.Digest)!;
+        var start = from < 0 ? (int)weights.Length + from : from;
+        var expected = lease.Bytes(start, count < 0 ? (int)weights.Length - start : count).ToArray();
+        using var http = new HttpClient();
+        http.DefaultRequestHeaders.Add("Range", range);
+        var response = await http.GetAsync(weights.Url);
+        Assert.Equal(HttpStatusCode.PartialContent, response.StatusCode);
+        Assert.Equal(expected, await response.Content.ReadAsByteArrayAsync());
+        http.DefaultRequestHeaders.Remove("Range");
+        http.DefaultRequestHeaders.Add("Range", $"bytes={weights.Length}-");
+        Assert.Equal(HttpStatusCode.RequestedRangeNotSatisfiable, (await http.GetAsync(weights.Url)).StatusCode);
     }
 
     [Fact]
     public async Task A_client_leaves_nothing_behind()
     {
         using (var client = new WeightsClient(_scratch))
+        {
             await client.Fetch(_store.Publish(_model, 1, ScalarType.Float32), default, default);
+            await client.FetchFolder($"{_store.BaseUrl}/models/policy", default);
+        }
         Assert.False(Directory.Exists(_scratch));
     }
 
     public async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();
+        _store.Dispose();
         _model.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
+    }
+
+    private bool Held(string digest)
+    {
+        using var lease = _store.Open(digest);
+        return lease is not null;
     }
 }

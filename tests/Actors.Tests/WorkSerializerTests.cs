@@ -26,6 +26,7 @@ public sealed class WorkSerializerTests : IDisposable
         ["accepted"] = new WorkerAccepted(new WorkerSetup("http://10.0.0.1:9/models/policy", "bfloat16", "pos")),
         ["request"] = new RequestWork(s_worker, "abc123"),
         ["hold"] = new HoldWeights(s_weights, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ["hold dtype"] = new HoldWeights(s_weights with { Dtype = "bfloat16" }, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ["assign"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([5, 70000], ulong.MaxValue), new GenerationRequest([1], 2)],
             new GenerationOptions { MaxNewTokens = 9, MinNewTokens = 3, Temperature = 0.5f, TopK = 4, TopP = 0.25f, Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Tolerance = 0.125f, MassFloor = 0.5f }, s_weights), "00-a-b-01"),
         ["complete"] = new CompleteUnit(s_worker, new UnitId("train-1/policy/0"), "abc123", new RolloutResult([new GeneratedSequence

@@ -44,12 +44,14 @@ public static class BulkChannel
     }
 
     /// <summary>What a client sends its requests through.</summary>
+    /// <param name="identity">This node's; null for plain HTTP.</param>
+    /// <param name="connectTimeout">Longest wait for a connection.</param>
     /// <returns>A handler whose TLS failures are <see cref="DfpoException"/> <c>tls/bulk</c>, because no repetition mends them.</returns>
-    public static HttpMessageHandler CreateHandler(NodeIdentity? identity)
+    public static HttpMessageHandler CreateHandler(NodeIdentity? identity, TimeSpan connectTimeout)
     {
         var sockets = new SocketsHttpHandler
         {
-            ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = connectTimeout,
             AllowAutoRedirect = false,
             UseCookies = false,
             UseProxy = false,

@@ -120,10 +120,10 @@ internal static class WorkMapping
         return new CompleteUnit(new WorkerId(wire.Worker), new UnitId(wire.Unit), wire.HeldDigest, result);
     }
 
-    private static Wire.Weights ToWire(WeightsRef weights) => new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url };
+    private static Wire.Weights ToWire(WeightsRef weights) => new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url, Dtype = weights.Dtype };
 
     private static WeightsRef FromWire(Wire.Weights? weights) =>
-        weights is null ? throw Missing("weights") : new WeightsRef(weights.Version, weights.Digest, weights.Length, weights.Url);
+        weights is null ? throw Missing("weights") : new WeightsRef(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
 
     private static Wire.Generation ToWire(GenerationOptions options) => new()
     {

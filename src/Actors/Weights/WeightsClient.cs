@@ -1,124 +1,148 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Net;
-using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Security.Cryptography;
 using DfPO.Actors.Security;
 using DfPO.Models;
 using DfPO.Models.Diagnostics;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>Fetches weights and checkpoint folders from the bulk channel into files; a cut connection goes on where it stood.</summary>
-/// <param name="folder">Scratch folder of this client, which it creates and deletes.</param>
-/// <param name="handler">What requests go through, which the client disposes of; plain HTTP when null.</param>
-public sealed class WeightsClient(string folder, HttpMessageHandler? handler = null) : IDisposable
+/// <summary>
+/// Fetches weights and checkpoint folders from the bulk channel. New weights land beside the old ones, which stay as they are until the new ones
+/// are whole and checked, and after a failure. What it holds it can serve to others.
+/// </summary>
+/// <remarks>One fetch at a time. Memory: twice the weights, and half of them again once a delta has come.</remarks>
+public sealed class WeightsClient : IWeightsSource, IDisposable
 {
-    private const int Attempts = 4;
-    private static readonly TimeSpan s_stall = TimeSpan.FromSeconds(30);
-    private readonly HttpClient _http = new(handler ?? BulkChannel.CreateHandler(null)) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly string _folder;
+    private readonly WeightsClientOptions _options;
+    private readonly HttpClient _http;
+    private readonly BulkReader _reader;
+    private readonly WeightsBufferPool _pool;
+    private readonly ConcurrentBag<DeltaCodec> _codecs = [];
+    private readonly Lock _gate = new();
+    private HeldWeights? _held;
+    private string _expected = "";
+    private WeightsFetch? _fetch;
+    private bool _disposed;
 
-    /// <summary>Fetches a weight version and checks its digest.</summary>
-    /// <returns>The file, which stays until the next call.</returns>
-    /// <exception cref="DfpoException"><c>weights/fetch</c> with peer and progress, or <c>weights/digest</c>.</exception>
-    public async Task<string> Fetch(WeightsRef weights, ActivityContext parent, CancellationToken cancellation)
+    /// <summary>Makes a client that holds nothing.</summary>
+    /// <param name="folder">Scratch folder of this client, which it creates and deletes.</param>
+    /// <param name="options">Deadlines and TLS.</param>
+    public WeightsClient(string folder, WeightsClientOptions? options = null)
+    {
+        (_folder, _options) = (folder, options ?? new());
+        _http = new HttpClient(BulkChannel.CreateHandler(_options.Identity, _options.ConnectTimeout)) { Timeout = Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = 1 << 28 };
+        _reader = new BulkReader(_http, _options);
+        _pool = new WeightsBufferPool(folder);
+    }
+
+    /// <summary>The fetch in hand or the last one; null before the first. Any thread.</summary>
+    public WeightsProgress? Progress => _fetch?.Progress;
+
+    /// <summary>Digest of the weights that it holds; empty when none.</summary>
+    public string HeldDigest => _held?.Manifest.Digest ?? "";
+
+    /// <inheritdoc cref="Fetch(WeightsRef, IReadOnlyList{string}, ActivityContext, CancellationToken)"/>
+    public Task<string> Fetch(WeightsRef weights, ActivityContext parent, CancellationToken cancellation) => Fetch(weights, [], parent, cancellation);
+
+    /// <summary>Fetches a weight version, each chunk checked, and holds it from then on instead of the one before.</summary>
+    /// <param name="weights">What to fetch, and its origin, which is asked last.</param>
+    /// <param name="relays">Base addresses of others that may have it, in the order to ask them.</param>
+    /// <param name="parent">Span that the fetch belongs to.</param>
+    /// <param name="cancellation">Ends it; what is held stays.</param>
+    /// <returns>Path of a safetensors file, which stays until the next call or the end of this object.</returns>
+    /// <exception cref="DfpoException"><c>weights/fetch</c> with phase, peer and progress, <c>weights/digest</c>, or <c>weights/corrupt</c>.</exception>
+    public async Task<string> Fetch(WeightsRef weights, IReadOnlyList<string> relays, ActivityContext parent, CancellationToken cancellation)
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Fetch, ActivityKind.Client, parent);
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, weights.Version).SetTag(DfpoTelemetry.Tags.Bytes, weights.Length);
-        Directory.CreateDirectory(folder);
-        var path = Path.Combine(folder, "weights.safetensors");
-        await Download(weights.Url, path, weights.Length, cancellation);
-        await using var stream = File.OpenRead(path);
-        var digest = Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation));
-        if (digest != weights.Digest)
-            throw new DfpoException("weights/digest", $"Weights version {weights.Version} from {weights.Url} have digest {digest}, not {weights.Digest}: they are not used.");
-        return path;
+        if (_held is { } held && held.Manifest.Digest == weights.Digest)
+            return held.Bytes.Path;
+        _expected = weights.Digest;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(_options.Deadline);
+        // What is held must outlast the fetch that may decode from it, even if this object is disposed meanwhile.
+        var from = _held;
+        using var lease = from?.Lease();
+        var fetch = _fetch = new WeightsFetch(weights, lease is null ? null : from, _http, _reader, _pool, _codecs, _options);
+        try
+        {
+            var fetched = await fetch.Run([.. relays.Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token).ConfigureAwait(false);
+            Hold(fetched);
+            return fetched.Bytes.Path;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new DfpoException("weights/fetch", $"Fetching weights version {weights.Version} took longer than {_options.Deadline.TotalSeconds:F0} s ({Progress}).");
+        }
+        finally
+        {
+            _expected = "";
+            activity?.SetTag(DfpoTelemetry.Tags.WireBytes, fetch.Progress.Received).SetTag(DfpoTelemetry.Tags.Encoding, fetch.Encoding);
+        }
     }
+
+    /// <inheritdoc/>
+    public WeightsLease? Open(string digest) => _held is { } held && held.Manifest.Digest == digest ? held.Lease() : null;
+
+    /// <inheritdoc/>
+    public bool Expects(string digest) => _expected == digest;
 
     /// <summary>Fetches every file of a served checkpoint folder.</summary>
     /// <returns>The local folder.</returns>
+    /// <exception cref="DfpoException"><c>weights/fetch</c>.</exception>
     public async Task<string> FetchFolder(string url, CancellationToken cancellation)
     {
-        var target = Path.Combine(folder, Path.GetFileName(url.TrimEnd('/')));
+        var target = Path.Combine(_folder, Path.GetFileName(url.TrimEnd('/')));
         Directory.CreateDirectory(target);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(_options.Deadline);
+        var step = "the list of files";
         try
         {
-            using var listing = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            listing.CancelAfter(s_stall);
-            var files = await _http.GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, listing.Token) ?? [];
-            foreach (var file in files)
+            foreach (var file in await _http.GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, deadline.Token).WaitAsync(_options.Stall, deadline.Token).ConfigureAwait(false) ?? [])
             {
                 // The name is data from a peer: it may not point out of the folder.
                 if (Path.GetFileName(file.Name) != file.Name || file.Name.Length == 0)
                     throw new DfpoException("weights/fetch", $"{url} offers a file named '{file.Name}', which is not a plain file name.");
-                await Download($"{url}/{Uri.EscapeDataString(file.Name)}", Path.Combine(target, file.Name), file.Length, cancellation);
+                step = $"'{file.Name}' of {file.Length} bytes";
+                using var handle = File.OpenHandle(Path.Combine(target, file.Name), FileMode.Create, FileAccess.Write);
+                await _reader.Fill($"{url}/{Uri.EscapeDataString(file.Name)}", new FileSink(handle, file.Length), deadline.Token).ConfigureAwait(false);
             }
             return target;
         }
-        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception e) when (BulkReader.IsNetwork(e) || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            throw new DfpoException("weights/fetch", $"{url} cannot be reached ({e.Message}): the learner's bulk port must be open to this machine.", e);
+            throw new DfpoException("weights/fetch", $"{url} cannot be fetched: {step} failed ({e.Message}). The learner's bulk port must be open to this machine.", e);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        lock (_gate)
+        {
+            _disposed = true;
+            _held?.Release();
+            _held = null;
+        }
+        _pool.Dispose();
+        while (_codecs.TryTake(out var codec))
+            codec.Dispose();
         _http.Dispose();
-        if (Directory.Exists(folder))
-            Directory.Delete(folder, recursive: true);
+        if (Directory.Exists(_folder))
+            Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task Download(string url, string path, long length, CancellationToken cancellation)
+    private void Hold(HeldWeights fetched)
     {
-        File.Delete(path);
-        for (var attempt = 1; ; attempt++)
+        lock (_gate)
         {
-            var have = File.Exists(path) ? new FileInfo(path).Length : 0;
-            try
-            {
-                if (have < length || attempt == 1)
-                    await Append(url, path, have, cancellation);
-                have = new FileInfo(path).Length;
-                if (have == length)
-                    return;
-                throw new IOException("the connection ended early");
-            }
-            catch (Exception e) when (attempt < Attempts && !cancellation.IsCancellationRequested && e is HttpRequestException or IOException or TimeoutException)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(200 * attempt), cancellation);
-            }
-            catch (Exception e) when (e is HttpRequestException or IOException or TimeoutException)
-            {
-                throw new DfpoException("weights/fetch", $"Fetching {url} failed after {Attempts} attempts with {have} of {length} bytes ({e.Message}).", e);
-            }
-        }
-    }
-
-    private async Task Append(string url, string path, long have, CancellationToken cancellation)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, url);
-        if (have > 0)
-            request.Headers.Range = new RangeHeaderValue(have, null);
-        using var stalled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        stalled.CancelAfter(s_stall);
-        try
-        {
-            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stalled.Token);
-            response.EnsureSuccessStatusCode();
-            await using var source = await response.Content.ReadAsStreamAsync(stalled.Token);
-            // A server that ignores the range starts from the beginning.
-            await using var file = new FileStream(path, response.StatusCode == HttpStatusCode.PartialContent ? FileMode.Append : FileMode.Create);
-            var buffer = new byte[1 << 20];
-            for (int read; (read = await source.ReadAsync(buffer, stalled.Token)) > 0;)
-            {
-                await file.WriteAsync(buffer.AsMemory(0, read), stalled.Token);
-                stalled.CancelAfter(s_stall);
-            }
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw new TimeoutException($"no byte for {s_stall.TotalSeconds:F0} s");
+            var before = _disposed ? fetched : _held;
+            if (!_disposed)
+                _held = fetched;
+            before?.Release();
         }
     }
 }

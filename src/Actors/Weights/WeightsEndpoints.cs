@@ -1,4 +1,3 @@
-using DfPO.Models;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -14,21 +13,81 @@ public static class WeightsEndpoints
     /// <summary>Path prefix of the checkpoint folders that joining workers start from.</summary>
     public const string ModelsPath = "/models";
 
-    /// <summary>Maps the routes.</summary>
+    /// <summary>Bytes handed to Kestrel at once, which copies them: few enough for the cache, enough to seldom wait for the socket.</summary>
+    private const int Piece = 1 << 18;
+
+    /// <summary>Address of weights at a server of weights.</summary>
+    /// <param name="baseUrl">Base address of its bulk channel: <c>http://host:port</c>.</param>
+    /// <param name="digest">Digest of the weights.</param>
+    public static string Url(string baseUrl, string digest) => $"{baseUrl.TrimEnd('/')}{WeightsPath}/{digest}";
+
+    /// <summary>Maps the routes of weights: <c>/weights/{digest}</c>, <c>.../manifest</c> and <c>.../delta/{base}</c>. Weights on their way are 503, others 404.</summary>
     /// <param name="routes">The web server.</param>
-    /// <param name="store">Weight versions.</param>
-    /// <param name="folders">Checkpoint folders by public name; nothing else of the disk is reachable.</param>
-    public static void MapWeights(this IEndpointRouteBuilder routes, WeightsStore store, IReadOnlyDictionary<string, string> folders)
+    /// <param name="source">Weight versions.</param>
+    public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source)
     {
-        routes.MapGet(WeightsPath + "/{digest}", (string digest) => store.Find(digest) is { } bytes
-            ? Results.Bytes(bytes, "application/octet-stream", enableRangeProcessing: true)
-            : Results.NotFound());
+        routes.MapGet(WeightsPath + "/{digest}/manifest", (string digest) =>
+        {
+            using var lease = source.Open(digest);
+            return lease is not null ? Results.Json(lease.Manifest) : Absent(source, digest);
+        });
+        routes.MapGet(WeightsPath + "/{digest}", async (HttpContext context, string digest) =>
+        {
+            using var lease = source.Open(digest);
+            if (lease is null)
+                await Absent(source, digest).ExecuteAsync(context);
+            else
+                await Send(context, lease.Manifest.Length, lease.Bytes);
+        });
+        routes.MapGet(WeightsPath + "/{digest}/delta/{from}", async (HttpContext context, string digest, string from) =>
+        {
+            using var lease = source.Open(digest);
+            if (lease?.Manifest.Delta is { } delta && delta.Base == from)
+                await Send(context, delta.Length, lease.Delta);
+            else
+                await Absent(source, digest).ExecuteAsync(context);
+        });
+    }
+
+    /// <summary>Maps the routes of weights and of checkpoint folders.</summary>
+    /// <param name="routes">The web server.</param>
+    /// <param name="source">Weight versions.</param>
+    /// <param name="folders">Checkpoint folders by public name; nothing else of the disk is reachable.</param>
+    public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source, IReadOnlyDictionary<string, string> folders)
+    {
+        routes.MapWeights(source);
         routes.MapGet(ModelsPath + "/{name}", (string name) => folders.TryGetValue(name, out var folder)
             ? Results.Json(Directory.GetFiles(folder).Select(file => new ModelFile(Path.GetFileName(file), new FileInfo(file).Length)))
             : Results.NotFound());
         routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) => folders.TryGetValue(name, out var folder) && Directory.GetFiles(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
             ? Results.File(Path.GetFullPath(found), "application/octet-stream", enableRangeProcessing: true)
             : Results.NotFound());
+    }
+
+    private static IResult Absent(IWeightsSource source, string digest) => source.Expects(digest) ? Results.StatusCode(StatusCodes.Status503ServiceUnavailable) : Results.NotFound();
+
+    /// <summary>Answers one range, or everything. ASP.NET's own results take arrays and streams, and these bytes are neither.</summary>
+    private static async Task Send(HttpContext context, long length, Func<long, int, ReadOnlyMemory<byte>> bytes)
+    {
+        var response = context.Response;
+        response.ContentType = "application/octet-stream";
+        var (from, to) = (0L, length);
+        if (context.Request.GetTypedHeaders().Range is { Ranges: { Count: 1 } ranges })
+        {
+            var range = ranges.Single();
+            (from, to) = (range.From ?? Math.Max(0, length - range.To!.Value), range.From is null ? length : Math.Min(length, (range.To ?? length - 1) + 1));
+            if (from >= length)
+            {
+                response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
+                response.Headers.ContentRange = $"bytes */{length}";
+                return;
+            }
+            response.StatusCode = StatusCodes.Status206PartialContent;
+            response.Headers.ContentRange = $"bytes {from}-{to - 1}/{length}";
+        }
+        response.ContentLength = to - from;
+        for (; from < to; from += Piece)
+            await response.Body.WriteAsync(bytes(from, (int)Math.Min(Piece, to - from)), context.RequestAborted);
     }
 
     /// <summary>An entry of a served folder.</summary>

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using System.Security.Cryptography;
-using DfPO.Models;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Diagnostics;
 using TorchSharp;
@@ -9,12 +7,27 @@ using static TorchSharp.torch;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off.</summary>
-/// <remarks>Written by the learner's thread and read by the web server's.</remarks>
-/// <param name="kept">How many; at least 2.</param>
-public sealed class WeightsStore(int kept = 2)
+/// <summary>How weights are published.</summary>
+public sealed record WeightsStoreOptions
 {
-    private ImmutableList<(string Digest, byte[] Bytes)> _versions = [];
+    /// <summary>Bytes of a chunk, at least 1. It is part of the digest: all that compare digests use the same.</summary>
+    public int ChunkSize { get; init; } = WeightsDigest.DefaultChunkSize;
+
+    /// <summary>Versions to keep: the newest ones, so that who is in mid-fetch, or still works with older ones, is not cut off. At least 2.</summary>
+    public int Kept { get; init; } = 2;
+
+    /// <summary>Whether to offer a delta from the version before, where it has at most half of the bytes.</summary>
+    public bool OfferDelta { get; init; } = true;
+}
+
+/// <summary>The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off.</summary>
+/// <remarks>Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written, and what the deltas need.</remarks>
+public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeightsSource, IDisposable
+{
+    private readonly WeightsStoreOptions _options = options ?? new();
+    private readonly WeightsBufferPool _pool = new(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-weights"));
+    private readonly DeltaEncoder _encoder = new();
+    private ImmutableList<HeldWeights> _versions = [];
 
     /// <summary>Base address of the bulk channel, once it listens: <c>http://host:port</c>.</summary>
     public string BaseUrl { get; set; } = "";
@@ -24,34 +37,95 @@ public sealed class WeightsStore(int kept = 2)
     /// <param name="version">Finished iterations.</param>
     /// <param name="dtype">Dtype on the wire, which is the one that generation runs in: the weights that serve are the weights that are named.</param>
     /// <param name="parent">Span that the publication belongs to.</param>
-    /// <exception cref="DfpoException"><c>weights/too-large</c>: more than 2 GB.</exception>
     public WeightsRef Publish(nn.Module model, int version, ScalarType dtype, ActivityContext parent = default)
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Publish, ActivityKind.Producer, parent);
-        var bytes = Serialise(model, dtype);
-        var digest = Convert.ToHexStringLower(SHA256.HashData(bytes));
-        if (!_versions.Any(v => v.Digest == digest))
-            _versions = _versions.Add((digest, bytes)).RemoveRange(0, Math.Max(0, _versions.Count + 1 - kept));
-        activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, bytes.Length);
-        return new WeightsRef(version, digest, bytes.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{digest}");
+        var serializer = new WeightsSerializer(model, dtype);
+        var buffer = Fill(serializer);
+        var manifest = Describe(buffer, version, Dtypes.TorchName(dtype));
+        if (_versions.Find(v => v.Manifest.Digest == manifest.Digest) is { } again)
+        {
+            _pool.Return(buffer);
+            _versions = _versions.Remove(again).Add(again);
+        }
+        else
+        {
+            Add(WithDelta(manifest, buffer));
+        }
+        activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, manifest.Length);
+        return new WeightsRef(version, manifest.Digest, manifest.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}", manifest.Dtype);
     }
 
-    /// <summary>The bytes of a digest, or null when no longer served.</summary>
-    public byte[]? Find(string digest) => _versions.FirstOrDefault(v => v.Digest == digest).Bytes;
+    /// <inheritdoc/>
+    public WeightsLease? Open(string digest) => _versions.Find(v => v.Manifest.Digest == digest)?.Lease();
 
-    /// <summary>SHA-256 of a model's float32 parameters, lower-case hexadecimal: what two runs compare.</summary>
-    public static string Digest(nn.Module model) => Convert.ToHexStringLower(SHA256.HashData(Serialise(model, ScalarType.Float32)));
+    /// <inheritdoc/>
+    public bool Expects(string digest) => false;
 
-    private static byte[] Serialise(nn.Module model, ScalarType dtype)
+    /// <summary>The <see cref="WeightsDigest"/> of a model's float32 parameters: what two runs compare.</summary>
+    public static string Digest(nn.Module model)
     {
-        using var scope = NewDisposeScope();
-        using var _ = no_grad();
-        var tensors = model.named_parameters().ToDictionary(p => p.name, p => p.parameter.to(dtype));
-        var bytes = tensors.Values.Sum(t => t.numel() * t.ElementSize);
-        if (bytes > Array.MaxLength - (1 << 24))
-            throw new DfpoException("weights/too-large", $"The policy has {bytes} bytes of weights; the weight channel carries at most 2 GB. Choose 'model.dtype = bfloat16' or a smaller model.");
-        using var stream = new MemoryStream((int)bytes + (1 << 16));
-        SafetensorsWriter.Write(stream, tensors);
-        return stream.ToArray();
+        var serializer = new WeightsSerializer(model, ScalarType.Float32);
+        var hasher = new ChunkHasher(serializer.Length, WeightsDigest.DefaultChunkSize);
+        serializer.Write(hasher.Append);
+        return hasher.Digest();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var version in Interlocked.Exchange(ref _versions, []))
+            version.Release();
+        _pool.Dispose();
+        _encoder.Dispose();
+    }
+
+    private WeightsBuffer Fill(WeightsSerializer serializer)
+    {
+        var buffer = _pool.Rent(serializer.Length);
+        try
+        {
+            var position = 0L;
+            serializer.Write(bytes =>
+            {
+                bytes.CopyTo(buffer.Span(position, bytes.Length));
+                position += bytes.Length;
+            });
+            return buffer;
+        }
+        catch
+        {
+            _pool.Return(buffer);
+            throw;
+        }
+    }
+
+    private WeightsManifest Describe(WeightsBuffer buffer, int version, string dtype)
+    {
+        var manifest = new WeightsManifest(version, "", dtype, buffer.Capacity, _options.ChunkSize, new byte[WeightsDigest.ChecksumBytes * WeightsDigest.Chunks(buffer.Capacity, _options.ChunkSize)], null);
+        Parallel.For(0, manifest.Chunks, chunk =>
+            WeightsDigest.Checksum(buffer.Span(manifest.Offset(chunk), manifest.LengthOf(chunk)), manifest.Checksums.AsSpan(chunk * WeightsDigest.ChecksumBytes)));
+        return manifest with { Digest = WeightsDigest.Of(manifest.Length, manifest.ChunkSize, manifest.Checksums) };
+    }
+
+    private HeldWeights WithDelta(WeightsManifest manifest, WeightsBuffer bytes)
+    {
+        if (!_options.OfferDelta || _versions.LastOrDefault() is not { } from || (from.Manifest.Length, from.Manifest.Dtype) != (manifest.Length, manifest.Dtype))
+            return new HeldWeights(manifest, bytes, null, _pool);
+        var buffer = _pool.Rent(WeightsDelta.Capacity(manifest.Length));
+        var delta = _encoder.Encode(from, manifest, bytes, buffer);
+        if (delta is not null)
+            return new HeldWeights(manifest with { Delta = delta }, bytes, buffer, _pool);
+        _pool.Return(buffer);
+        return new HeldWeights(manifest, bytes, null, _pool);
+    }
+
+    private void Add(HeldWeights weights)
+    {
+        var all = _versions.Add(weights);
+        var (gone, kept) = (all.Take(Math.Max(0, all.Count - _options.Kept)), all.Skip(Math.Max(0, all.Count - _options.Kept)).ToImmutableList());
+        _versions = kept;
+        foreach (var old in gone)
+            old.Release();
     }
 }

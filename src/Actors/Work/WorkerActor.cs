@@ -63,7 +63,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         (_options, _ended) = (options, ended);
         _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
-        _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"), BulkChannel.CreateHandler(options.Identity));
+        _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"), new WeightsClientOptions { Identity = options.Identity });
         Receive<ClusterEvent.MemberUp>(_ => Register());
         Receive<WorkerAccepted>(OnAccepted);
         Receive<Ready>(message =>

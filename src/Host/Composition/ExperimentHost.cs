@@ -40,7 +40,7 @@ public static class ExperimentHost
         var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls };
         var address = node.Checked();
         var identity = node.LoadIdentity(Console.Error);
-        var store = new WeightsStore(config.Async.WeightVersions);
+        using var store = new WeightsStore(new WeightsStoreOptions { Kept = config.Async.WeightVersions });
         var standby = options.Join.Count > 0;
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));

@@ -49,7 +49,9 @@ public sealed class SafetensorsFile : IDisposable
     {
         if (!_maps.TryGetValue(dtype, out var map))
         {
-            map = from_file(Path, shared: false, new FileInfo(Path).Length / elementSize, dtype).DetachFromDisposeScope();
+            // The length of what a link leads to, not of the link.
+            using var handle = File.OpenHandle(Path);
+            map = from_file(Path, shared: false, RandomAccess.GetLength(handle) / elementSize, dtype).DetachFromDisposeScope();
             _maps.Add(dtype, map);
         }
         var strides = new long[entry.Shape.Length];

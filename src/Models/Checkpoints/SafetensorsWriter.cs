@@ -25,11 +25,7 @@ public static class SafetensorsWriter
     public static void Write(Stream stream, IReadOnlyDictionary<string, Tensor> tensors)
     {
         var ordered = tensors.OrderBy(pair => pair.Key, StringComparer.Ordinal).ToArray();
-        var header = Header(ordered);
-        Span<byte> prefix = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(prefix, (ulong)header.Length);
-        stream.Write(prefix);
-        stream.Write(header);
+        stream.Write(Header([.. ordered.Select(pair => (pair.Key, pair.Value.dtype, pair.Value.shape))]));
         foreach (var (_, tensor) in ordered)
         {
             using var flat = tensor.detach().cpu().contiguous();
@@ -37,9 +33,12 @@ public static class SafetensorsWriter
         }
     }
 
-    private static byte[] Header(KeyValuePair<string, Tensor>[] ordered)
+    /// <summary>What comes before the tensors' bytes: the length prefix and the JSON header, padded so that the bytes are aligned to 8.</summary>
+    /// <param name="ordered">Name, dtype and shape of each tensor, in the order of their bytes.</param>
+    public static byte[] Header(IReadOnlyList<(string Name, ScalarType Dtype, long[] Shape)> ordered)
     {
         using var buffer = new MemoryStream();
+        buffer.Write(new byte[8]);
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
@@ -47,13 +46,14 @@ public static class SafetensorsWriter
             json.WriteString("format", "pt");
             json.WriteEndObject();
             var offset = 0L;
-            foreach (var (name, tensor) in ordered)
+            foreach (var (name, dtype, shape) in ordered)
             {
-                var bytes = tensor.numel() * tensor.ElementSize;
+                var type = Dtypes.Name(dtype);
+                var bytes = shape.Aggregate((long)SafetensorsHeader.ElementSize(type), (product, size) => product * size);
                 json.WriteStartObject(name);
-                json.WriteString("dtype", Dtypes.Name(tensor.dtype));
+                json.WriteString("dtype", type);
                 json.WriteStartArray("shape");
-                foreach (var size in tensor.shape)
+                foreach (var size in shape)
                     json.WriteNumberValue(size);
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
@@ -68,6 +68,8 @@ public static class SafetensorsWriter
         // Padded with spaces so that the first tensor is aligned and can be mapped.
         while (buffer.Length % 8 != 0)
             buffer.WriteByte((byte)' ');
-        return buffer.ToArray();
+        var header = buffer.ToArray();
+        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)(header.Length - 8));
+        return header;
     }
 }

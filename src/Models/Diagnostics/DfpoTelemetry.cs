@@ -93,5 +93,11 @@ public static class DfpoTelemetry
 
         /// <summary>Bytes moved.</summary>
         public const string Bytes = "rlhf.weights.bytes";
+
+        /// <summary>Bytes that a fetch moved, which a delta makes fewer than the weights have.</summary>
+        public const string WireBytes = "rlhf.weights.wire_bytes";
+
+        /// <summary>How weights were encoded: <c>dense</c> or <c>delta</c>.</summary>
+        public const string Encoding = "rlhf.weights.encoding";
     }
 }

@@ -73,9 +73,9 @@ public sealed class MutualTlsTests : IDisposable
         await using var server = await Serve(_ours);
         var url = $"{server.Urls.First()}/models/policy";
         Assert.StartsWith("https:", url);
-        using (var client = new WeightsClient(_folder["scratch"], BulkChannel.CreateHandler(_ours)))
+        using (var client = new WeightsClient(_folder["scratch"], new WeightsClientOptions { Identity = _ours }))
             Assert.Equal("{}", await File.ReadAllTextAsync(Path.Combine(await client.FetchFolder(url, default), "config.json")));
-        using (var client = new WeightsClient(_folder["scratch"], BulkChannel.CreateHandler(_theirs)))
+        using (var client = new WeightsClient(_folder["scratch"], new WeightsClientOptions { Identity = _theirs }))
             Assert.Equal("tls/bulk", (await Assert.ThrowsAsync<DfpoException>(() => client.FetchFolder(url, default))).Code);
 
         // Clients that trust whom they dial, so that it is the server who must refuse them.
@@ -99,7 +99,7 @@ public sealed class MutualTlsTests : IDisposable
     public async Task Weights_are_not_taken_from_an_address_that_the_certificate_does_not_name()
     {
         await using var server = await Serve(_ours);
-        using var client = new WeightsClient(_folder["scratch"], BulkChannel.CreateHandler(_ours));
+        using var client = new WeightsClient(_folder["scratch"], new WeightsClientOptions { Identity = _ours });
         var error = await Assert.ThrowsAsync<DfpoException>(() => client.FetchFolder($"https://localhost:{new Uri(server.Urls.First()).Port}/models/policy", default));
         Assert.Equal("tls/bulk", error.Code);
         Assert.Contains("is for 127.0.0.1", error.Message);
