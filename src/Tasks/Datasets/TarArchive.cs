@@ -8,7 +8,7 @@ namespace DfPO.Tasks.Datasets;
 /// <summary>A file of an archive; its content can be read until the next entry is asked for.</summary>
 /// <param name="Name">Path inside the archive.</param>
 /// <param name="Content">Forward-only stream of the file.</param>
-public sealed record TarFile(string Name, Stream Content);
+public sealed record ArchiveFile(string Name, Stream Content);
 
 /// <summary>Tar archives, streamed: .tar, .tar.gz, .tgz and .tar.xz.</summary>
 public static class TarArchive
@@ -20,7 +20,7 @@ public static class TarArchive
 
     /// <summary>The archive's files in its order.</summary>
     /// <exception cref="DfpoException"><c>archive/unknown</c>: another kind of file; <c>archive/damaged</c>: it cannot be unpacked.</exception>
-    public static IEnumerable<TarFile> Read(string path)
+    public static IEnumerable<ArchiveFile> Read(string path)
     {
         if (!IsArchive(path))
             throw new DfpoException("archive/unknown", $"'{path}' is not an archive that can be read here: give {string.Join(", ", s_endings)}, or an unpacked folder.");
@@ -29,7 +29,7 @@ public static class TarArchive
         using var reader = new TarReader(unpacked);
         while (Next(reader, path) is { } entry)
             if (entry.EntryType is TarEntryType.RegularFile or TarEntryType.V7RegularFile)
-                yield return new TarFile(entry.Name, entry.DataStream ?? Stream.Null);
+                yield return new ArchiveFile(entry.Name, entry.DataStream ?? Stream.Null);
     }
 
     private static TarEntry? Next(TarReader reader, string path)
