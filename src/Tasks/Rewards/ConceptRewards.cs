@@ -14,6 +14,7 @@ public static class ConceptRewards
     /// -1 where the continuation repeats the concepts as the prompt lists them, or words of the instruction, else 0: the base library's shaping, which keeps the policy from
     /// collecting reward by copying.
     /// </summary>
+    /// <remarks>As there, texts are compared letter by letter: <c>a dog catches</c> repeats <c>dog catch</c>.</remarks>
     public static IReward RepeatPenalty() => new TextReward(text =>
     {
         var continuation = text.Continuation.ToLowerInvariant();

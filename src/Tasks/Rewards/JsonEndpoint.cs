@@ -12,9 +12,12 @@ namespace DfPO.Tasks.Rewards;
 /// <summary>An HTTP endpoint that answers JSON with JSON: paced, with a timeout an attempt, retries, and a circuit breaker so that a dead one is not waited for again and again.</summary>
 internal sealed class JsonEndpoint : IDisposable
 {
+    private const double Day = 86_400;
+
     private readonly HttpClient _client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan };
     private readonly Uri _url;
     private readonly ResiliencePipeline<JsonDocument> _pipeline;
+    private readonly ResiliencePipeline<JsonDocument> _attempt;
     private readonly Action<HttpRequestHeaders> _headers;
     private readonly TimeProvider _time;
     private readonly TimeSpan _pace;
@@ -24,8 +27,8 @@ internal sealed class JsonEndpoint : IDisposable
     {
         if (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
             throw new DfpoException("reward/spec", $"Reward: endpoint.url '{options.Url}' is not an address that begins with http:// or https://.");
-        if (options is not { Timeout: > 0, Retries: >= 0, RetryDelay: >= 0, BreakAfter: >= 2, BreakFor: >= 0.5, RequestsPerSecond: >= 0, BatchSize: >= 1 })
-            throw new DfpoException("reward/spec", "Reward: of the endpoint, timeout must be over 0, break-after at least 2, break-for at least 0.5, batch-size at least 1, and the others not negative.");
+        if (options is not { Timeout: >= 0.01 and <= Day, Retries: >= 0, RetryDelay: >= 0 and <= Day, BreakAfter: >= 2, BreakFor: >= 0.5 and <= Day, RequestsPerSecond: >= 0, BatchSize: >= 1 })
+            throw new DfpoException("reward/spec", "Reward: of the endpoint, timeout must be at least 0.01 s, break-after at least 2, break-for at least 0.5 s, batch-size at least 1, the others not negative, and no time over a day.");
         (_url, _headers, _time) = (url, headers, time ?? TimeProvider.System);
         _pace = options.RequestsPerSecond > 0 ? TimeSpan.FromSeconds(1 / options.RequestsPerSecond) : TimeSpan.Zero;
         var passing = new PredicateBuilder<JsonDocument>().Handle<TransientException>().Handle<TimeoutRejectedException>().Handle<HttpRequestException>().Handle<IOException>();
@@ -45,12 +48,12 @@ internal sealed class JsonEndpoint : IDisposable
             {
                 FailureRatio = 1,
                 MinimumThroughput = options.BreakAfter,
-                SamplingDuration = TimeSpan.FromSeconds(Math.Max(60, options.BreakAfter * (options.Timeout + options.RetryDelay))),
+                SamplingDuration = TimeSpan.FromSeconds(Math.Clamp(options.BreakAfter * (options.Timeout + options.RetryDelay), 60, Day)),
                 BreakDuration = TimeSpan.FromSeconds(options.BreakFor),
                 ShouldHandle = passing,
             })
-            .AddTimeout(new TimeoutStrategyOptions { Timeout = TimeSpan.FromSeconds(options.Timeout) })
             .Build();
+        _attempt = new ResiliencePipelineBuilder<JsonDocument> { TimeProvider = _time }.AddTimeout(TimeSpan.FromSeconds(options.Timeout)).Build();
     }
 
     /// <summary>Sends a body and gives the answer, which the caller disposes.</summary>
@@ -60,7 +63,12 @@ internal sealed class JsonEndpoint : IDisposable
         var bytes = JsonSerializer.SerializeToUtf8Bytes(body, JsonSerializerOptions.Web);
         try
         {
-            return _pipeline.Execute(token => Send(bytes, token));
+            return _pipeline.Execute(token =>
+            {
+                // Waiting for its turn is no part of the time that an attempt may take.
+                Pace(token);
+                return _attempt.Execute(limited => Send(bytes, limited), token);
+            });
         }
         catch (BrokenCircuitException e)
         {
@@ -82,7 +90,6 @@ internal sealed class JsonEndpoint : IDisposable
 
     private JsonDocument Send(byte[] body, CancellationToken token)
     {
-        Pace(token);
         using var request = new HttpRequestMessage(HttpMethod.Post, _url) { Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
         _headers(request.Headers);
         using var response = _client.Send(request, token);
