@@ -125,7 +125,8 @@ internal static partial class VaderWords
 
     private static string[] Split(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 
-    private static bool IsWord(string word) => word.Length > 1;
+    // One character is no word; a surrogate pair is one character.
+    private static bool IsWord(string word) => word.Length > 1 && !(word.Length == 2 && char.IsSurrogatePair(word, 0));
 
     [GeneratedRegex(@"[!-/:-@\[-`{-~]")]
     private static partial Regex Punctuation();

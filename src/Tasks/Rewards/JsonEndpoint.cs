@@ -12,9 +12,9 @@ namespace DfPO.Tasks.Rewards;
 /// <summary>An HTTP endpoint that answers JSON with JSON: paced, with a timeout an attempt, retries, and a circuit breaker so that a dead one is not waited for again and again.</summary>
 internal sealed class JsonEndpoint : IDisposable
 {
-    private const double Day = 86_400;
+    private static readonly TimeSpan s_longest = TimeSpan.FromDays(1);
 
-    private readonly HttpClient _client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = System.Threading.Timeout.InfiniteTimeSpan };
     private readonly Uri _url;
     private readonly ResiliencePipeline<JsonDocument> _pipeline;
     private readonly ResiliencePipeline<JsonDocument> _attempt;
@@ -27,8 +27,7 @@ internal sealed class JsonEndpoint : IDisposable
     {
         if (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
             throw new DfpoException("reward/spec", $"Reward: endpoint.url '{options.Url}' is not an address that begins with http:// or https://.");
-        if (options is not { Timeout: >= 0.01 and <= Day, Retries: >= 0, RetryDelay: >= 0 and <= Day, BreakAfter: >= 2, BreakFor: >= 0.5 and <= Day, RequestsPerSecond: >= 0, BatchSize: >= 1 })
-            throw new DfpoException("reward/spec", "Reward: of the endpoint, timeout must be at least 0.01 s, break-after at least 2, break-for at least 0.5 s, batch-size at least 1, the others not negative, and no time over a day.");
+        Check(options);
         (_url, _headers, _time) = (url, headers, time ?? TimeProvider.System);
         _pace = options.RequestsPerSecond > 0 ? TimeSpan.FromSeconds(1 / options.RequestsPerSecond) : TimeSpan.Zero;
         var passing = new PredicateBuilder<JsonDocument>().Handle<TransientException>().Handle<TimeoutRejectedException>().Handle<HttpRequestException>().Handle<IOException>();
@@ -37,7 +36,7 @@ internal sealed class JsonEndpoint : IDisposable
             builder.AddRetry(new RetryStrategyOptions<JsonDocument>
             {
                 MaxRetryAttempts = options.Retries,
-                Delay = TimeSpan.FromSeconds(options.RetryDelay),
+                Delay = options.RetryDelay,
                 BackoffType = DelayBackoffType.Exponential,
                 UseJitter = true,
                 ShouldHandle = passing,
@@ -48,12 +47,12 @@ internal sealed class JsonEndpoint : IDisposable
             {
                 FailureRatio = 1,
                 MinimumThroughput = options.BreakAfter,
-                SamplingDuration = TimeSpan.FromSeconds(Math.Clamp(options.BreakAfter * (options.Timeout + options.RetryDelay), 60, Day)),
-                BreakDuration = TimeSpan.FromSeconds(options.BreakFor),
+                SamplingDuration = TimeSpan.FromSeconds(Math.Clamp(options.BreakAfter * (options.Timeout + options.RetryDelay).TotalSeconds, 60, s_longest.TotalSeconds)),
+                BreakDuration = options.BreakFor,
                 ShouldHandle = passing,
             })
             .Build();
-        _attempt = new ResiliencePipelineBuilder<JsonDocument> { TimeProvider = _time }.AddTimeout(TimeSpan.FromSeconds(options.Timeout)).Build();
+        _attempt = new ResiliencePipelineBuilder<JsonDocument> { TimeProvider = _time }.AddTimeout(options.Timeout).Build();
     }
 
     /// <summary>Sends a body and gives the answer, which the caller disposes.</summary>
@@ -87,6 +86,19 @@ internal sealed class JsonEndpoint : IDisposable
     public DfpoException Unexpected(string what, Exception? inner = null) => new("reward/endpoint", $"The reward's endpoint {_url} answered with {what}.", inner);
 
     public void Dispose() => _client.Dispose();
+
+    private static void Check(EndpointOptions options)
+    {
+        var problem = options.Timeout < TimeSpan.FromMilliseconds(10) || options.Timeout > s_longest ? "timeout must lie between 10 ms and a day"
+            : options.RetryDelay < TimeSpan.Zero || options.RetryDelay > s_longest ? "retry-delay must lie between 0 and a day"
+            : options.BreakFor < TimeSpan.FromMilliseconds(500) || options.BreakFor > s_longest ? "break-for must lie between 500 ms and a day"
+            : options.BreakAfter < 2 ? "break-after must be at least 2"
+            : options.BatchSize < 1 ? "batch-size must be at least 1"
+            : options.Retries < 0 || !(options.RequestsPerSecond >= 0) ? "retries and requests-per-second must not be negative"
+            : null;
+        if (problem is not null)
+            throw new DfpoException("reward/spec", $"Reward: of the endpoint, {problem}.");
+    }
 
     private JsonDocument Send(byte[] body, CancellationToken token)
     {

@@ -114,20 +114,20 @@ public sealed record EndpointOptions
     /// <summary>Most texts of one request (Http).</summary>
     public int BatchSize { get; init; } = 32;
 
-    /// <summary>Seconds that one attempt may take.</summary>
-    public double Timeout { get; init; } = 30;
+    /// <summary>How long one attempt may take.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Further attempts after a failure that may pass (connection, timeout, status 408, 429, 5xx).</summary>
     public int Retries { get; init; } = 4;
 
-    /// <summary>Seconds before the first further attempt; each later one waits about twice as long.</summary>
-    public double RetryDelay { get; init; } = 0.5;
+    /// <summary>Wait before the first further attempt; each later one waits about twice as long.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Failed attempts in a row after which calls fail at once for a while.</summary>
     public int BreakAfter { get; init; } = 10;
 
-    /// <summary>Seconds that calls then fail at once.</summary>
-    public double BreakFor { get; init; } = 30;
+    /// <summary>How long calls then fail at once.</summary>
+    public TimeSpan BreakFor { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Most requests a second (Perspective grants 1 by default); 0 for no limit.</summary>
     public double RequestsPerSecond { get; init; }

@@ -46,7 +46,7 @@ public sealed class EndpointRewardTests
     public void AnAttemptThatTakesTooLongIsTriedAgain()
     {
         using var server = new FakeEndpoint((number, body) => number == 0 ? (0, "") : (200, Lengths(body)));
-        using var reward = new HttpReward(Options(server) with { Retries = 1, Timeout = 2 });
+        using var reward = new HttpReward(Options(server) with { Retries = 1, Timeout = TimeSpan.FromSeconds(2) });
 
         Assert.Equal([1f], reward.Score(s_texts[..1]));
         Assert.Equal(2, server.Requests.Count);
@@ -76,7 +76,7 @@ public sealed class EndpointRewardTests
     public void AfterManyFailuresInARowNothingIsSentForAWhile()
     {
         using var server = new FakeEndpoint((_, _) => (500, ""));
-        using var reward = new HttpReward(Options(server) with { Retries = 0, BreakAfter = 3, BreakFor = 600 });
+        using var reward = new HttpReward(Options(server) with { Retries = 0, BreakAfter = 3, BreakFor = TimeSpan.FromMinutes(10) });
 
         for (var i = 0; i < 3; i++)
             Assert.Equal("reward/endpoint", CodeOf(() => reward.Score(s_texts)));
@@ -130,8 +130,17 @@ public sealed class EndpointRewardTests
     public void AnAddressThatIsNoneIsRefused(string url) => Assert.Equal("reward/spec", CodeOf(() => new HttpReward(new EndpointOptions { Url = url }), url));
 
     [Fact]
-    public void OptionsThatMakeNoSenseAreRefused() =>
-        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(new EndpointOptions { Url = "http://127.0.0.1/", Timeout = 0 }), "timeout"));
+    public void OptionsThatMakeNoSenseAreRefused()
+    {
+        var options = new EndpointOptions { Url = "http://127.0.0.1/" };
+
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(options with { Timeout = TimeSpan.Zero }), "timeout"));
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(options with { RetryDelay = TimeSpan.FromSeconds(-1) }), "retry-delay"));
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(options with { BreakFor = TimeSpan.Zero }), "break-for"));
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(options with { BreakAfter = 1 }), "break-after"));
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(options with { BatchSize = 0 }), "batch-size"));
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(options with { RequestsPerSecond = double.NaN }), "requests-per-second"));
+    }
 
     [Fact]
     public void PerspectiveIsAskedForEachTextThatIsNotEmptyWithoutShowingItsKey()
@@ -165,7 +174,18 @@ public sealed class EndpointRewardTests
         Assert.Equal([250, 250, 250, 250], time.Waits.Select(wait => (int)wait.TotalMilliseconds));
     }
 
-    private static EndpointOptions Options(FakeEndpoint server) => new() { Url = server.Url, RetryDelay = 0.01 };
+    [Fact]
+    public void AnEndpointMaySayHowLongToWait()
+    {
+        using var server = new FakeEndpoint((number, body) => number == 0 ? (429, "") : (200, Lengths(body))) { RetryAfter = "7" };
+        var time = new SteppingTime();
+        using var reward = new HttpReward(Options(server), time);
+
+        Assert.Equal([1f], reward.Score(s_texts[..1]));
+        Assert.Equal([TimeSpan.FromSeconds(7)], time.Waits);
+    }
+
+    private static EndpointOptions Options(FakeEndpoint server) => new() { Url = server.Url, RetryDelay = TimeSpan.FromMilliseconds(10) };
 
     private static string Answer(JsonElement request)
     {
@@ -188,7 +208,7 @@ public sealed class EndpointRewardTests
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
             // The timeout of an attempt is not a wait.
-            if (dueTime > TimeSpan.Zero && dueTime < TimeSpan.FromSeconds(1))
+            if (dueTime > TimeSpan.Zero && dueTime != new EndpointOptions().Timeout)
             {
                 Waits.Add(dueTime);
                 _now += dueTime;

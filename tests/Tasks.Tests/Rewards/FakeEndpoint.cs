@@ -22,6 +22,9 @@ internal sealed class FakeEndpoint : IDisposable
 
     public string Url { get; }
 
+    /// <summary>Seconds that refusals ask to wait for.</summary>
+    public string? RetryAfter { get; init; }
+
     public ConcurrentQueue<(JsonElement Body, string? Authorization, string? Key)> Requests { get; } = [];
 
     public void Dispose()
@@ -64,6 +67,8 @@ internal sealed class FakeEndpoint : IDisposable
                 if (status == 0)
                     continue; // Never answered.
                 context.Response.StatusCode = status;
+                if (RetryAfter is not null && status != 200)
+                    context.Response.Headers["Retry-After"] = RetryAfter;
                 context.Response.Close(Encoding.UTF8.GetBytes(text), willBlock: false);
             }
             catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
