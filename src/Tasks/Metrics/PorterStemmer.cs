@@ -3,12 +3,11 @@ namespace DfPO.Tasks.Metrics;
 /// <summary>Porter's stemmer (Program 14(3), 1980) with the departures that NLTK's <c>PorterStemmer</c> makes by default, which METEOR and Google's ROUGE use.</summary>
 public static class PorterStemmer
 {
-    private static readonly Dictionary<string, string> s_irregular = new()
-    {
-        ["sky"] = "sky", ["skies"] = "sky", ["dying"] = "die", ["lying"] = "lie", ["tying"] = "tie", ["news"] = "news", ["innings"] = "inning", ["inning"] = "inning",
-        ["outings"] = "outing", ["outing"] = "outing", ["cannings"] = "canning", ["canning"] = "canning", ["howe"] = "howe", ["proceed"] = "proceed", ["exceed"] = "exceed",
-        ["succeed"] = "succeed",
-    };
+    private static readonly Dictionary<string, string> s_irregular =
+        """
+        sky:sky skies:sky dying:die lying:lie tying:tie news:news innings:inning inning:inning outings:outing outing:outing cannings:canning canning:canning howe:howe proceed:proceed
+        exceed:exceed succeed:succeed
+        """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(pair => pair.Split(':')).ToDictionary(pair => pair[0], pair => pair[1]);
 
     private static readonly (string Suffix, string Replacement)[] s_step2 =
     [

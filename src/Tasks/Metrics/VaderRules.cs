@@ -22,7 +22,13 @@ internal static class VaderRules
 
     private static readonly Dictionary<string, double> s_idioms = new()
     {
-        ["the shit"] = 3, ["the bomb"] = 3, ["bad ass"] = 1.5, ["yeah right"] = -2, ["cut the mustard"] = 2, ["kiss of death"] = -1.5, ["hand to mouth"] = -2,
+        ["the shit"] = 3,
+        ["the bomb"] = 3,
+        ["bad ass"] = 1.5,
+        ["yeah right"] = -2,
+        ["cut the mustard"] = 2,
+        ["kiss of death"] = -1.5,
+        ["hand to mouth"] = -2,
     };
 
     /// <summary>Words that strengthen or weaken the next.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using DfPO.Models;
+using DfPO.Tasks.Datasets;
 
 namespace DfPO.Tasks.Prompts;
 
@@ -22,13 +23,15 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
             throw new DfpoException("prompts/missing", $"Prompt file '{path}' does not exist: give a .jsonl file with one object {{\"id\": ..., \"text\": ...}} a line.");
         var prompts = new List<Prompt>();
         var lines = new Dictionary<string, int>();
-        foreach (var (index, line) in File.ReadLines(path).Index())
+        foreach (var (number, line) in Table.Lines(path))
         {
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            var place = $"'{path}', line {index + 1}";
+            if (!Table.IsDecoded(line))
+                throw new DfpoException("prompts/malformed", Table.NotDecoded(path, number));
+            var place = $"'{path}', line {number}";
             var prompt = Parse(line, place);
-            if (!lines.TryAdd(prompt.Id, index + 1))
+            if (!lines.TryAdd(prompt.Id, number))
                 throw new DfpoException("prompts/duplicate", $"{place}: the id '{prompt.Id}' stands already in line {lines[prompt.Id]}; ids must be unique within a file.");
             prompts.Add(prompt);
         }
