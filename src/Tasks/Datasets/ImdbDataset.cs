@@ -54,12 +54,21 @@ internal static class ImdbDataset
     private static IEnumerable<Prompt> PromptOf(Review review, DatasetSpec spec, MalformedRows malformed)
     {
         var text = spec.CleanText ? TextCorpus.Clean(review.Text) : review.Text;
-        var words = text.Split(' ');
-        var prompt = string.Join(' ', words.AsSpan(0, (int)(words.Length * spec.PromptShare)));
+        var prompt = FirstWords(text, spec.PromptShare);
         if (!string.IsNullOrWhiteSpace(prompt))
             return [new Prompt(review.Id, prompt) { References = [text] }];
         malformed.Add($"'{spec.Path}', review {review.Id}: too short to be parted.");
         return [];
+    }
+
+    // Words stand between single blanks; found by counting, because tens of thousands of reviews are parted at each start.
+    private static string FirstWords(string text, double share)
+    {
+        var words = (int)((text.AsSpan().Count(' ') + 1) * share);
+        var end = 0;
+        for (var word = 0; word < words; word++)
+            end = text.IndexOf(' ', end) + 1;
+        return end == 0 ? "" : text[..(end - 1)];
     }
 
     // An archive has to be unpacked from its beginning; so its reviews are kept as lines once, named by the archive's digest.

@@ -10,4 +10,10 @@ public sealed record Prompt(string Id, string Text)
 
     /// <summary>Words that a continuation has to use (CommonGen); empty where the task has none.</summary>
     public IReadOnlyList<string> Concepts { get; init; } = [];
+
+    /// <summary>Equal in all texts, those in the lists included.</summary>
+    public bool Equals(Prompt? other) => other is not null && Id == other.Id && Text == other.Text && References.SequenceEqual(other.References) && Concepts.SequenceEqual(other.Concepts);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Id, Text);
 }

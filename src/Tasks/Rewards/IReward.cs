@@ -10,6 +10,13 @@ public sealed record PromptContinuation(string Prompt, string Continuation)
 
     /// <summary>Words that the continuation has to use (CommonGen); empty where the task has none.</summary>
     public IReadOnlyList<string> Concepts { get; init; } = [];
+
+    /// <summary>Equal in all texts, those in the lists included.</summary>
+    public bool Equals(PromptContinuation? other) =>
+        other is not null && Prompt == other.Prompt && Continuation == other.Continuation && References.SequenceEqual(other.References) && Concepts.SequenceEqual(other.Concepts);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Prompt, Continuation);
 }
 
 /// <summary>Scores texts in batches. Not thread-safe: a reward worker owns one.</summary>
