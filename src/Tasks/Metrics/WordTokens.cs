@@ -2,11 +2,11 @@ using System.Text.RegularExpressions;
 
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>Words as the diversity metrics count them.</summary>
+/// <summary>Words as the running figures of a training count them.</summary>
 public static partial class WordTokens
 {
     /// <summary>Lower-cased runs of letters, digits and apostrophes, and every other visible character by itself.</summary>
-    /// <remarks>Close to GEM's Treebank words; hyphenated words and decimals are parted, contractions are not.</remarks>
+    /// <remarks>Close to GEM's Treebank words (<see cref="TreebankWords"/>) in one pass; hyphenated words and decimals are parted, contractions are not.</remarks>
     public static string[] Of(string text) => [.. Token().Matches(text).Select(match => match.Value.ToLowerInvariant())];
 
     /// <summary>Different n-grams over all n-grams; n-grams do not cross instances, their table does. 0 when there is none.</summary>
@@ -14,16 +14,8 @@ public static partial class WordTokens
     /// <param name="n">Words of an n-gram, at least 1.</param>
     public static double Distinct(IEnumerable<string[]> instances, int n)
     {
-        var types = new HashSet<string>();
-        var total = 0L;
-        foreach (var words in instances)
-            for (var start = 0; start + n <= words.Length; start++)
-            {
-                // A token holds no white space, so a space between them keeps n-grams apart.
-                types.Add(string.Join(' ', words.AsSpan(start, n)));
-                total++;
-            }
-        return total == 0 ? 0 : types.Count / (double)total;
+        var counts = Ngrams.Count(instances, n);
+        return counts.Count == 0 ? 0 : counts.Count / (double)counts.Values.Sum(count => (long)count);
     }
 
     // Marks belong to their letter; a surrogate pair is one character.

@@ -1,16 +1,15 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using DfPO.Models;
+using DfPO.Tasks.Datasets;
 
 namespace DfPO.Tasks.Prompts;
 
-/// <summary>A prompt of a task.</summary>
-/// <param name="Id">Unique within its split.</param>
-/// <param name="Text">The prompt.</param>
-public sealed record Prompt(string Id, string Text);
-
-/// <summary>The prompts of one split, from a .jsonl file with fields <c>id</c> and <c>text</c>.</summary>
+/// <summary>The prompts of one split, from a .jsonl file with fields <c>id</c> and <c>text</c>, and optionally <c>references</c> and <c>concepts</c>, lists of texts.</summary>
 public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
 {
+    private static readonly JsonWriterOptions s_writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private Stream? _stream;
 
     /// <summary>In the file's order.</summary>
@@ -24,19 +23,35 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
             throw new DfpoException("prompts/missing", $"Prompt file '{path}' does not exist: give a .jsonl file with one object {{\"id\": ..., \"text\": ...}} a line.");
         var prompts = new List<Prompt>();
         var lines = new Dictionary<string, int>();
-        foreach (var (index, line) in File.ReadLines(path).Index())
+        foreach (var (number, line) in Table.Lines(path))
         {
             if (string.IsNullOrWhiteSpace(line))
                 continue;
-            var place = $"'{path}', line {index + 1}";
+            if (!Table.IsDecoded(line))
+                throw new DfpoException("prompts/malformed", Table.NotDecoded(path, number));
+            var place = $"'{path}', line {number}";
             var prompt = Parse(line, place);
-            if (!lines.TryAdd(prompt.Id, index + 1))
+            if (!lines.TryAdd(prompt.Id, number))
                 throw new DfpoException("prompts/duplicate", $"{place}: the id '{prompt.Id}' stands already in line {lines[prompt.Id]}; ids must be unique within a file.");
             prompts.Add(prompt);
         }
         return prompts.Count > 0
             ? new PromptSet(prompts)
             : throw new DfpoException("prompts/empty", $"Prompt file '{path}' holds no prompt: write at least one line.");
+    }
+
+    /// <summary>Writes a file that <see cref="Read"/> reads; it appears whole or not at all.</summary>
+    public void Write(string path)
+    {
+        var unfinished = path + ".tmp";
+        using (var file = File.Create(unfinished))
+            foreach (var prompt in Prompts)
+            {
+                using (var row = new Utf8JsonWriter(file, s_writing))
+                    Write(row, prompt);
+                file.WriteByte((byte)'\n');
+            }
+        File.Move(unfinished, path, overwrite: true);
     }
 
     /// <summary>
@@ -54,12 +69,33 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
         return Prompts[stream.Order[(ulong)index]];
     }
 
+    private static void Write(Utf8JsonWriter row, Prompt prompt)
+    {
+        row.WriteStartObject();
+        row.WriteString("id", prompt.Id);
+        row.WriteString("text", prompt.Text);
+        foreach (var (name, texts) in new[] { ("references", prompt.References), ("concepts", prompt.Concepts) })
+        {
+            if (texts.Count == 0)
+                continue;
+            row.WriteStartArray(name);
+            foreach (var text in texts)
+                row.WriteStringValue(text);
+            row.WriteEndArray();
+        }
+        row.WriteEndObject();
+    }
+
     private static Prompt Parse(string json, string place)
     {
         try
         {
             using var row = JsonDocument.Parse(json);
-            return new Prompt(Field(row.RootElement, "id", place), Field(row.RootElement, "text", place));
+            return new Prompt(Field(row.RootElement, "id", place), Field(row.RootElement, "text", place))
+            {
+                References = List(row.RootElement, "references", place),
+                Concepts = List(row.RootElement, "concepts", place),
+            };
         }
         catch (JsonException e)
         {
@@ -77,6 +113,15 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
         return string.IsNullOrWhiteSpace(text)
             ? throw new DfpoException("prompts/empty", $"{place}: field '{name}' is empty.")
             : text;
+    }
+
+    private static string[] List(JsonElement row, string name, string place)
+    {
+        if (!row.TryGetProperty(name, out var list))
+            return [];
+        return list.ValueKind == JsonValueKind.Array && list.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            ? [.. list.EnumerateArray().Select(item => Text(item, name, place))]
+            : throw new DfpoException("prompts/malformed", $"{place}: field '{name}' must be a list of strings.");
     }
 
     private static string Text(JsonElement value, string name, string place)

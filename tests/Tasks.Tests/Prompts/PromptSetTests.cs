@@ -36,6 +36,14 @@ public sealed class PromptSetTests : IDisposable
         Assert.Equal("prompts/malformed", CodeOf(() => PromptSet.Read(path), path, "line 3", word));
     }
 
+    [Fact]
+    public void BytesThatAreNoUtf8AreNamedByFileAndNumber()
+    {
+        File.WriteAllBytes(_folder["p.jsonl"], System.Text.Encoding.Latin1.GetBytes("{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"b\", \"text\": \"caf\u00e9\"}\n"));
+
+        Assert.Equal("prompts/malformed", CodeOf(() => PromptSet.Read(_folder["p.jsonl"]), "p.jsonl", "line 2", "UTF-8"));
+    }
+
     [Theory]
     [InlineData("{\"id\": \"a\", \"text\": \"\"}", "'text'")]
     [InlineData("{\"id\": \"a\", \"text\": \" \\t\"}", "'text'")]

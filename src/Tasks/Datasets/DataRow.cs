@@ -1,0 +1,76 @@
+using DfPO.Models;
+
+namespace DfPO.Tasks.Datasets;
+
+/// <summary>A row of a table whatever its file format, which knows where it stands.</summary>
+/// <param name="file">The table's file.</param>
+/// <param name="line">Line (text formats) or row (parquet), from 1.</param>
+/// <param name="isFirst">Whether it is the first row: a column that is absent there is a wrong column and not a malformed row.</param>
+/// <param name="values">Values by column: text, number, bool, null, a list of values, or values by name.</param>
+public sealed class DataRow(string file, int line, bool isFirst, IReadOnlyDictionary<string, object?> values)
+{
+    /// <summary>File and line, for messages.</summary>
+    public string Place => $"'{file}', line {line}";
+
+    /// <summary>Line (text formats) or row (parquet), from 1.</summary>
+    public int Line => line;
+
+    /// <summary>Whether there is such a column.</summary>
+    public bool Has(string column) => Find(column).Found;
+
+    /// <summary>A text that is not blank.</summary>
+    /// <param name="column">Name of the column; with dots, of a value inside it (<c>prompt.text</c>).</param>
+    /// <exception cref="DfpoException"><c>dataset/columns</c> or <c>dataset/malformed</c>.</exception>
+    public string Text(string column) => Value(column) switch
+    {
+        string text when !string.IsNullOrWhiteSpace(text) => text,
+        string or null => throw Malformed($"'{column}' is empty."),
+        IConvertible value => value.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        _ => throw Malformed($"'{column}' is not text."),
+    };
+
+    /// <summary>A number, or null where the row has none.</summary>
+    /// <param name="column">As for <see cref="Text"/>.</param>
+    /// <exception cref="DfpoException"><c>dataset/columns</c> or <c>dataset/malformed</c>.</exception>
+    public double? Number(string column) => Value(column) switch
+    {
+        null or "" => null,
+        string text => double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) ? number : throw Malformed($"'{column}' is '{text}' and no number."),
+        bool or DateTime => throw Malformed($"'{column}' is no number."),
+        IConvertible number => number.ToDouble(System.Globalization.CultureInfo.InvariantCulture),
+        _ => throw Malformed($"'{column}' is no number."),
+    };
+
+    /// <summary>Texts of a list, blank ones left out; a single text is a list of one, null an empty one.</summary>
+    /// <param name="column">As for <see cref="Text"/>.</param>
+    /// <exception cref="DfpoException"><c>dataset/columns</c> or <c>dataset/malformed</c>.</exception>
+    public string[] Texts(string column) => Value(column) switch
+    {
+        null => [],
+        string text => string.IsNullOrWhiteSpace(text) ? [] : [text],
+        IEnumerable<object?> items => [.. items.Select(item => item as string ?? throw Malformed($"'{column}' holds something else than text.")).Where(text => !string.IsNullOrWhiteSpace(text))],
+        _ => throw Malformed($"'{column}' is neither text nor a list of texts."),
+    };
+
+    internal DfpoException Malformed(string reason) => new("dataset/malformed", $"{Place}: {reason}");
+
+    private object? Value(string column) => Find(column) switch
+    {
+        { Found: true, Value: var value } => value,
+        _ when isFirst => throw new DfpoException("dataset/columns", $"'{file}' has no column '{column}'; it has '{string.Join("', '", values.Keys)}'."),
+        _ => throw Malformed($"'{column}' is absent."),
+    };
+
+    private (bool Found, object? Value) Find(string column)
+    {
+        if (values.TryGetValue(column, out var value))
+            return (true, value);
+        object? current = values;
+        foreach (var name in column.Split('.'))
+        {
+            if (current is not IReadOnlyDictionary<string, object?> inner || !inner.TryGetValue(name, out current))
+                return (false, null);
+        }
+        return (true, current);
+    }
+}

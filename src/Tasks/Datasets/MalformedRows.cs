@@ -1,0 +1,29 @@
+using DfPO.Models;
+
+namespace DfPO.Tasks.Datasets;
+
+/// <summary>Counts rows that could not be used; over the limit the file counts as wrong.</summary>
+/// <param name="limit">Most rows that may be malformed, at least 0.</param>
+public sealed class MalformedRows(int limit)
+{
+    private const int Kept = 5;
+    private readonly List<string> _first = [];
+
+    /// <summary>Malformed rows so far.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>The first few, each with file, line and reason.</summary>
+    public IReadOnlyList<string> First => _first;
+
+    /// <summary>Notes a row.</summary>
+    /// <exception cref="DfpoException"><c>dataset/malformed</c>: there are more than the limit.</exception>
+    public void Add(string message)
+    {
+        if (_first.Count < Kept)
+            _first.Add(message);
+        if (++Count > limit)
+            throw new DfpoException("dataset/malformed", limit == 0
+                ? $"{message} Repair the row, or allow some malformed rows (max-malformed)."
+                : $"More than {limit} malformed rows, the first: {string.Join(" ", _first)}");
+    }
+}
