@@ -15,12 +15,19 @@ public static class ClippedSurrogate
     public static Tensor Loss(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics)
     {
         using var scope = NewDisposeScope();
+        return PerToken(logprobs, old, weights, clipRange, statistics).mean().neg().MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>s(rho_t, w_t)</c> of each token, <c>[tokens]</c>; see <see cref="Loss"/>.</summary>
+    public static Tensor PerToken(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics)
+    {
+        using var scope = NewDisposeScope();
         var logRatio = logprobs - tensor(old, device: logprobs.device).to(logprobs.dtype);
         var ratio = logRatio.exp();
         var w = tensor(weights, device: logprobs.device).to(logprobs.dtype);
-        var loss = minimum(ratio * w, ratio.clamp(1 - clipRange, 1 + clipRange) * w).mean().neg();
+        var surrogate = minimum(ratio * w, ratio.clamp(1 - clipRange, 1 + clipRange) * w);
         Measure(logRatio.ToDoubles(), clipRange, statistics);
-        return loss.MoveToOuterDisposeScope();
+        return surrogate.MoveToOuterDisposeScope();
     }
 
     private static void Measure(double[] logRatios, double clipRange, Statistics statistics)

@@ -1,0 +1,16 @@
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Passes;
+
+/// <summary>Log-probabilities of given tokens, and the way back through them into the model.</summary>
+internal interface ITokenLogprobs
+{
+    /// <summary><c>[tokens]</c>, float32 nats: a leaf.</summary>
+    Tensor Values { get; }
+
+    /// <summary>Sum of the softmaxes' entropies, nats, if asked for.</summary>
+    double? SummedEntropy { get; }
+
+    /// <summary>Carries a gradient of <see cref="Values"/> on into the model's parameters. Once only.</summary>
+    void Backward(Tensor valuesGradient);
+}
