@@ -46,7 +46,7 @@ internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory>
     /// <summary>Tensors end to end, <c>[elements]</c>.</summary>
     public static Tensor Flat(IEnumerable<Tensor> tensors) => cat([.. tensors.Select(t => t.reshape(-1))]);
 
-    /// <summary>Keeps attention on differentiable kernels until disposed. The switch is the process's: rollouts beside it take the same kernels meanwhile.</summary>
+    /// <summary>Keeps attention on kernels with a second derivative until disposed. The switch is the process's: what rolls out beside it takes other kernels meanwhile, and may round otherwise.</summary>
     private sealed class PlainAttention : IDisposable
     {
         private readonly bool _flash = backends.cuda.flash_sdp_enabled();

@@ -100,7 +100,7 @@ internal sealed class PolicyPass(CausalLM model, int pieceSize, int headChunk, M
     private ITokenLogprobs Forward(TeacherForcedBatch batch, bool withEntropy, Tensor? keep)
     {
         // A token that the mask forbids gets no push; allowing it keeps its log-probability finite.
-        keep?.scatter_(1, batch.Actions.unsqueeze(1), true);
+        keep?.scatter_(1, batch.Actions.unsqueeze(1), ones([batch.Actions.size(0), 1], ScalarType.Bool, Device));
         return headChunk > 0 ? ChunkedTokenLogprobs.Forward(model, batch, withEntropy, keep, headChunk) : TokenLogprobs.Forward(model, batch, withEntropy, keep);
     }
 }
