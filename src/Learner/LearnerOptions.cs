@@ -43,6 +43,12 @@ public sealed record LearnerOptions
     /// <summary>Weight of the value loss.</summary>
     public double ValueCoefficient { get; init; } = 0.5;
 
+    /// <summary>How far a value may gain from moving away from where it was before the update (PPO's value clipping); 0 for no bound.</summary>
+    public double ValueClipRange { get; init; }
+
+    /// <summary>Weight of an entropy bonus, the policy's mean entropy a token, beside the objective's own loss; for objectives that leave the step to AdamW.</summary>
+    public double EntropyCoefficient { get; init; }
+
     /// <summary>Bound on the global norm of the gradient of policy and value together.</summary>
     public double MaxGradNorm { get; init; } = 0.5;
 
@@ -122,6 +128,8 @@ public sealed record LearnerOptions
         OptionRule.AtLeast(0, MicrobatchSize, "microbatch-size", " (0 takes the whole minibatch)"),
         OptionRule.AtLeast(0, HeadChunkTokens, "head-chunk-tokens", " (0 takes a whole micro-batch)"),
         OptionRule.NotNegative(ValueCoefficient, "value-coefficient"),
+        OptionRule.NotNegative(ValueClipRange, "value-clip-range", " (0 for no bound)"),
+        OptionRule.NotNegative(EntropyCoefficient, "entropy-coefficient"),
         OptionRule.Positive(MaxGradNorm, "max-grad-norm"),
         OptionRule.AtLeast(0, ValueWarmupIterations, "value-warmup-iterations"),
         OptionRule.NotNegative(ImportanceTruncation, "importance-truncation", " (0 corrects nothing)"),

@@ -74,6 +74,6 @@ public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, double cl
         var (weights, next) = (new float[batch.Count], 0);
         for (var t = 0; t < weights.Length; t++)
             weights[t] = inside[t] ? allowed[next++] : 0;
-        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(weights), clipRange, statistics);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(weights), clipRange, statistics, ppo.DualClip);
     }
 }

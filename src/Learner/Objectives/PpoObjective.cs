@@ -36,7 +36,7 @@ public sealed class PpoObjective(PpoOptions options, double clipRange) : IObject
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
     {
         var advantages = options.NormalizeAdvantages ? Normalized(batch.Advantages) : batch.Advantages;
-        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(advantages), clipRange, statistics);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(advantages), clipRange, statistics, options.DualClip);
     }
 
     /// <inheritdoc/>

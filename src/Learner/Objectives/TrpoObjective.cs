@@ -56,7 +56,7 @@ public sealed class TrpoObjective(TrpoOptions options) : IObjective, IPolicyStep
     private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "trpo/kl_coefficient");
 
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new() { Epochs = options.CriticEpochs };
+    public ObjectiveTraits Traits { get; } = new() { Epochs = options.CriticEpochs, NeedsSecondDerivatives = true };
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> State => _penalty.State;

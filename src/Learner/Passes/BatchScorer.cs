@@ -26,7 +26,7 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
     }
 
     private ScoredTrajectory[] WithoutValue(IReadOnlyList<Trajectory> batch) =>
-        [.. batch.Zip(objective.Advantages(batch), (t, a) => new ScoredTrajectory(t, [.. a.Select(x => (float)x)], new float[a.Length]))];
+        [.. batch.Zip(objective.Advantages(batch), (t, a) => new ScoredTrajectory(t, Floats(a), new float[a.Length]))];
 
     private ScoredTrajectory[] WithValue(ValuePass model, IReadOnlyList<Trajectory> batch, Statistics statistics, CancellationToken cancellation)
     {
@@ -34,7 +34,7 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
         var values = model.Estimate(batch, options.MinibatchSize, cancellation);
         var estimates = batch.Zip(values, (t, v) => GeneralizedAdvantageEstimation.Episode(objective.TokenRewards(t), v, options.Gamma, lambda)).ToArray();
         statistics.Add("value/explained_variance", ValueLoss.ExplainedVariance([.. values.SelectMany(v => v)], [.. estimates.SelectMany(e => e.Returns)]));
-        return [.. batch.Zip(estimates, (t, e) => new ScoredTrajectory(t, [.. e.Advantages.Select(a => (float)a)], [.. e.Returns.Select(r => (float)r)]))];
+        return [.. batch.Select((t, i) => new ScoredTrajectory(t, Floats(estimates[i].Advantages), Floats(estimates[i].Returns)) { Values = Floats(values[i]) })];
     }
 
     /// <summary>The ratio is one of masked, renormalised policies, which no rollout can have scored.</summary>
@@ -63,4 +63,6 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
         statistics.Add("async/stale_fraction", stale.Length, scored.Length);
         return weighed;
     }
+
+    private static float[] Floats(double[] numbers) => [.. numbers.Select(x => (float)x)];
 }

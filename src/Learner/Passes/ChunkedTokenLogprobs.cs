@@ -50,7 +50,7 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
     }
 
     /// <inheritdoc/>
-    public void Backward(Tensor valuesGradient)
+    public void Backward(Tensor valuesGradient, double entropyGradient = 0)
     {
         using var scope = NewDisposeScope();
         var gradient = empty_like(_hidden);
@@ -58,7 +58,7 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
         {
             using var piece = NewDisposeScope();
             var hidden = _hidden.detach().narrow(0, start, length).requires_grad_();
-            Piece(_model, hidden, _tokens, _keep, start, length, withEntropy: false).Backward(valuesGradient.narrow(0, start, length));
+            Piece(_model, hidden, _tokens, _keep, start, length, withEntropy: false).Backward(valuesGradient.narrow(0, start, length), entropyGradient);
             using (no_grad())
                 gradient.narrow(0, start, length).copy_(hidden.grad!);
         }

@@ -11,6 +11,8 @@ internal interface ITokenLogprobs
     /// <summary>Sum of the softmaxes' entropies, nats, if asked for.</summary>
     double? SummedEntropy { get; }
 
-    /// <summary>Carries a gradient of <see cref="Values"/> on into the model's parameters. Once only.</summary>
-    void Backward(Tensor valuesGradient);
+    /// <summary>Carries gradients on into the model's parameters. Once only.</summary>
+    /// <param name="valuesGradient">Of a loss by <see cref="Values"/>.</param>
+    /// <param name="entropyGradient">Of the loss by the sum of the softmaxes' entropies.</param>
+    void Backward(Tensor valuesGradient, double entropyGradient = 0);
 }

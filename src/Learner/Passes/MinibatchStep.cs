@@ -48,10 +48,10 @@ internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObject
             statistics.Add("policy/loss", Finite.Require(loss.ToDouble(), "the policy loss"));
             return loss;
         }
-        if (policy.Backward([.. minibatch.Select(s => s.Trajectory)], Loss, withEntropy) is { } entropy)
+        if (policy.Backward([.. minibatch.Select(s => s.Trajectory)], Loss, withEntropy, options.EntropyCoefficient) is { } entropy)
             statistics.Add("objective/entropy", entropy, tokens.Count);
     }
 
     private void ValueGradient(ValuePass model, ScoredTrajectory[] drawn, Statistics statistics) =>
-        statistics.Add("value/loss", model.Backward([.. drawn.Select(s => s.Trajectory)], [.. drawn.SelectMany(s => s.Returns)], options.ValueCoefficient));
+        statistics.Add("value/loss", model.Backward(drawn, options.ValueClipRange, options.ValueCoefficient));
 }

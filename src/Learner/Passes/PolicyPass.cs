@@ -57,16 +57,18 @@ internal sealed class PolicyPass(CausalLM model, int pieceSize, int headChunk, M
     /// <param name="sequences">The sequences.</param>
     /// <param name="loss">From log-probabilities <c>[tokens]</c> to a scalar.</param>
     /// <param name="withEntropy">Whether to measure the policy's entropy.</param>
+    /// <param name="entropyBonus">Weight of the mean entropy, which the loss is lowered by.</param>
     /// <returns>Sum of the entropies at the tokens' states, nats, if asked for.</returns>
-    public double? Backward(IReadOnlyList<Trajectory> sequences, Func<Tensor, Tensor> loss, bool withEntropy)
+    public double? Backward(IReadOnlyList<Trajectory> sequences, Func<Tensor, Tensor> loss, bool withEntropy, double entropyBonus = 0)
     {
         using var scope = NewDisposeScope();
         var pieces = Pieces(sequences);
+        var perEntropy = -entropyBonus / sequences.Sum(s => s.Tokens.Length);
         if (pieces.Count == 1)
         {
             var whole = Forward(pieces[0], withEntropy);
             loss(whole.Values).backward();
-            whole.Backward(whole.Values.grad!);
+            whole.Backward(whole.Values.grad!, perEntropy);
             return whole.SummedEntropy;
         }
         var values = cat([.. pieces.Select(Values)]).requires_grad_();
@@ -77,7 +79,7 @@ internal sealed class PolicyPass(CausalLM model, int pieceSize, int headChunk, M
         {
             using var inner = NewDisposeScope();
             var part = Forward(piece, withEntropy);
-            part.Backward(values.grad!.narrow(0, start, part.Values.size(0)));
+            part.Backward(values.grad!.narrow(0, start, part.Values.size(0)), perEntropy);
             entropy += part.SummedEntropy ?? 0;
             start += part.Values.size(0);
         }

@@ -11,6 +11,9 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
     /// <summary>Denominator of the ratio: the rollout's log-probabilities, or the learner's own at the start of the update.</summary>
     public float[] OldLogprobs { get; init; } = Trajectory.Logprobs;
 
+    /// <summary>Values before the update; empty without a value model.</summary>
+    public float[] Values { get; init; } = [];
+
     /// <summary>Truncated importance weights; null when the trajectory is not stale.</summary>
     public float[]? Importance { get; init; }
 

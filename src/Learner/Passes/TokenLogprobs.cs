@@ -61,8 +61,8 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     /// <summary>Carries the gradient of <see cref="Values"/> on into the model. Once only.</summary>
     public void Backward() => Backward(Values.grad!);
 
-    /// <summary><c>dL/dlogits = (onehot - softmax) dL/dlogprob</c>, and on into the model. Once only.</summary>
-    public void Backward(Tensor valuesGradient)
+    /// <summary><c>dL/dlogits = (onehot - softmax) dL/dlogprob - softmax (log softmax + H) dL/dH</c>, and on into the model. Once only.</summary>
+    public void Backward(Tensor valuesGradient, double entropyGradient = 0)
     {
         using var scope = NewDisposeScope();
         var gradient = valuesGradient.unsqueeze(1);
@@ -72,7 +72,11 @@ internal sealed class TokenLogprobs : ITokenLogprobs
                 using var slice = NewDisposeScope();
                 var target = _logits.narrow(0, start, length);
                 var scale = gradient.narrow(0, start, length);
-                var rows = (Rows(_logits, _keep, start, length, Values.dtype) - _normalizers.narrow(0, start, length).unsqueeze(1)).exp_().mul_(scale.neg());
+                var rows = Rows(_logits, _keep, start, length, Values.dtype) - _normalizers.narrow(0, start, length).unsqueeze(1);
+                var bonus = entropyGradient == 0 ? null : EntropySlope(rows).mul_(entropyGradient);
+                rows.exp_().mul_(scale.neg());
+                if (bonus is not null)
+                    rows.add_(bonus);
                 rows.scatter_add_(1, _tokens.narrow(0, start, length).unsqueeze(1), scale);
                 // The product that made the logits does not need them on its way back, so their memory serves the gradient.
                 target.copy_(rows);
@@ -84,6 +88,14 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     {
         using var scope = NewDisposeScope();
         return model.Head(batch.SelectStates(model.Hidden(batch.InputIds))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>dH/dlogits = -p (log p + H)</c> of rows of log-probabilities; impossible tokens have none.</summary>
+    private static Tensor EntropySlope(Tensor rows)
+    {
+        var (probabilities, finite) = (rows.exp(), rows.nan_to_num(neginf: 0));
+        var entropy = (probabilities * finite).sum(1, keepdim: true).neg_();
+        return probabilities.mul_(finite.add_(entropy)).neg_();
     }
 
     private static Tensor Rows(Tensor logits, Tensor? keep, long start, long length, ScalarType dtype)

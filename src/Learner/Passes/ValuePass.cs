@@ -34,20 +34,23 @@ internal sealed class ValuePass(ValueModel model, IObjective objective, int piec
         return [.. estimates];
     }
 
-    /// <summary>Adds the gradient of the coefficient times <see cref="ValueLoss.MeanSquaredError"/> to the parameters.</summary>
+    /// <summary>Adds the gradient of the coefficient times the value loss to the parameters.</summary>
+    /// <param name="scored">The sequences, their returns and old values.</param>
+    /// <param name="clipRange">0 takes <see cref="ValueLoss.MeanSquaredError"/>, more takes <see cref="ValueLoss.Clipped"/>.</param>
+    /// <param name="coefficient">Weight of the loss.</param>
     /// <returns>The loss.</returns>
-    public double Backward(IReadOnlyList<Trajectory> trajectories, float[] returns, double coefficient)
+    public double Backward(IReadOnlyList<ScoredTrajectory> scored, double clipRange, double coefficient)
     {
-        var (sum, start) = (0.0, 0);
-        foreach (var piece in trajectories.Chunk(pieceSize))
+        double sum = 0, tokens = scored.Sum(s => s.Returns.Length);
+        foreach (var piece in scored.Chunk(pieceSize))
         {
             using var scope = NewDisposeScope();
-            var count = piece.Sum(t => t.Tokens.Length);
-            var loss = ValueLoss.MeanSquaredError(Forward(piece), returns[start..(start + count)]);
-            var share = count / (double)returns.Length;
+            float[] returns = [.. piece.SelectMany(s => s.Returns)];
+            var values = Forward([.. piece.Select(s => s.Trajectory)]);
+            var loss = clipRange > 0 ? ValueLoss.Clipped(values, [.. piece.SelectMany(s => s.Values)], returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
+            var share = returns.Length / tokens;
             sum += share * Finite.Require(loss.ToDouble(), "the value loss");
             (loss * (coefficient * share)).backward();
-            start += count;
         }
         return sum;
     }
