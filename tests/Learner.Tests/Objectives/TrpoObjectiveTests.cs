@@ -84,6 +84,71 @@ public sealed class TrpoObjectiveTests
     }
 
     [Fact]
+    public void A_step_too_long_for_the_surrogate_is_shortened_or_given_up()
+    {
+        using var scope = NewDisposeScope();
+        var reference = Support.TinyPolicy(3);
+        var batch = Support.Trajectories(8, Support.TinyPolicy(1), reference, 5).Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length])).ToArray();
+        (double Share, double Moved, byte[] Weights) Step(int tries, Func<double, Tensor, Tensor> loss)
+        {
+            var policy = Support.TinyPolicy(1);
+            var surrogate = new MeanSurrogate(loss);
+            var statistics = new Statistics();
+            new TrustRegionStep(new PolicyPass(policy, 8, 0, null), new TrpoOptions { LineSearchSteps = tries }).Take(surrogate, batch, statistics);
+            return (statistics.Means()["trpo/step_size"], surrogate.Last - surrogate.First, Support.Bytes(policy));
+        }
+        // The mean log-probability itself: the full step is taken, and tells how far it goes.
+        var full = Step(10, (_, mean) => mean.neg());
+        Assert.Equal(1, full.Share);
+        // The same slope at the start, but a turning point before the end: only steps under 0.6 improve.
+        Func<double, Tensor, Tensor> Turning(double at) => (first, mean) => (mean - first - at).square() / (2 * at);
+        Assert.Equal(0.512, Step(10, Turning(0.3 * full.Moved)).Share, 1e-9);
+        var given = Step(3, Turning(0.3 * full.Moved));
+        Assert.Equal(0, given.Share);
+        Assert.Equal(Support.Bytes(Support.TinyPolicy(1)), given.Weights);
+    }
+
+    /// <summary>A surrogate that is a function of the mean log-probability.</summary>
+    private sealed class MeanSurrogate(Func<double, Tensor, Tensor> loss) : IObjective
+    {
+        public ObjectiveTraits Traits { get; } = new();
+
+        public double First { get; private set; } = double.NaN;
+
+        public double Last { get; private set; }
+
+        public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
+        {
+            var mean = logprobs.mean();
+            Last = mean.ToDouble();
+            if (double.IsNaN(First))
+                First = Last;
+            return loss(First, mean);
+        }
+    }
+
+    [Theory]
+    [InlineData(10, 0.8)]
+    [InlineData(1, 0)]
+    public void A_step_that_leaves_the_region_is_shortened_or_given_up(int tries, double share)
+    {
+        using var scope = NewDisposeScope();
+        var (policy, before) = (Support.TinyPolicy(1), Support.TinyPolicy(1));
+        var batch = Support.Trajectories(8, policy, Support.TinyPolicy(3), 5).Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length])).ToArray();
+        var statistics = new Statistics();
+        // Here the KL of the full step is a little more than its quadratic model says.
+        var options = new TrpoOptions { MaxStepKl = 0.1, Damping = 1e-4, LineSearchSteps = tries };
+        new TrustRegionStep(new PolicyPass(policy, 8, 0, null), options).Take(new MeanSurrogate((_, mean) => mean * 1), batch, statistics);
+        Assert.Equal(share, statistics.Means()["trpo/step_size"], 1e-9);
+        using var _ = no_grad();
+        Assert.InRange(batch.SelectMany(s =>
+        {
+            var (old, now) = (Support.NaiveLogprobs(before, s.Trajectory.PromptTokens, s.Trajectory.Tokens), Support.NaiveLogprobs(policy, s.Trajectory.PromptTokens, s.Trajectory.Tokens));
+            return (old.exp() * (old - now)).sum(1).data<float>().ToArray();
+        }).Average(x => (double)x), share == 0 ? 0 : 0.05, share == 0 ? 0 : 0.1);
+    }
+
+    [Fact]
     public void Without_anything_to_gain_the_policy_stays_bit_for_bit_and_the_value_learns()
     {
         var (policy, value, reference) = (Support.TinyPolicy(1), Support.TinyValue(), Support.TinyPolicy(3));
