@@ -1,17 +1,8 @@
+using DfPO.Learner.Guards;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 
 namespace DfPO.Learner;
-
-/// <summary>The update rules.</summary>
-public enum ObjectiveKind
-{
-    /// <summary>Degeneration-free policy optimisation.</summary>
-    Dfpo,
-
-    /// <summary>Proximal policy optimisation with a KL penalty.</summary>
-    Ppo,
-}
 
 /// <summary>Hyper-parameters of the learner; the defaults are the paper's where it states them.</summary>
 public sealed record LearnerOptions
@@ -43,8 +34,20 @@ public sealed record LearnerOptions
     /// <summary>Sequences a minibatch (paper: 16); must divide the sequences of an iteration.</summary>
     public int MinibatchSize { get; init; } = 16;
 
+    /// <summary>Sequences that a model works on at a time, so that a minibatch need not fit into memory at once; 0 means the whole minibatch. The step is the same up to rounding.</summary>
+    public int MicrobatchSize { get; init; }
+
+    /// <summary>Tokens whose logits are held at a time; 0 holds a micro-batch's. With a limit the head runs twice, and no <c>[tokens, vocabulary]</c> array is ever held.</summary>
+    public int HeadChunkTokens { get; init; }
+
     /// <summary>Weight of the value loss.</summary>
     public double ValueCoefficient { get; init; } = 0.5;
+
+    /// <summary>How far a value may gain from moving away from where it was before the update (PPO's value clipping); 0 for no bound.</summary>
+    public double ValueClipRange { get; init; }
+
+    /// <summary>Weight of an entropy bonus, the policy's mean entropy a token, beside the objective's own loss; for objectives that leave the step to AdamW.</summary>
+    public double EntropyCoefficient { get; init; }
 
     /// <summary>Bound on the global norm of the gradient of policy and value together.</summary>
     public double MaxGradNorm { get; init; } = 0.5;
@@ -52,11 +55,20 @@ public sealed record LearnerOptions
     /// <summary>First iterations in which only the value model learns: before it knows the mean reward, every advantage has the same sign.</summary>
     public int ValueWarmupIterations { get; init; }
 
-    /// <summary>Guard: the run stops when the rollouts' mean KL a token exceeds this, nats.</summary>
+    /// <summary>
+    /// Bound c of a stale token's importance weight <c>min(pi_learner / pi_rollout, c)</c>, both before the update (asynchronous runs; Espeholt et al. 2018); 0 corrects nothing.
+    /// Tokens of the learner's own weights are not weighed.
+    /// </summary>
+    public double ImportanceTruncation { get; init; } = 2;
+
+    /// <summary>Guard: the highest mean KL a token of the rollouts, nats; see <see cref="GuardOptions.ExplodingKl"/>.</summary>
     public double MaxKl { get; init; } = 10;
 
     /// <summary>Whether matrix products run in bfloat16 (float32 weights and optimiser).</summary>
     public bool Bf16 { get; init; }
+
+    /// <summary>Alarms.</summary>
+    public GuardOptions Guards { get; init; } = new();
 
     /// <summary>DfPO's switches.</summary>
     public DfpoOptions Dfpo { get; init; } = new();
@@ -64,34 +76,63 @@ public sealed record LearnerOptions
     /// <summary>PPO's switches.</summary>
     public PpoOptions Ppo { get; init; } = new();
 
+    /// <summary>NLPO's switches.</summary>
+    public NlpoOptions Nlpo { get; init; } = new();
+
+    /// <summary>A2C's switches.</summary>
+    public A2cOptions A2c { get; init; } = new();
+
+    /// <summary>TRPO's switches.</summary>
+    public TrpoOptions Trpo { get; init; } = new();
+
+    /// <summary>GRPO's switches.</summary>
+    public GrpoOptions Grpo { get; init; } = new();
+
+    /// <summary>RLOO's switches.</summary>
+    public RlooOptions Rloo { get; init; } = new();
+
+    /// <summary>REINFORCE++'s switches.</summary>
+    public ReinforcePlusPlusOptions ReinforcePlusPlus { get; init; } = new();
+
+    /// <summary>DPO's switches.</summary>
+    public DpoOptions Dpo { get; init; } = new();
+
+    /// <summary>Switches of PPO with a supervised term.</summary>
+    public PpoSupervisedOptions PpoSupervised { get; init; } = new();
+
     /// <summary>Checks every field.</summary>
     /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
     public LearnerOptions Checked()
     {
-        static void Require(bool holds, string field, string rule)
-        {
-            if (!holds)
-                throw new DfpoException("learner/options", $"Learner option '{field}' must be {rule}.");
-        }
-        static bool Positive(double x) => double.IsFinite(x) && x > 0;
-        static bool NotNegative(double x) => double.IsFinite(x) && x >= 0;
-        Require(Enum.IsDefined(Objective), "objective", "dfpo or ppo");
-        Require(Positive(LearningRate), "learning-rate", "greater than 0");
-        Require(NotNegative(ValueLearningRate), "value-learning-rate", "at least 0 (0 takes learning-rate)");
-        Require(NotNegative(WeightDecay), "weight-decay", "at least 0");
-        Require(Gamma is > 0 and <= 1, "gamma", "greater than 0 and at most 1");
-        Require(Lambda is >= 0 and <= 1, "lambda", "between 0 and 1");
-        Require(Positive(ClipRange), "clip-range", "greater than 0");
-        Require(Epochs >= 1, "epochs", "at least 1");
-        Require(MinibatchSize >= 1, "minibatch-size", "at least 1");
-        Require(NotNegative(ValueCoefficient), "value-coefficient", "at least 0");
-        Require(Positive(MaxGradNorm), "max-grad-norm", "greater than 0");
-        Require(ValueWarmupIterations >= 0, "value-warmup-iterations", "at least 0");
-        Require(Positive(MaxKl), "max-kl", "greater than 0");
-        Require(float.IsFinite(Dfpo.Tolerance) && Dfpo.Tolerance >= 0, "dfpo.tolerance", "at least 0");
-        Require(Dfpo.Value == DfpoValue.Single || Dfpo.Behaviour == DfpoBehaviour.Masked, "dfpo.value", "single unless 'dfpo.behaviour' is masked: the second head is for samples of pi-");
-        Require(NotNegative(Ppo.KlCoefficient), "ppo.kl-coefficient", "at least 0");
-        Require(NotNegative(Ppo.TargetKl), "ppo.target-kl", "at least 0 (0 keeps the coefficient fixed)");
+        foreach (var rule in Rules().Concat(Sections().SelectMany(section => section.Options.Rules)).Concat(Guards.Rules))
+            if (!rule.Holds)
+                throw new DfpoException("learner/options", $"Learner option '{rule.Field}' must be {rule.MustBe}.");
         return this;
     }
+
+    /// <summary>The update rules' own sections, by the names of their properties.</summary>
+    internal IEnumerable<(string Name, IObjectiveOptions Options)> Sections() =>
+        typeof(LearnerOptions).GetProperties().Where(p => p.PropertyType.IsAssignableTo(typeof(IObjectiveOptions))).Select(p => (p.Name, (IObjectiveOptions)p.GetValue(this)!));
+
+    private IEnumerable<OptionRule> Rules() =>
+    [
+        new(Enum.IsDefined(Objective), "objective", "one of the update rules"),
+        OptionRule.Positive(LearningRate, "learning-rate"),
+        OptionRule.NotNegative(ValueLearningRate, "value-learning-rate", " (0 takes learning-rate)"),
+        OptionRule.NotNegative(WeightDecay, "weight-decay"),
+        new(Gamma is > 0 and <= 1, "gamma", "greater than 0 and at most 1"),
+        OptionRule.UnitInterval(Lambda, "lambda"),
+        OptionRule.Positive(ClipRange, "clip-range"),
+        OptionRule.AtLeast(1, Epochs, "epochs"),
+        OptionRule.AtLeast(1, MinibatchSize, "minibatch-size"),
+        OptionRule.AtLeast(0, MicrobatchSize, "microbatch-size", " (0 takes the whole minibatch)"),
+        OptionRule.AtLeast(0, HeadChunkTokens, "head-chunk-tokens", " (0 takes a whole micro-batch)"),
+        OptionRule.NotNegative(ValueCoefficient, "value-coefficient"),
+        OptionRule.NotNegative(ValueClipRange, "value-clip-range", " (0 for no bound)"),
+        OptionRule.NotNegative(EntropyCoefficient, "entropy-coefficient"),
+        OptionRule.Positive(MaxGradNorm, "max-grad-norm"),
+        OptionRule.AtLeast(0, ValueWarmupIterations, "value-warmup-iterations"),
+        OptionRule.NotNegative(ImportanceTruncation, "importance-truncation", " (0 corrects nothing)"),
+        OptionRule.Positive(MaxKl, "max-kl"),
+    ];
 }

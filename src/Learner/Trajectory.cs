@@ -26,6 +26,39 @@ public sealed record Trajectory
     /// <summary>The policy that the tokens were drawn from.</summary>
     public required DecodingPolicy Behaviour { get; init; }
 
+    /// <summary>Continuations of the same prompt carry the same number within a batch. Only rules that compare them look at it.</summary>
+    public int Group { get; init; }
+
     /// <summary>Updates that the weights which rolled out had seen (<see cref="PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
     public int? WeightsVersion { get; init; }
+
+    /// <summary>Token ids of a given continuation of the same prompt, for rules with a supervised term; null when there is none.</summary>
+    public int[]? Demonstration { get; init; }
+
+    /// <summary>Whether <see cref="Tokens"/> were given rather than drawn; reward and rollout log-probabilities then mean nothing.</summary>
+    public bool IsDemonstration { get; init; }
+
+    /// <summary>A given continuation, to be learnt by its likelihood.</summary>
+    /// <param name="prompt">The prompt's token ids.</param>
+    /// <param name="tokens">The continuation's token ids.</param>
+    public static Trajectory Demonstrated(int[] prompt, int[] tokens) => new()
+    {
+        PromptTokens = prompt,
+        Tokens = tokens,
+        Logprobs = new float[tokens.Length],
+        ReferenceLogprobs = new float[tokens.Length],
+        StateKl = new float[tokens.Length],
+        Reward = 0,
+        Behaviour = DecodingPolicy.Policy,
+        Demonstration = tokens,
+        IsDemonstration = true,
+    };
+
+    /// <summary>The task reward at the last token, 0 at the others.</summary>
+    internal double[] TerminalRewards()
+    {
+        var rewards = new double[Tokens.Length];
+        rewards[^1] = Reward;
+        return rewards;
+    }
 }

@@ -29,6 +29,28 @@ public sealed class PolicyLearnerMemoryTests
         Assert.InRange(ResidentBytes() - before, long.MinValue, 40L << 20);
     }
 
+    [Fact]
+    public void No_objective_leaves_a_tensor_behind_whole_or_in_pieces()
+    {
+        foreach (var kind in Enum.GetValues<ObjectiveKind>())
+            foreach (var (microbatch, headChunk) in new[] { (0, 0), (3, 4) })
+            {
+                using var policy = Support.TinyPolicy();
+                using var reference = Support.TinyPolicy(3);
+                using var value = Support.TinyValue();
+                using var mask = Support.TinyPolicy(5);
+                var options = Objectives.EveryObjective.Options with { Objective = kind, MicrobatchSize = microbatch, HeadChunkTokens = headChunk, EntropyCoefficient = 0.1 };
+                var batch = Objectives.EveryObjective.Batch(options, policy, reference, 11).Select(t => t with { WeightsVersion = 0 }).ToArray();
+                using var learner = Objectives.EveryObjective.Learner(options, policy, value, mask, "unused");
+                learner.Update(batch);
+                learner.Update(batch);
+                var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+                learner.Update(batch);
+                learner.Update(batch);
+                Assert.True(live == DisposeScopeManager.Statistics.ThreadTotalLiveCount, $"{kind}, {microbatch}, {headChunk}: {DisposeScopeManager.Statistics.ThreadTotalLiveCount - live} tensors");
+            }
+    }
+
     private static long ResidentBytes()
     {
         GC.Collect();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DfPO.Learner.Guards;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
@@ -6,11 +7,12 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Checkpoints;
 
-/// <summary>A learner's checkpoint folder: <c>policy/</c> (in HF layout), <c>value.safetensors</c>, <c>optimizer.safetensors</c> and <c>learner.json</c>, all float32.</summary>
+/// <summary>A learner's checkpoint folder: <c>policy/</c> (in HF layout), <c>optimizer.safetensors</c>, <c>learner.json</c>, and what the objective needs of <c>value.safetensors</c> and <c>mask.safetensors</c>; all float32.</summary>
 internal static class LearnerCheckpoint
 {
     private const string PolicyName = "policy";
     private const string ValueName = "value.safetensors";
+    private const string MaskName = "mask.safetensors";
     private const string OptimizerName = "optimizer.safetensors";
     private const string LearnerName = "learner.json";
 
@@ -18,34 +20,53 @@ internal static class LearnerCheckpoint
     /// <param name="Iteration">Updates done.</param>
     /// <param name="Fingerprint">Options that a resumed run must repeat.</param>
     /// <param name="Objective">The objective's adaptive state.</param>
-    public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective);
+    /// <param name="Guards">What the guards compare with.</param>
+    public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null);
 
-    public static void Save(string folder, CausalLM policy, ValueModel value, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
+    /// <summary>The models that a learner trains or keeps.</summary>
+    public sealed record Models(CausalLM Policy, ValueModel? Value, CausalLM? Mask);
+
+    public static void Save(string folder, Models models, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
     {
         using var scope = NewDisposeScope();
-        PretrainedModels.Save(Path.Combine(partial, PolicyName), policy, ScalarType.Float32);
-        SafetensorsWriter.Write(Path.Combine(partial, ValueName), value.state_dict());
+        PretrainedModels.Save(Path.Combine(partial, PolicyName), models.Policy, ScalarType.Float32);
+        foreach (var (module, name) in Others(models))
+            SafetensorsWriter.Write(Path.Combine(partial, name), module.state_dict());
         SafetensorsWriter.Write(Path.Combine(partial, OptimizerName), optimizer.State);
         File.WriteAllText(Path.Combine(partial, LearnerName), JsonSerializer.Serialize(scalars));
     });
 
     /// <exception cref="DfpoException"><c>learner/resume</c>, or a checkpoint error.</exception>
-    public static Scalars Load(string folder, CausalLM policy, ValueModel value, AdamW optimizer, string fingerprint)
+    public static Scalars Load(string folder, Models models, AdamW optimizer, string fingerprint)
     {
         AtomicFolder.Recover(folder);
         var scalars = Read(Path.Combine(folder, LearnerName));
         if (scalars.Fingerprint != fingerprint)
             throw new DfpoException("learner/resume", $"'{folder}' was made with other learner options ({scalars.Fingerprint}) than the run has now ({fingerprint}): repeat them, or start a new run.");
         using var weights = CheckpointFolder.Open(Path.Combine(folder, PolicyName));
-        using var values = SafetensorsFile.Open(Path.Combine(folder, ValueName));
         using var moments = SafetensorsFile.Open(Path.Combine(folder, OptimizerName));
         using var scope = NewDisposeScope();
-        PretrainedModels.LoadWeights(policy, weights, _ => false);
-        using (no_grad())
-            foreach (var (name, parameter) in value.named_parameters())
-                parameter.copy_(values.Get(name));
+        PretrainedModels.LoadWeights(models.Policy, weights, _ => false);
+        foreach (var (module, name) in Others(models))
+            Load(module, Path.Combine(folder, name));
         optimizer.LoadState(moments.Get);
         return scalars;
+    }
+
+    private static IEnumerable<(nn.Module Module, string Name)> Others(Models models)
+    {
+        if (models.Value is { } value)
+            yield return (value, ValueName);
+        if (models.Mask is { } mask)
+            yield return (mask, MaskName);
+    }
+
+    private static void Load(nn.Module module, string path)
+    {
+        using var file = SafetensorsFile.Open(path);
+        using var _ = no_grad();
+        foreach (var (name, parameter) in module.named_parameters())
+            parameter.copy_(file.Get(name));
     }
 
     private static Scalars Read(string path)

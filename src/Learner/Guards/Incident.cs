@@ -23,12 +23,19 @@ public sealed record Incident(string Code, string Reason, int Iteration, string 
 
     /// <summary>Writes the incident into a folder, whole or not at all.</summary>
     /// <returns>The error to throw, which names the file.</returns>
-    public DfpoException Record(string folder)
+    public DfpoException Record(string folder) => new(Code, Message(Write(folder)));
+
+    /// <summary>Writes the incident into a folder, whole or not at all.</summary>
+    /// <returns>The file.</returns>
+    public string Write(string folder)
     {
         Directory.CreateDirectory(folder);
-        var path = Path.Combine(folder, $"iteration-{Iteration:D5}-{Place.Replace(' ', '-')}.json");
+        var path = Path.Combine(folder, $"iteration-{Iteration:D5}-{Place.Replace(' ', '-')}-{Code.Split('/')[^1]}.json");
         File.WriteAllText(path + ".partial", JsonSerializer.Serialize(this, s_json));
         File.Move(path + ".partial", path, overwrite: true);
-        return new DfpoException(Code, $"Iteration {Iteration}, {Place}: {Reason}. The offending batch is in '{path}'.");
+        return path;
     }
+
+    /// <summary>What happened, and the file that the batch was written to.</summary>
+    public string Message(string path) => $"Iteration {Iteration}, {Place}: {Reason}. The offending batch is in '{path}'.";
 }

@@ -12,15 +12,25 @@ public static class ClippedSurrogate
     /// <param name="weights"><c>w</c>: an advantage, truncated and masked or not.</param>
     /// <param name="clipRange"><c>eps</c>.</param>
     /// <param name="statistics">Receives <c>policy/ratio</c>, <c>policy/approx_kl</c> and <c>policy/clip_fraction</c>.</param>
-    public static Tensor Loss(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics)
+    /// <param name="dualClip">With c > 1, a token with <c>w &lt; 0</c> counts no less than <c>c w</c>, however large its ratio (Ye et al. 2020, equation 5); 0 for no such bound.</param>
+    public static Tensor Loss(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics, double dualClip = 0)
+    {
+        using var scope = NewDisposeScope();
+        return PerToken(logprobs, old, weights, clipRange, statistics, dualClip).mean().neg().MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>s(rho_t, w_t)</c> of each token, <c>[tokens]</c>; see <see cref="Loss"/>.</summary>
+    public static Tensor PerToken(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics, double dualClip = 0)
     {
         using var scope = NewDisposeScope();
         var logRatio = logprobs - tensor(old, device: logprobs.device).to(logprobs.dtype);
         var ratio = logRatio.exp();
         var w = tensor(weights, device: logprobs.device).to(logprobs.dtype);
-        var loss = minimum(ratio * w, ratio.clamp(1 - clipRange, 1 + clipRange) * w).mean().neg();
+        var surrogate = minimum(ratio * w, ratio.clamp(1 - clipRange, 1 + clipRange) * w);
+        if (dualClip > 0)
+            surrogate = where(w < 0, maximum(surrogate, w * dualClip), surrogate);
         Measure(logRatio.ToDoubles(), clipRange, statistics);
-        return loss.MoveToOuterDisposeScope();
+        return surrogate.MoveToOuterDisposeScope();
     }
 
     private static void Measure(double[] logRatios, double clipRange, Statistics statistics)

@@ -28,15 +28,18 @@ namespace DfPO.Learner.Objectives;
 public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObjective
 {
     /// <inheritdoc/>
-    public bool Accepts(DecodingPolicy behaviour) => options.Behaviour == DfpoBehaviour.Policy == (behaviour == DecodingPolicy.Policy);
+    public ObjectiveTraits Traits { get; } = new()
+    {
+        Behaviours = options.Behaviour == DfpoBehaviour.Masked ? [DecodingPolicy.Positive, DecodingPolicy.Negative] : [DecodingPolicy.Policy],
+        ValueHeads = options.Value == DfpoValue.TwoHeaded ? 2 : 1,
+        Decode = options.Decode,
+    };
+
+    /// <inheritdoc/>
+    public bool Accepts(DecodingPolicy behaviour) => Traits.Behaviours.Contains(behaviour);
 
     /// <summary>The task reward at the last token, and nothing else: no KL term [S].</summary>
-    public double[] TokenRewards(Trajectory trajectory)
-    {
-        var rewards = new double[trajectory.Tokens.Length];
-        rewards[^1] = trajectory.Reward;
-        return rewards;
-    }
+    public double[] TokenRewards(Trajectory trajectory) => trajectory.TerminalRewards();
 
     /// <summary>One head for both kinds of samples [S], or head 1 for those of <c>pi-</c> [D].</summary>
     public int ValueHead(Trajectory trajectory) => options.Value == DfpoValue.TwoHeaded && trajectory.Behaviour == DecodingPolicy.Negative ? 1 : 0;
@@ -45,7 +48,7 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
     {
         var weights = Weights(logprobs.ToDoubles(), batch, statistics);
-        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, weights, clipRange, statistics);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(weights), clipRange, statistics);
     }
 
     /// <summary>The weight <c>w</c> of every token; see the remarks.</summary>

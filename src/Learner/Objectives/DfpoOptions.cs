@@ -33,7 +33,7 @@ public enum DfpoValue
 }
 
 /// <summary>The orthogonal switches of DfPO; see the specification in docs for which come from the paper.</summary>
-public sealed record DfpoOptions
+public sealed record DfpoOptions : IObjectiveOptions
 {
     /// <summary>What the learner's data are drawn from.</summary>
     public DfpoBehaviour Behaviour { get; init; } = DfpoBehaviour.Policy;
@@ -55,4 +55,10 @@ public sealed record DfpoOptions
 
     /// <summary>Value heads.</summary>
     public DfpoValue Value { get; init; } = DfpoValue.Single;
+
+    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
+    [
+        OptionRule.NotNegative(Tolerance, "dfpo.tolerance"),
+        new(Value == DfpoValue.Single || Behaviour == DfpoBehaviour.Masked, "dfpo.value", "single unless 'dfpo.behaviour' is masked: the second head is for samples of pi-"),
+    ];
 }

@@ -3,19 +3,28 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>An update rule: what a token is rewarded with, and the loss that pushes its log-probability.</summary>
+/// <summary>An update rule: what it needs, what a token is credited with, and the loss that pushes log-probabilities. <see cref="ObjectiveRegistry"/> knows them all.</summary>
 public interface IObjective
 {
+    /// <summary>What the rule needs of the loop around it.</summary>
+    ObjectiveTraits Traits { get; }
+
     /// <summary>Whether continuations drawn from <paramref name="behaviour"/> are data for this rule.</summary>
-    bool Accepts(DecodingPolicy behaviour);
+    bool Accepts(DecodingPolicy behaviour) => Traits.Behaviours.Contains(behaviour);
 
-    /// <summary>Reward of each token of a continuation.</summary>
-    double[] TokenRewards(Trajectory trajectory);
+    /// <summary>What a minibatch keeps together: by default each sequence is a unit of its own. Sequences may be left out, paired, or joined by demonstrations.</summary>
+    IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) => [.. batch.Select(trajectory => new[] { trajectory })];
 
-    /// <summary>Index of the value head that estimates a continuation's returns.</summary>
+    /// <summary>With a value model: reward of each token of a continuation, from which advantages and returns are estimated. By default the task reward at the last one.</summary>
+    double[] TokenRewards(Trajectory trajectory) => trajectory.TerminalRewards();
+
+    /// <summary>With a value model: index of the head that estimates a continuation's returns.</summary>
     int ValueHead(Trajectory trajectory) => 0;
 
-    /// <summary>The policy loss of a minibatch, a scalar to minimise.</summary>
+    /// <summary>Without a value model: advantages of each continuation's tokens, from the whole batch. By default zeros, for rules that use none.</summary>
+    double[][] Advantages(IReadOnlyList<Trajectory> batch) => [.. batch.Select(trajectory => new double[trajectory.Tokens.Length])];
+
+    /// <summary>The policy loss of a minibatch, a scalar to minimise. It may depend on the minibatch as a whole.</summary>
     /// <param name="logprobs"><c>log pi_theta(a|s)</c> of the minibatch's tokens under the current weights, <c>[tokens]</c>, with a gradient.</param>
     /// <param name="batch">What else is known of those tokens.</param>
     /// <param name="statistics">Receives what the rule measures.</param>

@@ -12,43 +12,35 @@ namespace DfPO.Learner.Objectives;
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
 public sealed class PpoObjective(PpoOptions options, double clipRange) : IObjective
 {
-    private const string CoefficientName = "ppo/kl_coefficient";
+    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "ppo/kl_coefficient");
+
+    /// <inheritdoc/>
+    public ObjectiveTraits Traits { get; } = new();
 
     /// <summary><c>beta</c> of the next rewards.</summary>
-    public double KlCoefficient { get; private set; } = options.KlCoefficient;
+    public double KlCoefficient => _penalty.Coefficient;
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> State => new Dictionary<string, double> { [CoefficientName] = KlCoefficient };
+    public IReadOnlyDictionary<string, double> State => _penalty.State;
 
     /// <inheritdoc/>
-    public void Restore(IReadOnlyDictionary<string, double> state) => KlCoefficient = state[CoefficientName];
+    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Restore(state);
 
     /// <inheritdoc/>
-    public bool Accepts(DecodingPolicy behaviour) => behaviour == DecodingPolicy.Policy;
+    public bool Accepts(DecodingPolicy behaviour) => Traits.Behaviours.Contains(behaviour);
 
     /// <inheritdoc/>
-    public double[] TokenRewards(Trajectory trajectory)
-    {
-        var rewards = new double[trajectory.Tokens.Length];
-        for (var t = 0; t < rewards.Length; t++)
-            rewards[t] = -KlCoefficient * ((double)trajectory.Logprobs[t] - trajectory.ReferenceLogprobs[t]);
-        rewards[^1] += trajectory.Reward;
-        return rewards;
-    }
+    public double[] TokenRewards(Trajectory trajectory) => _penalty.TokenRewards(trajectory);
 
     /// <inheritdoc/>
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
     {
         var advantages = options.NormalizeAdvantages ? Normalized(batch.Advantages) : batch.Advantages;
-        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, advantages, clipRange, statistics);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(advantages), clipRange, statistics, options.DualClip);
     }
 
     /// <inheritdoc/>
-    public void EndIteration(double meanKl)
-    {
-        if (options.TargetKl > 0)
-            KlCoefficient = AdaptiveKl.Next(KlCoefficient, meanKl, options.TargetKl);
-    }
+    public void EndIteration(double meanKl) => _penalty.EndIteration(meanKl);
 
     /// <summary><c>(A - mean) / (std + 1e-8)</c>, std unbiased; a single advantage is only centred.</summary>
     public static float[] Normalized(float[] advantages)

@@ -5,7 +5,7 @@ namespace DfPO.Learner.Objectives;
 /// <summary>The tokens of a minibatch laid end to end, without padding; all arrays have one entry a token.</summary>
 public sealed record TokenBatch
 {
-    /// <summary><c>log pi_theta_old(a|s)</c>, nats.</summary>
+    /// <summary><c>log pi_theta_old(a|s)</c>, nats: of the policy that rolled out; for stale trajectories of the learner when the update began.</summary>
     public required float[] Logprobs { get; init; }
 
     /// <summary><c>log pi_0(a|s)</c>, nats.</summary>
@@ -23,6 +23,44 @@ public sealed record TokenBatch
     /// <summary>The policy that the token was drawn from.</summary>
     public required DecodingPolicy[] Behaviour { get; init; }
 
+    /// <summary>Truncated importance weights of stale tokens; null when nothing is stale.</summary>
+    public float[]? Importance { get; init; }
+
+    /// <summary>Whether the mask policy allows the token; null for rules without one.</summary>
+    public bool[]? InsideMask { get; init; }
+
+    /// <summary>Where the sequences lie, in order.</summary>
+    public IReadOnlyList<SequenceSpan> Sequences { get; init; } = [];
+
     /// <summary>Tokens.</summary>
     public int Count => Logprobs.Length;
+
+    /// <summary>Indices of the tokens that were given, or of those that were drawn.</summary>
+    internal int[] Indices(bool demonstrated) => [.. Sequences.Where(s => s.Demonstrated == demonstrated).SelectMany(s => Enumerable.Range(s.Start, s.Length))];
+
+    /// <summary>Some of the tokens; where sequences begin is not kept.</summary>
+    internal TokenBatch Select(int[] tokens)
+    {
+        T[] Of<T>(T[] all) => [.. tokens.Select(t => all[t])];
+        return new TokenBatch
+        {
+            Logprobs = Of(Logprobs),
+            ReferenceLogprobs = Of(ReferenceLogprobs),
+            StateKl = Of(StateKl),
+            Advantages = Of(Advantages),
+            Returns = Of(Returns),
+            Behaviour = Of(Behaviour),
+            Importance = Importance is null ? null : Of(Importance),
+            InsideMask = InsideMask is null ? null : Of(InsideMask),
+        };
+    }
+
+    /// <summary>Weights <paramref name="of"/> tokens times their importance.</summary>
+    internal float[] Weighted(float[] of) => Importance is { } importance ? [.. of.Zip(importance, (a, b) => a * b)] : of;
 }
+
+/// <summary>One sequence of a <see cref="TokenBatch"/>.</summary>
+/// <param name="Start">Index of its first token.</param>
+/// <param name="Length">Its tokens.</param>
+/// <param name="Demonstrated">Whether its tokens were given rather than drawn.</param>
+public readonly record struct SequenceSpan(int Start, int Length, bool Demonstrated);

@@ -14,6 +14,23 @@ public static class ValueLoss
         return nn.functional.mse_loss(values, tensor(returns, device: values.device).to(values.dtype)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>
+    /// <c>mean_t max((V_t - R_t)^2, (W_t - R_t)^2)</c> with <c>W_t = V_old + clip(V_t - V_old, -eps, eps)</c> (the form of OpenAI's PPO code, without its factor 1/2): a value gains
+    /// nothing from moving further than eps from where it was. A scalar with a gradient.
+    /// </summary>
+    /// <param name="values"><c>[tokens]</c>.</param>
+    /// <param name="old">Values before the update.</param>
+    /// <param name="returns">Targets.</param>
+    /// <param name="clipRange"><c>eps</c>, greater than 0.</param>
+    public static Tensor Clipped(Tensor values, float[] old, float[] returns, double clipRange)
+    {
+        using var scope = NewDisposeScope();
+        Tensor Constant(float[] numbers) => tensor(numbers, device: values.device).to(values.dtype);
+        var (before, targets) = (Constant(old), Constant(returns));
+        var clipped = before + (values - before).clamp(-clipRange, clipRange);
+        return maximum((values - targets).square(), (clipped - targets).square()).mean().MoveToOuterDisposeScope();
+    }
+
     /// <summary><c>1 - Var(R - V) / Var(R)</c>: 1 is perfect, 0 no better than a constant; 0 when the returns do not vary.</summary>
     public static double ExplainedVariance(double[] values, double[] returns)
     {

@@ -2,17 +2,51 @@ using DfPO.Learner.Objectives;
 
 namespace DfPO.Learner.Passes;
 
-/// <summary>A trajectory with its advantages and value targets, one a token.</summary>
+/// <summary>A trajectory with what the update needs of its tokens.</summary>
+/// <param name="Trajectory">The sequence.</param>
+/// <param name="Advantages">One a token.</param>
+/// <param name="Returns">Value targets, one a token.</param>
 internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantages, float[] Returns)
 {
+    /// <summary>Denominator of the ratio: the rollout's log-probabilities, or the learner's own at the start of the update.</summary>
+    public float[] OldLogprobs { get; init; } = Trajectory.Logprobs;
+
+    /// <summary>Values before the update; empty without a value model.</summary>
+    public float[] Values { get; init; } = [];
+
+    /// <summary>Truncated importance weights; null when the trajectory is not stale.</summary>
+    public float[]? Importance { get; init; }
+
+    /// <summary>Whether the mask policy allows each token; null without one.</summary>
+    public bool[]? InsideMask { get; init; }
+
+    /// <summary>A given text: nothing to credit.</summary>
+    public static ScoredTrajectory Demonstration(Trajectory trajectory) => new(trajectory, new float[trajectory.Tokens.Length], new float[trajectory.Tokens.Length]);
+
     /// <summary>Lays the tokens of a minibatch end to end.</summary>
     public static TokenBatch Concatenate(IReadOnlyList<ScoredTrajectory> minibatch) => new()
     {
-        Logprobs = [.. minibatch.SelectMany(s => s.Trajectory.Logprobs)],
+        Logprobs = [.. minibatch.SelectMany(s => s.OldLogprobs)],
         ReferenceLogprobs = [.. minibatch.SelectMany(s => s.Trajectory.ReferenceLogprobs)],
         StateKl = [.. minibatch.SelectMany(s => s.Trajectory.StateKl)],
         Advantages = [.. minibatch.SelectMany(s => s.Advantages)],
         Returns = [.. minibatch.SelectMany(s => s.Returns)],
         Behaviour = [.. minibatch.SelectMany(s => s.Trajectory.Tokens.Select(_ => s.Trajectory.Behaviour))],
+        Importance = minibatch.Any(s => s.Importance is not null) ? [.. minibatch.SelectMany(s => s.Importance ?? Ones(s))] : null,
+        InsideMask = minibatch.Any(s => s.InsideMask is not null) ? [.. minibatch.SelectMany(s => s.InsideMask ?? [.. s.Advantages.Select(_ => true)])] : null,
+        Sequences = Spans(minibatch),
     };
+
+    private static float[] Ones(ScoredTrajectory scored) => [.. scored.Advantages.Select(_ => 1f)];
+
+    private static SequenceSpan[] Spans(IReadOnlyList<ScoredTrajectory> minibatch)
+    {
+        var start = 0;
+        return [.. minibatch.Select(s =>
+        {
+            var span = new SequenceSpan(start, s.Trajectory.Tokens.Length, s.Trajectory.IsDemonstration);
+            start += span.Length;
+            return span;
+        })];
+    }
 }

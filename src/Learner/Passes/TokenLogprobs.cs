@@ -8,7 +8,7 @@ namespace DfPO.Learner.Passes;
 /// Log-probabilities of given tokens under a full softmax, computed in float32 whatever the logits' dtype, and the way back through them. Softmax is
 /// formed a few rows at a time in both directions, so that no float32 copy of <c>[tokens, vocabulary]</c> ever exists.
 /// </summary>
-internal sealed class TokenLogprobs
+internal sealed class TokenLogprobs : ITokenLogprobs
 {
     /// <summary>Elements of a slice: small enough for a processor's cache.</summary>
     private const long SliceElements = 1 << 21;
@@ -16,22 +16,28 @@ internal sealed class TokenLogprobs
     private readonly Tensor _logits;
     private readonly Tensor _tokens;
     private readonly Tensor _normalizers;
+    private readonly Tensor? _keep;
 
-    private TokenLogprobs(Tensor logits, Tensor tokens, Tensor normalizers, Tensor values, double? entropy) =>
-        (_logits, _tokens, _normalizers, Values, SummedEntropy) = (logits, tokens, normalizers, values, entropy);
+    private TokenLogprobs(Tensor logits, Tensor tokens, Tensor? keep, Tensor normalizers, Tensor values, double? entropy) =>
+        (_logits, _tokens, _keep, _normalizers, Values, SummedEntropy) = (logits, tokens, keep, normalizers, values, entropy);
 
-    /// <summary><c>[tokens]</c>, float32 nats: a leaf whose gradient <see cref="Backward"/> hands on.</summary>
+    /// <inheritdoc/>
     public Tensor Values { get; }
 
-    /// <summary>Sum of the softmaxes' entropies, nats, if asked for.</summary>
+    /// <inheritdoc/>
     public double? SummedEntropy { get; }
 
     /// <summary>One pass of a model over a batch, its head on the continuations' positions alone.</summary>
     /// <remarks>The tensors belong to the caller's dispose scope.</remarks>
-    public static TokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy) => FromLogits(Logits(model, batch), batch.Actions, withEntropy);
+    public static TokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null) =>
+        FromLogits(Logits(model, batch), batch.Actions, withEntropy, keep);
 
-    /// <summary>From logits <c>[tokens, vocabulary]</c>, which <see cref="Backward"/> overwrites, and token ids <c>[tokens]</c>.</summary>
-    public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy)
+    /// <summary>From logits <c>[tokens, vocabulary]</c>, which <see cref="Backward(Tensor)"/> overwrites, and token ids <c>[tokens]</c>.</summary>
+    /// <param name="logits">The scores.</param>
+    /// <param name="tokens">The ids.</param>
+    /// <param name="withEntropy">Whether to measure entropies.</param>
+    /// <param name="keep">The tokens that the softmax is over, bool <c>[tokens, vocabulary]</c>, the given ones among them; null for all.</param>
+    public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy, Tensor? keep = null)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -42,28 +48,35 @@ internal sealed class TokenLogprobs
         foreach (var (start, length) in Slices(logits))
         {
             using var slice = NewDisposeScope();
-            var rows = logits.narrow(0, start, length).to(dtype);
+            var rows = Rows(logits, keep, start, length, dtype);
             var normalizer = rows.logsumexp(1, keepdim: true);
             normalizers.narrow(0, start, length).copy_(normalizer.squeeze(1));
             values.narrow(0, start, length).copy_((rows.gather(1, tokens.narrow(0, start, length).unsqueeze(1)) - normalizer).squeeze(1));
             if (withEntropy)
-                entropy += (normalizer.sum() - ((rows - normalizer).exp_() * rows).sum()).ToDouble();
+                entropy += (normalizer.sum() - ((rows - normalizer).exp_() * (keep is null ? rows : rows.nan_to_num(neginf: 0))).sum()).ToDouble();
         }
-        return new TokenLogprobs(logits, tokens, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null);
+        return new TokenLogprobs(logits, tokens, keep, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null);
     }
 
-    /// <summary>Carries the gradient of <see cref="Values"/> on into the model: <c>dL/dlogits = (onehot - softmax) dL/dlogprob</c>. Once only.</summary>
-    public void Backward()
+    /// <summary>Carries the gradient of <see cref="Values"/> on into the model. Once only.</summary>
+    public void Backward() => Backward(Values.grad!);
+
+    /// <summary><c>dL/dlogits = (onehot - softmax) dL/dlogprob - softmax (log softmax + H) dL/dH</c>, and on into the model. Once only.</summary>
+    public void Backward(Tensor valuesGradient, double entropyGradient = 0)
     {
         using var scope = NewDisposeScope();
-        var gradient = Values.grad!.unsqueeze(1);
+        var gradient = valuesGradient.unsqueeze(1);
         using (no_grad())
             foreach (var (start, length) in Slices(_logits))
             {
                 using var slice = NewDisposeScope();
                 var target = _logits.narrow(0, start, length);
                 var scale = gradient.narrow(0, start, length);
-                var rows = (target.to(Values.dtype) - _normalizers.narrow(0, start, length).unsqueeze(1)).exp_().mul_(scale.neg());
+                var rows = Rows(_logits, _keep, start, length, Values.dtype) - _normalizers.narrow(0, start, length).unsqueeze(1);
+                var bonus = entropyGradient == 0 ? null : EntropySlope(rows).mul_(entropyGradient);
+                rows.exp_().mul_(scale.neg());
+                if (bonus is not null)
+                    rows.add_(bonus);
                 rows.scatter_add_(1, _tokens.narrow(0, start, length).unsqueeze(1), scale);
                 // The product that made the logits does not need them on its way back, so their memory serves the gradient.
                 target.copy_(rows);
@@ -75,6 +88,20 @@ internal sealed class TokenLogprobs
     {
         using var scope = NewDisposeScope();
         return model.Head(batch.SelectStates(model.Hidden(batch.InputIds))).MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>dH/dlogits = -p (log p + H)</c> of rows of log-probabilities; impossible tokens have none.</summary>
+    private static Tensor EntropySlope(Tensor rows)
+    {
+        var (probabilities, finite) = (rows.exp(), rows.nan_to_num(neginf: 0));
+        var entropy = (probabilities * finite).sum(1, keepdim: true).neg_();
+        return probabilities.mul_(finite.add_(entropy)).neg_();
+    }
+
+    private static Tensor Rows(Tensor logits, Tensor? keep, long start, long length, ScalarType dtype)
+    {
+        var rows = logits.narrow(0, start, length).to(dtype);
+        return keep is null ? rows : rows.masked_fill(keep.narrow(0, start, length).logical_not(), double.NegativeInfinity);
     }
 
     private static IEnumerable<(long Start, long Length)> Slices(Tensor logits)

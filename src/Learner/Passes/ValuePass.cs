@@ -5,27 +5,25 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Passes;
 
-/// <summary>Value estimates of the states of continuation tokens.</summary>
-internal static class ValuePass
+/// <summary>Value estimates of the states of continuation tokens, a piece of the sequences at a time.</summary>
+/// <param name="model">The value model.</param>
+/// <param name="objective">Says which head values which sequence.</param>
+/// <param name="pieceSize">Sequences a pass.</param>
+/// <param name="device">The models' device.</param>
+internal sealed class ValuePass(ValueModel model, IObjective objective, int pieceSize, Device device)
 {
-    /// <summary>Values <c>[tokens]</c>, float32, sequence after sequence; they belong to the caller's dispose scope.</summary>
-    public static Tensor Forward(ValueModel model, IReadOnlyList<Trajectory> trajectories, TeacherForcedBatch batch, IObjective objective)
-    {
-        using var scope = NewDisposeScope();
-        var heads = model.Heads == 1 ? null : tensor(trajectories.Select(t => (long)objective.ValueHead(t)).ToArray(), device: batch.InputIds.device);
-        return batch.SelectStates(model.Values(batch.InputIds, heads).unsqueeze(2)).squeeze(1).MoveToOuterDisposeScope();
-    }
+    public ValueModel Model => model;
 
-    /// <summary>Estimates without a gradient, a chunk of sequences at a time: one array a sequence.</summary>
-    public static double[][] Estimate(ValueModel model, IReadOnlyList<Trajectory> trajectories, int chunkSize, IObjective objective, Device device, CancellationToken cancellation)
+    /// <summary>Estimates without a gradient: one array a sequence.</summary>
+    public double[][] Estimate(IReadOnlyList<Trajectory> trajectories, int size, CancellationToken cancellation)
     {
         using var _ = no_grad();
         var estimates = new List<double[]>();
-        foreach (var chunk in trajectories.Chunk(chunkSize))
+        foreach (var chunk in trajectories.Chunk(Math.Min(size, pieceSize)))
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var flat = Forward(model, chunk, TeacherForcedBatch.Create(chunk, device), objective).ToDoubles();
+            var flat = Forward(chunk).ToDoubles();
             var start = 0;
             foreach (var trajectory in chunk)
             {
@@ -34,5 +32,35 @@ internal static class ValuePass
             }
         }
         return [.. estimates];
+    }
+
+    /// <summary>Adds the gradient of the coefficient times the value loss to the parameters.</summary>
+    /// <param name="scored">The sequences, their returns and old values.</param>
+    /// <param name="clipRange">0 takes <see cref="ValueLoss.MeanSquaredError"/>, more takes <see cref="ValueLoss.Clipped"/>.</param>
+    /// <param name="coefficient">Weight of the loss.</param>
+    /// <returns>The loss.</returns>
+    public double Backward(IReadOnlyList<ScoredTrajectory> scored, double clipRange, double coefficient)
+    {
+        double sum = 0, tokens = scored.Sum(s => s.Returns.Length);
+        foreach (var piece in scored.Chunk(pieceSize))
+        {
+            using var scope = NewDisposeScope();
+            float[] returns = [.. piece.SelectMany(s => s.Returns)];
+            var values = Forward([.. piece.Select(s => s.Trajectory)]);
+            var loss = clipRange > 0 ? ValueLoss.Clipped(values, [.. piece.SelectMany(s => s.Values)], returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
+            var share = returns.Length / tokens;
+            sum += share * Finite.Require(loss.ToDouble(), "the value loss");
+            (loss * (coefficient * share)).backward();
+        }
+        return sum;
+    }
+
+    /// <summary>Values <c>[tokens]</c>, float32, sequence after sequence.</summary>
+    private Tensor Forward(IReadOnlyList<Trajectory> trajectories)
+    {
+        using var scope = NewDisposeScope();
+        var batch = TeacherForcedBatch.Create(trajectories, device);
+        var heads = model.Heads == 1 ? null : tensor(trajectories.Select(t => (long)objective.ValueHead(t)).ToArray(), device: device);
+        return batch.SelectStates(model.Values(batch.InputIds, heads).unsqueeze(2)).squeeze(1).MoveToOuterDisposeScope();
     }
 }

@@ -30,7 +30,7 @@ public static class ClassifierTrainer
             throw new DfpoException("train/data", "The training or the held-out part has no text.");
         model.Precision.MatmulDtype = options.Bf16 ? ScalarType.BFloat16 : null;
         var order = new EpochOrder(train.Count, options.Seed);
-        SupervisedTrainer.Run(model, options, checkpoint, step => Loss(model, train, order, options, step),
+        SupervisedTrainer.Run(model, options, checkpoint, step => Backward(model, train, order, options, step),
             () => Accuracy(model, heldOut, options.BlockSize), report, cancellation);
         model.Precision.MatmulDtype = null;
     }
@@ -49,7 +49,7 @@ public static class ClassifierTrainer
         return right / (double)examples.Count;
     }
 
-    private static (Tensor, long) Loss(Gpt2ForSequenceClassification model, IReadOnlyList<LabeledTokens> train, EpochOrder order, SupervisedOptions options, int step)
+    private static (double, long) Backward(Gpt2ForSequenceClassification model, IReadOnlyList<LabeledTokens> train, EpochOrder order, SupervisedOptions options, int step)
     {
         var batch = new (int[] Tokens, int Label)[options.BatchSize];
         for (var row = 0; row < batch.Length; row++)
@@ -59,7 +59,9 @@ public static class ClassifierTrainer
             batch[row] = (row % 2 == 0 ? Tail(example.Tokens, options.BlockSize) : Crop(example.Tokens, options, draw), example.Label);
         }
         var (logits, labels) = Forward(model, batch);
-        return (nn.functional.cross_entropy(logits.to(ScalarType.Float32), labels), batch.Sum(b => (long)b.Tokens.Length));
+        var loss = nn.functional.cross_entropy(logits.to(ScalarType.Float32), labels);
+        loss.backward();
+        return (loss.item<float>(), batch.Sum(b => (long)b.Tokens.Length));
     }
 
     private static int[] Tail(int[] tokens, int length) => tokens.Length <= length ? tokens : tokens[^length..];

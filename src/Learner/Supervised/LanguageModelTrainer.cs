@@ -1,3 +1,4 @@
+using DfPO.Learner.Passes;
 using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -26,7 +27,7 @@ public static class LanguageModelTrainer
             if (stream.Count <= options.BlockSize)
                 throw new DfpoException("train/data", $"The {name} text has {stream.Count} tokens: more than one block of {options.BlockSize} is needed.");
         model.Precision.MatmulDtype = options.Bf16 ? ScalarType.BFloat16 : null;
-        SupervisedTrainer.Run(model, options, checkpoint, step => Loss(model, train, options, step),
+        SupervisedTrainer.Run(model, options, checkpoint, step => Backward(model, train, options, step),
             () => CrossEntropy(model, heldOut, options.BlockSize, options.BatchSize, maxBlocks: 256), report, cancellation);
         model.Precision.MatmulDtype = null;
     }
@@ -46,21 +47,24 @@ public static class LanguageModelTrainer
         foreach (var chunk in starts.Chunk(batchSize))
         {
             using var scope = NewDisposeScope();
-            sum += Loss(model, stream, chunk, blockSize).item<float>() * chunk.Length;
+            sum -= Logprobs(model, stream, chunk, blockSize).Values.mean().ToDouble() * chunk.Length;
             blocks += chunk.Length;
         }
         return sum / blocks;
     }
 
-    private static (Tensor, long) Loss(CausalLM model, TokenStream train, SupervisedOptions options, int step)
+    private static (double, long) Backward(CausalLM model, TokenStream train, SupervisedOptions options, int step)
     {
         var starts = new int[options.BatchSize];
         for (var row = 0; row < starts.Length; row++)
             starts[row] = (int)(CounterRandom.UInt64(options.Seed, (ulong)step * (ulong)options.BatchSize + (ulong)row) % (ulong)(train.Count - options.BlockSize));
-        return (Loss(model, train, starts, options.BlockSize), (long)options.BatchSize * options.BlockSize);
+        var logprobs = Logprobs(model, train, starts, options.BlockSize);
+        var tokens = logprobs.Values.size(0);
+        logprobs.Backward(full_like(logprobs.Values, -1.0 / tokens, requires_grad: false));
+        return (-logprobs.Values.mean().ToDouble(), tokens);
     }
 
-    private static Tensor Loss(CausalLM model, TokenStream stream, int[] starts, int blockSize)
+    private static TokenLogprobs Logprobs(CausalLM model, TokenStream stream, int[] starts, int blockSize)
     {
         var inputs = new long[starts.Length * blockSize];
         var targets = new long[inputs.Length];
@@ -72,6 +76,6 @@ public static class LanguageModelTrainer
         }
         var device = model.parameters().First().device;
         var logits = model.Logits(tensor(inputs, [starts.Length, blockSize], device: device));
-        return nn.functional.cross_entropy(logits.view(-1, model.VocabularySize).to(ScalarType.Float32), tensor(targets, device: device));
+        return TokenLogprobs.FromLogits(logits.view(-1, model.VocabularySize), tensor(targets, device: device), withEntropy: false);
     }
 }

@@ -13,11 +13,11 @@ internal static class SupervisedTrainer
     /// <param name="model">Trained in place.</param>
     /// <param name="options">Checked hyper-parameters.</param>
     /// <param name="checkpoint">Folder of the resumable state.</param>
-    /// <param name="loss">Loss of the batch of a step, which depends on the step's number alone, so that a resumed run sees the same data; and its tokens.</param>
+    /// <param name="backward">Adds the gradient of a step's loss to the parameters; loss and tokens of its batch, which depends on the step's number alone, so that a resumed run sees the same data.</param>
     /// <param name="evaluate">Held-out figure.</param>
     /// <param name="report">Receives progress.</param>
     /// <param name="cancellation">Ends after the step in hand, with a checkpoint.</param>
-    public static void Run(nn.Module model, SupervisedOptions options, string checkpoint, Func<int, (Tensor Loss, long Tokens)> loss, Func<double> evaluate,
+    public static void Run(nn.Module model, SupervisedOptions options, string checkpoint, Func<int, (double Loss, long Tokens)> backward, Func<double> evaluate,
         Action<TrainingProgress> report, CancellationToken cancellation)
     {
         var schedule = new TrainingSchedule(options.LearningRate, options.WarmupSteps, options.Steps);
@@ -35,8 +35,7 @@ internal static class SupervisedTrainer
             using var scope = NewDisposeScope();
             var learningRate = schedule.At(step);
             optimizer.SetLearningRate(learningRate);
-            var (value, batchTokens) = loss(step);
-            value.backward();
+            var (loss, batchTokens) = backward(step);
             nn.utils.clip_grad_norm_(model.parameters(), options.MaxGradNorm);
             optimizer.Step();
             optimizer.ZeroGrad();
@@ -44,7 +43,7 @@ internal static class SupervisedTrainer
             var done = step + 1;
             var evaluated = done % options.EvaluateEvery == 0 || done == options.Steps;
             if (evaluated || done % ReportEvery == 0)
-                report(new TrainingProgress(done, options.Steps, value.item<float>(), learningRate, tokens / clock.Elapsed.TotalSeconds, evaluated ? evaluate() : null));
+                report(new TrainingProgress(done, options.Steps, loss, learningRate, tokens / clock.Elapsed.TotalSeconds, evaluated ? evaluate() : null));
             if (evaluated)
                 TrainerState.Save(checkpoint, model, optimizer, done, options);
         }

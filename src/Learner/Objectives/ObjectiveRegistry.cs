@@ -1,0 +1,35 @@
+using DfPO.Models;
+
+namespace DfPO.Learner.Objectives;
+
+/// <summary>The one place where an update rule is chosen. A new rule is a file and a line here (and its name in <see cref="ObjectiveKind"/>); see docs/add-an-objective.md.</summary>
+public static class ObjectiveRegistry
+{
+    private static readonly Dictionary<ObjectiveKind, Entry> s_entries = new()
+    {
+        [ObjectiveKind.Dfpo] = new(o => new DfpoObjective(o.Dfpo, o.ClipRange), nameof(LearnerOptions.Dfpo)),
+        [ObjectiveKind.Ppo] = new(o => new PpoObjective(o.Ppo, o.ClipRange), nameof(LearnerOptions.Ppo)),
+        [ObjectiveKind.Nlpo] = new(o => new NlpoObjective(o.Nlpo, o.Ppo, o.ClipRange), nameof(LearnerOptions.Nlpo), nameof(LearnerOptions.Ppo)),
+        [ObjectiveKind.A2c] = new(o => new A2cObjective(o.A2c), nameof(LearnerOptions.A2c)),
+        [ObjectiveKind.Trpo] = new(o => new TrpoObjective(o.Trpo), nameof(LearnerOptions.Trpo)),
+        [ObjectiveKind.Supervised] = new(_ => new SupervisedObjective()),
+        [ObjectiveKind.Grpo] = new(o => new GrpoObjective(o.Grpo, o.ClipRange), nameof(LearnerOptions.Grpo)),
+        [ObjectiveKind.Rloo] = new(o => new RlooObjective(o.Rloo, o.ClipRange), nameof(LearnerOptions.Rloo)),
+        [ObjectiveKind.ReinforcePlusPlus] = new(o => new ReinforcePlusPlusObjective(o.ReinforcePlusPlus, o.ClipRange), nameof(LearnerOptions.ReinforcePlusPlus)),
+        [ObjectiveKind.Dpo] = new(o => new DpoObjective(o.Dpo), nameof(LearnerOptions.Dpo)),
+        [ObjectiveKind.PpoSupervised] = new(o => new PpoSupervisedObjective(o.PpoSupervised, o.Ppo, o.ClipRange), nameof(LearnerOptions.PpoSupervised), nameof(LearnerOptions.Ppo)),
+    };
+
+    /// <summary>The rule that the options ask for, in its initial state.</summary>
+    /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
+    public static IObjective Create(LearnerOptions options) => s_entries[options.Checked().Objective].Create(options);
+
+    /// <summary>What that rule needs of the loop around it.</summary>
+    /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
+    public static ObjectiveTraits Traits(LearnerOptions options) => Create(options).Traits;
+
+    /// <summary>Names of the sections of <see cref="LearnerOptions"/> that the chosen rule reads.</summary>
+    internal static IReadOnlyList<string> Sections(LearnerOptions options) => s_entries[options.Objective].Sections;
+
+    private sealed record Entry(Func<LearnerOptions, IObjective> Create, params string[] Sections);
+}

@@ -1,0 +1,56 @@
+using DfPO.Models.Policies;
+
+namespace DfPO.Learner.Objectives;
+
+/// <summary>What an update rule needs of the loop around it. The loop asks for traits; it never asks which rule it is.</summary>
+public sealed record ObjectiveTraits
+{
+    /// <summary>Policies that training data are drawn from; each of them continues every prompt.</summary>
+    public IReadOnlyList<DecodingPolicy> Behaviours { get; init; } = [DecodingPolicy.Policy];
+
+    /// <summary>
+    /// Continuations of a prompt by each behaviour. With more than one, continuations of the same prompt carry the same <see cref="Trajectory.Group"/>. 0: nothing is
+    /// rolled out, the batch is made of given texts (<see cref="Trajectory.Demonstrated"/>, <see cref="PreferencePair"/>).
+    /// </summary>
+    public int SamplesPerPrompt { get; init; } = 1;
+
+    /// <summary>Heads of the value model; 0 for a rule without one.</summary>
+    public int ValueHeads { get; init; } = 1;
+
+    /// <summary>Whether a value model is trained beside the policy.</summary>
+    public bool NeedsValue => ValueHeads > 0;
+
+    /// <summary>Whether <see cref="Trajectory.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
+    public bool NeedsReference { get; init; } = true;
+
+    /// <summary>Whether each prompt needs a given continuation (<see cref="Trajectory.Demonstration"/>).</summary>
+    public bool NeedsDemonstrations { get; init; }
+
+    /// <summary>Sequences that a minibatch keeps together: 2 for a pair.</summary>
+    public int SequencesPerUnit { get; init; } = 1;
+
+    /// <summary>Whether one step is taken on the whole batch, whatever <see cref="LearnerOptions.MinibatchSize"/> says.</summary>
+    public bool WholeBatch { get; init; }
+
+    /// <summary>Whether the policy is differentiated twice, for which libtorch's attention has kernels on a CPU alone.</summary>
+    public bool NeedsSecondDerivatives { get; init; }
+
+    /// <summary>Passes over the batch; null takes <see cref="LearnerOptions.Epochs"/>.</summary>
+    public int? Epochs { get; init; }
+
+    /// <summary>GAE's lambda; null takes <see cref="LearnerOptions.Lambda"/>.</summary>
+    public double? Lambda { get; init; }
+
+    /// <summary>The policy that evaluations and model selection decode with.</summary>
+    public DecodingPolicy Decode { get; init; } = DecodingPolicy.Policy;
+
+    /// <summary>Restricts what rollouts may sample to the likely tokens of a slower policy; null for no restriction.</summary>
+    public MaskPolicyTraits? MaskPolicy { get; init; }
+}
+
+/// <summary>A policy that lags behind the learner's and whose most likely tokens are all that may be sampled (NLPO).</summary>
+/// <param name="TopP">Probability that the kept tokens reach; the token that crosses it is kept.</param>
+/// <param name="MinTokensToKeep">Tokens that are kept at least.</param>
+/// <param name="RefreshEvery">Iterations after which it takes over the learner's weights; 0 keeps the initial policy's for ever.</param>
+/// <param name="HeldByLearner">Whether the update needs it too, so that the learner must be given a model to hold it.</param>
+public sealed record MaskPolicyTraits(double TopP, int MinTokensToKeep, int RefreshEvery, bool HeldByLearner);

@@ -1,0 +1,62 @@
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Objectives;
+
+/// <summary>REINFORCE++'s own hyper-parameters. Defaults: OpenRLHF.</summary>
+public sealed record ReinforcePlusPlusOptions : IObjectiveOptions
+{
+    /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
+    public double KlCoefficient { get; init; } = 0.01;
+
+    /// <summary>Discount of the rewards to come, in (0, 1].</summary>
+    public double Gamma { get; init; } = 1;
+
+    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
+    [
+        OptionRule.NotNegative(KlCoefficient, "reinforce-plus-plus.kl-coefficient"),
+        new(Gamma is > 0 and <= 1, "reinforce-plus-plus.gamma", "greater than 0 and at most 1"),
+    ];
+}
+
+/// <summary>REINFORCE++ (Hu 2025): REINFORCE with PPO's tricks and no critic; the baseline is the mean over the whole batch.</summary>
+/// <remarks>
+/// Reward of token t: <c>[t is last] r - beta (log pi_theta_old - log pi_0)</c>. Advantage: <c>sum_{i >= t} gamma^{i-t} r_i</c>, whitened over all tokens of the batch:
+/// <c>(A - mean) / sqrt(var + 1e-8)</c>. Loss: <c>-mean s(rho, A)</c>.
+/// </remarks>
+/// <param name="options">The switches.</param>
+/// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
+public sealed class ReinforcePlusPlusObjective(ReinforcePlusPlusOptions options, double clipRange) : IObjective
+{
+    private readonly KlPenalty _penalty = new(options.KlCoefficient, target: 0, "reinforce_plus_plus/kl_coefficient");
+
+    /// <inheritdoc/>
+    public ObjectiveTraits Traits { get; } = new() { ValueHeads = 0 };
+
+    /// <inheritdoc/>
+    public double[][] Advantages(IReadOnlyList<Trajectory> batch)
+    {
+        var returns = batch.Select(t => RewardsToCome(_penalty.TokenRewards(t))).ToArray();
+        var whitened = Whitened([.. returns.SelectMany(r => r)]);
+        var start = 0;
+        return [.. returns.Select(r => whitened[start..(start += r.Length)])];
+    }
+
+    /// <inheritdoc/>
+    public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics) =>
+        ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(batch.Advantages), clipRange, statistics);
+
+    /// <summary><c>(A - mean) / sqrt(var + 1e-8)</c>, var biased.</summary>
+    public static double[] Whitened(IReadOnlyList<double> advantages)
+    {
+        var mean = advantages.Average();
+        var scale = 1 / Math.Sqrt(advantages.Average(a => (a - mean) * (a - mean)) + 1e-8);
+        return [.. advantages.Select(a => (a - mean) * scale)];
+    }
+
+    private double[] RewardsToCome(double[] rewards)
+    {
+        for (var t = rewards.Length - 2; t >= 0; t--)
+            rewards[t] += options.Gamma * rewards[t + 1];
+        return rewards;
+    }
+}

@@ -1,0 +1,83 @@
+using DfPO.Learner.Passes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Objectives;
+
+/// <summary>TRPO's own hyper-parameters. Defaults: stable-baselines3-contrib, which RL4LMs takes over.</summary>
+public sealed record TrpoOptions : IObjectiveOptions
+{
+    /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
+    public double KlCoefficient { get; init; } = 0.1;
+
+    /// <summary>Target of that penalty's adaptive controller, nats a token; 0 keeps the coefficient fixed.</summary>
+    public double TargetKl { get; init; }
+
+    /// <summary>Size of the trust region: <c>KL(pi_old || pi_new)</c> of a step, nats a token, greater than 0.</summary>
+    public double MaxStepKl { get; init; } = 0.01;
+
+    /// <summary>Most iterations of the conjugate gradient.</summary>
+    public int ConjugateGradientIterations { get; init; } = 15;
+
+    /// <summary>Added to the Fisher matrix's diagonal, at least 0.</summary>
+    public double Damping { get; init; } = 0.1;
+
+    /// <summary>Steps that the line search tries, at least 1.</summary>
+    public int LineSearchSteps { get; init; } = 10;
+
+    /// <summary>Factor from one of them to the next, in (0, 1).</summary>
+    public double LineSearchFactor { get; init; } = 0.8;
+
+    /// <summary>Passes of the value model over the batch, after the policy's step.</summary>
+    public int CriticEpochs { get; init; } = 10;
+
+    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
+    [
+        OptionRule.NotNegative(KlCoefficient, "trpo.kl-coefficient"),
+        OptionRule.NotNegative(TargetKl, "trpo.target-kl", " (0 keeps the coefficient fixed)"),
+        OptionRule.Positive(MaxStepKl, "trpo.max-step-kl"),
+        OptionRule.AtLeast(1, ConjugateGradientIterations, "trpo.conjugate-gradient-iterations"),
+        OptionRule.NotNegative(Damping, "trpo.damping"),
+        OptionRule.AtLeast(1, LineSearchSteps, "trpo.line-search-steps"),
+        new(LineSearchFactor is > 0 and < 1, "trpo.line-search-factor", "greater than 0 and below 1"),
+        OptionRule.AtLeast(1, CriticEpochs, "trpo.critic-epochs"),
+    ];
+}
+
+/// <summary>Trust-region policy optimisation (Schulman et al. 2015): the largest natural-gradient step that stays within a KL of the old policy.</summary>
+/// <remarks>
+/// Surrogate <c>L = mean rho A</c>, advantages normalised over the batch as PPO does. Direction: <c>x</c> with <c>(F + damping) x = grad L</c> by conjugate gradient, where <c>F</c> is the Fisher
+/// matrix of the policy at the batch's states. Step: <c>sqrt(2 delta / x'(F + damping)x) x</c>, shortened until <c>KL(pi_old || pi_new)</c>, exact over the vocabulary, is under delta and the surrogate
+/// has improved; no step when none does. <see cref="TrustRegionStep"/> does it, in place of AdamW, which steps the value model alone.
+/// </remarks>
+/// <param name="options">The switches.</param>
+public sealed class TrpoObjective(TrpoOptions options) : IObjective, IPolicyStep
+{
+    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "trpo/kl_coefficient");
+
+    /// <inheritdoc/>
+    public ObjectiveTraits Traits { get; } = new() { Epochs = options.CriticEpochs, NeedsSecondDerivatives = true };
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> State => _penalty.State;
+
+    /// <inheritdoc/>
+    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Restore(state);
+
+    /// <inheritdoc/>
+    public double[] TokenRewards(Trajectory trajectory) => _penalty.TokenRewards(trajectory);
+
+    /// <inheritdoc/>
+    public void EndIteration(double meanKl) => _penalty.EndIteration(meanKl);
+
+    /// <summary>The surrogate with its sign turned.</summary>
+    public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
+    {
+        using var scope = NewDisposeScope();
+        Tensor Constant(float[] values) => tensor(values, device: logprobs.device).to(logprobs.dtype);
+        var ratio = (logprobs - Constant(batch.Logprobs)).exp();
+        return (ratio * Constant(batch.Weighted(PpoObjective.Normalized(batch.Advantages)))).mean().neg().MoveToOuterDisposeScope();
+    }
+
+    void IPolicyStep.Step(PolicyPass policy, IReadOnlyList<ScoredTrajectory> batch, Statistics statistics) => new TrustRegionStep(policy, options).Take(this, batch, statistics);
+}

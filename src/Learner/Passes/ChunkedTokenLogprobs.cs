@@ -1,0 +1,76 @@
+using DfPO.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Passes;
+
+/// <summary>
+/// As <see cref="TokenLogprobs"/>, with the head applied to a few tokens at a time and once more on the way back, so that <c>[tokens, vocabulary]</c> never exists in any dtype.
+/// What is held is the hidden states, <c>[tokens, hidden]</c>.
+/// </summary>
+internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
+{
+    private readonly CausalLM _model;
+    private readonly Tensor _hidden;
+    private readonly Tensor _tokens;
+    private readonly Tensor? _keep;
+    private readonly long _chunk;
+
+    private ChunkedTokenLogprobs(CausalLM model, Tensor hidden, Tensor tokens, Tensor? keep, long chunk, Tensor values, double? entropy) =>
+        (_model, _hidden, _tokens, _keep, _chunk, Values, SummedEntropy) = (model, hidden, tokens, keep, chunk, values, entropy);
+
+    /// <inheritdoc/>
+    public Tensor Values { get; }
+
+    /// <inheritdoc/>
+    public double? SummedEntropy { get; }
+
+    /// <summary>One pass of a model over a batch. The tensors belong to the caller's dispose scope.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="batch">The sequences.</param>
+    /// <param name="withEntropy">Whether to measure entropies.</param>
+    /// <param name="keep">See <see cref="TokenLogprobs.FromLogits"/>.</param>
+    /// <param name="chunk">Tokens whose logits are held at a time.</param>
+    public static ChunkedTokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep, long chunk)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = batch.SelectStates(model.Hidden(batch.InputIds));
+        using var _ = no_grad();
+        Tensor? values = null;
+        var entropy = 0.0;
+        foreach (var (start, length) in Chunks(hidden, chunk))
+        {
+            using var piece = NewDisposeScope();
+            var got = Piece(model, hidden.narrow(0, start, length), batch.Actions, keep, start, length, withEntropy);
+            values ??= empty([hidden.size(0)], got.Values.dtype, hidden.device).MoveToOuterDisposeScope();
+            values.narrow(0, start, length).copy_(got.Values);
+            entropy += got.SummedEntropy ?? 0;
+        }
+        return new ChunkedTokenLogprobs(model, hidden.MoveToOuterDisposeScope(), batch.Actions, keep, chunk, values!.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null);
+    }
+
+    /// <inheritdoc/>
+    public void Backward(Tensor valuesGradient, double entropyGradient = 0)
+    {
+        using var scope = NewDisposeScope();
+        var gradient = empty_like(_hidden);
+        foreach (var (start, length) in Chunks(_hidden, _chunk))
+        {
+            using var piece = NewDisposeScope();
+            var hidden = _hidden.detach().narrow(0, start, length).requires_grad_();
+            Piece(_model, hidden, _tokens, _keep, start, length, withEntropy: false).Backward(valuesGradient.narrow(0, start, length), entropyGradient);
+            using (no_grad())
+                gradient.narrow(0, start, length).copy_(hidden.grad!);
+        }
+        autograd.backward([_hidden], [gradient.detach()]);
+    }
+
+    private static TokenLogprobs Piece(CausalLM model, Tensor hidden, Tensor tokens, Tensor? keep, long start, long length, bool withEntropy) =>
+        TokenLogprobs.FromLogits(model.Head(hidden), tokens.narrow(0, start, length), withEntropy, keep?.narrow(0, start, length));
+
+    private static IEnumerable<(long Start, long Length)> Chunks(Tensor hidden, long chunk)
+    {
+        for (long start = 0, rows = hidden.size(0); start < rows; start += chunk)
+            yield return (start, Math.Min(chunk, rows - start));
+    }
+}

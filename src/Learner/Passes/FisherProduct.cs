@@ -1,0 +1,58 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Passes;
+
+/// <summary>Products of vectors with the Fisher matrix of the policy at a batch's states: the Hessian of the mean <c>KL(pi || pi_theta)</c> at <c>pi = pi_theta</c>, by double backward.</summary>
+/// <param name="policy">The policy.</param>
+/// <param name="sequences">The batch.</param>
+internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory> sequences)
+{
+    private readonly Parameter[] _parameters = [.. policy.Model.parameters()];
+    private readonly long _tokens = sequences.Sum(s => (long)s.Tokens.Length);
+
+    /// <summary><c>F v</c>, <c>[parameters]</c>; it belongs to the caller's dispose scope.</summary>
+    public Tensor Times(Tensor vector)
+    {
+        using var scope = NewDisposeScope();
+        // The fused attention kernels have no second derivative.
+        using var plain = new PlainAttention();
+        using var grad = enable_grad();
+        var sum = zeros_like(vector);
+        foreach (var piece in policy.Pieces(sequences))
+        {
+            using var inner = NewDisposeScope();
+            var logprobs = LogDistributions(policy, piece);
+            var fixedLogprobs = logprobs.detach();
+            var kl = (fixedLogprobs.exp() * (fixedLogprobs - logprobs)).sum() / _tokens;
+            // Both graphs must live on: TorchSharp frees the first one unless told otherwise, and the process would end.
+            var first = autograd.grad([kl], _parameters, retain_graph: true, create_graph: true);
+            var slope = (Flat(first) * vector).sum();
+            sum.add_(Flat(autograd.grad([slope], _parameters, retain_graph: true)).detach());
+        }
+        return sum.MoveToOuterDisposeScope();
+    }
+
+    /// <summary><c>log pi_theta</c> of the whole vocabulary at every state of some sequences, <c>[tokens, vocabulary]</c>, float32.</summary>
+    public static Tensor LogDistributions(PolicyPass policy, Trajectory[] piece)
+    {
+        using var scope = NewDisposeScope();
+        var batch = TeacherForcedBatch.Create(piece, policy.Device);
+        var logits = policy.Model.Head(batch.SelectStates(policy.Model.Hidden(batch.InputIds)));
+        return nn.functional.log_softmax(logits.to(ScalarType.Float32), 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Tensors end to end, <c>[elements]</c>.</summary>
+    public static Tensor Flat(IEnumerable<Tensor> tensors) => cat([.. tensors.Select(t => t.reshape(-1))]);
+
+    /// <summary>Keeps attention on kernels with a second derivative until disposed. The switch is the process's: what rolls out beside it takes other kernels meanwhile, and may round otherwise.</summary>
+    private sealed class PlainAttention : IDisposable
+    {
+        private readonly bool _flash = backends.cuda.flash_sdp_enabled();
+
+        public PlainAttention() => backends.cuda.enable_flash_sdp(false);
+
+        public void Dispose() => backends.cuda.enable_flash_sdp(_flash);
+    }
+}

@@ -1,0 +1,113 @@
+using DfPO.Learner.Advantages;
+using DfPO.Learner.Objectives;
+using DfPO.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Learner.Tests;
+
+public sealed class ImportanceWeightsTests
+{
+    private static readonly LearnerOptions s_options = new() { LearningRate = 1e-3, Epochs = 1, MinibatchSize = 8, MaxGradNorm = 1e9, MaxKl = 100 };
+
+    [Theory]
+    [InlineData(1e9)]
+    [InlineData(1.5)]
+    [InlineData(0.7)]
+    public void Weighted_samples_of_the_rollouts_policy_stand_for_the_learners_as_far_as_truncation_allows(double truncation)
+    {
+        // Five actions, enumerated: E_rollout[w f] = sum_a min(pi_learner, c pi_rollout) f.
+        double[] learner = [0.5, 0.2, 0.15, 0.1, 0.05], rollout = [0.1, 0.3, 0.15, 0.4, 0.05], f = [1, -2, 3, 0.5, 7];
+        var statistics = new Statistics();
+        var weights = ImportanceWeights.Truncated([.. learner.Select(p => (float)Math.Log(p))], [.. rollout.Select(p => (float)Math.Log(p))], truncation, statistics);
+        var expected = Enumerable.Range(0, 5).Sum(a => Math.Min(learner[a], truncation * rollout[a]) * f[a]);
+        Assert.Equal(expected, Enumerable.Range(0, 5).Sum(a => rollout[a] * weights[a] * f[a]), 1e-5);
+        Assert.Equal(Enumerable.Range(0, 5).Average(a => Math.Min(learner[a] / rollout[a], truncation)), statistics.Means()["async/importance_weight_mean"], 1e-6);
+        // Two actions have equal probabilities: their ratio is one but for rounding, so no bound here is one.
+        Assert.Equal(Enumerable.Range(0, 5).Count(a => learner[a] / rollout[a] > truncation) / 5.0, statistics.Means()["async/importance_truncated_fraction"]);
+    }
+
+    [Fact]
+    public void When_nothing_is_stale_versions_change_no_bit()
+    {
+        byte[] Trained(Func<Trajectory, int, Trajectory> stamp, double truncation)
+        {
+            using var policy = Support.TinyPolicy();
+            using var reference = Support.TinyPolicy(3);
+            using var value = Support.TinyValue();
+            using var learner = new PolicyLearner(policy, value, s_options with { ImportanceTruncation = truncation }, 1, "unused");
+            for (var i = 0; i < 3; i++)
+            {
+                var metrics = learner.Update([.. Support.Trajectories(8, policy, reference, (ulong)(30 + i)).Select(t => stamp(t, i))]).Metrics;
+                Assert.DoesNotContain(metrics.Keys, name => name.StartsWith("async/"));
+            }
+            return [.. Support.Bytes(policy), .. Support.Bytes(value)];
+        }
+        var plain = Trained((t, _) => t, 2);
+        Assert.Equal(plain, Trained((t, i) => t with { WeightsVersion = i }, 2));
+        Assert.Equal(plain, Trained((t, i) => t with { WeightsVersion = i - 1 }, 0));
+    }
+
+    [Theory]
+    [InlineData(ObjectiveKind.Ppo)]
+    [InlineData(ObjectiveKind.A2c)]
+    public void Stale_tokens_are_weighed_and_their_ratio_starts_at_one(ObjectiveKind kind)
+    {
+        using var scope = NewDisposeScope();
+        var (policy, older, reference) = (Support.TinyPolicy(1), Support.TinyPolicy(6), Support.TinyPolicy(3));
+        // Half of the batch was rolled out by older weights; the learner stands at iteration 1.
+        var fresh = Support.Trajectories(4, policy, reference, 5).Select(t => t with { WeightsVersion = 1 });
+        var stale = Support.Trajectories(4, older, reference, 6).Select(t => t with { WeightsVersion = 0 });
+        Trajectory[] batch = [.. fresh, .. stale];
+        var options = s_options with
+        {
+            Objective = kind,
+            ValueWarmupIterations = 1,
+            ValueLearningRate = 1e-30,
+            Ppo = new PpoOptions { NormalizeAdvantages = false, KlCoefficient = 0 },
+            A2c = new A2cOptions { Lambda = 0.95, KlCoefficient = 0, TargetKl = 0 },
+        };
+        using var learner = new PolicyLearner(policy, Support.TinyValue(), options, 1, "unused");
+        learner.Update(batch);
+        var metrics = learner.Update(batch).Metrics;
+
+        var (losses, weights) = (new List<double>(), new List<double>());
+        var (naive, value) = (Support.TinyPolicy(1), Support.TinyValue());
+        foreach (var t in batch)
+        {
+            long[] ids = [.. t.PromptTokens.Concat(t.Tokens).Select(x => (long)x)];
+            var v = value.Values(tensor(ids).unsqueeze(0))[0].narrow(0, t.PromptTokens.Length - 1, t.Tokens.Length).data<float>().ToArray();
+            var own = Support.NaiveLogprobs(naive, t.PromptTokens, t.Tokens).gather(1, tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1)).squeeze(1).data<float>().ToArray();
+            for (var i = 0; i < t.Tokens.Length; i++)
+            {
+                var n = t.Tokens.Length;
+                var a = Enumerable.Range(i, n - i).Sum(j => Math.Pow(0.99 * 0.95, j - i) * ((j == n - 1 ? t.Reward : 0) + (j + 1 < n ? 0.99 * v[j + 1] : 0) - v[j]));
+                var w = t.WeightsVersion == 0 ? Math.Min(2, Math.Exp(own[i] - t.Logprobs[i])) : 1;
+                if (t.WeightsVersion == 0)
+                    weights.Add(w);
+                losses.Add(-w * a * (kind == ObjectiveKind.A2c ? own[i] : 1));
+            }
+        }
+        Assert.Equal(weights.Average(), metrics["async/importance_weight_mean"], 1e-4);
+        Assert.Equal(weights.Count(w => w == 2) / (double)weights.Count, metrics["async/importance_truncated_fraction"], 1e-12);
+        Assert.InRange(metrics["async/importance_truncated_fraction"], 0.01, 0.99);
+        Assert.Equal(0.5, metrics["async/stale_fraction"]);
+        Assert.Equal(losses.Average(), metrics["policy/loss"], 1e-4);
+        if (kind == ObjectiveKind.Ppo)
+            Assert.Equal(1, metrics["policy/ratio"], 1e-4);
+    }
+
+    [Fact]
+    public void Every_rule_learns_from_stale_trajectories()
+    {
+        foreach (var kind in Enum.GetValues<ObjectiveKind>().Where(kind => kind != ObjectiveKind.Trpo))
+        {
+            var options = Objectives.EveryObjective.Options with { Objective = kind };
+            var (policy, older) = (Support.TinyPolicy(1), Support.TinyPolicy(6));
+            using var learner = Objectives.EveryObjective.Learner(options, policy, Support.TinyValue(), Support.TinyPolicy(9), "unused");
+            Trajectory[] Batch() => [.. Objectives.EveryObjective.Batch(options, older, Support.TinyPolicy(3), 4).Select(t => t with { WeightsVersion = 0 })];
+            learner.Update(Batch());
+            Assert.All(learner.Update(Batch()).Metrics.Values, value => Assert.True(double.IsFinite(value)));
+        }
+    }
+}
