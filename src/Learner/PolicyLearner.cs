@@ -16,7 +16,7 @@ namespace DfPO.Learner;
 /// <summary>The learner: advantages, objective, optimiser step, checkpoint. One thread at a time; no actor and no file is needed to test it.</summary>
 public sealed class PolicyLearner : IDisposable
 {
-    private readonly CausalLM _policy;
+    private readonly LanguageModel _policy;
     private readonly ValueModel _value;
     private readonly LearnerOptions _options;
     private readonly ulong _seed;
@@ -32,7 +32,7 @@ public sealed class PolicyLearner : IDisposable
     /// <param name="seed">Seed of the minibatch order.</param>
     /// <param name="incidents">Folder that receives the offending batch when a guard trips; created when needed.</param>
     /// <exception cref="DfpoException"><c>learner/options</c> or <c>learner/model</c>.</exception>
-    public PolicyLearner(CausalLM policy, ValueModel value, LearnerOptions options, ulong seed, string incidents)
+    public PolicyLearner(LanguageModel policy, ValueModel value, LearnerOptions options, ulong seed, string incidents)
     {
         (_policy, _value, _options, _seed, _incidents) = (policy, value, options.Checked(), seed, incidents);
         _objective = options.Objective == ObjectiveKind.Ppo ? new PpoObjective(options.Ppo, options.ClipRange) : new DfpoObjective(options.Dfpo, options.ClipRange);
@@ -122,7 +122,7 @@ public sealed class PolicyLearner : IDisposable
         using var scope = NewDisposeScope();
         var trajectories = minibatch.Select(s => s.Trajectory).ToArray();
         var tokens = ScoredTrajectory.Concatenate(minibatch);
-        var batch = TeacherForcedBatch.Create(trajectories, _device);
+        var batch = TeacherForcedBatch.Create(_policy, [.. trajectories.Select(t => (t.PromptTokens, t.Tokens))], _device);
         try
         {
             // The two losses share no parameter: one after the other, only one graph is held at a time.
@@ -170,7 +170,7 @@ public sealed class PolicyLearner : IDisposable
     private static double RequireFinite(double number, string what) =>
         double.IsFinite(number) ? number : throw new NotFiniteNumberException($"{what} is {number}", number);
 
-    private static void RequireTrainable(CausalLM policy, ValueModel value, LearnerOptions options)
+    private static void RequireTrainable(LanguageModel policy, ValueModel value, LearnerOptions options)
     {
         if (policy.parameters().Concat(value.parameters()).Any(p => p.dtype != ScalarType.Float32))
             throw new DfpoException("learner/model", "The learner trains float32 weights: load policy and value as float32 and set 'bf16' for faster matrix products.");

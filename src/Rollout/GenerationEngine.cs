@@ -16,7 +16,7 @@ namespace DfPO.Rollout;
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
 /// <param name="eosTokenId">The token that ends a continuation; null for none.</param>
-public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? eosTokenId)
+public sealed class GenerationEngine(LanguageModel policy, LanguageModel? reference, int? eosTokenId)
 {
     // Two halves on a thread each beat one batch on two threads; below this the weights' way through memory is the limit, and it is not shared.
     private const int RowsForTwoLanes = 8;

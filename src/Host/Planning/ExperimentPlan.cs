@@ -3,6 +3,7 @@ using System.Text;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Models;
+using DfPO.Models.Gpt2;
 
 namespace DfPO.Host.Planning;
 
@@ -12,7 +13,7 @@ internal static class ExperimentPlan
     /// <summary>The plan as text; reads the two models' <c>config.json</c>, but no weights.</summary>
     public static string Write(ExperimentConfig config)
     {
-        var (policy, reward) = (PretrainedModels.ReadGpt2Config(config.Model.Policy), PretrainedModels.ReadGpt2Config(config.Task.RewardModel));
+        var (policy, reward) = (PretrainedModels.ReadConfig<Gpt2Config>(config.Model.Policy), PretrainedModels.ReadConfig<Gpt2Config>(config.Task.RewardModel));
         var batch = BatchArithmetic.Of(config);
         var memory = MemoryEstimate.Of(config, policy, reward);
         var text = new StringBuilder();

@@ -20,7 +20,7 @@ internal static class LearnerCheckpoint
     /// <param name="Objective">The objective's adaptive state.</param>
     public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective);
 
-    public static void Save(string folder, CausalLM policy, ValueModel value, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
+    public static void Save(string folder, LanguageModel policy, ValueModel value, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
     {
         using var scope = NewDisposeScope();
         PretrainedModels.Save(Path.Combine(partial, PolicyName), policy, ScalarType.Float32);
@@ -30,7 +30,7 @@ internal static class LearnerCheckpoint
     });
 
     /// <exception cref="DfpoException"><c>learner/resume</c>, or a checkpoint error.</exception>
-    public static Scalars Load(string folder, CausalLM policy, ValueModel value, AdamW optimizer, string fingerprint)
+    public static Scalars Load(string folder, LanguageModel policy, ValueModel value, AdamW optimizer, string fingerprint)
     {
         AtomicFolder.Recover(folder);
         var scalars = Read(Path.Combine(folder, LearnerName));

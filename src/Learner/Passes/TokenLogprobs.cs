@@ -28,7 +28,7 @@ internal sealed class TokenLogprobs
 
     /// <summary>One pass of a model over a batch, its head on the continuations' positions alone.</summary>
     /// <remarks>The tensors belong to the caller's dispose scope.</remarks>
-    public static TokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy) => FromLogits(Logits(model, batch), batch.Actions, withEntropy);
+    public static TokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy) => FromLogits(Logits(model, batch), batch.Actions, withEntropy);
 
     /// <summary>From logits <c>[tokens, vocabulary]</c>, which <see cref="Backward"/> overwrites, and token ids <c>[tokens]</c>.</summary>
     public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy)
@@ -71,10 +71,10 @@ internal sealed class TokenLogprobs
         autograd.backward([_logits], [_logits.detach()]);
     }
 
-    private static Tensor Logits(CausalLM model, TeacherForcedBatch batch)
+    private static Tensor Logits(LanguageModel model, TeacherForcedBatch batch)
     {
         using var scope = NewDisposeScope();
-        return model.Head(batch.SelectStates(model.Hidden(batch.InputIds))).MoveToOuterDisposeScope();
+        return model.Head(batch.SelectStates(model.Hidden(batch.Input))).MoveToOuterDisposeScope();
     }
 
     private static IEnumerable<(long Start, long Length)> Slices(Tensor logits)

@@ -12,8 +12,8 @@ internal static class ValuePass
     public static Tensor Forward(ValueModel model, IReadOnlyList<Trajectory> trajectories, TeacherForcedBatch batch, IObjective objective)
     {
         using var scope = NewDisposeScope();
-        var heads = model.Heads == 1 ? null : tensor(trajectories.Select(t => (long)objective.ValueHead(t)).ToArray(), device: batch.InputIds.device);
-        return batch.SelectStates(model.Values(batch.InputIds, heads).unsqueeze(2)).squeeze(1).MoveToOuterDisposeScope();
+        var heads = model.Heads == 1 ? null : tensor(trajectories.Select(t => (long)objective.ValueHead(t)).ToArray(), device: batch.States.device);
+        return batch.SelectStates(model.Values(batch.Input, heads).unsqueeze(2)).squeeze(1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Estimates without a gradient, a chunk of sequences at a time: one array a sequence.</summary>
@@ -25,7 +25,7 @@ internal static class ValuePass
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var flat = Forward(model, chunk, TeacherForcedBatch.Create(chunk, device), objective).ToDoubles();
+            var flat = Forward(model, chunk, TeacherForcedBatch.Create(model.Trunk, [.. chunk.Select(t => (t.PromptTokens, t.Tokens))], device), objective).ToDoubles();
             var start = 0;
             foreach (var trajectory in chunk)
             {

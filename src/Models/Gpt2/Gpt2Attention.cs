@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,30 +35,8 @@ internal sealed class Gpt2Attention : nn.Module
         long batch = input.size(0), time = input.size(1);
         var heads = c_attn.call(input).view(batch, time, 3, _heads, _width / _heads).permute(2, 0, 3, 1, 4).unbind(0);
         var (query, key, value) = (heads[0], heads[1], heads[2]);
-        var fresh = cache is null || cache.Length == 0;
         if (cache is not null)
             (key, value) = cache.Append(_layer, key, value);
-        var attended = time == 1 && !fresh
-            ? AttendOne(query, key, value, mask)
-            : Attend(query, key, value, mask);
-        var merged = attended.transpose(1, 2).reshape(batch, time, _width);
-        return c_proj.call(merged).MoveToOuterDisposeScope();
-    }
-
-    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask)
-    {
-        // The kernel divides by sqrt(head size) itself; what the configuration asks beyond that goes into the query.
-        var extra = _scale * Math.Sqrt(_width / _heads);
-        var scaled = Math.Abs(extra - 1) < 1e-12 ? query : query * extra;
-        return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, 0.0, mask is null);
-    }
-
-    /// <summary>One query a row: plain products beat the CPU's fused kernel several times over there.</summary>
-    private Tensor AttendOne(Tensor query, Tensor key, Tensor value, Tensor? mask)
-    {
-        var scores = matmul(query * _scale, key.transpose(-2, -1));
-        if (mask is not null)
-            scores.add_(mask);
-        return matmul(nn.functional.softmax(scores, -1), value);
+        return c_proj.call(Attention.Run(query, key, value, mask, _scale, causal: true)).MoveToOuterDisposeScope();
     }
 }

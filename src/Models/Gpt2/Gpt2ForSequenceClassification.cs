@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Gpt2;
 
 /// <summary>GPT-2 body with a classification head on the last real token, as HF's class of the same name.</summary>
-public sealed class Gpt2ForSequenceClassification : nn.Module
+public sealed class Gpt2ForSequenceClassification : nn.Module, IPretrainedModel
 {
     private readonly Gpt2Model transformer;
     private readonly Linear score;
@@ -24,6 +24,11 @@ public sealed class Gpt2ForSequenceClassification : nn.Module
 
     /// <summary>Shape and labels of the model.</summary>
     public Gpt2Config Config { get; }
+
+    ModelConfig IPretrainedModel.Config => Config;
+
+    /// <inheritdoc/>
+    public string Architecture => "GPT2ForSequenceClassification";
 
     /// <summary>Matrix-product precision of the body; the head always works in the parameters' dtype.</summary>
     public ComputePrecision Precision { get; } = new();

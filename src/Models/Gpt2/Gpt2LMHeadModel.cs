@@ -24,20 +24,11 @@ public sealed class Gpt2LMHeadModel : CausalLM
         RegisterComponents();
     }
 
-    /// <summary>Shape of the model.</summary>
-    public Gpt2Config Config { get; }
+    /// <inheritdoc/>
+    public override Gpt2Config Config { get; }
 
     /// <inheritdoc/>
-    public override int VocabularySize => Config.VocabSize;
-
-    /// <inheritdoc/>
-    public override int MaxPositions => Config.NPositions;
-
-    /// <inheritdoc/>
-    public override int HiddenSize => Config.NEmbd;
-
-    /// <inheritdoc/>
-    public override int? EosTokenId => Config.EosTokenId;
+    public override string Architecture => "GPT2LMHeadModel";
 
     /// <inheritdoc/>
     public override Tensor Hidden(Tensor inputIds, Tensor? attentionMask = null, KeyValueCache? cache = null, Tensor? positionIds = null) =>
@@ -83,8 +74,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
 
     internal Tensor Embed(Tensor ids, Tensor positions) => transformer.Embed(ids, positions);
 
-    /// <summary>Draws fresh weights from a seed.</summary>
-    public void Initialise(ulong seed)
+    /// <inheritdoc/>
+    public override void Initialise(ulong seed)
     {
         using var generator = new Generator(seed);
         transformer.Initialise(generator);

@@ -13,7 +13,7 @@ public sealed class MemoryEstimateTests
     [Fact]
     public void A_model_has_the_parameters_that_are_counted()
     {
-        var config = PretrainedModels.ReadGpt2Config(Repository.Path("tests/fixtures/gpt2"));
+        var config = PretrainedModels.ReadConfig<Gpt2Config>(Repository.Path("tests/fixtures/gpt2"));
         using var model = new Gpt2LMHeadModel(config);
         Assert.Equal(model.parameters().DistinctBy(parameter => parameter.Handle).Sum(parameter => parameter.numel()), MemoryEstimate.Parameters(config));
     }
