@@ -6,7 +6,8 @@ namespace DfPO.Models;
 
 /// <summary>A decoder-only language model: prompt and continuation are one sequence.</summary>
 /// <param name="name">Module name.</param>
-public abstract class CausalLM(string name) : LanguageModel(name)
+/// <param name="config">Its configuration.</param>
+public abstract class CausalLM(string name, ModelConfig config) : LanguageModel(name, config)
 {
     /// <summary>Hidden states after the final norm.</summary>
     /// <param name="inputIds">Token ids <c>[batch, time]</c>, int64.</param>

@@ -6,7 +6,8 @@ namespace DfPO.Models;
 
 /// <summary>An encoder-decoder language model: the prompt goes to the encoder, the continuation to the decoder.</summary>
 /// <param name="name">Module name.</param>
-public abstract class EncoderDecoderLM(string name) : LanguageModel(name)
+/// <param name="config">Its configuration.</param>
+public abstract class EncoderDecoderLM(string name, ModelConfig config) : LanguageModel(name, config)
 {
     /// <summary>The token that every decoder sequence begins with.</summary>
     public abstract int DecoderStartTokenId { get; }

@@ -6,10 +6,12 @@ namespace DfPO.Models;
 
 /// <summary>A language model of any architecture, decoder-only or encoder-decoder: what rollout, learner and rewards need to know of it.</summary>
 /// <param name="name">Module name.</param>
-public abstract class LanguageModel(string name) : nn.Module(name), IPretrainedModel
+/// <param name="config">Its configuration.</param>
+public abstract class LanguageModel(string name, ModelConfig config) : nn.Module(name), IPretrainedModel
 {
+    // Not virtual: TorchSharp finds a module's properties by name, and an override of another type would stand there twice.
     /// <inheritdoc/>
-    public abstract ModelConfig Config { get; }
+    public ModelConfig Config { get; } = config;
 
     /// <inheritdoc/>
     public abstract string Architecture { get; }

@@ -9,20 +9,18 @@ namespace DfPO.Models.Gptj;
 /// <remarks>Source: Wang and Komatsuzaki 2021; layout and names as in HF's <c>GPTJForCausalLM</c>. Dropout is off.</remarks>
 public sealed class GptjForCausalLM : CausalLM
 {
+    private readonly GptjConfig _config;
     private readonly GptjModel transformer;
     private readonly AutocastLinear lm_head;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
-    public GptjForCausalLM(GptjConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(GptjForCausalLM))
+    public GptjForCausalLM(GptjConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(GptjForCausalLM), config)
     {
-        Config = config;
+        _config = config;
         transformer = new GptjModel(config, Precision, device ?? CPU, dtype);
         lm_head = new AutocastLinear(config.NEmbd, config.VocabSize, hasBias: true, Precision, device ?? CPU, dtype);
         RegisterComponents();
     }
-
-    /// <inheritdoc/>
-    public override GptjConfig Config { get; }
 
     /// <inheritdoc/>
     public override string Architecture => "GPTJForCausalLM";
@@ -36,10 +34,10 @@ public sealed class GptjForCausalLM : CausalLM
 
     /// <inheritdoc/>
     public override KeyValueCache CreateCache(long batch, long capacity) =>
-        new(Config.NLayer, batch, Config.NHead, capacity, Config.HeadSize, Precision.MatmulDtype ?? lm_head.weight.dtype, lm_head.weight.device);
+        new(_config.NLayer, batch, _config.NHead, capacity, _config.HeadSize, Precision.MatmulDtype ?? lm_head.weight.dtype, lm_head.weight.device);
 
     /// <inheritdoc/>
-    public override void Initialise(ulong seed) => FreshWeights.Draw(this, seed, (name, _) => name.Contains("ln_") ? null : Config.InitializerRange);
+    public override void Initialise(ulong seed) => FreshWeights.Draw(this, seed, (name, _) => name.Contains("ln_") ? null : _config.InitializerRange);
 }
 
 /// <summary>The GPT-J body: embedding, blocks and the final layer norm.</summary>

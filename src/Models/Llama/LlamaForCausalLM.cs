@@ -9,21 +9,19 @@ namespace DfPO.Models.Llama;
 /// <remarks>Source: Touvron et al. 2023; layout and names as in HF's <c>LlamaForCausalLM</c>.</remarks>
 public sealed class LlamaForCausalLM : CausalLM
 {
+    private readonly LlamaConfig _config;
     private readonly LlamaModel model;
     private readonly AutocastLinear? lm_head;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
-    public LlamaForCausalLM(LlamaConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(LlamaForCausalLM))
+    public LlamaForCausalLM(LlamaConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(LlamaForCausalLM), config)
     {
-        Config = config;
+        _config = config;
         model = new LlamaModel(config, Precision, device ?? CPU, dtype);
         if (!config.TieWordEmbeddings)
             lm_head = new AutocastLinear(config.Width, config.VocabSize, hasBias: false, Precision, device ?? CPU, dtype);
         RegisterComponents();
     }
-
-    /// <inheritdoc/>
-    public override LlamaConfig Config { get; }
 
     /// <inheritdoc/>
     public override string Architecture => "LlamaForCausalLM";
@@ -45,11 +43,11 @@ public sealed class LlamaForCausalLM : CausalLM
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
         using var weight = model.embed_tokens.weight!;
-        return new KeyValueCache(Config.Layers, batch, Config.KeyValueHeads, capacity, Config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
+        return new KeyValueCache(_config.Layers, batch, _config.KeyValueHeads, capacity, _config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
     }
 
     /// <inheritdoc/>
-    public override void Initialise(ulong seed) => FreshWeights.Draw(this, seed, (name, _) => name.Contains("norm") ? null : Config.InitializerRange);
+    public override void Initialise(ulong seed) => FreshWeights.Draw(this, seed, (name, _) => name.Contains("norm") ? null : _config.InitializerRange);
 }
 
 /// <summary>The Llama body: embedding, blocks and the final norm.</summary>

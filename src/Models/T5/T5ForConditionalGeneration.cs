@@ -9,15 +9,16 @@ namespace DfPO.Models.T5;
 /// <remarks>Source: Raffel et al. 2020; layout and names as in HF's class of the same name. Dropout is off.</remarks>
 public sealed class T5ForConditionalGeneration : EncoderDecoderLM
 {
+    private readonly T5Config _config;
     private readonly Embedding shared;
     private readonly T5Stack encoder;
     private readonly T5Stack decoder;
     private readonly AutocastLinear? lm_head;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
-    public T5ForConditionalGeneration(T5Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(T5ForConditionalGeneration))
+    public T5ForConditionalGeneration(T5Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(T5ForConditionalGeneration), config)
     {
-        Config = config;
+        _config = config;
         shared = nn.Embedding(config.VocabSize, config.DModel, device: device ?? CPU, dtype: dtype);
         encoder = new T5Stack(config, isDecoder: false, Precision, device ?? CPU, dtype);
         decoder = new T5Stack(config, isDecoder: true, Precision, device ?? CPU, dtype);
@@ -27,13 +28,10 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
     }
 
     /// <inheritdoc/>
-    public override T5Config Config { get; }
-
-    /// <inheritdoc/>
     public override string Architecture => "T5ForConditionalGeneration";
 
     /// <inheritdoc/>
-    public override int DecoderStartTokenId => Config.DecoderStartTokenId;
+    public override int DecoderStartTokenId => _config.DecoderStartTokenId;
 
     /// <inheritdoc/>
     public override Tensor Encode(Tensor inputIds, Tensor? attentionMask = null)
@@ -76,14 +74,14 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
         if (lm_head is not null)
             return lm_head.call(hidden);
         using var scope = NewDisposeScope();
-        return nn.functional.linear(Precision.Cast(hidden * Math.Pow(Config.DModel, -0.5)), Precision.Cast(shared.weight!)).MoveToOuterDisposeScope();
+        return nn.functional.linear(Precision.Cast(hidden * Math.Pow(_config.DModel, -0.5)), Precision.Cast(shared.weight!)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
         using var weight = shared.weight!;
-        return new KeyValueCache(Config.NumDecoderLayers, batch, Config.NumHeads, capacity, Config.DKv, ComputeDtype(weight), weight.device);
+        return new KeyValueCache(_config.NumDecoderLayers, batch, _config.NumHeads, capacity, _config.DKv, ComputeDtype(weight), weight.device);
     }
 
     /// <inheritdoc/>
@@ -94,11 +92,11 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
         {
             _ when name.EndsWith("layer_norm.weight", StringComparison.Ordinal) => null,
             "shared.weight" or "lm_head.weight" => 1,
-            _ when name.EndsWith("relative_attention_bias.weight", StringComparison.Ordinal) => Math.Pow(Config.DModel, -0.5),
-            _ when name.EndsWith(".q.weight", StringComparison.Ordinal) => Math.Pow((double)Config.DModel * Config.DKv, -0.5),
+            _ when name.EndsWith("relative_attention_bias.weight", StringComparison.Ordinal) => Math.Pow(_config.DModel, -0.5),
+            _ when name.EndsWith(".q.weight", StringComparison.Ordinal) => Math.Pow((double)_config.DModel * _config.DKv, -0.5),
             _ => Math.Pow(shape[1], -0.5),
         };
-        return std * Config.InitializerFactor;
+        return std * _config.InitializerFactor;
     });
 
     private ScalarType ComputeDtype(Tensor like) => Precision.MatmulDtype ?? like.dtype;

@@ -169,6 +169,22 @@ public sealed class ArchitectureTests : IDisposable
 
     [Theory]
     [MemberData(nameof(All))]
+    public void AModelMovesToAnotherDtypeWhole(string name)
+    {
+        using var model = TinyModels.Create(name);
+        var batch = TeacherForcedBatch.Create(model, [([1, 2, 3], [4, 5])], CPU);
+        var before = model.Head(model.Hidden(batch.Input));
+
+        model.to(ScalarType.Float64);
+
+        Assert.All(model.parameters(), parameter => Assert.Equal(ScalarType.Float64, parameter.dtype));
+        var after = model.Head(model.Hidden(batch.Input));
+        Assert.Equal(ScalarType.Float64, after.dtype);
+        Close(before, after, 1e-4);
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
     public void CopiesOfTiedWeightsAndConstantsInAFileAreNoSurplusButOtherTensorsAre(string name)
     {
         using var model = TinyModels.Create(name);

@@ -239,7 +239,7 @@ public sealed class PretrainedModelsTests : IDisposable
             model = PretrainedModels.LoadCausalLM(_folder.Path);
             untied = PretrainedModels.LoadCausalLM(Checkpoint("gpt-nano-sort"));
             critic = new ValueModel(PretrainedModels.LoadCausalLM(_folder.Path));
-            classifier = new Gpt2ForSequenceClassification(((Gpt2LMHeadModel)model).Config with { Labels = ["a", "b"] });
+            classifier = new Gpt2ForSequenceClassification((Gpt2Config)model.Config with { Labels = ["a", "b"] });
             classifier.Initialise(1);
         }
         File.Delete(Path.Combine(_folder.Path, "model.safetensors"));
