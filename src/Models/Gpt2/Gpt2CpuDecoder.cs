@@ -28,8 +28,9 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         private readonly KeyValueCache _cache;
         private readonly int _width;
         private readonly int _size;
-        private readonly float[] _hidden;
+        private float[] _hidden;
         private readonly float[] _scores;
+        private int[] _padding;
         private int[] _rows;
 
         public Session(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights, IReadOnlyList<int[]> prompts, int newTokens)
@@ -39,6 +40,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
             _cache = model.CreateCache(prompts.Count, _prompts.Width + newTokens);
             _hidden = new float[prompts.Count * _width];
             _scores = new float[_cache.Capacity + 16];
+            _padding = _prompts.Padding;
             _rows = [.. Enumerable.Range(0, prompts.Count)];
         }
 
@@ -71,11 +73,19 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
             return cat([.. _weights.Head.Select(part => part.Forward(input))], 1).MoveToOuterDisposeScope();
         }
 
-        /// <summary>Rows that left stay in the cache, unread.</summary>
+        /// <summary>Rows that left stay in the cache, unread; only rows that become several are copied.</summary>
         public override void Select(ReadOnlySpan<int> rows)
         {
             int[] all = _rows;
             _rows = Array.ConvertAll(rows.ToArray(), row => all[row]);
+            if (_rows.Distinct().Count() == _rows.Length)
+                return;
+            using var index = tensor(Array.ConvertAll(_rows, row => (long)row));
+            _cache.Select(index);
+            _padding = Array.ConvertAll(_rows, row => _padding[row]);
+            _rows = [.. Enumerable.Range(0, _rows.Length)];
+            if (_hidden.Length < _rows.Length * _width)
+                _hidden = new float[_rows.Length * _width];
         }
 
         protected override void Dispose(bool disposing) => _cache.Dispose();
@@ -86,7 +96,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
 
         private void Embed(ReadOnlySpan<int> tokens)
         {
-            var positions = Array.ConvertAll(_rows, row => _cache.Length - _prompts.Padding[row]);
+            var positions = Array.ConvertAll(_rows, row => _cache.Length - _padding[row]);
             var hidden = _model.Embed(tensor(Array.ConvertAll(tokens.ToArray(), token => (long)token)), tensor(positions)).to(ScalarType.Float32);
             hidden.data<float>().CopyTo(_hidden.AsSpan(0, _rows.Length * _width));
         }
@@ -119,7 +129,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
                     var row = projected + (long)i * 3 * _width;
                     for (var head = 0; head < heads; head++)
                     {
-                        var (offset, first) = (head * _size, _prompts.Padding[_rows[i]]);
+                        var (offset, first) = (head * _size, _padding[_rows[i]]);
                         var slots = ((long)_rows[i] * heads + head) * capacity * _size;
                         Copy(row + _width + offset, keys + slots + (long)length * _size);
                         Copy(row + 2 * _width + offset, values + slots + (long)length * _size);
