@@ -12,19 +12,20 @@ internal sealed class Gpt2Attention : nn.Module
     private readonly int _layer;
     private readonly long _heads;
     private readonly long _width;
-    private readonly double _scale;
+    private readonly ScaledAttention _attention;
 
     public Gpt2Attention(Gpt2Config config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Gpt2Attention))
     {
         (_layer, _heads, _width) = (layer, config.NHead, config.NEmbd);
-        _scale = (config.ScaleAttnWeights ? 1 / Math.Sqrt(config.HeadSize) : 1) / (config.ScaleAttnByInverseLayerIdx ? layer + 1 : 1);
+        var scale = (config.ScaleAttnWeights ? 1 / Math.Sqrt(config.HeadSize) : 1) / (config.ScaleAttnByInverseLayerIdx ? layer + 1 : 1);
+        _attention = new ScaledAttention(scale, config.HeadSize);
         c_attn = new Conv1D(config.NEmbd, 3 * config.NEmbd, precision, device, dtype);
         c_proj = new Conv1D(config.NEmbd, config.NEmbd, precision, device, dtype);
         RegisterComponents();
     }
 
     /// <summary>Factor of the scores.</summary>
-    public double Scale => _scale;
+    public double Scale => _attention.Scale;
 
     /// <param name="input"><c>[batch, time, width]</c>.</param>
     /// <param name="mask">Additive mask broadcastable to <c>[batch, heads, time, past + time]</c>; null means purely causal (or a single query that sees all).</param>
@@ -37,6 +38,6 @@ internal sealed class Gpt2Attention : nn.Module
         var (query, key, value) = (heads[0], heads[1], heads[2]);
         if (cache is not null)
             (key, value) = cache.Append(_layer, key, value);
-        return c_proj.call(Attention.Run(query, key, value, mask, _scale, causal: true)).MoveToOuterDisposeScope();
+        return c_proj.call(_attention.Run(query, key, value, mask, causal: true)).MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -41,7 +42,7 @@ public sealed class Gpt2ForSequenceClassification : nn.Module, IPretrainedModel
     {
         using var scope = NewDisposeScope();
         var hidden = transformer.Forward(inputIds, null, null, null);
-        var last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, Config.NEmbd);
+        var last = lengths.sub(Arithmetic.One).view(-1, 1, 1).expand(-1, 1, Config.NEmbd);
         return score.call(hidden.gather(1, last).squeeze(1)).MoveToOuterDisposeScope();
     }
 
@@ -52,7 +53,7 @@ public sealed class Gpt2ForSequenceClassification : nn.Module, IPretrainedModel
         transformer.Initialise(generator);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var drawn = randn(score.weight!.shape, generator: generator) * Config.InitializerRange;
+        var drawn = randn(score.weight!.shape, generator: generator).Times(Config.InitializerRange);
         score.weight!.copy_(drawn);
     }
 }

@@ -1,4 +1,5 @@
 using DfPO.Models.Decoding;
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -81,7 +82,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
             return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var drawn = randn(lm_head.weight!.shape, generator: generator) * _config.InitializerRange;
+        var drawn = randn(lm_head.weight!.shape, generator: generator).Times(_config.InitializerRange);
         lm_head.weight!.copy_(drawn);
     }
 

@@ -34,7 +34,7 @@ public sealed class Gpt2Model : nn.Module
         long past = cache?.Length ?? 0, time = inputIds.size(1);
         _config.RequireRoom(past + time);
         positionIds ??= CausalMask.Positions(attentionMask, past, time, inputIds.device);
-        var hidden = wte.call(inputIds) + wpe.call(positionIds);
+        var hidden = wte.call(inputIds).Plus(wpe.call(positionIds));
         var mask = CausalMask.Additive(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype, inputIds.device);
         foreach (var block in h)
             hidden = block.Forward(hidden, mask, cache);
@@ -50,7 +50,7 @@ public sealed class Gpt2Model : nn.Module
     internal Tensor Embed(Tensor ids, Tensor positions)
     {
         using var scope = NewDisposeScope();
-        return (wte.call(ids) + wpe.call(positions)).MoveToOuterDisposeScope();
+        return wte.call(ids).Plus(wpe.call(positions)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Fresh weights as GPT-2 draws them: normal, residual projections scaled down by the number of residual additions.</summary>
@@ -67,7 +67,7 @@ public sealed class Gpt2Model : nn.Module
             else
             {
                 var std = name.EndsWith("c_proj.weight") ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer) : _config.InitializerRange;
-                var drawn = randn(parameter.shape, generator: generator) * std;
+                var drawn = randn(parameter.shape, generator: generator).Times(std);
                 parameter.copy_(drawn);
             }
         }

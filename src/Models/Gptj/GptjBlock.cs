@@ -24,7 +24,7 @@ internal sealed class GptjBlock : nn.Module
     {
         using var scope = NewDisposeScope();
         var normed = ln_1.call(input);
-        return (attn.Forward(normed, mask, rotation, cache) + mlp.call(normed) + input).MoveToOuterDisposeScope();
+        return attn.Forward(normed, mask, rotation, cache).Plus(mlp.call(normed)).Plus(input).MoveToOuterDisposeScope();
     }
 }
 
@@ -37,11 +37,11 @@ internal sealed class GptjAttention : nn.Module
     private readonly AutocastLinear out_proj;
     private readonly int _layer;
     private readonly long _heads;
-    private readonly double _scale;
+    private readonly ScaledAttention _attention;
 
     public GptjAttention(GptjConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(GptjAttention))
     {
-        (_layer, _heads, _scale) = (layer, config.NHead, 1 / Math.Sqrt(config.HeadSize));
+        (_layer, _heads, _attention) = (layer, config.NHead, new ScaledAttention(1 / Math.Sqrt(config.HeadSize), config.HeadSize));
         AutocastLinear Projection() => new(config.NEmbd, config.NEmbd, hasBias: false, precision, device, dtype);
         (k_proj, v_proj, q_proj, out_proj) = (Projection(), Projection(), Projection(), Projection());
         RegisterComponents();
@@ -54,7 +54,7 @@ internal sealed class GptjAttention : nn.Module
         var (key, value) = (rotation.Apply(k_proj.Heads(input, _heads)), v_proj.Heads(input, _heads));
         if (cache is not null)
             (key, value) = cache.Append(_layer, key, value);
-        return out_proj.call(Attention.Run(query, key, value, mask, _scale, causal: true)).MoveToOuterDisposeScope();
+        return out_proj.call(_attention.Run(query, key, value, mask, causal: true)).MoveToOuterDisposeScope();
     }
 }
 

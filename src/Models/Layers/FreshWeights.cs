@@ -20,7 +20,7 @@ internal static class FreshWeights
             if (name.EndsWith(".bias", StringComparison.Ordinal))
                 parameter.zero_();
             else if (std(name, parameter.shape) is { } deviation)
-                parameter.copy_(randn(parameter.shape, generator: generator) * deviation);
+                parameter.copy_(randn(parameter.shape, generator: generator).Times(deviation));
             else
                 parameter.fill_(1f);
         }

@@ -9,7 +9,7 @@ namespace DfPO.Models.Layers;
 internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 {
     public readonly Parameter weight;
-    private readonly double _epsilon;
+    private readonly Scalar _epsilon;
 
     public RmsNorm(long width, double epsilon, Device device, ScalarType dtype) : base(nameof(RmsNorm))
     {
@@ -23,7 +23,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var x = input.dtype == ScalarType.Float64 ? input : input.to(ScalarType.Float32);
-        var normed = x * (x.square().mean([-1], keepdim: true) + _epsilon).rsqrt();
+        var normed = x * (x * x).mean([-1], keepdim: true).Plus(_epsilon).rsqrt();
         return (weight * normed.to(input.dtype)).MoveToOuterDisposeScope();
     }
 }

@@ -38,7 +38,7 @@ internal sealed record Rotation(Tensor Cosine, Tensor Sine, int Dimensions, bool
     {
         long pairs = Dimensions / 2;
         var halves = Interleaved ? x.unflatten(3, pairs, 2).unbind(4) : [x.narrow(3, 0, pairs), x.narrow(3, pairs, pairs)];
-        Tensor[] turned = [halves[0] * Cosine - halves[1] * Sine, halves[1] * Cosine + halves[0] * Sine];
+        Tensor[] turned = [halves[0] * Cosine - halves[1] * Sine, (halves[1] * Cosine).Plus(halves[0] * Sine)];
         return Interleaved ? stack(turned, 4).flatten(3) : cat(turned, 3);
     }
 }

@@ -24,8 +24,8 @@ internal sealed class LlamaBlock : nn.Module
     public Tensor Forward(Tensor input, Tensor? mask, Rotation rotation, KeyValueCache? cache)
     {
         using var scope = NewDisposeScope();
-        var attended = input + self_attn.Forward(input_layernorm.call(input), mask, rotation, cache);
-        return (attended + mlp.call(post_attention_layernorm.call(attended))).MoveToOuterDisposeScope();
+        var attended = input.Plus(self_attn.Forward(input_layernorm.call(input), mask, rotation, cache));
+        return attended.Plus(mlp.call(post_attention_layernorm.call(attended))).MoveToOuterDisposeScope();
     }
 }
 
@@ -38,11 +38,11 @@ internal sealed class LlamaAttention : nn.Module
     private readonly AutocastLinear o_proj;
     private readonly int _layer;
     private readonly LlamaConfig _config;
-    private readonly double _scale;
+    private readonly ScaledAttention _attention;
 
     public LlamaAttention(LlamaConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(LlamaAttention))
     {
-        (_layer, _config, _scale) = (layer, config, 1 / Math.Sqrt(config.HeadSize));
+        (_layer, _config, _attention) = (layer, config, new ScaledAttention(1 / Math.Sqrt(config.HeadSize), config.HeadSize));
         AutocastLinear Projection(long from, long to) => new(from, to, config.AttentionBias, precision, device, dtype);
         long queries = (long)config.Heads * config.HeadSize, keys = (long)config.KeyValueHeads * config.HeadSize;
         q_proj = Projection(config.Width, queries);
@@ -59,7 +59,7 @@ internal sealed class LlamaAttention : nn.Module
         var (key, value) = (rotation.Apply(k_proj.Heads(input, _config.KeyValueHeads)), v_proj.Heads(input, _config.KeyValueHeads));
         if (cache is not null)
             (key, value) = cache.Append(_layer, key, value);
-        return o_proj.call(Attention.Run(query, key, value, mask, _scale, causal: true)).MoveToOuterDisposeScope();
+        return o_proj.call(_attention.Run(query, key, value, mask, causal: true)).MoveToOuterDisposeScope();
     }
 }
 

@@ -14,10 +14,11 @@ internal sealed class T5Attention : nn.Module
     private readonly AutocastLinear o;
     public readonly Embedding? relative_attention_bias;
     private readonly long _heads;
+    private readonly ScaledAttention _attention;
 
     public T5Attention(T5Config config, bool hasPositions, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5Attention))
     {
-        _heads = config.NumHeads;
+        (_heads, _attention) = (config.NumHeads, new ScaledAttention(scale: 1, config.DKv));
         var inner = (long)config.NumHeads * config.DKv;
         AutocastLinear Projection(long from, long to) => new(from, to, hasBias: false, precision, device, dtype);
         (q, k, v, o) = (Projection(config.DModel, inner), Projection(config.DModel, inner), Projection(config.DModel, inner), Projection(inner, config.DModel));
@@ -36,6 +37,6 @@ internal sealed class T5Attention : nn.Module
     public Tensor Forward(Tensor input, Tensor keys, Tensor values, Tensor? bias)
     {
         using var scope = NewDisposeScope();
-        return o.call(Attention.Run(q.Heads(input, _heads), keys, values, bias, scale: 1, causal: false)).MoveToOuterDisposeScope();
+        return o.call(_attention.Run(q.Heads(input, _heads), keys, values, bias, causal: false)).MoveToOuterDisposeScope();
     }
 }

@@ -10,6 +10,7 @@ namespace DfPO.Models.T5;
 public sealed class T5ForConditionalGeneration : EncoderDecoderLM
 {
     private readonly T5Config _config;
+    private readonly Scalar _headScale;
     private readonly Embedding shared;
     private readonly T5Stack encoder;
     private readonly T5Stack decoder;
@@ -18,7 +19,7 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
     public T5ForConditionalGeneration(T5Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(T5ForConditionalGeneration), config)
     {
-        _config = config;
+        (_config, _headScale) = (config, Math.Pow(config.DModel, -0.5));
         shared = nn.Embedding(config.VocabSize, config.DModel, device: device ?? CPU, dtype: dtype);
         encoder = new T5Stack(config, isDecoder: false, Precision, device ?? CPU, dtype);
         decoder = new T5Stack(config, isDecoder: true, Precision, device ?? CPU, dtype);
@@ -41,7 +42,7 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
         var embedded = shared.call(inputIds);
         var bias = encoder.PositionBias(time, time).to(ComputeDtype(embedded));
         if (Padding(attentionMask, bias.dtype) is { } padding)
-            bias = bias + padding;
+            bias = bias.Plus(padding);
         return encoder.Forward(embedded, bias, memory: null, cache: null).MoveToOuterDisposeScope();
     }
 
@@ -62,7 +63,7 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
         var embedded = shared.call(inputIds);
         var bias = decoder.PositionBias(time, past + time, past).to(ComputeDtype(embedded));
         if (time > 1)
-            bias = bias + CausalMask.Penalty(CausalMask.Triangle(past, time, inputIds.device), bias.dtype);
+            bias = bias.Plus(CausalMask.Penalty(CausalMask.Triangle(past, time, inputIds.device), bias.dtype));
         var hidden = decoder.Forward(embedded, bias, memory, cache);
         cache?.Advance(time);
         return hidden.MoveToOuterDisposeScope();
@@ -74,7 +75,7 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
         if (lm_head is not null)
             return lm_head.call(hidden);
         using var scope = NewDisposeScope();
-        return nn.functional.linear(Precision.Cast(hidden * Math.Pow(_config.DModel, -0.5)), Precision.Cast(shared.weight!)).MoveToOuterDisposeScope();
+        return nn.functional.linear(Precision.Cast(hidden.mul(_headScale)), Precision.Cast(shared.weight!)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

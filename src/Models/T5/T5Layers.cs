@@ -24,7 +24,7 @@ internal sealed class T5SelfAttentionLayer : nn.Module
         var (keys, values) = SelfAttention.Project(normed);
         if (cache is not null)
             (keys, values) = cache.Append(layer, keys, values);
-        return (input + SelfAttention.Forward(normed, keys, values, bias)).MoveToOuterDisposeScope();
+        return input.Plus(SelfAttention.Forward(normed, keys, values, bias)).MoveToOuterDisposeScope();
     }
 }
 
@@ -44,7 +44,7 @@ internal sealed class T5CrossAttentionLayer : nn.Module
     public Tensor Forward(Tensor input, EncoderMemory memory, int layer)
     {
         using var scope = NewDisposeScope();
-        return (input + EncDecAttention.Forward(layer_norm.call(input), memory.Keys(layer), memory.Values(layer), memory.Mask)).MoveToOuterDisposeScope();
+        return input.Plus(EncDecAttention.Forward(layer_norm.call(input), memory.Keys(layer), memory.Values(layer), memory.Mask)).MoveToOuterDisposeScope();
     }
 }
 
@@ -64,7 +64,7 @@ internal sealed class T5FeedForwardLayer : nn.Module
     public Tensor Forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return (input + DenseReluDense.call(layer_norm.call(input))).MoveToOuterDisposeScope();
+        return input.Plus(DenseReluDense.call(layer_norm.call(input))).MoveToOuterDisposeScope();
     }
 }
 
