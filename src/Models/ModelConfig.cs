@@ -35,6 +35,15 @@ public abstract record ModelConfig
     /// <summary>Width of the hidden states.</summary>
     public abstract int HiddenSize { get; }
 
+    /// <summary>Blocks; an encoder's and a decoder's are both counted.</summary>
+    public abstract int NumHiddenLayers { get; }
+
+    /// <summary>Attention heads of a block.</summary>
+    public abstract int NumAttentionHeads { get; }
+
+    /// <summary>Width of the keys, and of the values, that a block caches of each token.</summary>
+    public abstract long KeyValueWidth { get; }
+
     /// <summary>Parameters of the language model, a tied head counted once; <see cref="long.MaxValue"/> for sizes beyond reason.</summary>
     public abstract long ParameterCount { get; }
 

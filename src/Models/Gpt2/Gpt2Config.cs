@@ -48,6 +48,15 @@ public sealed record Gpt2Config : ModelConfig
     public int HeadSize => NEmbd / NHead;
 
     /// <inheritdoc/>
+    public override int NumHiddenLayers => NLayer;
+
+    /// <inheritdoc/>
+    public override int NumAttentionHeads => NHead;
+
+    /// <inheritdoc/>
+    public override long KeyValueWidth => NEmbd;
+
+    /// <inheritdoc/>
     public override long ParameterCount
     {
         get

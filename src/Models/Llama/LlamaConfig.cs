@@ -57,6 +57,15 @@ public sealed record LlamaConfig : ModelConfig
     public override int HiddenSize => Width;
 
     /// <inheritdoc/>
+    public override int NumHiddenLayers => Layers;
+
+    /// <inheritdoc/>
+    public override int NumAttentionHeads => Heads;
+
+    /// <inheritdoc/>
+    public override long KeyValueWidth => (long)KeyValueHeads * HeadSize;
+
+    /// <inheritdoc/>
     public override long ParameterCount
     {
         get

@@ -66,6 +66,15 @@ public sealed record T5Config : ModelConfig
     private const string Gated = "gated-";
 
     /// <inheritdoc/>
+    public override int NumHiddenLayers => NumLayers + NumDecoderLayers;
+
+    /// <inheritdoc/>
+    public override int NumAttentionHeads => NumHeads;
+
+    /// <inheritdoc/>
+    public override long KeyValueWidth => (long)NumHeads * DKv;
+
+    /// <inheritdoc/>
     public override long ParameterCount
     {
         get
