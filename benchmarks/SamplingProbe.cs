@@ -17,7 +17,7 @@ internal static class SamplingProbe
             var sampler = new TokenSampler(new GenerationOptions(), vocabulary, null);
             var scratch = new float[vocabulary];
             for (var row = batch * lane / lanes; row < batch * (lane + 1) / lanes; row++)
-                sampler.Draw(rows.Row(row, scratch), (ulong)row, 0);
+                sampler.Draw(rows.Row(row, scratch), [], (ulong)row, 0);
         });
     }
 }

@@ -33,7 +33,7 @@ public sealed class PolicyLearner : IDisposable
     /// <param name="incidents">Folder that receives the offending batch when a guard trips; created when needed.</param>
     /// <param name="mask">Holds the mask policy when the objective's traits say that the learner does: a model of the policy's shape, whose weights are overwritten; stays the caller's.</param>
     /// <exception cref="DfpoException"><c>learner/options</c> or <c>learner/model</c>.</exception>
-    public PolicyLearner(CausalLM policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, CausalLM? mask = null)
+    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null)
     {
         (_options, _seed, _incidents) = (options.Checked(), seed, incidents);
         _objective = ObjectiveRegistry.Create(options);

@@ -4,26 +4,12 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models;
 
-/// <summary>A decoder-only language model: what rollout, learner and rewards need to know of any architecture.</summary>
+/// <summary>A decoder-only language model: prompt and continuation are one sequence.</summary>
 /// <param name="name">Module name.</param>
-public abstract class CausalLM(string name) : nn.Module(name)
+/// <param name="config">Its configuration.</param>
+public abstract class CausalLM(string name, ModelConfig config) : LanguageModel(name, config)
 {
-    /// <summary>Rows of the embedding and columns of the logits.</summary>
-    public abstract int VocabularySize { get; }
-
-    /// <summary>Longest sequence, in tokens.</summary>
-    public abstract int MaxPositions { get; }
-
-    /// <summary>Width of the hidden states.</summary>
-    public abstract int HiddenSize { get; }
-
-    /// <summary>Id that ends a text, from the model's configuration.</summary>
-    public abstract int? EosTokenId { get; }
-
-    /// <summary>Matrix-product precision; see <see cref="ComputePrecision"/>.</summary>
-    public ComputePrecision Precision { get; } = new();
-
-    /// <summary>Hidden states after the final layer norm.</summary>
+    /// <summary>Hidden states after the final norm.</summary>
     /// <param name="inputIds">Token ids <c>[batch, time]</c>, int64.</param>
     /// <param name="attentionMask">
     /// <c>[batch, past + time]</c>, 1 for real tokens and 0 for padding (left, right or none); null when nothing is padded. Right-padded
@@ -32,18 +18,25 @@ public abstract class CausalLM(string name) : nn.Module(name)
     /// <param name="cache">Keys and values of the tokens before; they are appended to. Null for a pass over whole sequences.</param>
     /// <param name="positionIds"><c>[batch, time]</c>; null derives them from the mask (padding does not count) or from the cache's length.</param>
     /// <returns><c>[batch, time, hidden]</c>.</returns>
+    /// <exception cref="DfpoException"><c>model/too-long</c>: the sequence exceeds <see cref="LanguageModel.MaxPositions"/>.</exception>
     public abstract Tensor Hidden(Tensor inputIds, Tensor? attentionMask = null, KeyValueCache? cache = null, Tensor? positionIds = null);
-
-    /// <summary>Scores over the vocabulary of hidden states <c>[..., hidden]</c>: <c>[..., vocabulary]</c>.</summary>
-    public abstract Tensor Head(Tensor hidden);
 
     /// <summary>An empty cache for <paramref name="batch"/> sequences of up to <paramref name="capacity"/> tokens, in the model's compute dtype and on its device.</summary>
     public abstract KeyValueCache CreateCache(long batch, long capacity);
 
-    /// <summary>Makes the model ready to decode. Its weights must not change while the decoder is in use.</summary>
-    public virtual Decoder CreateDecoder() => new CachedDecoder(this, parameters().First().device);
+    /// <inheritdoc/>
+    public override int[] DecoderPrompt(int[] prompt) => prompt;
 
-    /// <summary>Logits <c>[batch, time, vocabulary]</c>; see <see cref="Hidden"/> for the arguments.</summary>
+    /// <inheritdoc/>
+    public override ModelInput Input(Tensor inputIds, IReadOnlyList<int[]> prompts) => new(inputIds);
+
+    /// <inheritdoc/>
+    public override Tensor Hidden(ModelInput input) => Hidden(input.InputIds);
+
+    /// <inheritdoc/>
+    public override Decoder CreateDecoder() => new CachedDecoder(this, parameters().First().device);
+
+    /// <summary>Logits <c>[batch, time, vocabulary]</c>; see <see cref="Hidden(Tensor, Tensor, KeyValueCache, Tensor)"/> for the arguments.</summary>
     public Tensor Logits(Tensor inputIds, Tensor? attentionMask = null, KeyValueCache? cache = null, Tensor? positionIds = null)
     {
         using var hidden = Hidden(inputIds, attentionMask, cache, positionIds);

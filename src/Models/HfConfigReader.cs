@@ -36,8 +36,24 @@ public sealed class HfConfigReader(JsonObject json, string path)
     /// <summary>A whole number, or null when absent or null.</summary>
     public int? OptionalInt(string field) => Value<int>(field, "a whole number");
 
+    /// <summary>A whole number, or the first of an array of them; null when absent or null.</summary>
+    public int? FirstInt(string field) => json[field] is JsonArray { Count: > 0 } all
+        ? all[0] is JsonValue value && value.TryGetValue<int>(out var first) ? first : throw Wrong(field, "a whole number or an array of them")
+        : OptionalInt(field);
+
     /// <summary>A number.</summary>
-    public double Number(string field, double fallback) => Value<double>(field, "a number") ?? fallback;
+    public double Number(string field, double fallback) => OptionalNumber(field) ?? fallback;
+
+    /// <summary>A number, or null when absent or null.</summary>
+    public double? OptionalNumber(string field) => Value<double>(field, "a number");
+
+    /// <summary>The fields of an object within; null when absent or null.</summary>
+    public HfConfigReader? Section(string field) => json[field] switch
+    {
+        null => null,
+        JsonObject section => new HfConfigReader(section, path),
+        _ => throw Wrong(field, "an object"),
+    };
 
     /// <summary>A truth value.</summary>
     public bool Flag(string field, bool fallback) => Value<bool>(field, "true or false") ?? fallback;

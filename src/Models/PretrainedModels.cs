@@ -11,55 +11,61 @@ namespace DfPO.Models;
 public static class PretrainedModels
 {
     private const string ConfigName = "config.json";
+    private static readonly string[] s_bodies = ["transformer.", "model."];
+    private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
 
-    /// <summary>Loads a decoder-only language model.</summary>
+    /// <summary>Loads a language model of any known architecture.</summary>
     /// <param name="folder">The checkpoint.</param>
     /// <param name="device">Where its parameters live; CPU when null.</param>
     /// <param name="dtype">Their dtype, whatever the file's.</param>
     /// <exception cref="DfpoException">A missing or broken file, an unknown <c>model_type</c>, a missing, surplus or misshapen tensor.</exception>
-    public static CausalLM LoadCausalLM(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    public static LanguageModel LoadLanguageModel(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
-        var config = ReadGpt2Config(folder);
-        return Load(config, () => new Gpt2LMHeadModel(config, device, dtype), folder, optional: name => name is "lm_head.weight");
+        var (architecture, config) = Read(folder);
+        return Load(config, () => architecture.Build(config, device, dtype), folder, optional: IsTiedCopy);
     }
 
-    /// <summary>Loads a sequence classifier; see <see cref="LoadCausalLM"/>.</summary>
+    /// <summary>Loads a decoder-only language model; see <see cref="LoadLanguageModel"/>.</summary>
+    /// <exception cref="DfpoException">As there, and <c>model/kind</c> for an encoder-decoder model.</exception>
+    public static CausalLM LoadCausalLM(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        var config = ReadConfig(folder);
+        if (config.IsEncoderDecoder)
+            throw new DfpoException("model/kind", $"'{folder}' holds an encoder-decoder model ('{config.ModelType}') where a decoder-only one is needed.");
+        return (CausalLM)LoadLanguageModel(folder, device, dtype);
+    }
+
+    /// <summary>Loads a sequence classifier; see <see cref="LoadLanguageModel"/>.</summary>
     public static Gpt2ForSequenceClassification LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
-        var config = ReadGpt2Config(folder);
+        var config = ReadConfig<Gpt2Config>(folder);
         return Load(config, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
     }
 
-    /// <summary>Reads a folder's configuration; only <c>model_type</c> gpt2 is known.</summary>
-    public static Gpt2Config ReadGpt2Config(string folder)
-    {
-        if (!Directory.Exists(folder))
-            throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors.");
-        var path = Path.Combine(folder, ConfigName);
-        var json = HfConfigReader.ReadFile(path);
-        var type = new HfConfigReader(json, path).Text("model_type", "");
-        if (type != "gpt2")
-            throw new DfpoException("model/unknown-type", $"'{path}': model_type '{type}' is not supported; 'gpt2' is.");
-        return Gpt2Config.Parse(json, path);
-    }
+    /// <summary>Reads a folder's configuration, whatever the architecture; no weights are touched.</summary>
+    /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>, <c>config/...</c> or <c>model/unknown-type</c>.</exception>
+    public static ModelConfig ReadConfig(string folder) => Read(folder).Config;
+
+    /// <summary>Reads a folder's configuration where only one architecture will do.</summary>
+    /// <exception cref="DfpoException">As <see cref="ReadConfig(string)"/>, and <c>model/kind</c> for another architecture.</exception>
+    public static T ReadConfig<T>(string folder) where T : ModelConfig =>
+        ReadConfig(folder) is var config && config is T typed
+            ? typed
+            : throw new DfpoException("model/kind", $"'{folder}' holds a model of type '{config.ModelType}', which cannot be used here: {typeof(T).Name[..^"Config".Length]} is needed.");
 
     /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c> so that HF's transformers loads them: same keys, dtypes and fields.</summary>
     /// <param name="folder">Created when absent; existing files are replaced whole.</param>
-    /// <param name="model">A GPT-2 language model or classifier.</param>
+    /// <param name="model">An <see cref="IPretrainedModel"/>.</param>
     /// <param name="dtype">Dtype of the saved weights.</param>
     public static void Save(string folder, nn.Module model, ScalarType dtype)
     {
         Directory.CreateDirectory(folder);
-        var (config, architecture) = model switch
-        {
-            Gpt2LMHeadModel lm => (lm.Config, "GPT2LMHeadModel"),
-            Gpt2ForSequenceClassification classifier => (classifier.Config, "GPT2ForSequenceClassification"),
-            _ => throw new ArgumentException($"{model.GetName()} has no checkpoint layout.", nameof(model)),
-        };
+        if (model is not IPretrainedModel pretrained)
+            throw new ArgumentException($"{model.GetName()} has no checkpoint layout.", nameof(model));
         using (NewDisposeScope())
         using (no_grad())
             SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolder.WeightsName), model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(dtype)));
-        WriteJson(Path.Combine(folder, ConfigName), config.ToJson(architecture, Dtypes.TorchName(dtype)));
+        WriteJson(Path.Combine(folder, ConfigName), pretrained.Config.ToJson(pretrained.Architecture, Dtypes.TorchName(dtype)));
     }
 
     /// <summary>Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.</summary>
@@ -79,15 +85,16 @@ public static class PretrainedModels
     /// <summary>The tensor of the file that belongs to each parameter, by names and shapes alone.</summary>
     private static List<(Tensor Parameter, string Key)> Match(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh)
     {
-        const string Body = "transformer.";
         var matched = new List<(Tensor, string)>();
-        var bare = !weights.Names.Any(name => name.StartsWith(Body, StringComparison.Ordinal));
-        var unused = weights.Names.Where(name => !IsCausalBuffer(name)).ToHashSet();
+        var unused = weights.Names.Where(name => !IsBuffer(name)).ToHashSet();
+        // Files of a body without a head lack the body's name.
+        var body = s_bodies.FirstOrDefault(prefix => model.named_parameters().Any(p => p.name.StartsWith(prefix, StringComparison.Ordinal)));
+        var bare = body is not null && !weights.Names.Any(name => name.StartsWith(body, StringComparison.Ordinal));
         foreach (var (name, parameter) in model.named_parameters())
         {
             if (fresh?.Invoke(name) == true && !weights.Names.Contains(name))
                 continue;
-            var key = bare && name.StartsWith(Body, StringComparison.Ordinal) ? name[Body.Length..] : name;
+            var key = bare && name.StartsWith(body!, StringComparison.Ordinal) ? name[body!.Length..] : name;
             var entry = weights.Entry(key);
             if (!entry.Shape.SequenceEqual(parameter.shape))
                 throw new DfpoException("checkpoint/shape",
@@ -100,7 +107,7 @@ public static class PretrainedModels
         return matched;
     }
 
-    private static T Load<T>(Gpt2Config config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
+    private static T Load<T>(ModelConfig config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
         // A model far larger than its weights is refused before it is allocated; one that differs less gets an error that names the tensor.
@@ -121,9 +128,21 @@ public static class PretrainedModels
         }
     }
 
-    /// <summary>Constant masks that the hub's GPT-2 files carry among the weights.</summary>
-    private static bool IsCausalBuffer(string name) =>
-        name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
+    /// <summary>What published files carry among the weights though nothing is learnt there: constant masks, rotary frequencies, and a bias that T5 never uses.</summary>
+    private static bool IsBuffer(string name) => s_buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal));
+
+    /// <summary>A tied weight that a file holds once more under another name.</summary>
+    private static bool IsTiedCopy(string name) => name is "lm_head.weight" or "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight";
+
+    private static (Architecture Architecture, ModelConfig Config) Read(string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors.");
+        var path = Path.Combine(folder, ConfigName);
+        var json = HfConfigReader.ReadFile(path);
+        var architecture = Architectures.Of(json, path);
+        return (architecture, architecture.Parse(json, path));
+    }
 
     private static void WriteJson(string path, JsonObject json)
     {

@@ -7,13 +7,13 @@ namespace DfPO.Models;
 /// <summary>State values: one or more scalar heads on a trunk of its own, which starts as a copy of the policy (as in RL4LMs).</summary>
 public sealed class ValueModel : nn.Module
 {
-    private readonly CausalLM trunk;
+    private readonly LanguageModel trunk;
     private readonly Linear v_head;
 
     /// <summary>Takes ownership of <paramref name="trunk"/>; the heads start at zero, so that first values are zero.</summary>
     /// <param name="trunk">The body.</param>
     /// <param name="heads">Value heads, at least 1.</param>
-    public ValueModel(CausalLM trunk, int heads = 1) : base(nameof(ValueModel))
+    public ValueModel(LanguageModel trunk, int heads = 1) : base(nameof(ValueModel))
     {
         this.trunk = trunk;
         Heads = heads;
@@ -27,16 +27,22 @@ public sealed class ValueModel : nn.Module
     /// <summary>Value heads.</summary>
     public int Heads { get; }
 
+    /// <summary>The body, whose kind decides how a batch is laid out.</summary>
+    public LanguageModel Trunk => trunk;
+
     /// <summary>Matrix-product precision of the trunk; the heads always work in the parameters' dtype.</summary>
     public ComputePrecision Precision => trunk.Precision;
 
-    /// <summary>Values <c>[batch, time]</c>, float32, of right-padded token ids <c>[batch, time]</c>: entry t is the value of the state after token t.</summary>
-    /// <param name="inputIds">Token ids, int64.</param>
+    /// <summary>Values <c>[batch, time]</c>, float32, of sequences of a decoder-only trunk; see <see cref="Values(ModelInput, Tensor)"/>.</summary>
+    public Tensor Values(Tensor inputIds, Tensor? heads = null) => Values(new ModelInput(inputIds), heads);
+
+    /// <summary>Values <c>[batch, time]</c>, float32, of right-padded sequences <c>[batch, time]</c>: entry t is the value of the state after token t.</summary>
+    /// <param name="input">The sequences.</param>
     /// <param name="heads">The head that values each row, <c>[batch]</c>, int64; head 0 when null.</param>
-    public Tensor Values(Tensor inputIds, Tensor? heads = null)
+    public Tensor Values(ModelInput input, Tensor? heads = null)
     {
         using var scope = NewDisposeScope();
-        var all = v_head.call(trunk.Hidden(inputIds));
+        var all = v_head.call(trunk.Hidden(input));
         var values = heads is null
             ? all.select(2, 0)
             : all.gather(2, heads.view(-1, 1, 1).expand(-1, all.size(1), 1)).squeeze(2);

@@ -12,7 +12,7 @@ public sealed record GeneratedSequence
     /// <summary><c>log pi_theta(a|s)</c> of the full, unmasked, temperature-1 softmax, in nats.</summary>
     public required float[] Logprobs { get; init; }
 
-    /// <summary>Log-probability under the distribution that was sampled (masked, filtered, tempered, renormalised).</summary>
+    /// <summary>Log-probability under the distribution that was sampled (masked, filtered, tempered, renormalised); 0 in a beam search, which draws nothing.</summary>
     public required float[] SamplingLogprobs { get; init; }
 
     /// <summary><c>log pi_0(a|s)</c> of the reference model; empty when the engine has none.</summary>
@@ -26,6 +26,9 @@ public sealed record GeneratedSequence
 
     /// <summary>Steps at which the mask was skipped.</summary>
     public int SkippedMasks { get; init; }
+
+    /// <summary>A beam search's score: summed log-probability, after penalties, divided by length to the length penalty; 0 where tokens were sampled.</summary>
+    public float Score { get; init; }
 
     /// <summary>Whether the end-of-text token ended it, rather than the length limit.</summary>
     public bool Finished { get; init; }

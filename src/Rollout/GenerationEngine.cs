@@ -2,12 +2,13 @@ using DfPO.Models;
 using DfPO.Models.Decoding;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Beams;
 using DfPO.Rollout.Scoring;
 using TorchSharp;
 
 namespace DfPO.Rollout;
 
-/// <summary>Batched generation with a policy and, for the KL masks and log-ratios, a frozen reference model. Not thread-safe: one engine a thread.</summary>
+/// <summary>Batched generation, sampled or by beam search, with a policy of any architecture and, for the KL masks and log-ratios, a frozen reference model. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
 /// Under a masked policy both models decode in lock-step and every figure comes from there. Under the policy itself it decodes alone, and one
 /// teacher-forced pass of both models over the results gives log-probabilities and KL. Either way both models run the same kernels on the same
@@ -16,13 +17,13 @@ namespace DfPO.Rollout;
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
 /// <param name="eosTokenId">The token that ends a continuation; null for none.</param>
-public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? eosTokenId)
+public sealed class GenerationEngine(LanguageModel policy, LanguageModel? reference, int? eosTokenId)
 {
     // Two halves on a thread each beat one batch on two threads; below this the weights' way through memory is the limit, and it is not shared.
     private const int RowsForTwoLanes = 8;
 
     /// <summary>Continues every prompt as one batch.</summary>
-    /// <returns>One sequence a request, in their order.</returns>
+    /// <returns><see cref="GenerationOptions.NumReturnSequences"/> sequences a request, in the requests' order.</returns>
     /// <exception cref="DfpoException">
     /// <c>generation/options</c>, <c>generation/empty-prompt</c>, <c>generation/token-id</c>, <c>generation/no-reference</c>,
     /// <c>generation/not-finite</c> or <c>model/too-long</c>.
@@ -56,6 +57,8 @@ public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? 
             throw new DfpoException("generation/no-reference", $"Decoding policy '{options.Policy}' needs the reference model, and this engine has none: give one, or decode with '{DecodingPolicy.Policy}'.");
         for (var i = 0; i < requests.Count; i++)
             SequenceChecks.Require(policy, i, requests[i].PromptTokens, [], options.MaxNewTokens);
+        if (2 * options.NumBeams > policy.VocabularySize)
+            throw new DfpoException("generation/options", $"Generation option 'num-beams' must be at most half of the model's vocabulary of {policy.VocabularySize} tokens.");
         return masked;
     }
 
@@ -68,11 +71,13 @@ public sealed class GenerationEngine(CausalLM policy, CausalLM? reference, int? 
         var halves = onCpu && requests.Count >= RowsForTwoLanes
             ? [[.. requests.Take((requests.Count + 1) / 2)], [.. requests.Skip((requests.Count + 1) / 2)]]
             : new GenerationRequest[][] { [.. requests] };
-        var lanes = new List<DecodingLane>();
+        var lanes = new List<ILane>();
         try
         {
             foreach (var half in halves)
-                lanes.Add(new DecodingLane(half, options, eosTokenId, policy.VocabularySize, policyDecoder, referenceDecoder));
+                lanes.Add(options.NumBeams > 1
+                    ? new BeamLane(half, options, eosTokenId, policy, policyDecoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
+                    : new SamplingLane(half, options, eosTokenId, policy, policyDecoder, referenceDecoder));
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));

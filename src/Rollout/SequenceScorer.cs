@@ -11,7 +11,7 @@ public static class SequenceScorer
     /// <param name="sequences">Prompts (at least one token) and continuations.</param>
     /// <returns>One array a sequence, as long as its continuation.</returns>
     /// <exception cref="DfpoException"><c>generation/empty-prompt</c>, <c>generation/token-id</c> or <c>model/too-long</c>.</exception>
-    public static IReadOnlyList<float[]> Logprobs(CausalLM model, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
+    public static IReadOnlyList<float[]> Logprobs(LanguageModel model, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
     {
         for (var i = 0; i < sequences.Count; i++)
             SequenceChecks.Require(model, i, sequences[i].Prompt, sequences[i].Continuation, 0);

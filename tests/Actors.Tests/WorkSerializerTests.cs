@@ -88,6 +88,20 @@ public sealed class WorkSerializerTests : IDisposable
     }
 
     [Theory]
+    [InlineData(EarlyStopping.Heuristic)]
+    [InlineData(EarlyStopping.AtOnce)]
+    [InlineData(EarlyStopping.Never)]
+    public void Beams_and_penalties_come_back_as_they_went(EarlyStopping stopping)
+    {
+        var options = new GenerationOptions { NumBeams = 5, NumReturnSequences = 2, LengthPenalty = 0, RepetitionPenalty = 1.5f, NoRepeatNgramSize = 3, EarlyStopping = stopping };
+        var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [new GenerationRequest([1], 2)], options, s_weights), "");
+
+        var back = (AssignUnit)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message));
+
+        Assert.Equal(options, ((RolloutUnit)back.Unit).Options);
+    }
+
+    [Theory]
     [InlineData("System.Object, mscorlib")]
     [InlineData("")]
     [InlineData("Register")]

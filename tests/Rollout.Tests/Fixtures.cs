@@ -7,13 +7,27 @@ internal static class Fixtures
 {
     public static JsonNode Expected(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Fixtures, name, "expected.json")))!;
 
-    /// <summary>Fixture folders with a GPT-2 checkpoint and greedy continuations.</summary>
-    public static IEnumerable<string> GreedyModels() => Directory.EnumerateDirectories(Repository.Fixtures)
+    /// <summary>Fixture folders with a language model's checkpoint and what the original continues with it under this key.</summary>
+    public static IEnumerable<string> LanguageModels(string key) => Directory.EnumerateDirectories(Repository.Fixtures)
         .Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")))
-        .Where(folder => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!["model_type"]?.ToString() == "gpt2")
+        .Where(folder => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!["model_type"]?.ToString() is "gpt2" or "gptj" or "llama" or "t5")
         .Select(folder => Path.GetFileName(folder)!)
-        .Where(name => Expected(name)["greedy"] is not null)
+        .Where(name => Expected(name)[key] is not null)
         .Order(StringComparer.Ordinal);
+
+    public static DfPO.Models.LanguageModel Load(string name) => DfPO.Models.PretrainedModels.LoadLanguageModel(Path.Combine(Repository.Fixtures, name));
+
+    /// <summary>The prompts of a fixture without their padding.</summary>
+    public static GenerationRequest[] Prompts(string name)
+    {
+        var expected = Expected(name);
+        var inputs = expected["left_padded"] ?? expected["forward"]!;
+        return [.. Unpadded(inputs["input_ids"]!, inputs["attention_mask"]!).Select(ids => new GenerationRequest(ids, Seed: 1))];
+    }
+
+    /// <summary>The ids of each row where its mask is 1.</summary>
+    public static IEnumerable<int[]> Unpadded(JsonNode ids, JsonNode mask) => ids.AsArray().Zip(mask.AsArray(),
+        (row, real) => Ints(row).Zip(Ints(real)).Where(pair => pair.Second == 1).Select(pair => pair.First).ToArray());
 
     public static int[] Ints(JsonNode? node) => [.. node!.AsArray().Select(x => (int)x!)];
 

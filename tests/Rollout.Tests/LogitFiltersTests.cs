@@ -34,6 +34,45 @@ public sealed class LogitFiltersTests
         }
     }
 
+    [Theory]
+    [Trait("Category", "Fixtures")]
+    [InlineData("repetition_penalty_1.5")]
+    [InlineData("no_repeat_ngram_2")]
+    [InlineData("no_repeat_ngram_3")]
+    public void A_filter_that_reads_the_text_gives_what_the_original_processor_gives(string name)
+    {
+        var expected = Fixtures.Expected("logits_processors");
+        var number = float.Parse(name.Split('_').Last(), System.Globalization.CultureInfo.InvariantCulture);
+        var rows = expected["scores"]!.AsArray().Count;
+        for (var row = 0; row < rows; row++)
+        {
+            var (scores, text) = (Fixtures.Floats(expected["scores"]![row]), Fixtures.Ints(expected["input_ids"]![row]));
+            if (name.StartsWith("repetition"))
+                LogitFilters.RepetitionPenalty(scores, text, number);
+            else
+                LogitFilters.NoRepeatNgram(scores, text, (int)number);
+            AssertClose(Fixtures.Floats(expected[name]![row]), scores, 1e-5f);
+        }
+    }
+
+    [Theory]
+    [InlineData(1, "1 2 3 1 2", "1 2 3")]
+    [InlineData(2, "1 2 3 1 2", "3")]
+    [InlineData(2, "4 4", "4")]
+    [InlineData(2, "4", "")]
+    [InlineData(3, "1 2 3 1 2", "3")]
+    [InlineData(4, "1 2 3 1 2", "")]
+    [InlineData(9, "1 2 3", "")]
+    public void Exactly_the_tokens_that_would_repeat_an_ngram_are_forbidden(int n, string text, string forbidden)
+    {
+        static int[] Ids(string list) => [.. list.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(int.Parse)];
+        var logits = new float[6];
+
+        LogitFilters.NoRepeatNgram(logits, Ids(text), n);
+
+        Assert.Equal(Ids(forbidden), Enumerable.Range(0, 6).Where(token => float.IsNegativeInfinity(logits[token])));
+    }
+
     [Fact]
     [Trait("Category", "Fixtures")]
     public void Temperature_top_k_and_top_p_in_a_row_give_the_original_distribution()

@@ -41,7 +41,7 @@ public sealed class ExperimentLoop
     {
         (_config, _services, _observer, _checkpoints) = (config, services, observer, checkpoints);
         var tokenizer = Gpt2Tokenizer.Load(config.Model.Policy);
-        tokenizer.CheckFits(PretrainedModels.ReadGpt2Config(config.Model.Policy).VocabSize);
+        tokenizer.CheckFits(PretrainedModels.ReadConfig(config.Model.Policy).VocabSize);
         _plan = new RolloutPlan(config, tokenizer.Encode);
         _pipeline = new UnitPipeline(services, tokens => tokenizer.Decode(tokens));
         _train = PromptSet.Read(config.Task.TrainPrompts);

@@ -18,7 +18,7 @@ public sealed class LearnerSession : IDisposable
     private readonly ExperimentConfig _config;
     private readonly WeightsStore _store;
     private readonly ScalarType _wireDtype;
-    private readonly CausalLM _policy;
+    private readonly LanguageModel _policy;
     private readonly ValueModel _value;
     private readonly PolicyLearner _learner;
     private WeightsRef? _published;
@@ -29,9 +29,9 @@ public sealed class LearnerSession : IDisposable
         (_config, _store) = (config, store);
         var device = TorchDevices.Parse(config.Model.Device);
         _wireDtype = TorchDevices.ParseDtype(config.Model.Dtype);
-        _policy = PretrainedModels.LoadCausalLM(config.Model.Policy, device);
+        _policy = PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
         var heads = config.Learner is { Objective: ObjectiveKind.Dfpo, Dfpo.Value: DfpoValue.TwoHeaded } ? 2 : 1;
-        _value = new ValueModel(PretrainedModels.LoadCausalLM(config.Model.Policy, device), heads);
+        _value = new ValueModel(PretrainedModels.LoadLanguageModel(config.Model.Policy, device), heads);
         _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents);
     }
 
@@ -55,7 +55,7 @@ public sealed class LearnerSession : IDisposable
                 Gpt2TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
                 return State(digest: WeightsStore.Digest(_policy));
             case PublishExported exported:
-                using (var model = PretrainedModels.LoadCausalLM(exported.Folder))
+                using (var model = PretrainedModels.LoadLanguageModel(exported.Folder))
                     _published = _store.Publish(model, _learner.Iteration, _wireDtype);
                 return State();
             default:

@@ -125,18 +125,32 @@ internal static class WorkMapping
     private static WeightsRef FromWire(Wire.Weights? weights) =>
         weights is null ? throw Missing("weights") : new WeightsRef(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
 
-    private static Wire.Generation ToWire(GenerationOptions options) => new()
+    private static Wire.Generation ToWire(GenerationOptions options)
     {
-        MaxNewTokens = options.MaxNewTokens,
-        MinNewTokens = options.MinNewTokens,
-        Temperature = options.Temperature,
-        TopK = options.TopK,
-        TopP = options.TopP,
-        Policy = options.Policy switch { DecodingPolicy.Positive => Wire.Policy.Positive, DecodingPolicy.Negative => Wire.Policy.Negative, _ => Wire.Policy.Theta },
-        MaskRule = options.MaskRule == KlMaskRule.KlCentred ? Wire.MaskRule.KlCentred : Wire.MaskRule.Sign,
-        Tolerance = options.Tolerance,
-        MassFloor = options.MassFloor,
-    };
+        var wire = new Wire.Generation
+        {
+            MaxNewTokens = options.MaxNewTokens,
+            MinNewTokens = options.MinNewTokens,
+            Temperature = options.Temperature,
+            TopK = options.TopK,
+            TopP = options.TopP,
+            Policy = options.Policy switch { DecodingPolicy.Positive => Wire.Policy.Positive, DecodingPolicy.Negative => Wire.Policy.Negative, _ => Wire.Policy.Theta },
+            MaskRule = options.MaskRule == KlMaskRule.KlCentred ? Wire.MaskRule.KlCentred : Wire.MaskRule.Sign,
+            Tolerance = options.Tolerance,
+            MassFloor = options.MassFloor,
+            NoRepeatNgramSize = options.NoRepeatNgramSize,
+            EarlyStopping = options.EarlyStopping switch { EarlyStopping.AtOnce => Wire.EarlyStopping.AtOnce, EarlyStopping.Never => Wire.EarlyStopping.Never, _ => Wire.EarlyStopping.Heuristic },
+        };
+        if (options.RepetitionPenalty != 1)
+            wire.RepetitionPenalty = options.RepetitionPenalty;
+        if (options.NumBeams != 1)
+            wire.NumBeams = options.NumBeams;
+        if (options.NumReturnSequences != 1)
+            wire.NumReturnSequences = options.NumReturnSequences;
+        if (options.LengthPenalty != 1)
+            wire.LengthPenalty = options.LengthPenalty;
+        return wire;
+    }
 
     private static GenerationOptions FromWire(Wire.Generation options) => new()
     {
@@ -160,6 +174,18 @@ internal static class WorkMapping
         },
         Tolerance = options.Tolerance,
         MassFloor = options.MassFloor,
+        RepetitionPenalty = options.HasRepetitionPenalty ? options.RepetitionPenalty : 1,
+        NoRepeatNgramSize = options.NoRepeatNgramSize,
+        NumBeams = options.HasNumBeams ? options.NumBeams : 1,
+        NumReturnSequences = options.HasNumReturnSequences ? options.NumReturnSequences : 1,
+        LengthPenalty = options.HasLengthPenalty ? options.LengthPenalty : 1,
+        EarlyStopping = options.EarlyStopping switch
+        {
+            Wire.EarlyStopping.Heuristic => EarlyStopping.Heuristic,
+            Wire.EarlyStopping.AtOnce => EarlyStopping.AtOnce,
+            Wire.EarlyStopping.Never => EarlyStopping.Never,
+            _ => throw new SerializationException($"Early stopping {(int)options.EarlyStopping} is not known to this version."),
+        },
     };
 
     private static Wire.Sequence ToWire(GeneratedSequence sequence) => new()
@@ -173,6 +199,7 @@ internal static class WorkMapping
         RetainedMass = { sequence.RetainedMass },
         SkippedMasks = sequence.SkippedMasks,
         Finished = sequence.Finished,
+        Score = sequence.Score,
     };
 
     private static GeneratedSequence FromWire(Wire.Sequence sequence) => new()
@@ -186,6 +213,7 @@ internal static class WorkMapping
         RetainedMass = [.. sequence.RetainedMass],
         SkippedMasks = sequence.SkippedMasks,
         Finished = sequence.Finished,
+        Score = sequence.Score,
     };
 
     private static SerializationException Missing(string field) => new($"A work message lacks its field '{field}'.");

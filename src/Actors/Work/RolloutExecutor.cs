@@ -11,8 +11,8 @@ namespace DfPO.Actors.Work;
 /// <summary>A generation engine on one device: the policy, whose weights come and go, and the reference, which stays.</summary>
 public sealed class RolloutExecutor : IUnitExecutor
 {
-    private readonly CausalLM _policy;
-    private readonly CausalLM _reference;
+    private readonly LanguageModel _policy;
+    private readonly LanguageModel _reference;
     private readonly GenerationEngine _engine;
 
     /// <summary>Loads policy and reference from the checkpoint that training started from.</summary>
@@ -22,8 +22,8 @@ public sealed class RolloutExecutor : IUnitExecutor
     public RolloutExecutor(string folder, string device, string dtype)
     {
         var (torchDevice, scalarType) = (TorchDevices.Parse(device), TorchDevices.ParseDtype(dtype));
-        _policy = PretrainedModels.LoadCausalLM(folder, torchDevice, scalarType);
-        _reference = PretrainedModels.LoadCausalLM(folder, torchDevice, scalarType);
+        _policy = PretrainedModels.LoadLanguageModel(folder, torchDevice, scalarType);
+        _reference = PretrainedModels.LoadLanguageModel(folder, torchDevice, scalarType);
         _engine = new GenerationEngine(_policy, _reference, _policy.EosTokenId);
     }
 

@@ -42,7 +42,7 @@ internal static class TrainRewardCommand
         var held = Math.Min(ValidationTexts, examples.Length / 10);
         LabeledTokens[] Pick(IEnumerable<int> indices) => [.. indices.Select(i => examples[i])];
 
-        using var model = new Gpt2ForSequenceClassification(PretrainedModels.ReadGpt2Config(body) with { Labels = train.Labels });
+        using var model = new Gpt2ForSequenceClassification(PretrainedModels.ReadConfig<Gpt2Config>(body) with { Labels = train.Labels });
         model.Initialise(options.Seed);
         using (var weights = CheckpointFolder.Open(body))
             PretrainedModels.LoadWeights(model, weights, _ => true, name => name == "score.weight");

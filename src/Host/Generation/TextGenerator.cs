@@ -12,12 +12,12 @@ internal sealed record Continuation(Prompt Prompt, string Text, GeneratedSequenc
 /// <summary>Checkpoints ready to continue texts, outside of any experiment.</summary>
 internal sealed class TextGenerator : IDisposable
 {
-    private readonly CausalLM _policy;
-    private readonly CausalLM? _reference;
+    private readonly LanguageModel _policy;
+    private readonly LanguageModel? _reference;
     private readonly Gpt2Tokenizer _tokenizer;
     private readonly GenerationEngine _engine;
 
-    private TextGenerator(CausalLM policy, CausalLM? reference, Gpt2Tokenizer tokenizer) =>
+    private TextGenerator(LanguageModel policy, LanguageModel? reference, Gpt2Tokenizer tokenizer) =>
         (_policy, _reference, _tokenizer, _engine) = (policy, reference, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId));
 
     /// <summary>Loads a policy with its tokenizer and, if wanted, the reference model.</summary>
@@ -25,11 +25,11 @@ internal sealed class TextGenerator : IDisposable
     {
         var (where, type) = (TorchDevices.Parse(device), TorchDevices.ParseDtype(dtype));
         var tokenizer = Gpt2Tokenizer.Load(checkpoint);
-        var policy = PretrainedModels.LoadCausalLM(checkpoint, where, type);
+        var policy = PretrainedModels.LoadLanguageModel(checkpoint, where, type);
         try
         {
-            tokenizer.CheckFits(policy);
-            return new(policy, reference is null ? null : PretrainedModels.LoadCausalLM(reference, where, type), tokenizer);
+            tokenizer.CheckFits(policy.VocabularySize);
+            return new(policy, reference is null ? null : PretrainedModels.LoadLanguageModel(reference, where, type), tokenizer);
         }
         catch
         {

@@ -12,7 +12,7 @@ internal static class ExperimentPlan
     /// <summary>The plan as text; reads the two models' <c>config.json</c>, but no weights.</summary>
     public static string Write(ExperimentConfig config)
     {
-        var (policy, reward) = (PretrainedModels.ReadGpt2Config(config.Model.Policy), PretrainedModels.ReadGpt2Config(config.Task.RewardModel));
+        var (policy, reward) = (PretrainedModels.ReadConfig(config.Model.Policy), PretrainedModels.ReadConfig(config.Task.RewardModel));
         var batch = BatchArithmetic.Of(config);
         var memory = MemoryEstimate.Of(config, policy, reward);
         var text = new StringBuilder();
@@ -41,7 +41,7 @@ internal static class ExperimentPlan
         Line("checkpoints", $"every {config.Checkpoint.Every} iterations");
 
         Section("Memory, all workers in this process (estimate)");
-        Line("policy parameters", Count(MemoryEstimate.Parameters(policy)));
+        Line("policy parameters", Count(policy.ParameterCount));
         foreach (var (what, bytes) in memory.Parts)
             Line(what, Bytes(bytes));
         Line("total", Bytes(memory.Total));

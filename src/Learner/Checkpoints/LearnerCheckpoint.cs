@@ -24,7 +24,7 @@ internal static class LearnerCheckpoint
     public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null);
 
     /// <summary>The models that a learner trains or keeps.</summary>
-    public sealed record Models(CausalLM Policy, ValueModel? Value, CausalLM? Mask);
+    public sealed record Models(LanguageModel Policy, ValueModel? Value, LanguageModel? Mask);
 
     public static void Save(string folder, Models models, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
     {

@@ -10,13 +10,13 @@ namespace DfPO.Learner.Passes;
 /// </summary>
 internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
 {
-    private readonly CausalLM _model;
+    private readonly LanguageModel _model;
     private readonly Tensor _hidden;
     private readonly Tensor _tokens;
     private readonly Tensor? _keep;
     private readonly long _chunk;
 
-    private ChunkedTokenLogprobs(CausalLM model, Tensor hidden, Tensor tokens, Tensor? keep, long chunk, Tensor values, double? entropy) =>
+    private ChunkedTokenLogprobs(LanguageModel model, Tensor hidden, Tensor tokens, Tensor? keep, long chunk, Tensor values, double? entropy) =>
         (_model, _hidden, _tokens, _keep, _chunk, Values, SummedEntropy) = (model, hidden, tokens, keep, chunk, values, entropy);
 
     /// <inheritdoc/>
@@ -31,10 +31,10 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
     /// <param name="withEntropy">Whether to measure entropies.</param>
     /// <param name="keep">See <see cref="TokenLogprobs.FromLogits"/>.</param>
     /// <param name="chunk">Tokens whose logits are held at a time.</param>
-    public static ChunkedTokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep, long chunk)
+    public static ChunkedTokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep, long chunk)
     {
         using var scope = NewDisposeScope();
-        var hidden = batch.SelectStates(model.Hidden(batch.InputIds));
+        var hidden = batch.SelectStates(model.Hidden(batch.Input));
         using var _ = no_grad();
         Tensor? values = null;
         var entropy = 0.0;
@@ -65,7 +65,7 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
         autograd.backward([_hidden], [gradient.detach()]);
     }
 
-    private static TokenLogprobs Piece(CausalLM model, Tensor hidden, Tensor tokens, Tensor? keep, long start, long length, bool withEntropy) =>
+    private static TokenLogprobs Piece(LanguageModel model, Tensor hidden, Tensor tokens, Tensor? keep, long start, long length, bool withEntropy) =>
         TokenLogprobs.FromLogits(model.Head(hidden), tokens.narrow(0, start, length), withEntropy, keep?.narrow(0, start, length));
 
     private static IEnumerable<(long Start, long Length)> Chunks(Tensor hidden, long chunk)

@@ -38,8 +38,8 @@ internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory>
     public static Tensor LogDistributions(PolicyPass policy, Trajectory[] piece)
     {
         using var scope = NewDisposeScope();
-        var batch = TeacherForcedBatch.Create(piece, policy.Device);
-        var logits = policy.Model.Head(batch.SelectStates(policy.Model.Hidden(batch.InputIds)));
+        var batch = TrajectoryBatch.Create(policy.Model, piece, policy.Device);
+        var logits = policy.Model.Head(batch.SelectStates(policy.Model.Hidden(batch.Input)));
         return nn.functional.log_softmax(logits.to(ScalarType.Float32), 1).MoveToOuterDisposeScope();
     }
 

@@ -8,18 +8,18 @@ namespace DfPO.Learner.Passes;
 /// <summary>NLPO's mask policy: which tokens of the vocabulary are likely enough at a state.</summary>
 /// <param name="model">Its weights; the caller's.</param>
 /// <param name="traits">How likely is enough.</param>
-internal sealed class MaskPolicy(CausalLM model, MaskPolicyTraits traits)
+internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
 {
     private const long SliceElements = 1 << 21;
 
-    public CausalLM Model => model;
+    public LanguageModel Model => model;
 
     /// <summary>The allowed tokens at a batch's states, bool <c>[tokens, vocabulary]</c>; it belongs to the caller's dispose scope.</summary>
     public Tensor Keep(TeacherForcedBatch batch)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        return Keep(model.Head(batch.SelectStates(model.Hidden(batch.InputIds)))).MoveToOuterDisposeScope();
+        return Keep(model.Head(batch.SelectStates(model.Hidden(batch.Input)))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The allowed tokens for logits <c>[tokens, vocabulary]</c>: the top-p ones, the least number, and the one that ends a text.</summary>
@@ -45,7 +45,7 @@ internal sealed class MaskPolicy(CausalLM model, MaskPolicyTraits traits)
     }
 
     /// <summary>Takes over another model's weights.</summary>
-    public void CopyFrom(CausalLM policy)
+    public void CopyFrom(LanguageModel policy)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();

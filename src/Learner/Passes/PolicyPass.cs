@@ -9,9 +9,9 @@ namespace DfPO.Learner.Passes;
 /// <param name="pieceSize">Sequences a pass.</param>
 /// <param name="headChunk">Tokens whose logits are held at a time; 0 for those of a piece.</param>
 /// <param name="mask">Restricts the softmax to the tokens that a mask policy allows; null for none.</param>
-internal sealed class PolicyPass(CausalLM model, int pieceSize, int headChunk, MaskPolicy? mask)
+internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChunk, MaskPolicy? mask)
 {
-    public CausalLM Model => model;
+    public LanguageModel Model => model;
 
     public Device Device { get; } = model.parameters().First().device;
 
@@ -32,7 +32,7 @@ internal sealed class PolicyPass(CausalLM model, int pieceSize, int headChunk, M
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            var batch = TeacherForcedBatch.Create(piece, Device);
+            var batch = TrajectoryBatch.Create(model, piece, Device);
             var keep = masked ? mask?.Keep(batch) : null;
             var allowed = keep?.gather(1, batch.Actions.unsqueeze(1)).cpu().data<bool>().ToArray();
             var values = Forward(batch, withEntropy: false, keep).Values.to(ScalarType.Float32).cpu().data<float>().ToArray();
@@ -95,7 +95,7 @@ internal sealed class PolicyPass(CausalLM model, int pieceSize, int headChunk, M
 
     private ITokenLogprobs Forward(Trajectory[] piece, bool withEntropy)
     {
-        var batch = TeacherForcedBatch.Create(piece, Device);
+        var batch = TrajectoryBatch.Create(model, piece, Device);
         return Forward(batch, withEntropy, mask?.Keep(batch));
     }
 

@@ -29,7 +29,7 @@ internal sealed class TokenLogprobs : ITokenLogprobs
 
     /// <summary>One pass of a model over a batch, its head on the continuations' positions alone.</summary>
     /// <remarks>The tensors belong to the caller's dispose scope.</remarks>
-    public static TokenLogprobs Forward(CausalLM model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null) =>
+    public static TokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null) =>
         FromLogits(Logits(model, batch), batch.Actions, withEntropy, keep);
 
     /// <summary>From logits <c>[tokens, vocabulary]</c>, which <see cref="Backward(Tensor)"/> overwrites, and token ids <c>[tokens]</c>.</summary>
@@ -84,10 +84,10 @@ internal sealed class TokenLogprobs : ITokenLogprobs
         autograd.backward([_logits], [_logits.detach()]);
     }
 
-    private static Tensor Logits(CausalLM model, TeacherForcedBatch batch)
+    private static Tensor Logits(LanguageModel model, TeacherForcedBatch batch)
     {
         using var scope = NewDisposeScope();
-        return model.Head(batch.SelectStates(model.Hidden(batch.InputIds))).MoveToOuterDisposeScope();
+        return model.Head(batch.SelectStates(model.Hidden(batch.Input))).MoveToOuterDisposeScope();
     }
 
     /// <summary><c>dH/dlogits = -p (log p + H)</c> of rows of log-probabilities; impossible tokens have none.</summary>

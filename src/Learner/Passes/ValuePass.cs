@@ -59,8 +59,8 @@ internal sealed class ValuePass(ValueModel model, IObjective objective, int piec
     private Tensor Forward(IReadOnlyList<Trajectory> trajectories)
     {
         using var scope = NewDisposeScope();
-        var batch = TeacherForcedBatch.Create(trajectories, device);
+        var batch = TrajectoryBatch.Create(model.Trunk, trajectories, device);
         var heads = model.Heads == 1 ? null : tensor(trajectories.Select(t => (long)objective.ValueHead(t)).ToArray(), device: device);
-        return batch.SelectStates(model.Values(batch.InputIds, heads).unsqueeze(2)).squeeze(1).MoveToOuterDisposeScope();
+        return batch.SelectStates(model.Values(batch.Input, heads).unsqueeze(2)).squeeze(1).MoveToOuterDisposeScope();
     }
 }

@@ -13,10 +13,10 @@ public abstract class DecodingSession : IDisposable
     /// <returns>Logits <c>[batch, vocabulary]</c> of the token that follows; the caller's, and valid until the next call.</returns>
     public abstract Tensor Step(ReadOnlySpan<int> tokens);
 
-    /// <summary>Keeps the rows at these places, in this order: finished sequences leave the batch.</summary>
+    /// <summary>Keeps the rows at these places, in this order: finished sequences leave the batch, and a row that is named more than once goes on as several.</summary>
     public abstract void Select(ReadOnlySpan<int> rows);
 
-    /// <summary>Whether <see cref="Select"/> moves no keys and values, so that rows may leave one by one.</summary>
+    /// <summary>Whether <see cref="Select"/> moves no keys and values while no row is named twice, so that rows may leave one by one.</summary>
     public virtual bool SelectIsFree => false;
 
     /// <inheritdoc/>

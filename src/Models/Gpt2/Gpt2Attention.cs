@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,19 +12,20 @@ internal sealed class Gpt2Attention : nn.Module
     private readonly int _layer;
     private readonly long _heads;
     private readonly long _width;
-    private readonly double _scale;
+    private readonly ScaledAttention _attention;
 
     public Gpt2Attention(Gpt2Config config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Gpt2Attention))
     {
         (_layer, _heads, _width) = (layer, config.NHead, config.NEmbd);
-        _scale = (config.ScaleAttnWeights ? 1 / Math.Sqrt(config.HeadSize) : 1) / (config.ScaleAttnByInverseLayerIdx ? layer + 1 : 1);
+        var scale = (config.ScaleAttnWeights ? 1 / Math.Sqrt(config.HeadSize) : 1) / (config.ScaleAttnByInverseLayerIdx ? layer + 1 : 1);
+        _attention = new ScaledAttention(scale, config.HeadSize);
         c_attn = new Conv1D(config.NEmbd, 3 * config.NEmbd, precision, device, dtype);
         c_proj = new Conv1D(config.NEmbd, config.NEmbd, precision, device, dtype);
         RegisterComponents();
     }
 
     /// <summary>Factor of the scores.</summary>
-    public double Scale => _scale;
+    public double Scale => _attention.Scale;
 
     /// <param name="input"><c>[batch, time, width]</c>.</param>
     /// <param name="mask">Additive mask broadcastable to <c>[batch, heads, time, past + time]</c>; null means purely causal (or a single query that sees all).</param>
@@ -34,30 +36,8 @@ internal sealed class Gpt2Attention : nn.Module
         long batch = input.size(0), time = input.size(1);
         var heads = c_attn.call(input).view(batch, time, 3, _heads, _width / _heads).permute(2, 0, 3, 1, 4).unbind(0);
         var (query, key, value) = (heads[0], heads[1], heads[2]);
-        var fresh = cache is null || cache.Length == 0;
         if (cache is not null)
             (key, value) = cache.Append(_layer, key, value);
-        var attended = time == 1 && !fresh
-            ? AttendOne(query, key, value, mask)
-            : Attend(query, key, value, mask);
-        var merged = attended.transpose(1, 2).reshape(batch, time, _width);
-        return c_proj.call(merged).MoveToOuterDisposeScope();
-    }
-
-    private Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask)
-    {
-        // The kernel divides by sqrt(head size) itself; what the configuration asks beyond that goes into the query.
-        var extra = _scale * Math.Sqrt(_width / _heads);
-        var scaled = Math.Abs(extra - 1) < 1e-12 ? query : query * extra;
-        return nn.functional.scaled_dot_product_attention(scaled, key, value, mask, 0.0, mask is null);
-    }
-
-    /// <summary>One query a row: plain products beat the CPU's fused kernel several times over there.</summary>
-    private Tensor AttendOne(Tensor query, Tensor key, Tensor value, Tensor? mask)
-    {
-        var scores = matmul(query * _scale, key.transpose(-2, -1));
-        if (mask is not null)
-            scores.add_(mask);
-        return matmul(nn.functional.softmax(scores, -1), value);
+        return c_proj.call(_attention.Run(query, key, value, mask, causal: true)).MoveToOuterDisposeScope();
     }
 }

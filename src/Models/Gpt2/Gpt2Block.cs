@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -24,7 +25,7 @@ internal sealed class Gpt2Block : nn.Module
     public Tensor Forward(Tensor input, Tensor? mask, KeyValueCache? cache)
     {
         using var scope = NewDisposeScope();
-        var attended = input + attn.Forward(ln_1.call(input), mask, cache);
-        return (attended + mlp.call(ln_2.call(attended))).MoveToOuterDisposeScope();
+        var attended = input.Plus(attn.Forward(ln_1.call(input), mask, cache));
+        return attended.Plus(mlp.call(ln_2.call(attended))).MoveToOuterDisposeScope();
     }
 }

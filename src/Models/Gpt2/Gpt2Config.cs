@@ -1,14 +1,10 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace DfPO.Models.Gpt2;
 
 /// <summary>The fields of HF's <c>config.json</c> that a GPT-2 needs; all others are kept as they were read and written back.</summary>
-public sealed record Gpt2Config
+public sealed record Gpt2Config : ModelConfig
 {
-    /// <summary>Rows of the embedding.</summary>
-    public required int VocabSize { get; init; }
-
     /// <summary>Longest sequence, in tokens.</summary>
     public required int NPositions { get; init; }
 
@@ -39,37 +35,36 @@ public sealed record Gpt2Config
     /// <summary>Whether attention scores are divided by the block's one-based index as well.</summary>
     public bool ScaleAttnByInverseLayerIdx { get; init; }
 
-    /// <summary>Whether <c>lm_head</c> shares <c>wte</c>'s weight.</summary>
-    public bool TieWordEmbeddings { get; init; } = true;
+    /// <inheritdoc/>
+    public override string ModelType => "gpt2";
 
-    /// <summary>First token id of a text, if the tokenizer has one.</summary>
-    public int? BosTokenId { get; init; }
+    /// <inheritdoc/>
+    public override int MaxPositions => NPositions;
 
-    /// <summary>Token id that ends a text.</summary>
-    public int? EosTokenId { get; init; }
-
-    /// <summary>Token id of padding, if any.</summary>
-    public int? PadTokenId { get; init; }
-
-    /// <summary>Class names of a sequence classifier by id; empty for a language model.</summary>
-    public IReadOnlyList<string> Labels { get; init; } = [];
-
-    /// <summary>Everything that was in the file, for writing it back.</summary>
-    public JsonObject Raw { get; init; } = [];
+    /// <inheritdoc/>
+    public override int HiddenSize => NEmbd;
 
     /// <summary>Size of one attention head.</summary>
     public int HeadSize => NEmbd / NHead;
 
-    /// <summary>Parameters of the language model, a tied head counted once.</summary>
-    public long ParameterCount
+    /// <inheritdoc/>
+    public override int NumHiddenLayers => NLayer;
+
+    /// <inheritdoc/>
+    public override int NumAttentionHeads => NHead;
+
+    /// <inheritdoc/>
+    public override long KeyValueWidth => NEmbd;
+
+    /// <inheritdoc/>
+    public override long ParameterCount
     {
         get
         {
             // 128 bits: the fields come from a file and may be anything.
             Int128 width = NEmbd, inner = NInner ?? 4 * width;
             var block = 4 * width * width + 2 * width * inner + 9 * width + inner;
-            var total = (VocabSize * (TieWordEmbeddings ? 1 : (Int128)2) + NPositions) * width + NLayer * block + 2 * width;
-            return (long)Int128.Min(long.MaxValue, total);
+            return Bounded((VocabSize * (TieWordEmbeddings ? 1 : (Int128)2) + NPositions) * width + NLayer * block + 2 * width);
         }
     }
 
@@ -95,7 +90,7 @@ public sealed record Gpt2Config
             ScaleAttnByInverseLayerIdx = fields.Flag("scale_attn_by_inverse_layer_idx", false),
             TieWordEmbeddings = fields.Flag("tie_word_embeddings", true),
             BosTokenId = fields.OptionalInt("bos_token_id"),
-            EosTokenId = fields.OptionalInt("eos_token_id"),
+            EosTokenId = fields.FirstInt("eos_token_id"),
             PadTokenId = fields.OptionalInt("pad_token_id"),
             Labels = fields.Labels(),
             Raw = json,
@@ -105,13 +100,9 @@ public sealed record Gpt2Config
         return config;
     }
 
-    /// <summary>The JSON to save: what was read, with the fields of this record over it, and the saved dtype.</summary>
-    public JsonObject ToJson(string architecture, string torchDtype)
+    /// <inheritdoc/>
+    protected override void Write(JsonObject json)
     {
-        var json = (JsonObject)Raw.DeepClone();
-        json["architectures"] = new JsonArray(architecture);
-        json["model_type"] = "gpt2";
-        json["vocab_size"] = VocabSize;
         json["n_positions"] = NPositions;
         json["n_ctx"] ??= NPositions;
         json["n_embd"] = NEmbd;
@@ -123,20 +114,7 @@ public sealed record Gpt2Config
         json["initializer_range"] = InitializerRange;
         json["scale_attn_weights"] = ScaleAttnWeights;
         json["scale_attn_by_inverse_layer_idx"] = ScaleAttnByInverseLayerIdx;
-        json["tie_word_embeddings"] = TieWordEmbeddings;
-        json["bos_token_id"] = BosTokenId;
-        json["eos_token_id"] = EosTokenId;
-        if (PadTokenId is not null)
-            json["pad_token_id"] = PadTokenId;
-        json["torch_dtype"] = torchDtype;
         foreach (var dropout in new[] { "attn_pdrop", "embd_pdrop", "resid_pdrop" })
             json[dropout] ??= 0.1;
-        json["use_cache"] ??= true;
-        if (Labels.Count > 0)
-        {
-            json["id2label"] = new JsonObject(Labels.Select((label, id) => KeyValuePair.Create(id.ToString(), (JsonNode?)label)));
-            json["label2id"] = new JsonObject(Labels.Select((label, id) => KeyValuePair.Create(label, (JsonNode?)id)));
-        }
-        return json;
     }
 }

@@ -8,36 +8,39 @@ namespace DfPO.Models.Gpt2;
 /// Decodes a GPT-2 on a CPU: prompts as any model does, then step by step with packed products, and between them a float32 residual stream and
 /// kernels of one pass.
 /// </summary>
-internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights weights) : Decoder
+internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights) : Decoder
 {
     /// <remarks>Packed products share out columns of their results, never a sum, so a second thread changes no bit; a test compares.</remarks>
     public override int StepThreads => 2;
 
     public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => weights.Dtype == ScalarType.BFloat16
-        ? new Session<ushort, BFloat16Element>(model, weights, prompts, newTokens)
-        : new Session<float, Float32Element>(model, weights, prompts, newTokens);
+        ? new Session<ushort, BFloat16Element>(model, config, weights, prompts, newTokens)
+        : new Session<float, Float32Element>(model, config, weights, prompts, newTokens);
 
     private sealed unsafe class Session<T, TElement> : DecodingSession
         where T : unmanaged
         where TElement : IElement<T>
     {
         private readonly Gpt2LMHeadModel _model;
+        private readonly Gpt2Config _config;
         private readonly Gpt2PackedWeights _weights;
         private readonly PromptBatch _prompts;
         private readonly KeyValueCache _cache;
         private readonly int _width;
         private readonly int _size;
-        private readonly float[] _hidden;
+        private float[] _hidden;
         private readonly float[] _scores;
+        private int[] _padding;
         private int[] _rows;
 
-        public Session(Gpt2LMHeadModel model, Gpt2PackedWeights weights, IReadOnlyList<int[]> prompts, int newTokens)
+        public Session(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights, IReadOnlyList<int[]> prompts, int newTokens)
         {
-            (_model, _weights, _prompts) = (model, weights, new PromptBatch(prompts));
-            (_width, _size) = (model.Config.NEmbd, model.Config.HeadSize);
+            (_model, _config, _weights, _prompts) = (model, config, weights, new PromptBatch(prompts));
+            (_width, _size) = (config.NEmbd, config.HeadSize);
             _cache = model.CreateCache(prompts.Count, _prompts.Width + newTokens);
             _hidden = new float[prompts.Count * _width];
             _scores = new float[_cache.Capacity + 16];
+            _padding = _prompts.Padding;
             _rows = [.. Enumerable.Range(0, prompts.Count)];
         }
 
@@ -70,22 +73,30 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights we
             return cat([.. _weights.Head.Select(part => part.Forward(input))], 1).MoveToOuterDisposeScope();
         }
 
-        /// <summary>Rows that left stay in the cache, unread.</summary>
+        /// <summary>Rows that left stay in the cache, unread; only rows that become several are copied.</summary>
         public override void Select(ReadOnlySpan<int> rows)
         {
             int[] all = _rows;
             _rows = Array.ConvertAll(rows.ToArray(), row => all[row]);
+            if (_rows.Distinct().Count() == _rows.Length)
+                return;
+            using var index = tensor(Array.ConvertAll(_rows, row => (long)row));
+            _cache.Select(index);
+            _padding = Array.ConvertAll(_rows, row => _padding[row]);
+            _rows = [.. Enumerable.Range(0, _rows.Length)];
+            if (_hidden.Length < _rows.Length * _width)
+                _hidden = new float[_rows.Length * _width];
         }
 
         protected override void Dispose(bool disposing) => _cache.Dispose();
 
-        private Tensor Expand(PackedLinear expansion, Tensor input) => _model.Config.ActivationFunction is "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast"
+        private Tensor Expand(PackedLinear expansion, Tensor input) => _config.ActivationFunction is "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast"
             ? expansion.ForwardGelu(input)
-            : Activations.Get(_model.Config.ActivationFunction)(expansion.Forward(input));
+            : Activations.Get(_config.ActivationFunction)(expansion.Forward(input));
 
         private void Embed(ReadOnlySpan<int> tokens)
         {
-            var positions = Array.ConvertAll(_rows, row => _cache.Length - _prompts.Padding[row]);
+            var positions = Array.ConvertAll(_rows, row => _cache.Length - _padding[row]);
             var hidden = _model.Embed(tensor(Array.ConvertAll(tokens.ToArray(), token => (long)token)), tensor(positions)).to(ScalarType.Float32);
             hidden.data<float>().CopyTo(_hidden.AsSpan(0, _rows.Length * _width));
         }
@@ -96,7 +107,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights we
             {
                 var output = Pointer(target);
                 for (var i = 0; i < _rows.Length; i++)
-                    DecodeKernels<T, TElement>.LayerNorm(hidden + i * _width, weight, bias, output + i * _width, _width, (float)_model.Config.LayerNormEpsilon);
+                    DecodeKernels<T, TElement>.LayerNorm(hidden + i * _width, weight, bias, output + i * _width, _width, (float)_config.LayerNormEpsilon);
             }
         }
 
@@ -108,7 +119,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights we
 
         private void Attend(int layer, float scale, Tensor queryKeyValue, Tensor target)
         {
-            var (heads, capacity, length) = (_model.Config.NHead, (int)_cache.Capacity, (int)_cache.Length);
+            var (heads, capacity, length) = (_config.NHead, (int)_cache.Capacity, (int)_cache.Length);
             T* projected = Pointer(queryKeyValue), output = Pointer(target);
             T* keys = Pointer(_cache.Keys(layer)), values = Pointer(_cache.Values(layer));
             fixed (float* scores = _scores)
@@ -118,7 +129,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2PackedWeights we
                     var row = projected + (long)i * 3 * _width;
                     for (var head = 0; head < heads; head++)
                     {
-                        var (offset, first) = (head * _size, _prompts.Padding[_rows[i]]);
+                        var (offset, first) = (head * _size, _padding[_rows[i]]);
                         var slots = ((long)_rows[i] * heads + head) * capacity * _size;
                         Copy(row + _width + offset, keys + slots + (long)length * _size);
                         Copy(row + 2 * _width + offset, values + slots + (long)length * _size);

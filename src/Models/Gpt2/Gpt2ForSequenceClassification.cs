@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,7 +6,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Gpt2;
 
 /// <summary>GPT-2 body with a classification head on the last real token, as HF's class of the same name.</summary>
-public sealed class Gpt2ForSequenceClassification : nn.Module
+public sealed class Gpt2ForSequenceClassification : nn.Module, IPretrainedModel
 {
     private readonly Gpt2Model transformer;
     private readonly Linear score;
@@ -25,6 +26,11 @@ public sealed class Gpt2ForSequenceClassification : nn.Module
     /// <summary>Shape and labels of the model.</summary>
     public Gpt2Config Config { get; }
 
+    ModelConfig IPretrainedModel.Config => Config;
+
+    /// <inheritdoc/>
+    public string Architecture => "GPT2ForSequenceClassification";
+
     /// <summary>Matrix-product precision of the body; the head always works in the parameters' dtype.</summary>
     public ComputePrecision Precision { get; } = new();
 
@@ -36,7 +42,7 @@ public sealed class Gpt2ForSequenceClassification : nn.Module
     {
         using var scope = NewDisposeScope();
         var hidden = transformer.Forward(inputIds, null, null, null);
-        var last = (lengths - 1).view(-1, 1, 1).expand(-1, 1, Config.NEmbd);
+        var last = lengths.sub(Arithmetic.One).view(-1, 1, 1).expand(-1, 1, Config.NEmbd);
         return score.call(hidden.gather(1, last).squeeze(1)).MoveToOuterDisposeScope();
     }
 
@@ -47,7 +53,7 @@ public sealed class Gpt2ForSequenceClassification : nn.Module
         transformer.Initialise(generator);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var drawn = randn(score.weight!.shape, generator: generator) * Config.InitializerRange;
+        var drawn = randn(score.weight!.shape, generator: generator).Times(Config.InitializerRange);
         score.weight!.copy_(drawn);
     }
 }

@@ -1,4 +1,5 @@
 using DfPO.Models.Decoding;
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -8,6 +9,7 @@ namespace DfPO.Models.Gpt2;
 /// <summary>GPT-2 with a language-model head, tied to the embedding or not.</summary>
 public sealed class Gpt2LMHeadModel : CausalLM
 {
+    private readonly Gpt2Config _config;
     private readonly Gpt2Model transformer;
     private readonly Linear? lm_head;
     private readonly Lock _packing = new();
@@ -15,29 +17,17 @@ public sealed class Gpt2LMHeadModel : CausalLM
     private (ulong Weights, ScalarType Dtype) _packedFrom;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
-    public Gpt2LMHeadModel(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(Gpt2LMHeadModel))
+    public Gpt2LMHeadModel(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(Gpt2LMHeadModel), config)
     {
-        Config = config;
+        _config = config;
         transformer = new Gpt2Model(config, Precision, device ?? CPU, dtype);
         if (!config.TieWordEmbeddings)
             lm_head = nn.Linear(config.NEmbd, config.VocabSize, hasBias: false, device: device ?? CPU, dtype: dtype);
         RegisterComponents();
     }
 
-    /// <summary>Shape of the model.</summary>
-    public Gpt2Config Config { get; }
-
     /// <inheritdoc/>
-    public override int VocabularySize => Config.VocabSize;
-
-    /// <inheritdoc/>
-    public override int MaxPositions => Config.NPositions;
-
-    /// <inheritdoc/>
-    public override int HiddenSize => Config.NEmbd;
-
-    /// <inheritdoc/>
-    public override int? EosTokenId => Config.EosTokenId;
+    public override string Architecture => "GPT2LMHeadModel";
 
     /// <inheritdoc/>
     public override Tensor Hidden(Tensor inputIds, Tensor? attentionMask = null, KeyValueCache? cache = null, Tensor? positionIds = null) =>
@@ -56,7 +46,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
     {
         // The property makes a new handle each time.
         using var weight = transformer.wte.weight!;
-        return new KeyValueCache(Config.NLayer, batch, Config.NHead, capacity, Config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
+        return new KeyValueCache(_config.NLayer, batch, _config.NHead, capacity, _config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
     }
 
     /// <inheritdoc/>
@@ -65,7 +55,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
     {
         using var embedding = transformer.wte.weight!;
         var dtype = Precision.MatmulDtype ?? embedding.dtype;
-        var fits = embedding.device.type == DeviceType.CPU && dtype is ScalarType.Float32 or ScalarType.BFloat16 && Config.HeadSize % 16 == 0;
+        var fits = embedding.device.type == DeviceType.CPU && dtype is ScalarType.Float32 or ScalarType.BFloat16 && _config.HeadSize % 16 == 0;
         if (!fits || !PackedLinear.IsSupported)
             return base.CreateDecoder();
         lock (_packing)
@@ -77,14 +67,14 @@ public sealed class Gpt2LMHeadModel : CausalLM
                 _packed = new Gpt2PackedWeights(transformer, lm_head is null ? embedding : lm_head.weight!, dtype);
                 _packedFrom = source;
             }
-            return new Gpt2CpuDecoder(this, _packed);
+            return new Gpt2CpuDecoder(this, _config, _packed);
         }
     }
 
     internal Tensor Embed(Tensor ids, Tensor positions) => transformer.Embed(ids, positions);
 
-    /// <summary>Draws fresh weights from a seed.</summary>
-    public void Initialise(ulong seed)
+    /// <inheritdoc/>
+    public override void Initialise(ulong seed)
     {
         using var generator = new Generator(seed);
         transformer.Initialise(generator);
@@ -92,7 +82,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
             return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var drawn = randn(lm_head.weight!.shape, generator: generator) * Config.InitializerRange;
+        var drawn = randn(lm_head.weight!.shape, generator: generator).Times(_config.InitializerRange);
         lm_head.weight!.copy_(drawn);
     }
 

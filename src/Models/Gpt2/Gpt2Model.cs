@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -25,17 +26,16 @@ public sealed class Gpt2Model : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>See <see cref="CausalLM.Hidden"/>.</summary>
+    /// <summary>See <see cref="CausalLM.Hidden(Tensor, Tensor, KeyValueCache, Tensor)"/>.</summary>
     /// <exception cref="DfpoException"><c>model/too-long</c>: the sequence exceeds <c>n_positions</c>.</exception>
     public Tensor Forward(Tensor inputIds, Tensor? attentionMask, KeyValueCache? cache, Tensor? positionIds)
     {
         using var scope = NewDisposeScope();
         long past = cache?.Length ?? 0, time = inputIds.size(1);
-        if (past + time > _config.NPositions)
-            throw new DfpoException("model/too-long", $"A sequence of {past + time} tokens does not fit the model's n_positions of {_config.NPositions}: shorten prompts or continuations.");
-        positionIds ??= Positions(attentionMask, past, time, inputIds.device);
-        var hidden = wte.call(inputIds) + wpe.call(positionIds);
-        var mask = Mask(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype, inputIds.device);
+        _config.RequireRoom(past + time);
+        positionIds ??= CausalMask.Positions(attentionMask, past, time, inputIds.device);
+        var hidden = wte.call(inputIds).Plus(wpe.call(positionIds));
+        var mask = CausalMask.Additive(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype, inputIds.device);
         foreach (var block in h)
             hidden = block.Forward(hidden, mask, cache);
         cache?.Advance(time);
@@ -50,7 +50,7 @@ public sealed class Gpt2Model : nn.Module
     internal Tensor Embed(Tensor ids, Tensor positions)
     {
         using var scope = NewDisposeScope();
-        return (wte.call(ids) + wpe.call(positions)).MoveToOuterDisposeScope();
+        return wte.call(ids).Plus(wpe.call(positions)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Fresh weights as GPT-2 draws them: normal, residual projections scaled down by the number of residual additions.</summary>
@@ -67,31 +67,9 @@ public sealed class Gpt2Model : nn.Module
             else
             {
                 var std = name.EndsWith("c_proj.weight") ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer) : _config.InitializerRange;
-                var drawn = randn(parameter.shape, generator: generator) * std;
+                var drawn = randn(parameter.shape, generator: generator).Times(std);
                 parameter.copy_(drawn);
             }
         }
-    }
-
-    private static Tensor Positions(Tensor? attentionMask, long past, long time, Device device)
-    {
-        if (attentionMask is null)
-            return arange(past, past + time, ScalarType.Int64, device).unsqueeze(0);
-        // Padding does not count; its own positions are of no consequence but must be in range.
-        var positions = (attentionMask.to(ScalarType.Int64).cumsum(1) - 1).clamp_min(0);
-        return positions.narrow(1, past, time);
-    }
-
-    /// <summary>Additive mask; null where causality alone rules, which the attention kernel does without a mask.</summary>
-    private static Tensor? Mask(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device)
-    {
-        if (attentionMask is null && (past == 0 || time == 1))
-            return null;
-        var total = past + time;
-        var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.to(ScalarType.Bool).view(-1, 1, 1, total);
-        if (time > 1)
-            allowed = allowed.logical_and(ones([time, total], ScalarType.Bool, device).tril(past));
-        // The most negative finite number instead of -inf: a padded query sees nothing, and softmax over nothing but -inf is NaN.
-        return zeros(allowed.shape, dtype, device).masked_fill_(allowed.logical_not(), dtype == ScalarType.Float16 ? -65504.0 : -3e38);
     }
 }

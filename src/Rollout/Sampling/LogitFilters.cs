@@ -13,6 +13,38 @@ public static class LogitFilters
     /// <summary>Forbids a token.</summary>
     public static void Forbid(Span<float> logits, int token) => logits[token] = float.NegativeInfinity;
 
+    /// <summary>Makes every token of the text so far less likely: positive logits are divided by the penalty, negative ones multiplied.</summary>
+    /// <param name="logits">The row; log-probabilities in a beam search.</param>
+    /// <param name="text">Token ids so far; each counts once.</param>
+    /// <param name="penalty">Greater than 0; 1 changes nothing.</param>
+    /// <remarks>Source: Keskar et al. 2019 (CTRL).</remarks>
+    public static void RepetitionPenalty(Span<float> logits, ReadOnlySpan<int> text, float penalty)
+    {
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (text[..i].Contains(text[i]))
+                continue;
+            ref var logit = ref logits[text[i]];
+            logit = logit < 0 ? logit * penalty : logit / penalty;
+        }
+    }
+
+    /// <summary>Forbids every token that would complete an n-gram which the text so far already holds.</summary>
+    /// <param name="logits">The row.</param>
+    /// <param name="text">Token ids so far.</param>
+    /// <param name="n">Length of the n-grams, at least 1.</param>
+    public static void NoRepeatNgram(Span<float> logits, ReadOnlySpan<int> text, int n)
+    {
+        if (text.Length < n - 1)
+            return;
+        var last = text[^(n - 1)..];
+        for (var start = 0; start + n <= text.Length; start++)
+        {
+            if (text.Slice(start, n - 1).SequenceEqual(last))
+                Forbid(logits, text[start + n - 1]);
+        }
+    }
+
     /// <summary>Keeps the <paramref name="k"/> highest logits and whatever ties with the last of them.</summary>
     public static void TopK(Span<float> logits, int k)
     {

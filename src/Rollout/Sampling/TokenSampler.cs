@@ -9,6 +9,7 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
     private readonly Softmax _policy = new(vocabulary);
     private readonly Softmax _reference = new(vocabulary);
     private readonly Softmax _sampled = new(vocabulary);
+    private readonly TextRules _rules = new(options, eosTokenId);
     private readonly float[] _filtered = new float[vocabulary];
     private readonly float[] _ratios = new float[vocabulary];
     private readonly float[] _weights = new float[vocabulary];
@@ -16,23 +17,21 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
 
     /// <summary>Draws from the policy's distribution.</summary>
     /// <param name="logits">The policy's row.</param>
+    /// <param name="text">What the continuation continues, and the continuation so far.</param>
     /// <param name="seed">The sequence's seed.</param>
     /// <param name="step">Tokens that the continuation has.</param>
-    public TokenDraw Draw(ReadOnlySpan<float> logits, ulong seed, int step)
+    public TokenDraw Draw(ReadOnlySpan<float> logits, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
-        var forbidden = Forbidden(step);
-        if (!_shapes && forbidden is null)
+        if (!_shapes && !_rules.IsActive(step))
             return Sample(_policy, logits, logits, seed, step);
-        logits.CopyTo(_filtered);
-        if (forbidden is { } token)
-            LogitFilters.Forbid(_filtered, token);
+        Filter(logits, text, step);
         return Shape(logits, seed, step);
     }
 
     /// <summary>Draws from the distribution masked by the log-ratio to a reference.</summary>
     /// <inheritdoc cref="Draw"/>
-    public TokenDraw DrawMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ulong seed, int step)
+    public TokenDraw DrawMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
         _reference.Load(reference);
@@ -40,22 +39,14 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
         var kl = (float)_policy.Kl(_ratios);
         var threshold = options.MaskRule == KlMaskRule.KlCentred ? kl : 0;
 
-        logits.CopyTo(_filtered);
-        _policy.Exponentials.CopyTo(_weights);
-        var forbidden = Forbidden(step);
-        if (forbidden is { } token)
-        {
-            LogitFilters.Forbid(_filtered, token);
-            _weights[token] = 0;
-        }
+        Filter(logits, text, step);
+        if (_rules.IsActive(step))
+            _sampled.Load(_filtered);
+        (_rules.IsActive(step) ? _sampled : _policy).Exponentials.CopyTo(_weights);
         var retained = KlMask.Apply(_filtered, _ratios, _weights, options.Policy, threshold, options.Tolerance);
         var skipped = retained == 0 || retained < options.MassFloor;
         if (skipped)
-        {
-            logits.CopyTo(_filtered);
-            if (forbidden is { } still)
-                LogitFilters.Forbid(_filtered, still);
-        }
+            Filter(logits, text, step);
         var draw = Shape(logits, seed, step);
         return draw with
         {
@@ -66,7 +57,12 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
         };
     }
 
-    private int? Forbidden(int step) => step < options.MinNewTokens ? eosTokenId : null;
+    private void Filter(ReadOnlySpan<float> logits, ReadOnlySpan<int> text, int step)
+    {
+        logits.CopyTo(_filtered);
+        if (_rules.IsActive(step))
+            _rules.Apply(_filtered, text, step);
+    }
 
     private TokenDraw Shape(ReadOnlySpan<float> logits, ulong seed, int step)
     {

@@ -6,7 +6,7 @@ namespace DfPO.Rollout.Scoring;
 internal static class SequenceChecks
 {
     /// <exception cref="DfpoException"><c>generation/empty-prompt</c>, <c>generation/token-id</c> or <c>model/too-long</c>.</exception>
-    public static void Require(CausalLM model, int index, int[] prompt, int[] continuation, int furtherTokens)
+    public static void Require(LanguageModel model, int index, int[] prompt, int[] continuation, int furtherTokens)
     {
         if (prompt.Length == 0)
             throw new DfpoException("generation/empty-prompt", $"Prompt {index} has no tokens: give it at least one, for instance the end-of-text token.");
@@ -17,6 +17,6 @@ internal static class SequenceChecks
         }
         var length = prompt.Length + continuation.Length + furtherTokens;
         if (length > model.MaxPositions)
-            throw new DfpoException("model/too-long", $"Sequence {index} reaches {length} tokens, the model's n_positions is {model.MaxPositions}: shorten prompts or continuations.");
+            throw new DfpoException("model/too-long", $"Sequence {index} reaches {length} tokens, the model has {model.MaxPositions} positions: shorten prompts or continuations.");
     }
 }

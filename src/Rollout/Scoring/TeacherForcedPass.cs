@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace DfPO.Rollout.Scoring;
 
 /// <summary>
-/// One pass of one or two models over whole sequences, right-padded (a causal model needs no mask then). Both models see the same batches through
+/// One pass of one or two models over whole sequences, right-padded. Both models see the same batches through
 /// the same kernels, so that the log-ratio of equal models is exactly 0.
 /// </summary>
 internal static class TeacherForcedPass
@@ -16,7 +16,7 @@ internal static class TeacherForcedPass
     private const int TokensAtOnce = 1024;
     private const int LogitRowsAtOnce = 256;
 
-    public static TokenScores[] Run(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
+    public static TokenScores[] Run(LanguageModel model, LanguageModel? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.ScoreLogprobs);
         activity?.SetTag(DfpoTelemetry.Tags.InputTokens, sequences.Sum(s => (long)s.Prompt.Length + s.Continuation.Length));
@@ -44,39 +44,26 @@ internal static class TeacherForcedPass
         }
     }
 
-    private static void ScoreBatch(CausalLM model, CausalLM? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
+    private static void ScoreBatch(LanguageModel model, LanguageModel? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        // The last token predicts nothing that is asked for.
-        var width = rows.Max(row => sequences[row].Prompt.Length + sequences[row].Continuation.Length) - 1;
-        var ids = new long[rows.Length * width];
-        var targets = new List<(int Row, int Index, long State)>();
-        for (var i = 0; i < rows.Length; i++)
-        {
-            var (prompt, continuation) = sequences[rows[i]];
-            for (var t = 0; t < prompt.Length + continuation.Length - 1; t++)
-                ids[i * width + t] = t < prompt.Length ? prompt[t] : continuation[t - prompt.Length];
-            for (var t = 0; t < continuation.Length; t++)
-                targets.Add((rows[i], t, i * width + prompt.Length - 1 + t));
-        }
-        var device = model.parameters().First().device;
-        var input = tensor(ids, [rows.Length, width], device: device);
-        var states = tensor(targets.Select(t => t.State).ToArray(), device: device);
-        Tensor Hidden(CausalLM lm) => lm.Hidden(input).reshape(-1, lm.HiddenSize).index_select(0, states);
+        var targets = rows.SelectMany(row => Enumerable.Range(0, sequences[row].Continuation.Length).Select(index => (Row: row, Index: index))).ToArray();
+        var batch = TeacherForcedBatch.Create(model, [.. rows.Select(row => sequences[row])], model.parameters().First().device);
+        Tensor Hidden(LanguageModel lm) => batch.SelectStates(lm.Hidden(batch.Input));
         var worker = new Worker(model.VocabularySize);
         var hidden = Hidden(model);
         var referenceHidden = reference is null ? null : Hidden(reference);
 
-        for (var start = 0; start < targets.Count; start += LogitRowsAtOnce)
+        for (var start = 0; start < targets.Length; start += LogitRowsAtOnce)
         {
             using var chunk = NewDisposeScope();
-            var count = Math.Min(LogitRowsAtOnce, targets.Count - start);
+            var count = Math.Min(LogitRowsAtOnce, targets.Length - start);
             using var logits = new LogitRows(model.Head(hidden.narrow(0, start, count)));
             using var referenceLogits = reference is null ? null : new LogitRows(reference.Head(referenceHidden!.narrow(0, start, count)));
             for (var i = 0; i < count; i++)
             {
-                var (row, index, _) = targets[start + i];
+                var (row, index) = targets[start + i];
                 worker.Score(logits, referenceLogits, i, sequences[row].Continuation[index], scores[row], index);
             }
         }

@@ -28,7 +28,7 @@ public sealed class ClassifierReward : IReward
     public static ClassifierReward Load(string folder, string label, Device? device = null, bool bf16 = false, int batchSize = 32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        var labels = PretrainedModels.ReadGpt2Config(folder).Labels;
+        var labels = PretrainedModels.ReadConfig(folder).Labels;
         var id = labels.ToList().IndexOf(label);
         if (id < 0)
             throw new DfpoException("reward/label",

@@ -1,20 +1,23 @@
+using DfPO.Actors.Experiments;
 using DfPO.Host.Planning;
 using DfPO.Models;
-using DfPO.Models.Gpt2;
 
 namespace DfPO.Host.Tests.Planning;
 
 public sealed class MemoryEstimateTests
 {
-    [Fact]
-    public void Gpt2_small_has_its_published_number_of_parameters() =>
-        Assert.Equal(124_439_808, MemoryEstimate.Parameters(new Gpt2Config { VocabSize = 50257, NPositions = 1024, NEmbd = 768, NLayer = 12, NHead = 12 }));
-
-    [Fact]
-    public void A_model_has_the_parameters_that_are_counted()
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("gptj")]
+    [InlineData("t5")]
+    public void Every_part_of_a_run_needs_memory_whatever_the_architecture(string fixture)
     {
-        var config = PretrainedModels.ReadGpt2Config(Repository.Path("tests/fixtures/gpt2"));
-        using var model = new Gpt2LMHeadModel(config);
-        Assert.Equal(model.parameters().DistinctBy(parameter => parameter.Handle).Sum(parameter => parameter.numel()), MemoryEstimate.Parameters(config));
+        var (policy, reward) = (PretrainedModels.ReadConfig(Repository.Path($"tests/fixtures/{fixture}")), PretrainedModels.ReadConfig(Repository.Path("tests/fixtures/gpt2")));
+
+        var estimate = MemoryEstimate.Of(new ExperimentConfig(), policy, reward);
+
+        Assert.All(estimate.Parts, part => Assert.True(part.Bytes > 0, part.What));
+        using var model = PretrainedModels.LoadLanguageModel(Repository.Path($"tests/fixtures/{fixture}"));
+        Assert.Equal(4.0 * model.parameters().Sum(parameter => parameter.numel()), estimate.Parts.Single(part => part.What == "learner: policy weights").Bytes);
     }
 }

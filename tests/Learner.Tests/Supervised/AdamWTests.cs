@@ -14,7 +14,7 @@ public sealed class AdamWTests
     [Trait("Category", "Fixtures")]
     public void Losses_and_gradient_norms_of_a_training_are_pytorchs()
     {
-        foreach (var (folder, expected) in Support.Fixtures("adamw"))
+        foreach (var (folder, expected) in Support.Fixtures("adamw").Where(f => !PretrainedModels.ReadConfig(f.Folder).IsEncoderDecoder))
         {
             using var scope = NewDisposeScope();
             var c = expected.GetProperty("adamw");
@@ -42,7 +42,7 @@ public sealed class AdamWTests
     [Trait("Category", "Fixtures")]
     public void Gradients_of_the_cross_entropy_are_pytorchs()
     {
-        foreach (var (folder, expected) in Support.Fixtures("adamw"))
+        foreach (var (folder, expected) in Support.Fixtures("adamw").Where(f => !PretrainedModels.ReadConfig(f.Folder).IsEncoderDecoder))
         {
             using var scope = NewDisposeScope();
             var c = expected.GetProperty("ce_loss");

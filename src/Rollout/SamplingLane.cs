@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using DfPO.Models;
 using DfPO.Models.Decoding;
 using DfPO.Models.Policies;
 using DfPO.Rollout.Sampling;
@@ -6,8 +8,8 @@ using static TorchSharp.torch;
 
 namespace DfPO.Rollout;
 
-/// <summary>A part of a batch that decodes on one thread: the sessions of one or two models in lock-step, and the rows still alive in them.</summary>
-internal sealed class DecodingLane : IDisposable
+/// <summary>Sampling: the sessions of one or two models in lock-step, and the rows still alive in them.</summary>
+internal sealed class SamplingLane : ILane
 {
     private readonly IReadOnlyList<GenerationRequest> _requests;
     private readonly GenerationOptions _options;
@@ -18,22 +20,24 @@ internal sealed class DecodingLane : IDisposable
     private readonly float[] _row;
     private readonly float[] _referenceRow;
     private readonly List<TokenDraw>[] _draws;
+    private readonly List<int>[] _texts;
     private Tensor? _logits;
     private Tensor? _referenceLogits;
 
     /// <param name="reference">Given when the reference model must run in lock-step.</param>
-    public DecodingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, int vocabulary, Decoder policy, Decoder? reference)
+    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder policy, Decoder? reference)
     {
         (_requests, _options, _eosTokenId) = (requests, options, eosTokenId);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
         _policy = policy.Open(prompts, options.MaxNewTokens);
         _reference = reference?.Open(prompts, options.MaxNewTokens);
-        _sampler = new TokenSampler(options, vocabulary, eosTokenId);
-        (_row, _referenceRow) = (new float[vocabulary], new float[vocabulary]);
+        _sampler = new TokenSampler(options, model.VocabularySize, eosTokenId);
+        (_row, _referenceRow) = (new float[model.VocabularySize], new float[model.VocabularySize]);
         _draws = [.. requests.Select(_ => new List<TokenDraw>(options.MaxNewTokens))];
+        _texts = [.. prompts.Select(prompt => new List<int>(model.DecoderPrompt(prompt)))];
     }
 
-    /// <summary>The pass over the prompts.</summary>
+    /// <inheritdoc/>
     public void Prefill()
     {
         using var _ = no_grad();
@@ -41,7 +45,7 @@ internal sealed class DecodingLane : IDisposable
         _referenceLogits = _reference?.Prefill().DetachFromDisposeScope();
     }
 
-    /// <summary>Token by token until every row is finished.</summary>
+    /// <inheritdoc/>
     public void Decode(CancellationToken cancellation)
     {
         using var _ = no_grad();
@@ -62,7 +66,7 @@ internal sealed class DecodingLane : IDisposable
         }
     }
 
-    /// <summary>The lane's results, in the order of its requests.</summary>
+    /// <inheritdoc/>
     public IEnumerable<GeneratedSequence> Results()
     {
         for (var row = 0; row < _draws.Length; row++)
@@ -106,9 +110,11 @@ internal sealed class DecodingLane : IDisposable
             var row = alive[i];
             if (!IsFinished(row))
             {
+                var text = CollectionsMarshal.AsSpan(_texts[row]);
                 _draws[row].Add(reference is null
-                    ? _sampler.Draw(logits.Row(i, _row), _requests[row].Seed, step)
-                    : _sampler.DrawMasked(logits.Row(i, _row), reference.Row(i, _referenceRow), _requests[row].Seed, step));
+                    ? _sampler.Draw(logits.Row(i, _row), text, _requests[row].Seed, step)
+                    : _sampler.DrawMasked(logits.Row(i, _row), reference.Row(i, _referenceRow), text, _requests[row].Seed, step));
+                _texts[row].Add(_draws[row][^1].Token);
             }
             tokens[i] = _draws[row][^1].Token;
         }

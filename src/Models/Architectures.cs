@@ -1,0 +1,37 @@
+using System.Text.Json.Nodes;
+using DfPO.Models.Gpt2;
+using DfPO.Models.Gptj;
+using DfPO.Models.Llama;
+using DfPO.Models.T5;
+using static TorchSharp.torch;
+
+namespace DfPO.Models;
+
+/// <summary>How the models of one <c>model_type</c> are read and built.</summary>
+internal sealed record Architecture(Func<JsonObject, string, ModelConfig> Parse, Func<ModelConfig, Device?, ScalarType, LanguageModel> Build)
+{
+    public static Architecture Of<TConfig>(Func<JsonObject, string, TConfig> parse, Func<TConfig, Device?, ScalarType, LanguageModel> build) where TConfig : ModelConfig =>
+        new(parse, (config, device, dtype) => build((TConfig)config, device, dtype));
+}
+
+/// <summary>Every architecture that checkpoints may hold: one line each.</summary>
+internal static class Architectures
+{
+    private static readonly SortedDictionary<string, Architecture> s_byType = new(StringComparer.Ordinal)
+    {
+        ["gpt2"] = Architecture.Of(Gpt2Config.Parse, (config, device, dtype) => new Gpt2LMHeadModel(config, device, dtype)),
+        ["gptj"] = Architecture.Of(GptjConfig.Parse, (config, device, dtype) => new GptjForCausalLM(config, device, dtype)),
+        ["llama"] = Architecture.Of(LlamaConfig.Parse, (config, device, dtype) => new LlamaForCausalLM(config, device, dtype)),
+        ["t5"] = Architecture.Of(T5Config.Parse, (config, device, dtype) => new T5ForConditionalGeneration(config, device, dtype)),
+    };
+
+    /// <summary>The architecture that a <c>config.json</c> names.</summary>
+    /// <exception cref="DfpoException"><c>model/unknown-type</c>.</exception>
+    public static Architecture Of(JsonObject json, string path)
+    {
+        var type = new HfConfigReader(json, path).Text("model_type", "");
+        return s_byType.TryGetValue(type, out var architecture)
+            ? architecture
+            : throw new DfpoException("model/unknown-type", $"'{path}': model_type '{type}' is not supported; {string.Join(", ", s_byType.Keys.Select(known => $"'{known}'"))} are.");
+    }
+}

@@ -1,0 +1,53 @@
+using DfPO.Models.Decoding;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Models;
+
+/// <summary>A language model of any architecture, decoder-only or encoder-decoder: what rollout, learner and rewards need to know of it.</summary>
+/// <param name="name">Module name.</param>
+/// <param name="config">Its configuration.</param>
+public abstract class LanguageModel(string name, ModelConfig config) : nn.Module(name), IPretrainedModel
+{
+    // Not virtual: TorchSharp finds a module's properties by name, and an override of another type would stand there twice.
+    /// <inheritdoc/>
+    public ModelConfig Config { get; } = config;
+
+    /// <inheritdoc/>
+    public abstract string Architecture { get; }
+
+    /// <summary>Rows of the embedding and columns of the logits.</summary>
+    public int VocabularySize => Config.VocabSize;
+
+    /// <summary>Longest sequence, in tokens; <see cref="int.MaxValue"/> where positions are relative.</summary>
+    public int MaxPositions => Config.MaxPositions;
+
+    /// <summary>Width of the hidden states.</summary>
+    public int HiddenSize => Config.HiddenSize;
+
+    /// <summary>Id that ends a text, from the model's configuration.</summary>
+    public int? EosTokenId => Config.EosTokenId;
+
+    /// <summary>Matrix-product precision; see <see cref="ComputePrecision"/>.</summary>
+    public ComputePrecision Precision { get; } = new();
+
+    /// <summary>What stands before a continuation in the sequence that it continues: the prompt itself, or a decoder's start token.</summary>
+    public abstract int[] DecoderPrompt(int[] prompt);
+
+    /// <summary>The input of a pass over sequences that begin with <see cref="DecoderPrompt"/>.</summary>
+    /// <param name="inputIds">The sequences, right-padded: <c>[batch, time]</c>, int64.</param>
+    /// <param name="prompts">Their prompts, in the same order.</param>
+    public abstract ModelInput Input(Tensor inputIds, IReadOnlyList<int[]> prompts);
+
+    /// <summary>Hidden states <c>[batch, time, hidden]</c> of whole sequences after the final norm, as <see cref="Head"/> takes them.</summary>
+    public abstract Tensor Hidden(ModelInput input);
+
+    /// <summary>Scores over the vocabulary of hidden states <c>[..., hidden]</c>: <c>[..., vocabulary]</c>.</summary>
+    public abstract Tensor Head(Tensor hidden);
+
+    /// <summary>Makes the model ready to decode. Its weights must not change while the decoder is in use.</summary>
+    public abstract Decoder CreateDecoder();
+
+    /// <summary>Draws fresh weights from a seed.</summary>
+    public abstract void Initialise(ulong seed);
+}

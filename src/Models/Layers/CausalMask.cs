@@ -1,0 +1,45 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Layers;
+
+/// <summary>Positions and additive attention masks.</summary>
+internal static class CausalMask
+{
+    private static readonly Scalar s_zero = 0, s_minusOne = -1, s_lowest = -3e38, s_lowestHalf = -65504.0;
+
+    /// <summary>Positions <c>[batch or 1, time]</c>, int64: padding does not count, the tokens of a cache do.</summary>
+    public static Tensor Positions(Tensor? attentionMask, long past, long time, Device device)
+    {
+        if (attentionMask is null)
+        {
+            var places = new long[time];
+            for (var t = 0; t < time; t++)
+                places[t] = past + t;
+            return tensor(places, [1, time], device: device);
+        }
+        // The positions of padding itself are of no consequence but must be in range.
+        var positions = attentionMask.to(ScalarType.Int64).cumsum(1).Plus(s_minusOne).clamp_min(s_zero);
+        return positions.narrow(1, past, time);
+    }
+
+    /// <summary>Additive mask; null where causality alone rules, which the attention kernel does without a mask.</summary>
+    public static Tensor? Additive(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device)
+    {
+        if (attentionMask is null && (past == 0 || time == 1))
+            return null;
+        var total = past + time;
+        var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.to(ScalarType.Bool).view(-1, 1, 1, total);
+        if (time > 1)
+            allowed = allowed.logical_and(Triangle(past, time, device));
+        return Penalty(allowed, dtype);
+    }
+
+    /// <summary><c>[time, past + time]</c>, true where a query may look.</summary>
+    public static Tensor Triangle(long past, long time, Device device) => ones([time, past + time], ScalarType.Bool, device).tril(past);
+
+    /// <summary>0 where allowed, as good as minus infinity elsewhere.</summary>
+    public static Tensor Penalty(Tensor allowed, ScalarType dtype) =>
+        // The most negative finite number instead of -inf: a padded query sees nothing, and softmax over nothing but -inf is NaN.
+        zeros(allowed.shape, dtype, allowed.device).masked_fill_(allowed.logical_not(), dtype == ScalarType.Float16 ? s_lowestHalf : s_lowest);
+}

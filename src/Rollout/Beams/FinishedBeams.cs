@@ -1,0 +1,43 @@
+namespace DfPO.Rollout.Beams;
+
+/// <summary>The best finished beams of one prompt, as many as the search has beams.</summary>
+/// <remarks>
+/// Rules of HF's beam search (transformers 4.28): a length counts everything in the decoder's sequence, the end-of-text token left out; a
+/// decoder-only model's prompt counts with its padding.
+/// </remarks>
+internal sealed class FinishedBeams(GenerationOptions options, int startLength)
+{
+    private readonly List<(double Score, Beam Beam, bool Ended)> _beams = [];
+    private double _worst = double.PositiveInfinity;
+
+    /// <summary>Offers a beam.</summary>
+    /// <param name="beam">With its end-of-text token, if <paramref name="ended"/>.</param>
+    /// <param name="ended">Whether that token ended it, rather than the length limit.</param>
+    public void Add(Beam beam, bool ended)
+    {
+        var score = Score(beam.Sum, startLength + beam.Tokens.Length - (ended ? 1 : 0));
+        if (_beams.Count >= options.NumBeams && !(score > _worst))
+            return;
+        _beams.Add((score, beam, ended));
+        if (_beams.Count > options.NumBeams)
+            _beams.Remove(_beams.MinBy(finished => finished.Score));
+        _worst = _beams.Min(finished => finished.Score);
+    }
+
+    /// <summary>Whether the search may end.</summary>
+    /// <param name="bestSum">Highest sum among the candidates of this step.</param>
+    /// <param name="newTokens">Tokens of the continuations that these extend.</param>
+    public bool AreEnough(float bestSum, int newTokens)
+    {
+        if (_beams.Count < options.NumBeams)
+            return false;
+        // A sum is negative: where length is rewarded, the longest text has the best of scores.
+        var length = options is { EarlyStopping: EarlyStopping.Never, LengthPenalty: > 0 } ? options.MaxNewTokens : newTokens;
+        return options.EarlyStopping == EarlyStopping.AtOnce || _worst >= Score(bestSum, startLength + length);
+    }
+
+    /// <summary>The best, best first; of equal ones the later.</summary>
+    public IEnumerable<(double Score, Beam Beam, bool Ended)> Best() => _beams.OrderBy(finished => finished.Score).Reverse().Take(options.NumReturnSequences);
+
+    private double Score(float sum, int length) => sum / Math.Pow(length, options.LengthPenalty);
+}
