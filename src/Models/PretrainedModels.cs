@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
+using DfPO.Models.Classifiers;
 using DfPO.Models.Gpt2;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,12 +24,17 @@ public static class PretrainedModels
         return Load(config, () => new Gpt2LMHeadModel(config, device, dtype), folder, optional: name => name is "lm_head.weight");
     }
 
-    /// <summary>Loads a sequence classifier; see <see cref="LoadCausalLM"/>.</summary>
-    public static Gpt2ForSequenceClassification LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    /// <summary>Loads a sequence classifier by its <c>model_type</c>: gpt2, bert, distilbert or roberta; see <see cref="LoadCausalLM"/>.</summary>
+    public static SequenceClassifier LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
+        if (ReadEncoderConfig(folder) is { } encoder)
+            return EncoderCheckpoint.Load(encoder, folder, device, dtype);
         var config = ReadGpt2Config(folder);
         return Load(config, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
     }
+
+    /// <summary>Names of a classifier's classes by id; its weights are not touched.</summary>
+    public static IReadOnlyList<string> ReadLabels(string folder) => ReadEncoderConfig(folder)?.Labels ?? ReadGpt2Config(folder).Labels;
 
     /// <summary>Reads a folder's configuration; only <c>model_type</c> gpt2 is known.</summary>
     public static Gpt2Config ReadGpt2Config(string folder)
@@ -45,21 +51,22 @@ public static class PretrainedModels
 
     /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c> so that HF's transformers loads them: same keys, dtypes and fields.</summary>
     /// <param name="folder">Created when absent; existing files are replaced whole.</param>
-    /// <param name="model">A GPT-2 language model or classifier.</param>
+    /// <param name="model">A language model or classifier.</param>
     /// <param name="dtype">Dtype of the saved weights.</param>
     public static void Save(string folder, nn.Module model, ScalarType dtype)
     {
         Directory.CreateDirectory(folder);
-        var (config, architecture) = model switch
+        (Func<string, string, JsonObject> Config, string Architecture) layout = model switch
         {
-            Gpt2LMHeadModel lm => (lm.Config, "GPT2LMHeadModel"),
-            Gpt2ForSequenceClassification classifier => (classifier.Config, "GPT2ForSequenceClassification"),
+            Gpt2LMHeadModel lm => (lm.Config.ToJson, "GPT2LMHeadModel"),
+            Gpt2ForSequenceClassification classifier => (classifier.Config.ToJson, "GPT2ForSequenceClassification"),
+            EncoderClassifier encoder => (encoder.Config.ToJson, encoder.Architecture),
             _ => throw new ArgumentException($"{model.GetName()} has no checkpoint layout.", nameof(model)),
         };
         using (NewDisposeScope())
         using (no_grad())
             SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolder.WeightsName), model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(dtype)));
-        WriteJson(Path.Combine(folder, ConfigName), config.ToJson(architecture, Dtypes.TorchName(dtype)));
+        WriteJson(Path.Combine(folder, ConfigName), layout.Config(layout.Architecture, Dtypes.TorchName(dtype)));
     }
 
     /// <summary>Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.</summary>
@@ -100,13 +107,17 @@ public static class PretrainedModels
         return matched;
     }
 
+    /// <summary>The configuration of an encoder; null when the folder holds another kind of model, or none.</summary>
+    private static EncoderConfig? ReadEncoderConfig(string folder)
+    {
+        var path = Path.Combine(folder, ConfigName);
+        return File.Exists(path) && HfConfigReader.ReadFile(path) is var json && EncoderCheckpoint.Knows(json) ? EncoderConfig.Parse(json, path) : null;
+    }
+
     private static T Load<T>(Gpt2Config config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
-        // A model far larger than its weights is refused before it is allocated; one that differs less gets an error that names the tensor.
-        var held = weights.Names.Sum(name => weights.Entry(name).Shape.Aggregate(1L, (count, size) => count * size));
-        if (config.ParameterCount / 2 > held)
-            throw new DfpoException("checkpoint/shape", $"Checkpoint '{folder}': config.json describes a model of {config.ParameterCount} parameters, but its weights hold {held}: they do not belong together.");
+        weights.RequireAbout(config.ParameterCount);
         var model = build();
         try
         {

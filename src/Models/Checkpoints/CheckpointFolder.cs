@@ -58,6 +58,15 @@ public sealed class CheckpointFolder : IDisposable
     /// <summary>A tensor as <see cref="SafetensorsFile.Get"/> gives it.</summary>
     public Tensor Get(string name) => Owner(name).Get(name);
 
+    /// <summary>Refuses weights that are far fewer than a model needs, before it is allocated; one that differs less gets an error that names the tensor.</summary>
+    /// <exception cref="DfpoException"><c>checkpoint/shape</c>.</exception>
+    public void RequireAbout(long parameterCount)
+    {
+        var held = Names.Sum(name => Entry(name).Shape.Aggregate(1L, (count, size) => count * size));
+        if (parameterCount / 2 > held)
+            throw new DfpoException("checkpoint/shape", $"Checkpoint '{Path}': config.json describes a model of {parameterCount} parameters, but its weights hold {held}: they do not belong together.");
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
