@@ -147,6 +147,21 @@ public sealed class TextTokenizerTests : IDisposable
     }
 
     [Fact]
+    public void LlamasModelFileSaysTheSameAsTheVocabularyOfLlama2c()
+    {
+        File.WriteAllBytes(_folder["tokenizer.model"], SentencePieceBytes.Llama(Path.Combine(Folder("stories260K"), "tokens.json")));
+        var llama = TextTokenizer.Load(_folder.Path);
+
+        Assert.IsType<LlamaTokenizer>(llama);
+        Assert.Equal((512, 2, 2), (llama.VocabularySize, llama.EosTokenId, llama.PadTokenId));
+        foreach (var text in new[] { "Once upon a time", " two  spaces ", "naïve 日本\n", "" })
+        {
+            Assert.Equal(TheLlama.EncodeInput(text), llama.EncodeInput(text));
+            Assert.Equal(text, llama.Decode(llama.Encode(text)));
+        }
+    }
+
+    [Fact]
     public void AWordTooLongForBertIsUnknown()
     {
         Assert.DoesNotContain(100, TheBert.Encode(new string('a', 100)));
