@@ -57,7 +57,7 @@ public sealed class SafetensorsFile : ITensorFile
     {
         if (!_maps.TryGetValue(dtype, out var map))
         {
-            map = from_file(Path, shared: false, new FileInfo(Path).Length / elementSize, dtype).DetachFromDisposeScope();
+            map = from_file(Path, shared: false, FileLength.Of(Path) / elementSize, dtype).DetachFromDisposeScope();
             _maps.Add(dtype, map);
         }
         var strides = new long[entry.Shape.Length];

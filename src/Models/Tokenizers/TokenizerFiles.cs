@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Models.Checkpoints;
 
 namespace DfPO.Models.Tokenizers;
 
@@ -34,7 +35,7 @@ public static class TokenizerFiles
     {
         if (!File.Exists(path))
             throw new DfpoException("tokenizer/missing", $"'{path}' does not exist: copy it from where the checkpoint came from.");
-        return new FileInfo(path).Length <= MostBytes ? File.ReadAllBytes(path) : throw Corrupt(path, $"it is larger than {MostBytes} bytes");
+        return FileLength.Of(path) <= MostBytes ? File.ReadAllBytes(path) : throw Corrupt(path, $"it is larger than {MostBytes} bytes");
     }
 
     /// <summary>The object in <c>tokenizer_config.json</c>; empty when there is no such file.</summary>
