@@ -17,6 +17,7 @@ public sealed partial class T5Tokenizer : TextTokenizer
     private readonly HashSet<int> _special;
     private readonly int _pieceCount;
     private readonly int _unknown;
+    private readonly bool _drops;
 
     private T5Tokenizer(string folder, ModelProto model, SentencePieceTokenizer pieces, int extraIds) : base(folder)
     {
@@ -24,6 +25,7 @@ public sealed partial class T5Tokenizer : TextTokenizer
         (EosTokenId, PadTokenId, _unknown) = (model.TrainerSpec.EosId, model.TrainerSpec.PadId, model.TrainerSpec.UnkId);
         _special = [EosTokenId, PadTokenId, _unknown];
         Suffix = [EosTokenId];
+        _drops = model.NormalizerSpec.Name.StartsWith("nmt", StringComparison.Ordinal);
     }
 
     /// <summary>Number of sentinels.</summary>
@@ -88,7 +90,7 @@ public sealed partial class T5Tokenizer : TextTokenizer
     private void AppendPieces(List<int> ids, string text)
     {
         var first = ids.Count;
-        foreach (var id in _pieces.EncodeToIds(Removed().Replace(text, "")))
+        foreach (var id in _pieces.EncodeToIds(_drops ? Removed().Replace(text, "") : text))
             // The original takes a run of unknown characters for one piece; the library gives one a character.
             if (id != _unknown || ids.Count == first || ids[^1] != _unknown)
                 ids.Add(id);
@@ -97,7 +99,7 @@ public sealed partial class T5Tokenizer : TextTokenizer
     [GeneratedRegex(@"<extra_id_(\d{1,9})>")]
     private static partial Regex Sentinel();
 
-    // Characters that the model's normaliser maps to nothing, which the library does not do.
+    // Characters that SentencePiece's nmt rules map to nothing, which the library does not do.
     [GeneratedRegex(@"[\u0001-\u0008\u000B\u000E-\u001F\u007F\u008F\u009F]")]
     private static partial Regex Removed();
 }
