@@ -7,7 +7,7 @@ namespace DfPO.Models.Tokenizers;
 
 /// <summary>SentencePiece unigram of T5 from a folder's <c>spiece.model</c>. An input is <c>text &lt;/s&gt;</c>.</summary>
 /// <remarks>
-/// The sentinels <c>&lt;extra_id_0&gt;</c>, ... follow the pieces, the first one last. They are read from text, which is the only way to ask
+/// The library normalises; the pieces are chosen by <see cref="UnigramSegmenter"/>. The sentinels <c>&lt;extra_id_0&gt;</c>, ... follow the pieces, the first one last. They are read from text, which is the only way to ask
 /// for them. Source: Raffel et al. 2020; as HF's <c>T5Tokenizer</c>.
 /// </remarks>
 public sealed partial class T5Tokenizer : TextTokenizer
@@ -16,14 +16,14 @@ public sealed partial class T5Tokenizer : TextTokenizer
     private readonly SentencePieceTokenizer _pieces;
     private readonly HashSet<int> _special;
     private readonly int _pieceCount;
-    private readonly int _unknown;
+    private readonly UnigramSegmenter _segmenter;
     private readonly bool _drops;
 
     private T5Tokenizer(string folder, ModelProto model, SentencePieceTokenizer pieces, int extraIds) : base(folder)
     {
         (_pieces, _pieceCount, ExtraIds) = (pieces, model.Pieces.Count, extraIds);
-        (EosTokenId, PadTokenId, _unknown) = (model.TrainerSpec.EosId, model.TrainerSpec.PadId, model.TrainerSpec.UnkId);
-        _special = [EosTokenId, PadTokenId, _unknown];
+        (EosTokenId, PadTokenId, _segmenter) = (model.TrainerSpec.EosId, model.TrainerSpec.PadId, new UnigramSegmenter(model));
+        _special = [EosTokenId, PadTokenId, model.TrainerSpec.UnkId];
         Suffix = [EosTokenId];
         _drops = model.NormalizerSpec.Name.StartsWith("nmt", StringComparison.Ordinal);
     }
@@ -89,11 +89,8 @@ public sealed partial class T5Tokenizer : TextTokenizer
 
     private void AppendPieces(List<int> ids, string text)
     {
-        var first = ids.Count;
-        foreach (var id in _pieces.EncodeToIds(_drops ? Removed().Replace(text, "") : text))
-            // The original takes a run of unknown characters for one piece; the library gives one a character.
-            if (id != _unknown || ids.Count == first || ids[^1] != _unknown)
-                ids.Add(id);
+        _pieces.EncodeToTokens(_drops ? Removed().Replace(text, "") : text, out var normalized);
+        ids.AddRange(_segmenter.Segment(normalized ?? text));
     }
 
     [GeneratedRegex(@"<extra_id_(\d{1,9})>")]

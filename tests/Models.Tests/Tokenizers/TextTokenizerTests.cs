@@ -101,13 +101,17 @@ public sealed class TextTokenizerTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => t5.ExtraId(100));
     }
 
-    /// <summary>The library gives an unknown id a character; SentencePiece one a run.</summary>
+    /// <summary>The library gives an unknown id to each character; SentencePiece one to a run.</summary>
     [Fact]
     public void ARunOfUnknownCharactersIsOneUnknownToken()
     {
         Assert.Equal([3, 2], TheT5.Encode("日本語"));
         Assert.Equal([3, 2, 3, 2], TheT5.Encode("日本 語"));
     }
+
+    /// <summary>Two segmentations of the same score: the library takes the other one.</summary>
+    [Fact]
+    public void TiesAreBrokenAsSentencePieceBreaksThem() => Assert.Equal([3, 9, 7079, 17774, 115], TheT5.Encode("a\u2034b"));
 
     /// <summary>The library does not apply the rules of the normaliser that map a character to nothing.</summary>
     [Fact]

@@ -5,8 +5,8 @@ namespace DfPO.Models.Tests.Tokenizers;
 
 /// <summary>Every tokenizer against ids of the reference implementations.</summary>
 /// <remarks>
-/// The unicode, BERT, RoBERTa and Llama vectors were made with HF's tokenizers 0.23.2 (Rust). Left out of them is where that differs from what it
-/// stands for: its grapheme-wise charsmap, which SentencePiece applies by the longest prefix, and marks that Unicode took for punctuation only later.
+/// T5's unicode vectors, with texts whose segmentations tie, were made with SentencePiece 0.1.97; those of BERT, RoBERTa and Llama with HF's
+/// tokenizers 0.23.2, without marks that Unicode took for punctuation only later than that.
 /// </remarks>
 [Trait("Category", "Vectors")]
 public sealed class TokenizerVectorTests
