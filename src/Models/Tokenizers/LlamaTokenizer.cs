@@ -15,6 +15,7 @@ public sealed class LlamaTokenizer : TextTokenizer
     internal const string Llama2cFileName = "tokens.json";
     private const int ByteCount = 256;
     private readonly SentencePieceTokenizer _pieces;
+    private readonly BpeSegmenter _segmenter;
     private readonly bool[] _special;
     private readonly byte[][] _texts;
 
@@ -26,6 +27,7 @@ public sealed class LlamaTokenizer : TextTokenizer
         Prefix = [model.TrainerSpec.BosId];
         _special = [.. model.Pieces.Select(piece => piece.Type is PieceType.Control or PieceType.Unknown)];
         _texts = [.. model.Pieces.Select(piece => Bytes(path, piece))];
+        _segmenter = new BpeSegmenter(model);
     }
 
     /// <inheritdoc/>
@@ -63,7 +65,11 @@ public sealed class LlamaTokenizer : TextTokenizer
     protected override bool IsSpecial(int id) => _special[id];
 
     /// <inheritdoc/>
-    protected override int[] EncodeText(string text) => [.. _pieces.EncodeToIds(text)];
+    protected override int[] EncodeText(string text)
+    {
+        _pieces.EncodeToTokens(text, out var normalized);
+        return _segmenter.Segment(normalized ?? text);
+    }
 
     /// <inheritdoc/>
     protected override string DecodeText(IEnumerable<int> ids)
@@ -80,10 +86,14 @@ public sealed class LlamaTokenizer : TextTokenizer
     {
         if (piece.Type != PieceType.Byte)
             return Encoding.UTF8.GetBytes(piece.Piece.Replace('\u2581', ' '));
-        return piece.Piece.Length == 6 && byte.TryParse(piece.Piece.AsSpan(3, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var value)
+        return ByteOf(piece.Piece) is { } value
             ? [value]
             : throw TokenizerFiles.Corrupt(path, $"its byte piece is called '{piece.Piece}'");
     }
+
+    /// <summary>The byte that a piece such as <c>&lt;0x0A&gt;</c> stands for.</summary>
+    internal static byte? ByteOf(string piece) =>
+        piece.Length == 6 && byte.TryParse(piece.AsSpan(3, 2), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var value) ? value : null;
 
     /// <summary>Unknown, begin and end come first, then the 256 bytes, then pieces with a score that falls with their rank.</summary>
     private static ModelProto ReadLlama2c(string path)

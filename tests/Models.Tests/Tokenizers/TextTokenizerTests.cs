@@ -113,6 +113,10 @@ public sealed class TextTokenizerTests : IDisposable
     [Fact]
     public void TiesAreBrokenAsSentencePieceBreaksThem() => Assert.Equal([3, 9, 7079, 17774, 115], TheT5.Encode("a\u2034b"));
 
+    /// <summary>Of three equal letters the library may merge the last two first.</summary>
+    [Fact]
+    public void OfEqualPairsTheLeftmostIsMerged() => Assert.Equal([301, 347, 414], TheLlama.Encode("Sooo"));
+
     /// <summary>The library does not apply the rules of the normaliser that map a character to nothing.</summary>
     [Fact]
     public void CharactersThatT5sNormaliserDropsAreDropped() => Assert.Equal(TheT5.Encode("abc def"), TheT5.Encode("a\u0001b\u000Bc\u007F d\u001Fe\u009Ff"));

@@ -5,8 +5,8 @@ namespace DfPO.Models.Tests.Tokenizers;
 
 /// <summary>Every tokenizer against ids of the reference implementations.</summary>
 /// <remarks>
-/// T5's unicode vectors, with texts whose segmentations tie, were made with SentencePiece 0.1.97; those of BERT, RoBERTa and Llama with HF's
-/// tokenizers 0.23.2, without marks that Unicode took for punctuation only later than that.
+/// T5's unicode vectors and Llama's last ones, whose segmentations tie, were made with SentencePiece 0.1.97; the others of Llama, BERT and
+/// RoBERTa with HF's tokenizers 0.23.2, without marks that Unicode took for punctuation only later than that.
 /// </remarks>
 [Trait("Category", "Vectors")]
 public sealed class TokenizerVectorTests
