@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
+using DfPO.Models.Classifiers;
 using DfPO.Models.Gpt2;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -35,12 +36,17 @@ public static class PretrainedModels
         return (CausalLM)LoadLanguageModel(folder, device, dtype);
     }
 
-    /// <summary>Loads a sequence classifier; see <see cref="LoadLanguageModel"/>.</summary>
-    public static Gpt2ForSequenceClassification LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    /// <summary>Loads a sequence classifier by its <c>model_type</c>: gpt2, bert, distilbert or roberta; see <see cref="LoadLanguageModel"/>.</summary>
+    public static SequenceClassifier LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
+        if (ReadEncoderConfig(folder) is { } encoder)
+            return EncoderCheckpoint.Load(encoder, folder, device, dtype);
         var config = ReadConfig<Gpt2Config>(folder);
         return Load(config, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
     }
+
+    /// <summary>Names of a classifier's classes by id; its weights are not touched.</summary>
+    public static IReadOnlyList<string> ReadLabels(string folder) => ReadEncoderConfig(folder)?.Labels ?? ReadConfig(folder).Labels;
 
     /// <summary>Reads a folder's configuration, whatever the architecture; no weights are touched.</summary>
     /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>, <c>config/...</c> or <c>model/unknown-type</c>.</exception>
@@ -60,12 +66,16 @@ public static class PretrainedModels
     public static void Save(string folder, nn.Module model, ScalarType dtype)
     {
         Directory.CreateDirectory(folder);
-        if (model is not IPretrainedModel pretrained)
-            throw new ArgumentException($"{model.GetName()} has no checkpoint layout.", nameof(model));
+        var config = model switch
+        {
+            IPretrainedModel pretrained => pretrained.Config.ToJson(pretrained.Architecture, Dtypes.TorchName(dtype)),
+            EncoderClassifier encoder => encoder.Config.ToJson(encoder.Architecture, Dtypes.TorchName(dtype)),
+            _ => throw new ArgumentException($"{model.GetName()} has no checkpoint layout.", nameof(model)),
+        };
         using (NewDisposeScope())
         using (no_grad())
             SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolder.WeightsName), model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(dtype)));
-        WriteJson(Path.Combine(folder, ConfigName), pretrained.Config.ToJson(pretrained.Architecture, Dtypes.TorchName(dtype)));
+        WriteJson(Path.Combine(folder, ConfigName), config);
     }
 
     /// <summary>Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.</summary>
@@ -107,13 +117,17 @@ public static class PretrainedModels
         return matched;
     }
 
+    /// <summary>The configuration of an encoder; null when the folder holds another kind of model, or none.</summary>
+    private static EncoderConfig? ReadEncoderConfig(string folder)
+    {
+        var path = Path.Combine(folder, ConfigName);
+        return File.Exists(path) && HfConfigReader.ReadFile(path) is var json && EncoderCheckpoint.Knows(json) ? EncoderConfig.Parse(json, path) : null;
+    }
+
     private static T Load<T>(ModelConfig config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
-        // A model far larger than its weights is refused before it is allocated; one that differs less gets an error that names the tensor.
-        var held = weights.Names.Sum(name => weights.Entry(name).Shape.Aggregate(1L, (count, size) => count * size));
-        if (config.ParameterCount / 2 > held)
-            throw new DfpoException("checkpoint/shape", $"Checkpoint '{folder}': config.json describes a model of {config.ParameterCount} parameters, but its weights hold {held}: they do not belong together.");
+        weights.RequireAbout(config.ParameterCount);
         var model = build();
         try
         {

@@ -40,10 +40,10 @@ public sealed class ExperimentLoop
     public ExperimentLoop(ExperimentConfig config, IExperimentServices services, IExperimentObserver observer, RunCheckpoints checkpoints)
     {
         (_config, _services, _observer, _checkpoints) = (config, services, observer, checkpoints);
-        var tokenizer = Gpt2Tokenizer.Load(config.Model.Policy);
+        var tokenizer = TextTokenizer.Load(config.Model.Policy);
         tokenizer.CheckFits(PretrainedModels.ReadConfig(config.Model.Policy).VocabSize);
-        _plan = new RolloutPlan(config, tokenizer.Encode);
-        _pipeline = new UnitPipeline(services, tokens => tokenizer.Decode(tokens));
+        _plan = new RolloutPlan(config, text => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens));
+        _pipeline = new UnitPipeline(services, tokenizer.DecodeContinuation);
         _train = PromptSet.Read(config.Task.TrainPrompts);
         _validation = PromptSet.Read(config.Task.ValidationPrompts);
         _test = PromptSet.Read(config.Task.TestPrompts);

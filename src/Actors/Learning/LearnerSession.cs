@@ -52,7 +52,7 @@ public sealed class LearnerSession : IDisposable
                 return State();
             case Export export:
                 PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
-                Gpt2TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
+                TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
                 return State(digest: WeightsStore.Digest(_policy));
             case PublishExported exported:
                 using (var model = PretrainedModels.LoadLanguageModel(exported.Folder))

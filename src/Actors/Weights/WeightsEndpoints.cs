@@ -1,3 +1,4 @@
+using DfPO.Models.Checkpoints;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -57,7 +58,7 @@ public static class WeightsEndpoints
     {
         routes.MapWeights(source);
         routes.MapGet(ModelsPath + "/{name}", (string name) => folders.TryGetValue(name, out var folder)
-            ? Results.Json(Directory.GetFiles(folder).Select(file => new ModelFile(Path.GetFileName(file), new FileInfo(file).Length)))
+            ? Results.Json(Directory.GetFiles(folder).Select(file => new ModelFile(Path.GetFileName(file), FileLength.Of(file))))
             : Results.NotFound());
         routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) => folders.TryGetValue(name, out var folder) && Directory.GetFiles(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
             ? Results.File(Path.GetFullPath(found), "application/octet-stream", enableRangeProcessing: true)

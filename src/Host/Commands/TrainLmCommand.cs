@@ -37,7 +37,7 @@ internal static class TrainLmCommand
         if (vocabulary > 0)
             Gpt2TokenizerFiles.Cut(source, output, vocabulary);
         else
-            Gpt2TokenizerFiles.Copy(source, output);
+            TokenizerFiles.Copy(source, output);
         var tokenizer = Gpt2Tokenizer.Load(output);
         var documents = texts.SelectMany(path => TextCorpus.Read(path)).Select((text, index) => (text, index)).ToLookup(d => d.index % HeldOutEvery == 0, d => d.text);
         var train = TokenStream.Encode(documents[false], tokenizer.Encode, tokenizer.EosTokenId);

@@ -33,7 +33,7 @@ internal static class TrainRewardCommand
 
     private static int Run(string trainPath, string testPath, string body, string output, SupervisedOptions options, CancellationToken cancellation)
     {
-        var tokenizer = Gpt2Tokenizer.Load(body);
+        var tokenizer = TextTokenizer.Load(body);
         LabeledCorpus train = LabeledCorpus.Read(trainPath), test = LabeledCorpus.Read(testPath);
         if (!train.Labels.SequenceEqual(test.Labels))
             throw new DfpoException("corpus/labels", $"'{trainPath}' and '{testPath}' do not have the same classes.");
@@ -49,7 +49,7 @@ internal static class TrainRewardCommand
         var clock = System.Diagnostics.Stopwatch.StartNew();
         ClassifierTrainer.Train(model, Pick(order.Skip(held)), Pick(order.Take(held)), options, output + ".state", p => TrainingOptions.Print(p, "held-out accuracy"), cancellation);
         PretrainedModels.Save(output, model, ScalarType.BFloat16);
-        Gpt2TokenizerFiles.Copy(body, output);
+        TokenizerFiles.Copy(body, output);
         LabeledTokens[] Encode(Func<string, string> cut) => [.. test.Texts.Select(text => new LabeledTokens(tokenizer.Encode(cut(text.Text)), text.Label))];
         var whole = ClassifierTrainer.Accuracy(model, Encode(text => text), options.BlockSize);
         var snippets = ClassifierTrainer.Accuracy(model, Encode(text => string.Join(' ', text.Split(' ').Take(SnippetWords))), options.BlockSize);

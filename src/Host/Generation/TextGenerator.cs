@@ -14,17 +14,17 @@ internal sealed class TextGenerator : IDisposable
 {
     private readonly LanguageModel _policy;
     private readonly LanguageModel? _reference;
-    private readonly Gpt2Tokenizer _tokenizer;
+    private readonly TextTokenizer _tokenizer;
     private readonly GenerationEngine _engine;
 
-    private TextGenerator(LanguageModel policy, LanguageModel? reference, Gpt2Tokenizer tokenizer) =>
+    private TextGenerator(LanguageModel policy, LanguageModel? reference, TextTokenizer tokenizer) =>
         (_policy, _reference, _tokenizer, _engine) = (policy, reference, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId));
 
     /// <summary>Loads a policy with its tokenizer and, if wanted, the reference model.</summary>
     public static TextGenerator Load(string checkpoint, string? reference, string device, string dtype)
     {
         var (where, type) = (TorchDevices.Parse(device), TorchDevices.ParseDtype(dtype));
-        var tokenizer = Gpt2Tokenizer.Load(checkpoint);
+        var tokenizer = TextTokenizer.Load(checkpoint);
         var policy = PretrainedModels.LoadLanguageModel(checkpoint, where, type);
         try
         {
@@ -50,9 +50,9 @@ internal sealed class TextGenerator : IDisposable
         var most = maxPromptTokens ?? Math.Max(1, _policy.MaxPositions - options.MaxNewTokens);
         foreach (var batch in prompts.Select((prompt, index) => (Prompt: prompt, Seed: CounterRandom.UInt64(seed, (ulong)index))).Chunk(batchSize))
         {
-            var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(Last(_tokenizer.Encode(item.Prompt.Text), most), item.Seed))], options, cancellation);
+            var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(_tokenizer.EncodeInput(item.Prompt.Text, most), item.Seed))], options, cancellation);
             foreach (var (item, sequence) in batch.Zip(sequences))
-                yield return new(item.Prompt, _tokenizer.Decode(sequence.Tokens), sequence);
+                yield return new(item.Prompt, _tokenizer.DecodeContinuation(sequence.Tokens), sequence);
         }
     }
 
@@ -62,6 +62,4 @@ internal sealed class TextGenerator : IDisposable
         _policy.Dispose();
         _reference?.Dispose();
     }
-
-    private static int[] Last(int[] tokens, int most) => tokens.Length <= most ? tokens : tokens[^most..];
 }

@@ -75,6 +75,19 @@ public sealed class RunFolder
             : throw new DfpoException("config/resume", $"'{path}' is not the folder of a run: it has no {ConfigName}. Give a folder such as runs/imdb-tiny-20260101-120000.");
     }
 
+    /// <summary>Whether a folder is that of a run.</summary>
+    public static bool IsOne(string path) => File.Exists(System.IO.Path.Combine(path, ConfigName));
+
+    /// <summary>Checkpoint folder of the policy with the best validation reward so far.</summary>
+    /// <exception cref="DfpoException"><c>run/no-policy</c>: the run has kept none yet.</exception>
+    public string BestPolicy()
+    {
+        var checkpoints = new RunCheckpoints(Path);
+        return checkpoints.Newest() is { } state && checkpoints.BestFolder(state.BestIteration) is var best && Directory.Exists(best)
+            ? best
+            : throw new DfpoException("run/no-policy", $"The run in '{Path}' has kept no policy yet: it does so once it has finished its first iteration.");
+    }
+
     /// <summary>Forgets what was written of iterations after this one, so that they can be written again.</summary>
     public void KeepUpTo(int iteration)
     {

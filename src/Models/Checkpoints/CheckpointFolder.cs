@@ -3,15 +3,16 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Checkpoints;
 
-/// <summary>The weights of an HF checkpoint folder: <c>model.safetensors</c>, or the shards named by <c>model.safetensors.index.json</c>.</summary>
+/// <summary>The weights of an HF checkpoint folder: <c>model.safetensors</c> or, failing that, <c>pytorch_model.bin</c>, whole or in the shards that an index names.</summary>
 public sealed class CheckpointFolder : IDisposable
 {
     /// <summary>Name of an unsharded weight file.</summary>
     public const string WeightsName = "model.safetensors";
 
-    private const string IndexName = "model.safetensors.index.json";
-    private readonly List<SafetensorsFile> _files = [];
-    private readonly Dictionary<string, SafetensorsFile> _owners = [];
+    private const string TorchName = "pytorch_model.bin";
+    private const string IndexSuffix = ".index.json";
+    private readonly List<ITensorFile> _files = [];
+    private readonly Dictionary<string, ITensorFile> _owners = [];
 
     private CheckpointFolder(string path) => Path = path;
 
@@ -30,10 +31,16 @@ public sealed class CheckpointFolder : IDisposable
         var folder = new CheckpointFolder(path);
         try
         {
-            if (File.Exists(System.IO.Path.Combine(path, IndexName)))
-                folder.OpenShards();
-            else
+            bool Has(string name) => File.Exists(System.IO.Path.Combine(path, name));
+            // A format that maps into memory before one that has to be unpacked; of each the index before the file.
+            if (Has(WeightsName + IndexSuffix))
+                folder.OpenShards(WeightsName + IndexSuffix, SafetensorsFile.Open);
+            else if (Has(WeightsName) || !(Has(TorchName) || Has(TorchName + IndexSuffix)))
                 folder.Add(SafetensorsFile.Open(System.IO.Path.Combine(path, WeightsName)));
+            else if (Has(TorchName + IndexSuffix))
+                folder.OpenShards(TorchName + IndexSuffix, TorchFile.Open);
+            else
+                folder.Add(TorchFile.Open(System.IO.Path.Combine(path, TorchName)));
             return folder;
         }
         catch
@@ -53,10 +60,19 @@ public sealed class CheckpointFolder : IDisposable
     }
 
     /// <summary>Shape and dtype of a tensor, without touching its bytes.</summary>
-    public SafetensorsEntry Entry(string name) => Owner(name).Header.Entries[name];
+    public TensorEntry Entry(string name) => Owner(name).Entry(name);
 
-    /// <summary>A tensor as <see cref="SafetensorsFile.Get"/> gives it.</summary>
+    /// <summary>A tensor as <see cref="ITensorFile.Get"/> gives it.</summary>
     public Tensor Get(string name) => Owner(name).Get(name);
+
+    /// <summary>Refuses weights that are far fewer than a model needs, before it is allocated; one that differs less gets an error that names the tensor.</summary>
+    /// <exception cref="DfpoException"><c>checkpoint/shape</c>.</exception>
+    public void RequireAbout(long parameterCount)
+    {
+        var held = Names.Sum(name => Entry(name).Shape.Aggregate(1L, (count, size) => count * size));
+        if (parameterCount / 2 > held)
+            throw new DfpoException("checkpoint/shape", $"Checkpoint '{Path}': config.json describes a model of {parameterCount} parameters, but its weights hold {held}: they do not belong together.");
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -65,21 +81,21 @@ public sealed class CheckpointFolder : IDisposable
             file.Dispose();
     }
 
-    private SafetensorsFile Owner(string name) => _owners.TryGetValue(name, out var file)
+    private ITensorFile Owner(string name) => _owners.TryGetValue(name, out var file)
         ? file
         : throw new DfpoException("checkpoint/missing-tensor", $"Checkpoint '{Path}' holds no tensor '{name}'.");
 
-    private void Add(SafetensorsFile file)
+    private void Add(ITensorFile file)
     {
         _files.Add(file);
-        foreach (var name in file.Header.Entries.Keys)
+        foreach (var name in file.Names)
             if (!_owners.TryAdd(name, file))
                 throw new DfpoException("checkpoint/corrupt", $"Tensor '{name}' stands in two shards of '{Path}': fetch the checkpoint again.");
     }
 
-    private void OpenShards()
+    private void OpenShards(string indexName, Func<string, ITensorFile> open)
     {
-        var index = System.IO.Path.Combine(Path, IndexName);
+        var index = System.IO.Path.Combine(Path, indexName);
         Dictionary<string, string> map;
         try
         {
@@ -95,7 +111,7 @@ public sealed class CheckpointFolder : IDisposable
             // A shard's name is data from the file: it may not point out of the folder.
             if (shard.Length == 0 || System.IO.Path.GetFileName(shard) != shard)
                 throw new DfpoException("checkpoint/corrupt", $"'{index}' names the shard '{shard}', which is not a plain file name.");
-            Add(SafetensorsFile.Open(System.IO.Path.Combine(Path, shard)));
+            Add(open(System.IO.Path.Combine(Path, shard)));
         }
         foreach (var (name, shard) in map)
             if (!_owners.TryGetValue(name, out var owner) || System.IO.Path.GetFileName(owner.Path) != shard)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Checkpoints;
 
 /// <summary>A safetensors file opened by memory map: tensors are views into the mapping, pages are read when touched.</summary>
-public sealed class SafetensorsFile : IDisposable
+public sealed class SafetensorsFile : ITensorFile
 {
     private readonly Dictionary<ScalarType, Tensor> _maps = [];
 
@@ -24,12 +24,16 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="DfpoException">See <see cref="SafetensorsHeader.Read"/>.</exception>
     public static SafetensorsFile Open(string path) => new(path, SafetensorsHeader.Read(path));
 
-    /// <summary>A tensor on the CPU in the file's dtype. It may be a view into the file's private mapping: copy what must outlive this object.</summary>
-    /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>.</exception>
+    /// <inheritdoc/>
+    public IEnumerable<string> Names => Header.Entries.Keys;
+
+    /// <inheritdoc/>
+    public TensorEntry Entry(string name) => Find(name);
+
+    /// <inheritdoc/>
     public Tensor Get(string name)
     {
-        if (!Header.Entries.TryGetValue(name, out var entry))
-            throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
+        var entry = Find(name);
         var dtype = Dtypes.Parse(entry.Dtype);
         var elementSize = SafetensorsHeader.ElementSize(entry.Dtype);
         if (entry.Length == 0)
@@ -45,13 +49,15 @@ public sealed class SafetensorsFile : IDisposable
         _maps.Clear();
     }
 
+    private SafetensorsEntry Find(string name) => Header.Entries.TryGetValue(name, out var entry)
+        ? entry
+        : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
+
     private Tensor View(SafetensorsEntry entry, ScalarType dtype, int elementSize)
     {
         if (!_maps.TryGetValue(dtype, out var map))
         {
-            // The length of what a link leads to, not of the link.
-            using var handle = File.OpenHandle(Path);
-            map = from_file(Path, shared: false, RandomAccess.GetLength(handle) / elementSize, dtype).DetachFromDisposeScope();
+            map = from_file(Path, shared: false, FileLength.Of(Path) / elementSize, dtype).DetachFromDisposeScope();
             _maps.Add(dtype, map);
         }
         var strides = new long[entry.Shape.Length];

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace DfPO.Models.Checkpoints;
 
 /// <summary>One tensor of a safetensors file: where its bytes lie, counted from the first byte of the file.</summary>
-public sealed record SafetensorsEntry(string Name, string Dtype, long[] Shape, long Offset, long Length);
+public sealed record SafetensorsEntry(string Name, string Dtype, long[] Shape, long Offset, long Length) : TensorEntry(Name, Dtype, Shape);
 
 /// <summary>The checked header of a safetensors file (8 bytes of length, JSON, then the tensors' bytes without holes).</summary>
 /// <remarks>Source: the safetensors format specification. A file that breaks it is refused before any tensor is built.</remarks>
@@ -122,6 +122,6 @@ public sealed class SafetensorsHeader
             throw Corrupt(path, $"{fileLength - expected} bytes at its end belong to no tensor");
     }
 
-    private static DfpoException Corrupt(string path, string why, Exception? inner = null) =>
+    internal static DfpoException Corrupt(string path, string why, Exception? inner = null) =>
         new("checkpoint/corrupt", $"'{path}' cannot be read: {why}. Fetch or save the checkpoint again.", inner);
 }

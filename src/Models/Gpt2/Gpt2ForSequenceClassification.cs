@@ -1,3 +1,4 @@
+using DfPO.Models.Classifiers;
 using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -6,7 +7,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Gpt2;
 
 /// <summary>GPT-2 body with a classification head on the last real token, as HF's class of the same name.</summary>
-public sealed class Gpt2ForSequenceClassification : nn.Module, IPretrainedModel
+public sealed class Gpt2ForSequenceClassification : SequenceClassifier, IPretrainedModel
 {
     private readonly Gpt2Model transformer;
     private readonly Linear score;
@@ -31,14 +32,17 @@ public sealed class Gpt2ForSequenceClassification : nn.Module, IPretrainedModel
     /// <inheritdoc/>
     public string Architecture => "GPT2ForSequenceClassification";
 
-    /// <summary>Matrix-product precision of the body; the head always works in the parameters' dtype.</summary>
-    public ComputePrecision Precision { get; } = new();
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Labels => Config.Labels;
 
-    /// <summary>Class scores before softmax.</summary>
-    /// <param name="inputIds">Right-padded token ids <c>[batch, time]</c>, int64.</param>
-    /// <param name="lengths">Real tokens of each row <c>[batch]</c>, int64, at least 1.</param>
-    /// <returns><c>[batch, labels]</c>.</returns>
-    public Tensor Logits(Tensor inputIds, Tensor lengths)
+    /// <inheritdoc/>
+    public override int VocabularySize => Config.VocabSize;
+
+    /// <inheritdoc/>
+    public override int MaxTokens => Config.NPositions;
+
+    /// <inheritdoc/>
+    public override Tensor Logits(Tensor inputIds, Tensor lengths)
     {
         using var scope = NewDisposeScope();
         var hidden = transformer.Forward(inputIds, null, null, null);

@@ -3,18 +3,10 @@ using System.Text.Json;
 
 namespace DfPO.Models.Tokenizers;
 
-/// <summary>The files of a GPT-2 tokenizer: copied as they are, or cut to a smaller vocabulary.</summary>
+/// <summary>The files of a GPT-2 tokenizer: cut to a smaller vocabulary.</summary>
 public static class Gpt2TokenizerFiles
 {
     private const int ByteTokens = 256;
-
-    /// <summary>Copies <c>vocab.json</c> and <c>merges.txt</c>.</summary>
-    public static void Copy(string source, string destination)
-    {
-        Directory.CreateDirectory(destination);
-        foreach (var name in new[] { "vocab.json", "merges.txt" })
-            File.Copy(Path.Combine(source, name), Path.Combine(destination, name), overwrite: true);
-    }
 
     /// <summary>
     /// Keeps the 256 byte tokens and the first merges, which are the most frequent, so that no tokenizer has to be trained; the end of text

@@ -1,5 +1,5 @@
 using DfPO.Models;
-using DfPO.Models.Gpt2;
+using DfPO.Models.Classifiers;
 using DfPO.Models.Tokenizers;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -10,16 +10,16 @@ namespace DfPO.Tasks.Rewards;
 /// <remarks>Of a text longer than the classifier's positions the last tokens count. The reward of RL4LMs' text continuation task.</remarks>
 public sealed class ClassifierReward : IReward
 {
-    private readonly Gpt2ForSequenceClassification _model;
-    private readonly Gpt2Tokenizer _tokenizer;
+    private readonly SequenceClassifier _model;
+    private readonly TextTokenizer _tokenizer;
     private readonly int _label;
     private readonly int _batchSize;
 
-    private ClassifierReward(Gpt2ForSequenceClassification model, Gpt2Tokenizer tokenizer, int label, int batchSize) =>
+    private ClassifierReward(SequenceClassifier model, TextTokenizer tokenizer, int label, int batchSize) =>
         (_model, _tokenizer, _label, _batchSize) = (model, tokenizer, label, batchSize);
 
     /// <summary>Loads classifier and tokenizer from a checkpoint folder.</summary>
-    /// <param name="folder">Holds <c>config.json</c>, the weights, <c>vocab.json</c> and <c>merges.txt</c>.</param>
+    /// <param name="folder">Holds <c>config.json</c>, the weights and the tokenizer's files.</param>
     /// <param name="label">One of the names in the configuration's <c>id2label</c>.</param>
     /// <param name="device">Where the classifier runs; CPU when null.</param>
     /// <param name="bf16">Whether its matrix products are taken in bfloat16; weights and scores stay float32.</param>
@@ -28,16 +28,16 @@ public sealed class ClassifierReward : IReward
     public static ClassifierReward Load(string folder, string label, Device? device = null, bool bf16 = false, int batchSize = 32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
-        var labels = PretrainedModels.ReadConfig(folder).Labels;
+        var labels = PretrainedModels.ReadLabels(folder);
         var id = labels.ToList().IndexOf(label);
         if (id < 0)
             throw new DfpoException("reward/label",
                 $"The classifier '{folder}' has no label '{label}': {(labels.Count == 0 ? "its config.json has no id2label" : $"choose one of '{string.Join("', '", labels)}'")}.");
-        var tokenizer = Gpt2Tokenizer.Load(folder);
+        var tokenizer = TextTokenizer.Load(folder);
         var model = PretrainedModels.LoadSequenceClassifier(folder, device);
         try
         {
-            tokenizer.CheckFits(model.Config.VocabSize);
+            tokenizer.CheckFits(model.VocabularySize);
             model.Precision.MatmulDtype = bf16 ? ScalarType.BFloat16 : null;
             return new ClassifierReward(model, tokenizer, id, batchSize);
         }
@@ -68,9 +68,9 @@ public sealed class ClassifierReward : IReward
 
     private int[] Tokens(PromptContinuation text)
     {
-        var tokens = _tokenizer.Encode(text.Prompt + text.Continuation);
+        var tokens = _tokenizer.EncodeInput(text.Prompt + text.Continuation, _model.MaxTokens);
         // A classifier needs something to read, even of an empty text.
-        return tokens.Length == 0 ? [_tokenizer.EosTokenId] : tokens[^Math.Min(tokens.Length, _model.Config.NPositions)..];
+        return tokens.Length == 0 ? [_tokenizer.EosTokenId] : tokens;
     }
 
     private float[] Probabilities(int[][] batch)
@@ -84,6 +84,6 @@ public sealed class ClassifierReward : IReward
         var device = _model.parameters().First().device;
         var lengths = tensor(batch.Select(tokens => (long)tokens.Length).ToArray(), device: device);
         var logits = _model.Logits(tensor(ids, [batch.Length, time], device: device), lengths);
-        return logits.to(ScalarType.Float32).softmax(1).select(1, _label).cpu().data<float>().ToArray();
+        return _model.Probabilities(logits).select(1, _label).cpu().data<float>().ToArray();
     }
 }

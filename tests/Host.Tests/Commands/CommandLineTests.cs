@@ -19,6 +19,8 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("generate x --policy pi", "pi")]
     [InlineData("generate x --batch-size 0", "must be at least 1")]
     [InlineData("eval x", "--reference")]
+    [InlineData("export x", "output")]
+    [InlineData("models pull", "model")]
     [InlineData("fly", "fly")]
     public void A_wrong_command_line_is_refused(string line, string message) => Assert.Contains(CommandLine.Root().Parse(line).Errors, error => error.Message.Contains(message));
 
@@ -29,6 +31,9 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("worker --join 10.0.0.1:4053 --role reward --devices cuda:0,cuda:1 --host 10.0.0.2 --port 0 --threads 2")]
     [InlineData("generate x --prompt a --prompt b --reference y --policy negative --temperature 0.7 --top-k 5 --top-p 0.9 --max-new-tokens 9 --min-new-tokens 2 --seed 3 --dtype bfloat16 --device cuda:0 --json")]
     [InlineData("eval x --reference y --prompts p.jsonl --reward-model r --reward-label pos --policies policy negative --samples 2 --output o.jsonl --json")]
+    [InlineData("export runs/x out --dtype bfloat16")]
+    [InlineData("models pull org/name --revision v1 --quiet")]
+    [InlineData("models list --json")]
     public void A_right_command_line_is_understood(string line) => Assert.Empty(CommandLine.Root().Parse(line).Errors);
 
     [Fact]

@@ -72,9 +72,9 @@ public sealed class PretrainedModelsTests : IDisposable
         model.Initialise(1);
 
         PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
-        var again = PretrainedModels.LoadSequenceClassifier(_folder.Path);
+        var again = (Gpt2ForSequenceClassification)PretrainedModels.LoadSequenceClassifier(_folder.Path);
 
-        Assert.Equal(config.Labels, again.Config.Labels);
+        Assert.Equal(config.Labels, again.Labels);
         Assert.Equal(3, again.Config.PadTokenId);
         Assert.Equal("GPT2ForSequenceClassification", Json(Path.Combine(_folder.Path, "config.json"))["architectures"]![0]!.ToString());
         Tensor ids = tensor(new[] { 1L, 2, 3 }).unsqueeze(0), length = tensor(new[] { 3L });

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using DfPO.Models.Checkpoints;
 using TorchSharp;
 using static DfPO.Models.Tests.Checkpoints.SafetensorsBytes;
+using static DfPO.Models.Tests.Support.Mutations;
 using static TorchSharp.torch;
 
 namespace DfPO.Models.Tests.Checkpoints;
@@ -108,14 +109,14 @@ public sealed class SafetensorsHostileTests : IDisposable
     }
 
     [Fact]
-    public void AThousandMutationsEndInAnErrorOrInAReadOfWhatTheFileHolds()
+    public void ThousandsOfMutationsEndInAnErrorOrInAReadOfWhatTheFileHolds()
     {
         var (good, refused, read) = (Good(), 0, 0);
         using var scope = NewDisposeScope();
         var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var seed = 0; seed < 1000; seed++)
+        for (var seed = 0; seed < 3000; seed++)
         {
-            var path = Write(Mutate(good, new Random(seed)));
+            var path = Write(Mutate(good, seed, 300));
             try
             {
                 using var file = SafetensorsFile.Open(path);
@@ -136,28 +137,9 @@ public sealed class SafetensorsHostileTests : IDisposable
                 refused++;
             }
         }
-        Assert.InRange(read, 50, 950);
-        Assert.Equal(1000, read + refused);
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200_000_000);
-    }
-
-    private static byte[] Mutate(byte[] good, Random random)
-    {
-        List<byte> file = [.. good];
-        for (var change = random.Next(1, 4); change > 0 && file.Count > 0; change--)
-        {
-            // Half of the changes hit the first bytes and the header, where the structure is.
-            var at = random.Next(random.Next(2) == 0 ? Math.Min(file.Count, 300) : file.Count);
-            switch (random.Next(6))
-            {
-                case 0 or 1: file[at] ^= (byte)(1 << random.Next(8)); break;
-                case 2: file[at] = (byte)random.Next(256); break;
-                case 3: file[at] = (byte)('0' + random.Next(10)); break;
-                case 4: file.Insert(at, (byte)random.Next(256)); break;
-                default: file.RemoveRange(at, random.Next(Math.Min(20, file.Count - at))); break;
-            }
-        }
-        return [.. file];
+        Assert.InRange(read, 150, 2850);
+        Assert.Equal(3000, read + refused);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 600_000_000);
     }
 
     private static byte[] Good()

@@ -96,7 +96,7 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [Fact]
     public void CopiedFilesAreTheSameFiles()
     {
-        Gpt2TokenizerFiles.Copy(Repository.Gpt2Tokenizer, _folder.Path);
+        TokenizerFiles.Copy(Repository.Gpt2Tokenizer, _folder.Path);
 
         foreach (var name in new[] { "vocab.json", "merges.txt" })
             Assert.Equal(File.ReadAllBytes(Path.Combine(Repository.Gpt2Tokenizer, name)), File.ReadAllBytes(Path.Combine(_folder.Path, name)));

@@ -1,4 +1,5 @@
 using DfPO.Models;
+using DfPO.Models.Classifiers;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Rewards;
@@ -194,7 +195,7 @@ public sealed class ClassifierRewardTests : IDisposable
     }
 
     /// <summary>One text, unpadded and by itself.</summary>
-    private float Alone(Gpt2ForSequenceClassification model, PromptContinuation text, int label)
+    private float Alone(SequenceClassifier model, PromptContinuation text, int label)
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();

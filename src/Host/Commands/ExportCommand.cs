@@ -1,0 +1,66 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using DfPO.Host.Runs;
+using DfPO.Models;
+using DfPO.Models.Devices;
+using DfPO.Models.Tokenizers;
+using static TorchSharp.torch;
+
+namespace DfPO.Host.Commands;
+
+/// <summary><c>export</c>: writes a checkpoint as a folder that HF's transformers loads.</summary>
+internal static class ExportCommand
+{
+    private const string GenerationConfig = "generation_config.json";
+
+    public static Command Create()
+    {
+        var source = new Argument<string>("source") { Description = "A checkpoint folder, or a run's folder: its best policy." };
+        var output = new Argument<string>("output") { Description = "Folder to write; it must be absent or empty." };
+        var dtype = Options.Of("--dtype", "Data type of the weights: float32, bfloat16 or float16.", "float32");
+        var command = new Command("export", """
+            Write a model and its tokenizer as a folder that transformers loads with from_pretrained. Examples:
+              dfpo export runs/NAME my-policy --dtype bfloat16
+              dfpo export models/imdb-tiny/reward my-reward
+            """) { source, output, dtype };
+        command.SetAction((result, _) => Task.Run(() => Run(result.GetValue(source)!, result.GetValue(output)!, TorchDevices.ParseDtype(result.GetValue(dtype)!))));
+        return command;
+    }
+
+    private static int Run(string source, string output, ScalarType dtype)
+    {
+        if (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any()))
+            throw new DfpoException("usage/output", $"'{output}' is there already and not empty: name another folder to export to.");
+        var checkpoint = RunFolder.IsOne(source) ? RunFolder.Open(source).BestPolicy() : source;
+        // Beside its destination, so that a folder with a model is a whole one.
+        var partial = Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)) + ".partial";
+        try
+        {
+            using (var model = Load(checkpoint, dtype))
+                PretrainedModels.Save(partial, model, dtype);
+            TokenizerFiles.Copy(checkpoint, partial);
+            if (File.Exists(Path.Combine(checkpoint, GenerationConfig)))
+                File.Copy(Path.Combine(checkpoint, GenerationConfig), Path.Combine(partial, GenerationConfig), overwrite: true);
+            if (Directory.Exists(output))
+                Directory.Delete(output);
+            Directory.Move(partial, output);
+        }
+        catch
+        {
+            if (Directory.Exists(partial))
+                Directory.Delete(partial, recursive: true);
+            throw;
+        }
+        Console.WriteLine(output);
+        return 0;
+    }
+
+    /// <summary>A classifier where the folder says so, else a language model.</summary>
+    private static nn.Module Load(string folder, ScalarType dtype)
+    {
+        var path = Path.Combine(folder, "config.json");
+        var classifies = File.Exists(path) && HfConfigReader.ReadFile(path)["architectures"] is JsonArray { Count: > 0 } architectures
+            && architectures[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) == true;
+        return classifies ? PretrainedModels.LoadSequenceClassifier(folder, dtype: dtype) : PretrainedModels.LoadCausalLM(folder, dtype: dtype);
+    }
+}

@@ -1,0 +1,23 @@
+using DfPO.Models.Tokenizers;
+
+namespace DfPO.Models.Hub;
+
+/// <summary>Which files of a model are worth pulling: what this program reads, weights in one format only.</summary>
+internal static class ModelFiles
+{
+    /// <summary>Picks from a listing; safetensors before <c>pytorch_model.bin</c>.</summary>
+    public static IReadOnlyList<string> Select(IEnumerable<string> listing)
+    {
+        // Files in folders are other formats and examples. A name is data from the hub: only plain ones may become paths.
+        string[] plain = [.. listing.Where(name => name.Length > 0 && name[0] != '.' && name.IndexOfAny(['/', '\\', ':', '\0']) < 0).Distinct()];
+        string[] safe = [.. plain.Where(IsSafetensors)];
+        var weights = safe.Length > 0 ? safe : [.. plain.Where(IsTorch)];
+        return [.. plain.Where(name => name is "config.json" or "generation_config.json" || TokenizerFiles.IsOne(name)).Concat(weights).Order(StringComparer.Ordinal)];
+    }
+
+    private static bool IsSafetensors(string name) =>
+        name is "model.safetensors" or "model.safetensors.index.json" || (name.StartsWith("model-", StringComparison.Ordinal) && name.EndsWith(".safetensors", StringComparison.Ordinal));
+
+    private static bool IsTorch(string name) =>
+        name is "pytorch_model.bin" or "pytorch_model.bin.index.json" || (name.StartsWith("pytorch_model-", StringComparison.Ordinal) && name.EndsWith(".bin", StringComparison.Ordinal));
+}
