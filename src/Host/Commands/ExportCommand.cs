@@ -61,6 +61,6 @@ internal static class ExportCommand
         var path = Path.Combine(folder, "config.json");
         var classifies = File.Exists(path) && HfConfigReader.ReadFile(path)["architectures"] is JsonArray { Count: > 0 } architectures
             && architectures[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) == true;
-        return classifies ? PretrainedModels.LoadSequenceClassifier(folder, dtype: dtype) : PretrainedModels.LoadCausalLM(folder, dtype: dtype);
+        return classifies ? PretrainedModels.LoadSequenceClassifier(folder, dtype: dtype) : PretrainedModels.LoadLanguageModel(folder, dtype: dtype);
     }
 }
