@@ -40,6 +40,21 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task Where_workers_are_many_the_later_ones_fetch_from_the_earlier_ones()
+    {
+        var (ann, bob, cid) = (await Register(s_ann, "http://a"), await Register(s_bob, "http://b"), await Register(new WorkerId("cid"), "http://c"));
+        async Task<IReadOnlyList<string>> Relays(TestProbe worker, string id)
+        {
+            Queue().Tell(new Submit(Rollout(id, "new"), default), TestActor);
+            Queue().Tell(new RequestWork(new WorkerId(id), "old"), worker);
+            return (await worker.ExpectMsgAsync<HoldWeights>()).Relays;
+        }
+        Assert.Empty(await Relays(ann, "ann"));
+        Assert.Empty(await Relays(bob, "bob"));
+        Assert.Equal(["http://a"], await Relays(cid, "cid"));
+    }
+
+    [Fact]
     public async Task The_unit_of_a_worker_that_dies_goes_to_another_one()
     {
         var (queue, ann, bob) = (Queue(), await Register(s_ann), await Register(s_bob));
@@ -199,12 +214,12 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
 
     private IActorRef Queue() => _queue ??= Sys.ActorOf(WorkQueueActor.Props(
         new WorkQueueOptions(
-        "reward", new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(5), _counts.Add, (units, _, _) => _awaited.Add(units), () => Task.FromResult("run")), _time));
+        "reward", new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(5), _counts.Add, (units, _, _) => _awaited.Add(units), () => Task.FromResult("run"), RelayFanOut: 2), _time));
 
-    private async Task<TestProbe> Register(WorkerId id)
+    private async Task<TestProbe> Register(WorkerId id, string bulkUrl = "")
     {
         var probe = CreateTestProbe();
-        Queue().Tell(new RegisterWorker(id, "cpu", ProductVersion.Text, ""), probe);
+        Queue().Tell(new RegisterWorker(id, "cpu", ProductVersion.Text, "", bulkUrl), probe);
         await probe.ExpectMsgAsync<WorkerAccepted>();
         return probe;
     }

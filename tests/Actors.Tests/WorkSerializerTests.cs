@@ -22,10 +22,11 @@ public sealed class WorkSerializerTests : IDisposable
     /// <summary>Every message of the protocol, with every field set to something that is not its default.</summary>
     public static IReadOnlyDictionary<string, IWireMessage> Messages { get; } = new Dictionary<string, IWireMessage>
     {
-        ["register"] = new RegisterWorker(s_worker, "cuda:1", "0.2.0+abc", "beef"),
+        ["register"] = new RegisterWorker(s_worker, "cuda:1", "0.2.0+abc", "beef", "http://10.0.0.2:8"),
         ["accepted"] = new WorkerAccepted(new WorkerSetup("http://10.0.0.1:9/models/policy", "bfloat16", "pos")),
         ["request"] = new RequestWork(s_worker, "abc123"),
         ["hold"] = new HoldWeights(s_weights, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ["hold relays"] = new HoldWeights(s_weights, "") { Relays = ["http://10.0.0.2:8", "http://10.0.0.3:8"] },
         ["hold dtype"] = new HoldWeights(s_weights with { Dtype = "bfloat16" }, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ["assign"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([5, 70000], ulong.MaxValue), new GenerationRequest([1], 2)],
             new GenerationOptions { MaxNewTokens = 9, MinNewTokens = 3, Temperature = 0.5f, TopK = 4, TopP = 0.25f, Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Tolerance = 0.125f, MassFloor = 0.5f }, s_weights), "00-a-b-01"),

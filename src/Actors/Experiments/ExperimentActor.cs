@@ -80,7 +80,7 @@ public sealed class ExperimentActor : ReceiveActor
         {
             var digest = new Lazy<Task<string>>(() => Task.Run(() => ModelFingerprint.Of(folder)));
             var options = new WorkQueueOptions(role, worker, config.Rollout.UnitTimeout, config.Rollout.MaxAttempts, config.Rollout.WorkerPatience,
-                count => observer.WorkersChanged(role, count), (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience), () => digest.Value);
+                count => observer.WorkersChanged(role, count), (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience), () => digest.Value, config.Rollout.RelayFanOut);
             var queue = Context.Watch(Context.ActorOf(WorkQueueActor.Props(options), role));
             _queues.Add(queue);
             return queue;

@@ -120,6 +120,9 @@ public sealed record RolloutOptions
     /// <summary>A unit not returned in this time is handed out again.</summary>
     public TimeSpan UnitTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Worker processes that one holder of weights serves; more than that fetch from each other, as a tree.</summary>
+    public int RelayFanOut { get; init; } = 8;
+
     /// <summary>Waiting units stop the run when nobody was there to do them for so long; workers come and go meanwhile.</summary>
     public TimeSpan WorkerPatience { get; init; } = TimeSpan.FromMinutes(2);
 

@@ -14,10 +14,10 @@ internal static class WorkMapping
 {
     public static IMessage ToWire(object message) => message switch
     {
-        RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device, Version = m.Version, ModelDigest = m.ModelDigest },
+        RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device, Version = m.Version, ModelDigest = m.ModelDigest, BulkUrl = m.BulkUrl },
         WorkerAccepted m => new Wire.WorkerAccepted { ModelUrl = m.Setup.ModelUrl, Dtype = m.Setup.Dtype, RewardLabel = m.Setup.RewardLabel },
         RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
-        HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent },
+        HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent, Relays = { m.Relays } },
         AssignUnit m => Assign(m),
         CompleteUnit m => Complete(m),
         FailUnit m => new Wire.FailUnit { Worker = m.Worker.Value, Unit = m.Unit.Value, Reason = m.Reason },
@@ -33,7 +33,7 @@ internal static class WorkMapping
         {
             case "register":
                 var register = Wire.RegisterWorker.Parser.ParseFrom(bytes);
-                return new RegisterWorker(new WorkerId(register.Worker), register.Device, register.Version, register.ModelDigest);
+                return new RegisterWorker(new WorkerId(register.Worker), register.Device, register.Version, register.ModelDigest, register.BulkUrl);
             case "accepted":
                 var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
                 return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel));
@@ -42,7 +42,7 @@ internal static class WorkMapping
                 return new RequestWork(new WorkerId(request.Worker), request.HeldDigest);
             case "hold":
                 var hold = Wire.HoldWeights.Parser.ParseFrom(bytes);
-                return new HoldWeights(FromWire(hold.Weights), hold.TraceParent);
+                return new HoldWeights(FromWire(hold.Weights), hold.TraceParent) { Relays = [.. hold.Relays] };
             case "assign":
                 return Assign(Wire.AssignUnit.Parser.ParseFrom(bytes));
             case "complete":

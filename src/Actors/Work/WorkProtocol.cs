@@ -18,7 +18,8 @@ public static class WorkProtocol
     /// <param name="Device">Device of its engine.</param>
     /// <param name="Version">Version of its program; the queue refuses another than its own.</param>
     /// <param name="ModelDigest">Fingerprint of a checkpoint folder that it brought along; empty when it will fetch the run's.</param>
-    public sealed record RegisterWorker(WorkerId Worker, string Device, string Version, string ModelDigest) : IWireMessage;
+    /// <param name="BulkUrl">Base address at which its process relays the weights that it holds; empty when it relays none.</param>
+    public sealed record RegisterWorker(WorkerId Worker, string Device, string Version, string ModelDigest, string BulkUrl = "") : IWireMessage;
 
     /// <summary>Queue to worker: what to load.</summary>
     public sealed record WorkerAccepted(WorkerSetup Setup) : IWireMessage;
@@ -34,7 +35,11 @@ public static class WorkProtocol
     /// <summary>Queue to worker: put these weights into your engine, then ask again.</summary>
     /// <param name="Weights">Version, digest and address.</param>
     /// <param name="TraceParent">W3C trace context; empty without a trace.</param>
-    public sealed record HoldWeights(WeightsRef Weights, string TraceParent) : IWireMessage;
+    public sealed record HoldWeights(WeightsRef Weights, string TraceParent) : IWireMessage
+    {
+        /// <summary>Base addresses of workers to ask before the origin, in this order.</summary>
+        public IReadOnlyList<string> Relays { get; init; } = [];
+    }
 
     /// <summary>Queue to worker: do this.</summary>
     /// <param name="Unit">The work.</param>

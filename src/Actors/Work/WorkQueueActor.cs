@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
 using DfPO.Actors.Tracing;
+using DfPO.Actors.Weights;
 using DfPO.Models.Diagnostics;
 using static DfPO.Actors.Work.WorkProtocol;
 
@@ -16,7 +17,8 @@ namespace DfPO.Actors.Work;
 /// <param name="WorkersChanged">Told the number of workers when it changes; called on the actor's thread, so it must be quick.</param>
 /// <param name="WorkersAwaited">Told, every few seconds, that so many units wait while nobody is there to do them, since when, and how long they may.</param>
 /// <param name="ModelDigest">Fingerprint of the model folder that <see cref="Setup"/> names; asked for only when a worker brings its own.</param>
-public sealed record WorkQueueOptions(string Role, WorkerSetup Setup, TimeSpan UnitTimeout, int MaxAttempts, TimeSpan WorkerPatience, Action<int> WorkersChanged, Action<int, TimeSpan, TimeSpan> WorkersAwaited, Func<Task<string>> ModelDigest);
+/// <param name="RelayFanOut">Receivers that one holder of weights serves; more than that fetch from each other.</param>
+public sealed record WorkQueueOptions(string Role, WorkerSetup Setup, TimeSpan UnitTimeout, int MaxAttempts, TimeSpan WorkerPatience, Action<int> WorkersChanged, Action<int, TimeSpan, TimeSpan> WorkersAwaited, Func<Task<string>> ModelDigest, int RelayFanOut = 8);
 
 /// <summary>
 /// A queue that workers pull from. Its state is a <see cref="WorkLedger"/>; it owns every deadline of a unit, so that a submitter may wait without
@@ -29,7 +31,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         public static Tick Instance { get; } = new();
     }
 
-    private sealed record Worker(WorkerId Id, IActorRef Ref)
+    private sealed record Worker(WorkerId Id, IActorRef Ref, string BulkUrl)
     {
         public bool Idle { get; set; }
 
@@ -49,7 +51,8 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private readonly WorkQueueOptions _options;
     private readonly TimeProvider _time;
     private readonly ILoggingAdapter _log = Context.GetLogger();
-    private readonly Dictionary<WorkerId, Worker> _workers = [];
+    // In the order of their coming, which gives the relays a tree that seldom changes.
+    private readonly OrderedDictionary<WorkerId, Worker> _workers = [];
     private readonly Dictionary<UnitId, Ticket> _tickets = [];
     private WorkLedger _ledger;
     private DateTimeOffset _lastProgress;
@@ -150,7 +153,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
             Lose(message.Worker, "was replaced");
         if (!_workers.ContainsKey(message.Worker))
         {
-            _workers[message.Worker] = new Worker(message.Worker, worker);
+            _workers[message.Worker] = new Worker(message.Worker, worker, message.BulkUrl);
             Context.Watch(worker);
             _log.Info("{Role} worker {Worker} on {Device} joined; {Count} in all", _options.Role, message.Worker, message.Device, _workers.Count);
             _options.WorkersChanged(_workers.Count);
@@ -243,12 +246,20 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
             worker.Idle = false;
             if (next.RequiredWeights is { } weights && weights.Digest != worker.HeldDigest)
             {
-                worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)));
+                worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)) { Relays = Relays(worker) });
                 continue;
             }
             (_ledger, var unit) = _ledger.Lease(worker.Id, now + _options.UnitTimeout);
             worker.Ref.Tell(new AssignUnit(unit, TraceContext.Format(_tickets[unit.Id].Span?.Context ?? default)));
         }
+    }
+
+    /// <summary>Processes, not engines, are the receivers; one that is out of sight is not waited for.</summary>
+    private IReadOnlyList<string> Relays(Worker worker)
+    {
+        string[] receivers = [.. _workers.Values.Where(w => w.Reachable && w.BulkUrl.Length > 0).Select(w => w.BulkUrl).Distinct()];
+        var place = Array.IndexOf(receivers, worker.BulkUrl);
+        return place < 0 ? [] : RelayTree.Relays(receivers, _options.RelayFanOut)[place];
     }
 
     private void Lose(WorkerId id, string how)

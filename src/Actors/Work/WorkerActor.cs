@@ -22,9 +22,15 @@ namespace DfPO.Actors.Work;
 /// <param name="ModelDigest">Fingerprint of a model folder that the worker brings along; empty when it fetches the run's.</param>
 /// <param name="Say">Tells the user what the worker waits for; called on the actor's thread, so it must be quick.</param>
 /// <param name="Identity">Its certificate for the bulk channel; null for plain HTTP.</param>
+/// <param name="Relay">Where its process serves the weights that it holds; null where it does not.</param>
 public sealed record WorkerActorOptions(
     WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience, string ModelDigest, Action<string> Say,
-    NodeIdentity? Identity = null);
+    NodeIdentity? Identity = null, RelayPoint? Relay = null);
+
+/// <summary>A process that serves the weights that its workers hold.</summary>
+/// <param name="Url">Base address of its bulk channel.</param>
+/// <param name="Sources">What it serves.</param>
+public sealed record RelayPoint(string Url, WeightsSources Sources);
 
 /// <summary>
 /// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership, registers
@@ -64,6 +70,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         (_options, _ended) = (options, ended);
         _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
         _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"), new WeightsClientOptions { Identity = options.Identity });
+        options.Relay?.Sources.Add(_client);
         Receive<ClusterEvent.MemberUp>(_ => Register());
         Receive<WorkerAccepted>(OnAccepted);
         Receive<Ready>(message =>
@@ -107,6 +114,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 executor.Dispose();
                 return true;
             });
+        _options.Relay?.Sources.Remove(_client);
         _thread.Dispose();
         _client.Dispose();
         _ended.TrySetResult(new OperationCanceledException($"worker {_options.Id} was stopped before the run ended"));
@@ -146,7 +154,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         if (!_queue.IsNobody())
             return;
         foreach (var learner in _cluster.State.Members.Where(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)))
-            Context.ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath).Tell(new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest));
+            Context.ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath).Tell(new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest, _options.Relay?.Url ?? ""));
     }
 
     private void OnAccepted(WorkerAccepted message)
@@ -174,7 +182,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private async Task Take(IUnitExecutor executor, HoldWeights message)
     {
         var parent = TraceContext.Parse(message.TraceParent);
-        var file = await _client.Fetch(message.Weights, parent, _stopping.Token).ConfigureAwait(false);
+        var file = await _client.Fetch(message.Weights, message.Relays, parent, _stopping.Token).ConfigureAwait(false);
         await _thread.Run(() =>
         {
             executor.Apply(message.Weights, file, parent);

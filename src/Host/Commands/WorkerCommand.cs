@@ -32,7 +32,7 @@ internal static class WorkerCommand
         var patience = Options.AtLeast("--patience", "Seconds to look for a learner, at the start and after losing one; for learner-standby, to wait for the run's lock.", 1, 60);
         var model = Options.Optional<string>("--model", "A copy of the run's model folder on this machine, instead of fetching it; one that differs is refused.");
         var run = Options.Optional<string>("--run", $"For {Standby}: the run's folder, on a disk that both machines see.");
-        var bulk = Options.Port("--bulk-port", $"For {Standby}: port of the weight stream.");
+        var bulk = Options.Port("--bulk-port", "Port of the weight stream, at which workers relay weights to each other.");
         var tls = new TlsFileOptions();
         var command = new Command("worker", $"""
             Join a running experiment; workers may come and go at any time. Examples:
@@ -65,6 +65,7 @@ internal static class WorkerCommand
                 Devices = List(result.GetValue(devices) ?? result.GetValue(device)!),
                 Host = result.GetValue(host)!,
                 Port = result.GetValue(port),
+                BulkPort = result.GetValue(bulk),
                 Threads = result.GetValue(threads),
                 Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
                 Model = result.GetValue(model),

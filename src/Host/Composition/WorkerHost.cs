@@ -12,8 +12,9 @@ using DfPO.Host.Telemetry;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Tasks.Rewards;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace DfPO.Host.Composition;
 
@@ -34,7 +35,7 @@ public static class WorkerHost
         foreach (var device in options.Devices)
             TorchDevices.Parse(device);
         var modelDigest = options.Model is { } folder ? ModelFingerprint.Of(folder) : "";
-        var node = new NodeOptions { Host = options.Host, Port = options.Port, Tls = options.Tls };
+        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls };
         var identity = node.LoadIdentity(Console.Error);
         while (!await Join(options, node, identity, modelDigest, telemetry, cancellation))
         {
@@ -47,16 +48,20 @@ public static class WorkerHost
     private static async Task<bool> Join(WorkerOptions options, NodeOptions node, NodeIdentity? identity, string modelDigest, HostTelemetry telemetry, CancellationToken cancellation)
     {
         var role = options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout;
-        node.Checked();
-        var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
+        var address = node.Checked();
+        var sources = new WeightsSources();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity));
-        using var host = builder.Build();
+        await using var host = builder.Build();
+        host.MapWeights(sources);
         await host.StartAsync(cancellation);
+        var relay = new RelayPoint(host.Urls.First(), sources);
         var system = host.Services.GetRequiredService<ActorSystem>();
         try
         {
-            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, identity, modelDigest)).ToArray();
+            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, identity, modelDigest, relay)).ToArray();
             var all = Task.WhenAll(workers.Select(worker => worker.Ended));
             using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             try
@@ -86,13 +91,13 @@ public static class WorkerHost
         }
     }
 
-    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, NodeIdentity? identity, string modelDigest)
+    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, NodeIdentity? identity, string modelDigest, RelayPoint relay)
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
         var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
         var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), worker.Threads, (setup, client) => Create(role, device, worker.Model, setup, client),
-            worker.Patience, modelDigest, text => Console.Error.WriteLine($"dfpo: {text}"), identity);
+            worker.Patience, modelDigest, text => Console.Error.WriteLine($"dfpo: {text}"), identity, relay);
         return (system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}"), ended.Task);
     }
 

@@ -36,6 +36,9 @@ public sealed record WorkerOptions
     /// <summary>Port of the cluster; 0 takes a free one.</summary>
     public int Port { get; init; }
 
+    /// <summary>Port at which it relays weights to other workers; 0 takes a free one.</summary>
+    public int BulkPort { get; init; }
+
     /// <summary>Torch threads an engine.</summary>
     public int Threads { get; init; } = 1;
 

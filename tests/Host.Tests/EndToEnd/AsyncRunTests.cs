@@ -4,6 +4,7 @@ using DfPO.Host.Tests.Commands;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Generation beside learning, in real processes, and its replay.</summary>
+[Collection(WholeProcesses.Name)]
 public sealed class AsyncRunTests
 {
     private const string JoinHint = "dfpo worker --join ";

@@ -1,6 +1,7 @@
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Whatever joins, leaves or dies, the run ends with the weights it would have had. Whole processes, killed with SIGKILL.</summary>
+[Collection(WholeProcesses.Name)]
 public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<BundledExperiment>
 {
     private const string JoinHint = "dfpo worker --join ";
@@ -11,8 +12,9 @@ public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<Bun
     [InlineData(4)]
     public async Task The_number_of_worker_processes_does_not_change_the_weights(int workers)
     {
+        // Each worker fetches from the one before it.
         var name = $"workers-{workers}";
-        using var run = RunningDfpo.Start(experiment.Run(name, "--workers", $"{workers}"));
+        using var run = RunningDfpo.Start(experiment.Run(name, "--workers", $"{workers}", "--set", "rollout.relay-fan-out=1"));
         Assert.True(await run.Exit() == 0, run.Text);
         Assert.Contains($"workers: {workers} rollout", run.Text);
         experiment.AssertUndisturbed(name);

@@ -2,6 +2,7 @@ namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>A cable is pulled: the side with the learner goes on, the other one stops itself and says so, and there are never two learners.</summary>
 [Trait("Category", "Partition")]
+[Collection(WholeProcesses.Name)]
 public sealed class PartitionTests : IDisposable
 {
     private readonly DirectoryInfo _runs = Directory.CreateTempSubdirectory("dfpo-partition");

@@ -8,6 +8,7 @@ using DfPO.Actors.Security;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Real processes: who may take part in a run, and what a stranger can do to it.</summary>
+[Collection(WholeProcesses.Name)]
 public sealed class SecurityTests
 {
     private const string JoinHint = "dfpo worker --join ";

@@ -4,6 +4,7 @@ using DfPO.Models.Diagnostics;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>A learner without rollout workers of its own, and a second process that joins it.</summary>
+[Collection(WholeProcesses.Name)]
 public sealed class WorkerProcessTests
 {
     private const string JoinHint = "dfpo worker --join ";
