@@ -76,7 +76,8 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
             new Text($"{config.Name}: iteration {progress.Iteration}/{config.Iterations}, workers: {workers}{(folder is null ? "" : $", {folder}")}"),
             table,
             .. progress.Warnings.Select(warning => new Text(LineReporter.Warning(warning))),
-            new Text(progress.Waiting)]);
+            new Text(progress.Waiting),
+        ]);
     }
 
     private static readonly (string Name, Func<ProgressRow, string> Cell)[] s_columns =
