@@ -147,5 +147,5 @@ public sealed class ObjectiveLoopTests : LoopTests
     }
 
     private void WithReferences() => File.WriteAllLines(Path.Combine(Root, "train.jsonl"),
-        Enumerable.Range(0, 5).Select(i => $$"""{"id": "train-{{i}}", "text": "the train {{i}}", "references": [" is late", "is on time"]}"""));
+        Enumerable.Range(0, 5).Select(i => $$"""{"id": "train-{{i}}", "text": "the train {{i}}", "references": [" late", "early"]}"""));
 }
