@@ -65,7 +65,7 @@ public sealed class ArrivalJournalTests : IDisposable
     [Theory]
     [InlineData("broken", "line 1 cannot be read")]
     [InlineData("""{"iteration":1,"weights":"a","threads":1}""", "line 1 cannot be read")]
-    [InlineData("""{"iteration":1,"weights":"a","threads":1,"units":[]}""", "it names no unit")]
+    [InlineData("null", "it is null")]
     [InlineData("""{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":0}]}""", "line 1 cannot be read")]
     [InlineData("""{"iteration":2,"weights":"a","threads":1,"units":[{"number":0,"version":0,"behaviour":"policy"}]}""", "is of iteration 2, where 1 is expected")]
     [InlineData("""{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":1,"behaviour":"policy"}]}""", "weights version 1, which cannot be")]

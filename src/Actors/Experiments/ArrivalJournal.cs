@@ -8,12 +8,12 @@ namespace DfPO.Actors.Experiments;
 /// <param name="Iteration">The update, from 1.</param>
 /// <param name="Weights">Digest of the weights that were published before it.</param>
 /// <param name="Threads">Torch threads of the learner: with another number, sums round differently.</param>
-/// <param name="Units">The units, in the order in which they were learnt.</param>
+/// <param name="Units">The units, in the order in which they were learnt; none where the objective rolls nothing out.</param>
 public sealed record JournalLine(int Iteration, string Weights, int Threads, IReadOnlyList<TrainingUnit> Units)
 {
     /// <summary>Largest distance in versions between weights that rolled out and weights that learnt.</summary>
     [JsonIgnore]
-    public int Staleness => Units.Max(unit => Iteration - 1 - unit.Version);
+    public int Staleness => Units.Select(unit => Iteration - 1 - unit.Version).DefaultIfEmpty().Max();
 }
 
 /// <summary>
@@ -81,7 +81,7 @@ public sealed class ArrivalJournal(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize<JournalLine>(text, s_format) is { Units.Count: > 0 } line ? line : throw new JsonException("it names no unit");
+            return JsonSerializer.Deserialize<JournalLine>(text, s_format) ?? throw new JsonException("it is null");
         }
         catch (JsonException) when (isLast)
         {

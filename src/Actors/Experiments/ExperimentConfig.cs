@@ -74,7 +74,7 @@ public sealed record ModelOptions
 /// <summary>Prompts and reward.</summary>
 public sealed record TaskOptions
 {
-    /// <summary>Training prompts, a .jsonl file.</summary>
+    /// <summary>Training prompts, a .jsonl file; with <c>references</c> where the objective learns from given texts.</summary>
     public string TrainPrompts { get; init; } = "";
 
     /// <summary>Prompts of model selection.</summary>
@@ -82,6 +82,9 @@ public sealed record TaskOptions
 
     /// <summary>Prompts of the before/after table.</summary>
     public string TestPrompts { get; init; } = "";
+
+    /// <summary>Pairs that DPO learns from with <c>learner.dpo.pairs = offline</c>: a .jsonl file with prompt, chosen and rejected.</summary>
+    public string Preferences { get; init; } = "";
 
     /// <summary>Longest prompt in tokens; longer ones lose their beginning (as in RL4LMs).</summary>
     public int MaxPromptTokens { get; init; } = 64;
@@ -96,10 +99,10 @@ public sealed record TaskOptions
 /// <summary>Generation of training data.</summary>
 public sealed record RolloutOptions
 {
-    /// <summary>Prompts an iteration (paper: batch 16); with masked behaviour each is continued twice.</summary>
+    /// <summary>Prompts an iteration (paper: batch 16). Each is continued as often as the objective asks: once by each of its policies, or by GRPO, RLOO and DPO several times; of DPO's given pairs, pairs an iteration.</summary>
     public int PromptsPerIteration { get; init; } = 16;
 
-    /// <summary>Prompts a work unit, the quantum of determinism; must divide <see cref="PromptsPerIteration"/>.</summary>
+    /// <summary>Continuations of a work unit, the quantum of determinism; must divide those of an iteration, and be a multiple of a prompt's, which are never parted.</summary>
     public int UnitSize { get; init; } = 16;
 
     /// <summary>Rollout engines in this process.</summary>

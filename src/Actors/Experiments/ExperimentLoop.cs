@@ -26,6 +26,8 @@ public sealed class ExperimentLoop
     private readonly UnitPipeline _pipeline;
     private readonly IExperimentServices _services;
     private readonly RolloutPlan _plan;
+    private readonly ObjectiveTraits _traits;
+    private readonly GivenTexts? _given;
     private readonly PromptSet _train;
     private readonly PromptSet _validation;
     private readonly PromptSet _test;
@@ -41,12 +43,20 @@ public sealed class ExperimentLoop
     {
         (_config, _services, _observer, _checkpoints) = (config, services, observer, checkpoints);
         var tokenizer = TextTokenizer.Load(config.Model.Policy);
-        tokenizer.CheckFits(PretrainedModels.ReadConfig(config.Model.Policy).VocabSize);
-        _plan = new RolloutPlan(config, text => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens));
+        var model = PretrainedModels.ReadConfig(config.Model.Policy);
+        tokenizer.CheckFits(model.VocabSize);
+        _traits = ObjectiveRegistry.Traits(config.Learner);
+        var texts = new TaskTexts(tokenizer, config, model.IsEncoderDecoder);
+        _plan = new RolloutPlan(config, texts);
         _pipeline = new UnitPipeline(services, tokenizer.DecodeContinuation);
-        _train = PromptSet.Read(config.Task.TrainPrompts);
+        var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
+        _train = pairs ? new PromptSet([]) : PromptSet.Read(config.Task.TrainPrompts);
         _validation = PromptSet.Read(config.Task.ValidationPrompts);
         _test = PromptSet.Read(config.Task.TestPrompts);
+        if (_traits.NeedsDemonstrations)
+            TaskTexts.RequireReferences(_train.Prompts, config.Task.TrainPrompts);
+        if (_traits.SamplesPerPrompt == 0)
+            _given = pairs ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts) : GivenTexts.Demonstrations(config, _train, texts);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
     }
 
@@ -123,24 +133,28 @@ public sealed class ExperimentLoop
         feed.Publish(_learner.Weights, parent);
         var (units, scored, dropped) = await feed.Take(cancellation);
         var waited = clock.Elapsed;
-        var batch = scored.SelectMany(unit => unit.Trajectories()).ToArray();
+        var batch = _given?.Batch(_learner.Iteration) ?? [.. scored.SelectMany(unit => unit.Trajectories())];
         Record(new JournalLine(_learner.Iteration + 1, _learner.Weights.Digest, _config.TorchThreadsOfLearner(), units));
         // Not cancellable: a half-made update has no state to resume from.
         _learner = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
         var learn = clock.Elapsed - waited;
-        // Beside learning, generation has the whole iteration's time.
-        var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / (IsAsync ? clock.Elapsed : waited).TotalSeconds;
+        // Beside learning, generation has the whole iteration's time; where nothing is generated, learning is what takes time.
+        var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / (IsAsync || _given is not null ? clock.Elapsed : waited).TotalSeconds;
         var metrics = new Dictionary<string, double>(_learner.Report!.Metrics)
         {
             ["tokens_per_second"] = tokensPerSecond,
             [IsAsync ? "time/wait_rollout" : "time/rollout"] = waited.TotalSeconds,
             ["time/learn"] = learn.TotalSeconds,
+            ["guards/warnings"] = _learner.Report.Warnings.Count,
         };
         if (IsAsync)
             Staleness(metrics, [.. batch.Select(t => _learner.Iteration - 1 - t.WeightsVersion!.Value)], dropped);
-        foreach (var policy in RolloutPlan.Behaviours(_config.Learner).Where(policy => policy != DecodingPolicy.Policy))
+        foreach (var policy in _traits.Behaviours.Where(policy => policy != DecodingPolicy.Policy))
             metrics[$"rollout/reward_{policy.ToString().ToLowerInvariant()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
-        return new IterationReport(_learner.Iteration, _config.Iterations, Figures(scored), metrics, tokensPerSecond, default, default);
+        return new IterationReport(_learner.Iteration, _config.Iterations, scored.Count > 0 ? Figures(scored) : null, metrics, tokensPerSecond, default, default)
+        {
+            Warnings = _learner.Report.Warnings,
+        };
     }
 
     /// <summary>Writes down what is about to be learnt; a replay that is no longer one ends here.</summary>
@@ -168,12 +182,11 @@ public sealed class ExperimentLoop
     /// <summary>Scores the weights on the validation prompts and keeps them when they are the best so far.</summary>
     private async Task<ExperimentState> Validate(ExperimentState state, CancellationToken cancellation)
     {
-        var selector = _config.Learner.Objective == ObjectiveKind.Dfpo ? _config.Learner.Dfpo.Decode : DecodingPolicy.Policy;
         double score = 0;
-        foreach (var policy in s_evaluated.Union([selector]))
+        foreach (var policy in s_evaluated.Union([_traits.Decode]))
         {
             var report = await Evaluate("validation", $"validation-{state.Iteration}", _validation, policy, state.Iteration, cancellation);
-            if (policy == selector)
+            if (policy == _traits.Decode)
                 score = report.Metrics.Reward;
         }
         state = state with { ValidatedIteration = state.Iteration };

@@ -1,3 +1,4 @@
+using DfPO.Learner;
 using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 
@@ -45,12 +46,16 @@ public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int I
 /// <summary>One training iteration.</summary>
 /// <param name="Iteration">From 1.</param>
 /// <param name="Iterations">In all.</param>
-/// <param name="Rollout">Figures of all of the iteration's training continuations.</param>
-/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c> (asynchronous: <c>time/wait_rollout</c>, <c>async/...</c>), <c>time/learn</c> (s).</param>
-/// <param name="TokensPerSecond">Tokens learnt from a second of the rollout phase; asynchronous: of the iteration.</param>
+/// <param name="Rollout">Figures of all of the iteration's training continuations; null where the objective rolls nothing out.</param>
+/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c> (asynchronous: <c>time/wait_rollout</c>, <c>async/...</c>), <c>time/learn</c> (s), <c>guards/warnings</c>.</param>
+/// <param name="TokensPerSecond">Tokens learnt from a second of the rollout phase; asynchronous, or without rollouts: of the iteration.</param>
 /// <param name="Elapsed">Time since the start or resume.</param>
 /// <param name="Remaining">Estimate to the end of training.</param>
-public sealed record IterationReport(int Iteration, int Iterations, GenerationMetrics Rollout, IReadOnlyDictionary<string, double> Metrics, double TokensPerSecond, TimeSpan Elapsed, TimeSpan Remaining);
+public sealed record IterationReport(int Iteration, int Iterations, GenerationMetrics? Rollout, IReadOnlyDictionary<string, double> Metrics, double TokensPerSecond, TimeSpan Elapsed, TimeSpan Remaining)
+{
+    /// <summary>Guards that went off and were configured to warn.</summary>
+    public IReadOnlyList<LearnerWarning> Warnings { get; init; } = [];
+}
 
 /// <summary>How a run ended.</summary>
 /// <param name="BestIteration">Iteration whose weights had the best validation reward; 0 are the initial weights.</param>

@@ -1,6 +1,5 @@
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
-using DfPO.Learner;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
@@ -12,20 +11,23 @@ namespace DfPO.Actors.Experiments;
 /// <summary>A unit to be rolled out, with the texts that its continuations are rewarded with.</summary>
 /// <param name="Unit">The work.</param>
 /// <param name="Prompts">The prompts, in the order of the unit's requests.</param>
-public sealed record PlannedUnit(RolloutUnit Unit, IReadOnlyList<Prompt> Prompts);
+public sealed record PlannedUnit(RolloutUnit Unit, IReadOnlyList<Prompt> Prompts)
+{
+    /// <summary>Of a training unit: number of each continuation's prompt, unique within the run. A prompt's continuations are all in one unit.</summary>
+    public IReadOnlyList<int> Groups { get; init; } = [];
+
+    /// <summary>Of a training unit: each prompt's given continuation, where the objective learns from one; else empty.</summary>
+    public IReadOnlyList<int[]> Demonstrations { get; init; } = [];
+}
 
 /// <summary>What a training unit or an evaluation consists of: a pure function of configuration, number and weights, so nothing of it needs saving.</summary>
 /// <param name="config">The experiment.</param>
-/// <param name="encode">Token ids of a text.</param>
-public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> encode)
+/// <param name="texts">Token ids of its texts.</param>
+public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
 {
     private const ulong TrainingSeeds = 0x74726169, EvaluationSeeds = 0x6576616c;
     private readonly UnitGrid _grid = UnitGrid.Of(config);
-
-    /// <summary>The policies that training data are drawn from: <c>pi_theta</c>, or <c>pi+</c> and <c>pi-</c>.</summary>
-    public static IReadOnlyList<DecodingPolicy> Behaviours(LearnerOptions learner) => learner is { Objective: ObjectiveKind.Dfpo, Dfpo.Behaviour: DfpoBehaviour.Masked }
-        ? [DecodingPolicy.Positive, DecodingPolicy.Negative]
-        : [DecodingPolicy.Policy];
+    private readonly ObjectiveTraits _traits = ObjectiveRegistry.Traits(config.Learner);
 
     /// <summary>A training unit.</summary>
     /// <param name="prompts">Training prompts.</param>
@@ -34,12 +36,19 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
     public PlannedUnit Training(PromptSet prompts, TrainingUnit unit, WeightsRef weights)
     {
         var (iteration, index) = _grid.Place(unit.Number);
-        var first = ((long)iteration * config.Rollout.PromptsPerIteration) + ((long)index * config.Rollout.UnitSize);
+        var samples = _traits.SamplesPerPrompt;
+        var first = ((long)iteration * config.Rollout.PromptsPerIteration * samples) + ((long)index * config.Rollout.UnitSize);
         var seeds = CounterRandom.UInt64(config.Seed, TrainingSeeds) + (ulong)unit.Behaviour;
         // Weights of several versions may have the same digest, for instance while only the value model learns.
         var version = weights.Version == iteration ? "" : $"@{weights.Version}";
-        return Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. Enumerable.Range(0, config.Rollout.UnitSize)
-            .Select(i => (prompts.Draw(config.Seed, first + i), CounterRandom.UInt64(seeds, (ulong)(first + i))))]);
+        long[] continuations = [.. Enumerable.Range(0, config.Rollout.UnitSize).Select(i => first + i)];
+        var drawn = continuations.Select(c => prompts.Draw(config.Seed, c / samples)).ToArray();
+        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))]);
+        return planned with
+        {
+            Groups = [.. continuations.Select(c => (int)(c / samples))],
+            Demonstrations = _traits.NeedsDemonstrations ? [.. drawn.Zip(continuations, (prompt, c) => texts.Demonstration(prompt, c / samples))] : [],
+        };
     }
 
     /// <summary>The units of an evaluation: all prompts as often as configured, with the same seeds whatever the weights and the policy, so that figures compare in pairs.</summary>
@@ -65,13 +74,7 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
         };
         return new PlannedUnit(
             new RolloutUnit(new UnitId($"{name}/{policy.ToString().ToLowerInvariant()}/{weights.Digest[..8]}/{number}"),
-                [.. prompts.Select(p => new GenerationRequest(Encode(p.Prompt), p.Seed))], options, weights),
+                [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt.Text), p.Seed))], options, weights),
             [.. prompts.Select(p => p.Prompt)]);
-    }
-
-    private int[] Encode(Prompt prompt)
-    {
-        var tokens = encode(prompt.Text);
-        return tokens.Length <= config.Task.MaxPromptTokens ? tokens : tokens[^config.Task.MaxPromptTokens..];
     }
 }

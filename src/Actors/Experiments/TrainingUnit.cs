@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using DfPO.Learner.Objectives;
 using DfPO.Models.Policies;
 
 namespace DfPO.Actors.Experiments;
@@ -10,7 +11,7 @@ namespace DfPO.Actors.Experiments;
 [method: JsonConstructor]
 public readonly record struct TrainingUnit(long Number, int Version, DecodingPolicy Behaviour);
 
-/// <summary>How the numbers of training units map to iterations and behaviours: an iteration's numbers are consecutive, one behaviour after the other.</summary>
+/// <summary>How the numbers of training units map to iterations and behaviours: an iteration's numbers are consecutive, one behaviour after the other. A rule that rolls nothing out has no unit.</summary>
 /// <param name="Behaviours">The policies that training data are drawn from.</param>
 /// <param name="UnitsPerBehaviour">Units of each of them an iteration.</param>
 public sealed record UnitGrid(IReadOnlyList<DecodingPolicy> Behaviours, int UnitsPerBehaviour)
@@ -19,7 +20,11 @@ public sealed record UnitGrid(IReadOnlyList<DecodingPolicy> Behaviours, int Unit
     public int PerIteration => Behaviours.Count * UnitsPerBehaviour;
 
     /// <summary>The grid of an experiment.</summary>
-    public static UnitGrid Of(ExperimentConfig config) => new(RolloutPlan.Behaviours(config.Learner), config.Rollout.PromptsPerIteration / config.Rollout.UnitSize);
+    public static UnitGrid Of(ExperimentConfig config)
+    {
+        var traits = ObjectiveRegistry.Traits(config.Learner);
+        return new(traits.Behaviours, config.Rollout.PromptsPerIteration * traits.SamplesPerPrompt / config.Rollout.UnitSize);
+    }
 
     /// <summary>The unit of a number.</summary>
     public TrainingUnit Unit(long number, int version) => new(number, version, Behaviours[(int)(number % PerIteration) / UnitsPerBehaviour]);

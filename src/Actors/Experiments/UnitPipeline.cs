@@ -28,6 +28,8 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         Reward = Rewards[i],
         Behaviour = Planned.Unit.Options.Policy,
         WeightsVersion = Planned.Unit.Weights.Version,
+        Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,
+        Demonstration = Planned.Demonstrations.Count > 0 ? Planned.Demonstrations[i] : null,
     });
 
     /// <summary>As the metrics take it.</summary>

@@ -7,6 +7,7 @@ using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Tokenizers;
+using DfPO.Rollout;
 using static DfPO.Actors.Learning.LearnerProtocol;
 using static TorchSharp.torch;
 
@@ -19,20 +20,25 @@ public sealed class LearnerSession : IDisposable
     private readonly WeightsStore _store;
     private readonly ScalarType _wireDtype;
     private readonly LanguageModel _policy;
-    private readonly ValueModel _value;
+    private readonly ValueModel? _value;
+    private readonly LanguageModel? _mask;
+    private readonly LanguageModel? _reference;
     private readonly PolicyLearner _learner;
     private WeightsRef? _published;
 
-    /// <summary>Loads policy and value model from the experiment's checkpoint folder.</summary>
+    /// <summary>Loads policy, and what else the objective needs, from the experiment's checkpoint folder.</summary>
     public LearnerSession(ExperimentConfig config, WeightsStore store, string incidents)
     {
         (_config, _store) = (config, store);
         var device = TorchDevices.Parse(config.Model.Device);
         _wireDtype = TorchDevices.ParseDtype(config.Model.Dtype);
         _policy = PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
-        var heads = config.Learner is { Objective: ObjectiveKind.Dfpo, Dfpo.Value: DfpoValue.TwoHeaded } ? 2 : 1;
-        _value = new ValueModel(PretrainedModels.LoadLanguageModel(config.Model.Policy, device), heads);
-        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents);
+        var traits = ObjectiveRegistry.Traits(config.Learner);
+        LanguageModel Copy() => PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
+        _value = traits.NeedsValue ? new ValueModel(Copy(), traits.ValueHeads) : null;
+        _mask = traits.MaskPolicy is { HeldByLearner: true } ? Copy() : null;
+        _reference = traits is { SamplesPerPrompt: 0, NeedsReference: true } ? Copy() : null;
+        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask);
     }
 
     /// <summary>Does a command.</summary>
@@ -67,7 +73,9 @@ public sealed class LearnerSession : IDisposable
     public void Dispose()
     {
         _learner.Dispose();
-        _value.Dispose();
+        _value?.Dispose();
+        _mask?.Dispose();
+        _reference?.Dispose();
         _policy.Dispose();
     }
 
@@ -77,10 +85,17 @@ public sealed class LearnerSession : IDisposable
         using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Consumer, command.Parent, links: command.Units.Where(u => u != default).Select(u => new ActivityLink(u))))
         {
             activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
-            report = _learner.Update(command.Batch);
+            report = _learner.Update(_reference is null ? command.Batch : Scored(command.Batch, _reference));
         }
         Publish(command.Parent);
         return report;
+    }
+
+    /// <summary>Given texts come without log-probabilities: no rollout worker has seen them.</summary>
+    private static Trajectory[] Scored(IReadOnlyList<Trajectory> batch, LanguageModel reference)
+    {
+        var logprobs = SequenceScorer.Logprobs(reference, [.. batch.Select(t => (t.PromptTokens, t.Tokens))]);
+        return [.. batch.Zip(logprobs, (trajectory, scores) => trajectory with { Logprobs = scores, ReferenceLogprobs = scores })];
     }
 
     private void Publish(ActivityContext parent = default) => _published = _store.Publish(_policy, _learner.Iteration, _wireDtype, parent);

@@ -29,28 +29,16 @@ internal static class ExportCommand
 
     private static int Run(string source, string output, ScalarType dtype)
     {
-        if (File.Exists(output) || (Directory.Exists(output) && Directory.EnumerateFileSystemEntries(output).Any()))
-            throw new DfpoException("usage/output", $"'{output}' is there already and not empty: name another folder to export to.");
+        OutputFolder.RequireFree(output);
         var checkpoint = RunFolder.IsOne(source) ? RunFolder.Open(source).BestPolicy() : source;
-        // Beside its destination, so that a folder with a model is a whole one.
-        var partial = Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)) + ".partial";
-        try
+        OutputFolder.Write(output, partial =>
         {
             using (var model = Load(checkpoint, dtype))
                 PretrainedModels.Save(partial, model, dtype);
             TokenizerFiles.Copy(checkpoint, partial);
             if (File.Exists(Path.Combine(checkpoint, GenerationConfig)))
                 File.Copy(Path.Combine(checkpoint, GenerationConfig), Path.Combine(partial, GenerationConfig), overwrite: true);
-            if (Directory.Exists(output))
-                Directory.Delete(output);
-            Directory.Move(partial, output);
-        }
-        catch
-        {
-            if (Directory.Exists(partial))
-                Directory.Delete(partial, recursive: true);
-            throw;
-        }
+        });
         Console.WriteLine(output);
         return 0;
     }

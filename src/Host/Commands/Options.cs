@@ -75,15 +75,21 @@ internal sealed class SamplingOptions
             command.Options.Add(option);
     }
 
-    public GenerationOptions Generation(ParseResult result) => new GenerationOptions
+    /// <param name="result">The command line.</param>
+    /// <param name="basis">What holds where the command line says nothing; null takes the options' own defaults.</param>
+    public GenerationOptions Generation(ParseResult result, GenerationOptions? basis = null)
     {
-        MaxNewTokens = result.GetValue(_most),
-        MinNewTokens = result.GetValue(_least),
-        Temperature = result.GetValue(_temperature),
-        TopK = result.GetValue(_topK),
-        TopP = result.GetValue(_topP),
-        Tolerance = result.GetValue(_tolerance),
-    }.Checked();
+        T Of<T>(Option<T> option, Func<GenerationOptions, T> otherwise) => basis is null || result.GetResult(option) is { Implicit: false } ? result.GetValue(option)! : otherwise(basis);
+        return ((basis ?? s_defaults) with
+        {
+            MaxNewTokens = Of(_most, o => o.MaxNewTokens),
+            MinNewTokens = Of(_least, o => o.MinNewTokens),
+            Temperature = Of(_temperature, o => o.Temperature),
+            TopK = Of(_topK, o => o.TopK),
+            TopP = Of(_topP, o => o.TopP),
+            Tolerance = Of(_tolerance, o => o.Tolerance),
+        }).Checked();
+    }
 
     /// <summary>Reads the rest and sets the torch thread count.</summary>
     public (ulong Seed, string Dtype, string Device, int BatchSize) Engine(ParseResult result)

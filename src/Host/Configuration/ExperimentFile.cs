@@ -31,6 +31,7 @@ public static class ExperimentFile
                 TrainPrompts = Resolved(config.Task.TrainPrompts),
                 ValidationPrompts = Resolved(config.Task.ValidationPrompts),
                 TestPrompts = Resolved(config.Task.TestPrompts),
+                Preferences = Resolved(config.Task.Preferences),
                 RewardModel = Resolved(config.Task.RewardModel),
             },
             Cluster = config.Cluster with

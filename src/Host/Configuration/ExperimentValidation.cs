@@ -1,4 +1,5 @@
 using DfPO.Actors.Experiments;
+using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
@@ -96,22 +97,30 @@ internal static class ExperimentValidation
 
     private static void Batches(ExperimentConfig config)
     {
-        var rollout = config.Rollout;
-        if (rollout.PromptsPerIteration % rollout.UnitSize != 0)
+        var (rollout, traits, batch) = (config.Rollout, ObjectiveRegistry.Traits(config.Learner), BatchArithmetic.Of(config));
+        var (samples, sequences) = (traits.SamplesPerPrompt, batch.Sequences);
+        if (samples > 1 && rollout.UnitSize % samples != 0)
             throw new DfpoException("config/batch",
-                $"'rollout.unit-size' {rollout.UnitSize} does not divide 'rollout.prompts-per-iteration' {rollout.PromptsPerIteration}: set one of {Divisors(rollout.PromptsPerIteration)}.");
-        var sequences = BatchArithmetic.Of(config).Sequences;
-        if (sequences % config.Learner.MinibatchSize != 0)
+                $"'rollout.unit-size' {rollout.UnitSize} is not a multiple of the {samples} continuations of a prompt, which the objective compares and a unit never parts: set one of {Divisors(rollout.PromptsPerIteration, samples)}.");
+        if (samples > 0 && rollout.PromptsPerIteration * samples % rollout.UnitSize != 0)
+            throw new DfpoException("config/batch", samples == 1
+                ? $"'rollout.unit-size' {rollout.UnitSize} does not divide 'rollout.prompts-per-iteration' {rollout.PromptsPerIteration}: set one of {Divisors(rollout.PromptsPerIteration)}."
+                : $"'rollout.unit-size' {rollout.UnitSize} does not divide the {rollout.PromptsPerIteration * samples} continuations of an iteration ({rollout.PromptsPerIteration} prompts{batch.PerPrompt}): set one of {Divisors(rollout.PromptsPerIteration, samples)}.");
+        if (!traits.WholeBatch && sequences % config.Learner.MinibatchSize != 0)
             throw new DfpoException("config/batch",
-                $"'learner.minibatch-size' {config.Learner.MinibatchSize} does not divide the {sequences} sequences of an iteration"
-                + $" ({rollout.PromptsPerIteration} prompts{(BatchArithmetic.IsMasked(config.Learner) ? " x 2 masked policies" : "")}): set one of {Divisors(sequences)}.");
+                $"'learner.minibatch-size' {config.Learner.MinibatchSize} does not divide the {sequences} sequences of an iteration ({rollout.PromptsPerIteration} prompts{batch.PerPrompt}): set one of {Divisors(sequences)}.");
+        if (samples == 0 && config.Async.MaxStaleness > 0)
+            throw new DfpoException("config/conflict", $"'async.max-staleness' is {config.Async.MaxStaleness}, but the objective rolls nothing out ahead of learning: set it to 0.");
     }
 
     private static void Paths(ExperimentConfig config)
     {
         Exists(config.Model.Policy, "model.policy", Directory.Exists, "a checkpoint folder with config.json, model.safetensors and a tokenizer");
         Exists(config.Task.RewardModel, "task.reward-model", Directory.Exists, "a classifier's checkpoint folder");
-        Exists(config.Task.TrainPrompts, "task.train-prompts", File.Exists, "a .jsonl file of prompts");
+        if (ObjectiveRegistry.Traits(config.Learner) is { SamplesPerPrompt: 0, NeedsDemonstrations: false })
+            Exists(config.Task.Preferences, "task.preferences", File.Exists, "a .jsonl file of pairs, each with prompt, chosen and rejected");
+        else
+            Exists(config.Task.TrainPrompts, "task.train-prompts", File.Exists, "a .jsonl file of prompts");
         Exists(config.Task.ValidationPrompts, "task.validation-prompts", File.Exists, "a .jsonl file of prompts");
         Exists(config.Task.TestPrompts, "task.test-prompts", File.Exists, "a .jsonl file of prompts");
     }
@@ -135,5 +144,5 @@ internal static class ExperimentValidation
             throw new DfpoException("config/range", FormattableString.Invariant($"'{key}' is '{value}' but must be {rule}."));
     }
 
-    private static string Divisors(int of) => string.Join(", ", Enumerable.Range(1, of).Where(d => of % d == 0));
+    private static string Divisors(int of, int times = 1) => string.Join(", ", Enumerable.Range(1, of).Where(d => of % d == 0).Select(d => d * times));
 }

@@ -12,6 +12,16 @@ internal static class LearnerPresets
         ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, decode = negative }",
         ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, value = single, decode = negative }",
         ["ppo"] = "objective = ppo, dfpo { behaviour = policy, decode = policy }",
+        // The rules' own sections hold their papers' values already; what is said here is the papers' choice of keys that all rules share.
+        ["nlpo"] = "objective = nlpo",
+        ["a2c"] = "objective = a2c",
+        ["trpo"] = "objective = trpo",
+        ["supervised"] = "objective = supervised, epochs = 1",
+        ["grpo"] = "objective = grpo, epochs = 1, learning-rate = 1e-6",
+        ["rloo"] = "objective = rloo, epochs = 1, learning-rate = 1e-6",
+        ["reinforce-plus-plus"] = "objective = reinforce-plus-plus, epochs = 1, learning-rate = 5e-7",
+        ["dpo"] = "objective = dpo, epochs = 1, learning-rate = 1e-6",
+        ["ppo-supervised"] = "objective = ppo-supervised",
     };
 
     /// <summary>The tree with the preset's settings under its own, and without the key.</summary>

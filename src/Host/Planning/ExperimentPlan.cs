@@ -24,11 +24,11 @@ internal static class ExperimentPlan
 
         Section("Batch arithmetic");
         Line("prompts an iteration", config.Rollout.PromptsPerIteration);
-        Line("sequences an iteration", $"{batch.Sequences}{(BatchArithmetic.IsMasked(config.Learner) ? " (each prompt continued by pi+ and pi-)" : "")}");
-        Line("work units an iteration", $"{batch.Units} of {config.Rollout.UnitSize} prompts");
+        Line("sequences an iteration", $"{batch.Sequences}{(batch.PerPrompt.Length > 0 ? $" ({config.Rollout.PromptsPerIteration}{batch.PerPrompt})" : "")}");
+        Line("work units an iteration", $"{batch.Units} of {config.Rollout.UnitSize} continuations");
         Line("tokens generated an iteration, at most", batch.TokensPerIteration);
-        Line("minibatches an epoch", $"{batch.Minibatches} of {config.Learner.MinibatchSize} sequences");
-        Line("optimiser steps an iteration", $"{batch.StepsPerIteration} ({config.Learner.Epochs} epochs)");
+        Line("minibatches an epoch", $"{batch.Minibatches} of {(batch.Minibatches == 1 ? batch.Sequences : config.Learner.MinibatchSize)} sequences");
+        Line("optimiser steps an iteration", $"{batch.StepsPerIteration} ({batch.Epochs} epochs)");
 
         Section("Schedule");
         Line("iterations", config.Iterations);

@@ -1,5 +1,6 @@
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
+using DfPO.Learner.Objectives;
 using DfPO.Models;
 
 namespace DfPO.Host.Planning;
@@ -22,14 +23,18 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
         var (parameters, batch) = ((double)policy.ParameterCount, BatchArithmetic.Of(config));
         var engine = config.Model.Dtype == "bfloat16" ? 2 : Float32;
         var workers = Math.Max(1, config.Rollout.Workers);
+        var traits = ObjectiveRegistry.Traits(config.Learner);
+        var trained = traits.NeedsValue ? 2 : 1;
+        var frozen = (traits.MaskPolicy is { HeldByLearner: true } ? 1 : 0) + (traits is { SamplesPerPrompt: 0, NeedsReference: true } ? 1 : 0);
         double tokens = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + config.Rollout.Generation.MaxNewTokens);
         return new(
         [
             ("learner: policy weights", parameters * Float32),
-            ("learner: value model weights", parameters * Float32),
-            ("learner: gradients of both", 2 * parameters * Float32),
-            ("learner: AdamW moments of both", 4 * parameters * Float32),
-            ("learner: activations of a minibatch", 2 * Activations(policy, Math.Min(config.Learner.MinibatchSize, batch.Sequences), tokens)),
+            .. traits.NeedsValue ? [("learner: value model weights", parameters * Float32)] : Array.Empty<(string, double)>(),
+            .. frozen > 0 ? [("learner: mask policy or reference", frozen * parameters * Float32)] : Array.Empty<(string, double)>(),
+            ("learner: gradients", trained * parameters * Float32),
+            ("learner: AdamW moments", 2 * trained * parameters * Float32),
+            ("learner: activations of a minibatch", trained * Activations(policy, Math.Min(config.Learner.MinibatchSize, batch.Sequences), tokens)),
             ($"weights served: {config.Async.WeightVersions} versions", parameters * engine * config.Async.WeightVersions),
             ($"rollout: policy and reference of {workers} worker(s)", 2 * parameters * engine * workers),
             ($"rollout: key/value caches of {workers} worker(s)", 2 * 2.0 * policy.NumHiddenLayers * policy.KeyValueWidth * tokens * config.Rollout.UnitSize * engine * workers),

@@ -25,7 +25,12 @@ public sealed class JsonReporter(TextWriter output, string? folder = null) : IEx
     public void Evaluated(EvaluationReport report) => Write(RunLines.Of(report));
 
     /// <inheritdoc/>
-    public void IterationFinished(IterationReport report) => Write(RunLines.Of(report));
+    public void IterationFinished(IterationReport report)
+    {
+        foreach (var warning in report.Warnings)
+            Write(RunLines.Of(report.Iteration, warning));
+        Write(RunLines.Of(report));
+    }
 
     /// <inheritdoc/>
     public void WorkersChanged(string role, int count) => Write(new JsonObject { ["type"] = "workers", ["role"] = role, ["count"] = count });

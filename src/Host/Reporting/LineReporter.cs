@@ -1,6 +1,7 @@
 using System.Globalization;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
+using DfPO.Learner;
 using Spectre.Console;
 
 namespace DfPO.Host.Reporting;
@@ -35,8 +36,13 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
         var row = new ProgressRow(report, []);
         var masks = double.IsNaN(row.Metric("dfpo/mask_positive")) ? "" : $"  mask+ {LiveTable.Share(row.Metric("dfpo/mask_positive"))}  mask- {LiveTable.Share(row.Metric("dfpo/mask_negative"))}";
         var staleness = double.IsNaN(row.Metric("async/staleness_mean")) ? "" : $"  staleness {Verdict.Figure(row.Metric("async/staleness_mean"))}";
-        Line($"iteration {report.Iteration}/{report.Iterations}: reward {Verdict.Figure(report.Rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}"
-            + $"  perplexity {Verdict.Figure(report.Rollout.Perplexity)}{masks}{staleness}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
+        // Where nothing is rolled out, the rule's own figures say how it does.
+        var figures = report.Rollout is { } rollout
+            ? $"reward {Verdict.Figure(rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}  perplexity {Verdict.Figure(rollout.Perplexity)}"
+            : string.Join("  ", report.Metrics.Where(metric => metric.Key.StartsWith("supervised/", StringComparison.Ordinal) || metric.Key.StartsWith("dpo/", StringComparison.Ordinal)).OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => $"{metric.Key} {Verdict.Figure(metric.Value)}"));
+        foreach (var warning in report.Warnings)
+            Line(Warning(warning));
+        Line($"iteration {report.Iteration}/{report.Iterations}: {figures}{masks}{staleness}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
     }
 
     /// <inheritdoc/>
@@ -51,6 +57,9 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     /// <summary>Tells for whom a run waits, and for how long it may.</summary>
     internal static string Waiting(string role, int units, TimeSpan waited, TimeSpan patience) =>
         $"waiting for a {role} worker: {units} units wait, {waited.TotalSeconds:F0} of at most {patience.TotalSeconds:F0} s";
+
+    /// <summary>A guard's warning.</summary>
+    internal static string Warning(LearnerWarning warning) => $"warning: {warning.Message} [{warning.Code}]";
 
     /// <summary>A console without colours and of fixed width.</summary>
     internal static IAnsiConsole Plain(TextWriter output)

@@ -72,19 +72,22 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
         foreach (var row in progress.Rows)
             table.AddRow([.. s_columns.Select(column => Markup.Escape(column.Cell(row)))]);
         return new Rows(
+        [
             new Text($"{config.Name}: iteration {progress.Iteration}/{config.Iterations}, workers: {workers}{(folder is null ? "" : $", {folder}")}"),
             table,
-            new Text(progress.Waiting));
+            .. progress.Warnings.Select(warning => new Text(LineReporter.Warning(warning))),
+            new Text(progress.Waiting),
+        ]);
     }
 
     private static readonly (string Name, Func<ProgressRow, string> Cell)[] s_columns =
     [
         ("iter", row => row.Report.Iteration.ToString()),
-        ("reward", row => Verdict.Figure(row.Report.Rollout.Reward)),
+        ("reward", row => Verdict.Figure(row.Report.Rollout?.Reward ?? double.NaN)),
         ("pi_theta", row => Verdict.Figure(row.Reward(DecodingPolicy.Policy))),
         ("pi-", row => Verdict.Figure(row.Reward(DecodingPolicy.Negative))),
         ("KL", row => Verdict.Figure(row.Metric("objective/kl"))),
-        ("ppl", row => Verdict.Figure(row.Report.Rollout.Perplexity)),
+        ("ppl", row => Verdict.Figure(row.Report.Rollout?.Perplexity ?? double.NaN)),
         ("mask+", row => Share(row.Metric("dfpo/mask_positive"))),
         ("mask-", row => Share(row.Metric("dfpo/mask_negative"))),
         ("tok/s", row => row.Report.TokensPerSecond.ToString("F0", System.Globalization.CultureInfo.InvariantCulture)),

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using DfPO.Actors.Experiments;
+using DfPO.Learner;
 using DfPO.Models.Policies;
 
 namespace DfPO.Host.Reporting;
@@ -16,6 +17,9 @@ internal sealed record Progress(ExperimentConfig Config, int Iteration, Immutabl
 {
     private const int MostRows = 12;
 
+    /// <summary>The latest warning of each guard that went off.</summary>
+    public ImmutableList<LearnerWarning> Warnings { get; init; } = [];
+
     /// <summary>Before anything happened.</summary>
     public static Progress Of(ExperimentConfig config, int iteration) => new(config, iteration, ImmutableSortedDictionary<string, int>.Empty, [], ImmutableDictionary<DecodingPolicy, EvaluationReport>.Empty);
 
@@ -23,7 +27,8 @@ internal sealed record Progress(ExperimentConfig Config, int Iteration, Immutabl
     public Progress With(IterationReport report)
     {
         var rows = Rows.Add(new ProgressRow(report, Validation));
-        return this with { Waiting = "", Iteration = report.Iteration, Rows = rows.Count > MostRows ? rows.RemoveAt(0) : rows };
+        var warnings = Warnings.RemoveAll(old => report.Warnings.Any(warning => warning.Code == old.Code)).AddRange(report.Warnings);
+        return this with { Waiting = "", Warnings = warnings, Iteration = report.Iteration, Rows = rows.Count > MostRows ? rows.RemoveAt(0) : rows };
     }
 
     /// <summary>After an evaluation: the row of its iteration shows it too.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using DfPO.Actors.Experiments;
+using DfPO.Learner;
 
 namespace DfPO.Host.Runs;
 
@@ -9,11 +10,22 @@ internal static class RunLines
     /// <summary>An iteration.</summary>
     public static JsonObject Of(IterationReport report) => Line("iteration", report.Iteration,
     [
-        .. MetricNames.Of("rollout/", report.Rollout),
+        .. report.Rollout is { } rollout ? MetricNames.Of("rollout/", rollout) : [],
         .. report.Metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Where(metric => metric.Key != "tokens_per_second"),
         new("tokens_per_second", report.TokensPerSecond),
         new("time/elapsed", report.Elapsed.TotalSeconds),
     ]);
+
+    /// <summary>A guard's warning.</summary>
+    /// <param name="iteration">The iteration that it is about.</param>
+    /// <param name="warning">What was seen.</param>
+    public static JsonObject Of(int iteration, LearnerWarning warning)
+    {
+        var line = Line("warning", iteration, []);
+        line["code"] = warning.Code;
+        line["message"] = warning.Message;
+        return line;
+    }
 
     /// <summary>An evaluation, without its continuations.</summary>
     public static JsonObject Of(EvaluationReport report)

@@ -33,7 +33,7 @@ public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
     }
 
     /// <inheritdoc/>
-    public void IterationFinished(IterationReport report) => JsonLinesFile.Append(folder.Metrics, [RunLines.Of(report)]);
+    public void IterationFinished(IterationReport report) => JsonLinesFile.Append(folder.Metrics, [.. report.Warnings.Select(warning => RunLines.Of(report.Iteration, warning)), RunLines.Of(report)]);
 
     /// <inheritdoc/>
     public void WorkersChanged(string role, int count)

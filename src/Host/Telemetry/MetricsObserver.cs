@@ -25,7 +25,8 @@ public sealed class MetricsObserver : IExperimentObserver
     public void IterationFinished(IterationReport report)
     {
         _iterations.Add(1);
-        Record("rollout/", report.Rollout);
+        if (report.Rollout is { } rollout)
+            Record("rollout/", rollout);
         foreach (var (name, value) in report.Metrics)
             Record(name, value);
     }

@@ -42,8 +42,8 @@ public sealed class CommandLineTests : IDisposable
         var (code, output, errors) = await DfpoProcess.Run(["plan", "--set", "learner.preset=dfpo-iclr", "--set", "iterations=10", "--set", "rollout.prompts-per-iteration=16", "--set", "rollout.unit-size=8", "--set", "learner.epochs=5", .. s_models], folder: _folder.Path);
         Assert.Equal((0, ""), (code, errors));
         string Line(string what) => output.Split('\n').Single(line => line.StartsWith(what, StringComparison.Ordinal))[what.Length..].Trim();
-        Assert.Equal("32 (each prompt continued by pi+ and pi-)", Line("sequences an iteration"));
-        Assert.Equal("4 of 8 prompts", Line("work units an iteration"));
+        Assert.Equal("32 (16 x 2 masked policies)", Line("sequences an iteration"));
+        Assert.Equal("4 of 8 continuations", Line("work units an iteration"));
         Assert.Equal("2 of 16 sequences", Line("minibatches an epoch"));
         Assert.Equal("10 (5 epochs)", Line("optimiser steps an iteration"));
         Assert.Equal("100", Line("optimiser steps in all"));

@@ -35,6 +35,12 @@ public sealed class ExperimentValidationTests : IDisposable
     [InlineData("rollout.unit-size = 5", "config/batch", "set one of 1, 2, 4, 8, 16")]
     [InlineData("learner.minibatch-size = 32", "config/batch", "16 sequences of an iteration (16 prompts): set one of 1, 2, 4, 8, 16")]
     [InlineData("learner { preset = dfpo-iclr, minibatch-size = 24 }", "config/batch", "32 sequences of an iteration (16 prompts x 2 masked policies)")]
+    [InlineData("learner.preset = grpo, rollout.unit-size = 12", "config/batch", "not a multiple of the 8 continuations of a prompt, which the objective compares and a unit never parts: set one of 8, 16, 32, 64, 128")]
+    [InlineData("learner.preset = rloo, rollout.unit-size = 12", "config/batch", "does not divide the 64 continuations of an iteration (16 prompts x 4 continuations): set one of 4, 8, 16, 32, 64")]
+    [InlineData("learner { preset = rloo, minibatch-size = 24 }", "config/batch", "64 sequences of an iteration (16 prompts x 4 continuations)")]
+    [InlineData("learner { preset = dpo, dpo.pairs = offline }", "config/path", "'task.preferences' is not set")]
+    [InlineData("learner.preset = supervised, async.max-staleness = 1", "config/conflict", "rolls nothing out")]
+    [InlineData("learner.grpo.samples-per-prompt = 1", "config/range", "'grpo.samples-per-prompt' must be at least 2")]
     [InlineData("model.policy = \"\"", "config/path", "'model.policy' is not set")]
     [InlineData("task.reward-model = nowhere", "config/path", "'task.reward-model'")]
     [InlineData("task.test-prompts = nowhere.jsonl", "config/path", "'task.test-prompts'")]
@@ -71,6 +77,19 @@ public sealed class ExperimentValidationTests : IDisposable
 
     [Fact]
     public void Masked_behaviour_doubles_the_sequences_that_minibatches_divide() => Assert.Equal(2, BatchArithmetic.Of(Check("learner { preset = dfpo-iclr, minibatch-size = 16 }")).Minibatches);
+
+    [Theory]
+    [InlineData("learner.preset = ppo", 16, 1, 5)]
+    [InlineData("learner.preset = grpo", 128, 8, 8)]
+    [InlineData("learner { preset = a2c, minibatch-size = 7 }", 16, 1, 1)]
+    [InlineData("learner.preset = trpo", 16, 1, 10)]
+    [InlineData("learner.preset = dpo", 64, 4, 2)]
+    [InlineData("learner.preset = supervised, rollout { prompts-per-iteration = 48, unit-size = 32 }", 48, 0, 3)]
+    public void Batches_follow_from_what_the_objective_asks_for(string text, int sequences, int units, int steps)
+    {
+        var batch = BatchArithmetic.Of(Check(text));
+        Assert.Equal((sequences, units, steps), (batch.Sequences, batch.Units, batch.StepsPerIteration));
+    }
 
     [Theory]
     [InlineData(10, 5, 3)]

@@ -58,11 +58,49 @@ public sealed class RunTests
     [Theory]
     [InlineData("learner.preset=dfpo-iclr")]
     [InlineData("learner.preset=ppo")]
+    [InlineData("learner.preset=nlpo")]
+    [InlineData("learner.preset=a2c")]
+    [InlineData("learner.preset=trpo")]
+    [InlineData("learner.preset=supervised")]
+    [InlineData("learner.preset=grpo")]
+    [InlineData("learner.preset=rloo", "async.max-staleness=1")]
+    [InlineData("learner.preset=reinforce-plus-plus")]
+    [InlineData("learner.preset=dpo")]
+    [InlineData("learner.preset=dpo", "learner.dpo.pairs=offline", "task.preferences=pairs.jsonl")]
+    [InlineData("learner.preset=ppo-supervised")]
     [InlineData("model.dtype=bfloat16")]
-    public async Task Every_preset_runs_to_its_end(string setting)
+    public async Task Every_preset_runs_to_its_end_and_learns(params string[] settings)
     {
         using var experiment = new TinyExperiment();
-        await experiment.RunToEnd("--set", setting, "--set", "iterations=2");
+        string[] common = ["iterations=2", "rollout.unit-size=8", "evaluation.every=2"];
+        await experiment.RunToEnd([.. common.Concat(settings).SelectMany(setting => new[] { "--set", setting.Replace("pairs.jsonl", experiment.At("pairs.jsonl")) })]);
+        Assert.NotEqual(File.ReadAllBytes(Path.Combine(experiment.At("policy"), "model.safetensors")), File.ReadAllBytes(Path.Combine(experiment.RunFolders.Single(), "final", "model.safetensors")));
+    }
+
+    [Fact]
+    public async Task An_objective_that_learns_from_references_names_the_prompt_that_has_none()
+    {
+        using var experiment = new TinyExperiment();
+        File.AppendAllText(experiment.At("train.jsonl"), """{"id": "bare", "text": "This one"}""");
+        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "learner.preset=supervised"));
+        Assert.Equal(1, exit);
+        Assert.Contains("Prompt 'bare' in", errors);
+        Assert.Contains("[prompts/references]", errors);
+    }
+
+    [Fact]
+    public async Task A_guard_that_stops_a_run_ends_it_with_code_1_and_one_error_and_one_that_warns_is_on_record()
+    {
+        using var experiment = new TinyExperiment();
+        var (exit, output, errors) = await DfpoProcess.Run(experiment.Run("--set", "learner.guards.entropy-collapse=warn", "--set", "learner.guards.min-entropy=50", "--set", "learner.max-kl=1e-9"));
+        Assert.Equal(1, exit);
+        var error = Assert.Single(errors.Split('\n'), line => line.Contains("[learner/", StringComparison.Ordinal));
+        Assert.EndsWith("[learner/kl-exploded]", error.Trim());
+        Assert.Contains("The offending batch is in", error);
+        Assert.Contains("[learner/entropy-collapsed]", output);
+        var lines = File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
+        Assert.Equal("learner/entropy-collapsed", (string?)lines.First(line => (string?)line["type"] == "warning")["code"]);
+        Assert.Equal(1, (double?)lines.First(line => (string?)line["type"] == "iteration")["guards/warnings"]);
     }
 
     [Fact]

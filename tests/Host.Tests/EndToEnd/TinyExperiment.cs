@@ -13,7 +13,8 @@ internal sealed class TinyExperiment : IDisposable
         TinyModels.Policy(At("policy"), 1);
         TinyModels.Classifier(At("reward"), 2);
         foreach (var (split, count) in new[] { ("train", 24), ("validation", 4), ("test", 4) })
-            File.WriteAllLines(At($"{split}.jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "The {{split}} film number {{i}} was"}"""));
+            File.WriteAllLines(At($"{split}.jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "The {{split}} film number {{i}} was", "references": ["a good one", " not bad"]}"""));
+        File.WriteAllLines(At("pairs.jsonl"), Enumerable.Range(0, 8).Select(i => $$"""{"prompt": "Film {{i}} was", "chosen": " good", "rejected": " bad"}"""));
         File.WriteAllText(At("tiny.conf"), $$"""
             name = tiny
             iterations = 4
@@ -27,7 +28,7 @@ internal sealed class TinyExperiment : IDisposable
 
     public string Runs => At("runs");
 
-    /// <summary>A file or folder of the experiment: its models <c>policy</c> and <c>reward</c>, its prompts, its configuration.</summary>
+    /// <summary>A file or folder of the experiment: its models <c>policy</c> and <c>reward</c>, its prompts, pairs <c>pairs.jsonl</c>, its configuration.</summary>
     public string At(string name) => Path.Combine(_root.FullName, name);
 
     /// <summary>The folders of all runs so far.</summary>

@@ -142,6 +142,33 @@ public sealed class ReporterTests
         Assert.Equal("dfpo: LineReporter failed and is switched off: the disk is full", errors.ToString().TrimEnd());
     }
 
+    [Fact]
+    public void A_warning_is_told_by_every_reporter()
+    {
+        var report = Reports.Iteration(4) with { Warnings = [new("learner/repetition", "Iteration 4, rollout: it repeats itself.")] };
+        var (lines, json) = (new StringWriter(), new StringWriter());
+        new LineReporter(lines).IterationFinished(report);
+        new JsonReporter(json).IterationFinished(report);
+        using var console = new TestConsole().Width(140);
+        console.Write(LiveTable.Render(Progress.Of(s_config, 0).With(report).With(report with { Iteration = 5 }).With(Reports.Iteration(6)), null));
+        const string warning = "warning: Iteration 4, rollout: it repeats itself. [learner/repetition]";
+        Assert.StartsWith(warning, lines.ToString());
+        Assert.Single(console.Lines, line => line.Trim() == warning);
+        var written = JsonNode.Parse(json.ToString().Split(Environment.NewLine)[0])!;
+        Assert.Equal(("warning", 4, "learner/repetition"), ((string?)written["type"], (int)written["iteration"]!, (string?)written["code"]));
+    }
+
+    [Fact]
+    public void Without_rollouts_a_line_tells_the_rule_s_own_figures()
+    {
+        var output = new StringWriter();
+        new LineReporter(output).IterationFinished(Reports.Iteration(1) with { Rollout = null, Metrics = new Dictionary<string, double> { ["supervised/nll"] = 2.5, ["time/learn"] = 1 } });
+        Assert.Equal("iteration 1/50: supervised/nll 2.500  412 tokens/s  ETA 3m20s", output.ToString().TrimEnd());
+        using var console = new TestConsole().Width(140);
+        console.Write(LiveTable.Render(Progress.Of(s_config, 0).With(Reports.Iteration(1) with { Rollout = null }), null));
+        Assert.Contains("n/a", console.Output);
+    }
+
     private sealed class Broken : StringWriter
     {
         public override void WriteLine(string? value) => throw new IOException("the disk is full");

@@ -1,0 +1,59 @@
+using DfPO.Models;
+using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Prompts;
+
+namespace DfPO.Actors.Experiments;
+
+/// <summary>Token ids of a task's texts: prompts, and continuations that were given rather than drawn.</summary>
+/// <param name="tokenizer">The policy's.</param>
+/// <param name="config">The experiment.</param>
+/// <param name="encoderDecoder">Whether a continuation is a text of its own, rather than the end of its prompt's.</param>
+public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, bool encoderDecoder)
+{
+    private const ulong Choices = 0x72656673;
+
+    /// <summary>A prompt; a longer one than <see cref="TaskOptions.MaxPromptTokens"/> loses its beginning.</summary>
+    public int[] Prompt(string text) => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens);
+
+    /// <summary>
+    /// A given continuation, as a rollout would have made it: at most <see cref="Rollout.GenerationOptions.MaxNewTokens"/> tokens, the last one the end of the text
+    /// where that fits. A text that repeats its prompt counts from there on; a word that would run into the prompt's last one is parted from it.
+    /// </summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="text">What continues it, or the whole.</param>
+    /// <returns>Token ids; empty when nothing is left of the text.</returns>
+    public int[] Continuation(string prompt, string text)
+    {
+        var rest = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
+        if (string.IsNullOrWhiteSpace(rest))
+            return [];
+        var ids = encoderDecoder ? tokenizer.Encode(rest) : After(prompt, rest);
+        return ids.Length < config.Rollout.Generation.MaxNewTokens ? [.. ids, tokenizer.EosTokenId] : ids[..config.Rollout.Generation.MaxNewTokens];
+    }
+
+    /// <summary>One of a prompt's references, picked by the draw's number.</summary>
+    /// <param name="prompt">A prompt that <see cref="RequireReferences"/> let pass.</param>
+    /// <param name="draw">Number of the draw.</param>
+    public int[] Demonstration(Prompt prompt, long draw)
+    {
+        var pick = CounterRandom.UInt64(CounterRandom.UInt64(config.Seed, Choices), (ulong)draw) % (ulong)prompt.References.Count;
+        return Continuation(prompt.Text, prompt.References[(int)pick]);
+    }
+
+    /// <summary>Checks that every prompt has something to learn from.</summary>
+    /// <exception cref="DfpoException"><c>prompts/references</c>.</exception>
+    public static void RequireReferences(IEnumerable<Prompt> prompts, string path)
+    {
+        foreach (var prompt in prompts)
+            if (prompt.References.Count == 0 || prompt.References.Any(text => string.IsNullOrWhiteSpace(text) || text == prompt.Text))
+                throw new DfpoException("prompts/references", $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but the objective learns from references: give it a field \"references\", a list of continuations.");
+    }
+
+    private int[] After(string prompt, string rest)
+    {
+        var joined = char.IsLetterOrDigit(rest[0]) && !char.IsWhiteSpace(prompt[^1]) ? " " + rest : rest;
+        // Together where the prompt keeps its tokens: a tokenizer may mark the beginning of a text.
+        var (whole, first) = (tokenizer.Encode(prompt + joined), tokenizer.Encode(prompt));
+        return whole.AsSpan().StartsWith(first) ? whole[first.Length..] : tokenizer.Encode(joined);
+    }
+}

@@ -1,0 +1,50 @@
+using System.Text.Json.Nodes;
+using DfPO.Host.Reporting;
+using DfPO.Host.Runs;
+using DfPO.Tasks.Metrics;
+using Spectre.Console;
+
+namespace DfPO.Host.Distillation;
+
+/// <summary>What became of the gain: the same prompts and seeds under each model.</summary>
+/// <param name="Reference">Figures of <c>pi_0</c>, where the gain starts from.</param>
+/// <param name="Policy">Of <c>pi_theta</c> by itself.</param>
+/// <param name="Masked">Of <c>pi-</c>, which was distilled.</param>
+/// <param name="Distilled">Of the one model.</param>
+internal sealed record DistillationReport(GenerationMetrics Reference, GenerationMetrics Policy, GenerationMetrics Masked, GenerationMetrics Distilled)
+{
+    /// <summary>The part of the gain in reward from <c>pi_0</c> to <c>pi-</c> that the one model has; NaN where there was no gain.</summary>
+    public double Survives => Masked.Reward > Reference.Reward ? (Distilled.Reward - Reference.Reward) / (Masked.Reward - Reference.Reward) : double.NaN;
+
+    /// <summary>The same in words.</summary>
+    public string Sentence => double.IsNaN(Survives)
+        ? $"pi- has no gain in reward over pi_0 ({Verdict.Figure(Reference.Reward)} -> {Verdict.Figure(Masked.Reward)}), so there is none to keep."
+        : FormattableString.Invariant($"The one model keeps {100 * Survives:F0} % of pi-'s gain in reward ({Verdict.Figure(Reference.Reward)} -> {Verdict.Figure(Masked.Reward)}; distilled {Verdict.Figure(Distilled.Reward)});")
+            + $" perplexity under pi_0 is {Verdict.Figure(Distilled.Perplexity)}, pi-'s was {Verdict.Figure(Masked.Perplexity)}.";
+
+    private IEnumerable<(string Name, string Symbol, GenerationMetrics Metrics)> Rows =>
+        [("reference", "pi_0", Reference), ("policy", "pi_theta", Policy), ("negative", "pi-, before", Masked), ("distilled", "distilled", Distilled)];
+
+    /// <summary>A table for people.</summary>
+    public void Write(IAnsiConsole console, int continuations)
+    {
+        var table = new Table().Title($"{continuations} continuations of held-out prompts each row").Border(TableBorder.Rounded).AddColumn("");
+        foreach (var (name, _) in FinalReport.Columns)
+            table.AddColumn(new TableColumn(name).RightAligned());
+        foreach (var (_, symbol, metrics) in Rows)
+            table.AddRow([symbol, .. FinalReport.Columns.Select(column => Verdict.Figure(column.Value(metrics)))]);
+        console.Write(table);
+        console.WriteLine(Sentence);
+    }
+
+    /// <summary>An object for programs.</summary>
+    public JsonObject ToJson()
+    {
+        var json = new JsonObject { ["gain_survives"] = Number(Survives) };
+        foreach (var (name, _, metrics) in Rows)
+            json[name] = new JsonObject(MetricNames.Of("", metrics).Select(metric => KeyValuePair.Create(metric.Key, (JsonNode?)Number(metric.Value))));
+        return json;
+    }
+
+    private static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
+}
