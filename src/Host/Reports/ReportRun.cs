@@ -45,7 +45,7 @@ internal sealed partial record ReportRun(string Group, string Family, string Sta
         .. runs.GroupBy(run => run.Group).SelectMany(group => group.GroupBy(Configuration).SelectMany((same, n) => same.Select(run => n == 0 ? run : run with { Group = $"{run.Group} ({n + 1})" }))),
     ];
 
-    private static string Configuration(ReportRun run) => string.Join('\n', run.Run.Config.Where(pair => pair.Key is not ("seed" or "name")).Order().Select(pair => $"{pair.Key}={pair.Value}"));
+    private static string Configuration(ReportRun run) => string.Join('\n', run.Run.Config.Where(pair => pair.Key is not ("seed" or "name")).Select(pair => $"{pair.Key}={pair.Value}").Order(StringComparer.Ordinal));
 
     // What a trial's name says of its seed.
     [GeneratedRegex(@"\.s\d+$")]
