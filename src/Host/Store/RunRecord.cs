@@ -75,11 +75,11 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
         for (var i = 0; i < lines.Length; i++)
             try
             {
-                objects.Add(JsonNode.Parse(lines[i]) as JsonObject is { } line && line["iteration"]?.GetValueKind() == JsonValueKind.Number ? line : throw new JsonException($"line {i + 1} is not an object with an iteration"));
+                objects.Add(JsonNode.Parse(lines[i]) as JsonObject is { } line && line["iteration"]?.GetValueKind() == JsonValueKind.Number ? line : throw new JsonException("it is not an object with an iteration"));
             }
             catch (JsonException e) when (i < lines.Length - 1)
             {
-                throw Corrupt(path, e);
+                throw Corrupt($"{path} line {i + 1}", e);
             }
             catch (JsonException)
             {
@@ -87,5 +87,5 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
         return objects;
     }
 
-    private static DfpoException Corrupt(string path, JsonException e) => new("run/corrupt", $"'{path}' cannot be read ({e.Message}): put an undamaged copy back, or move the run's folder away.", e);
+    private static DfpoException Corrupt(string where, JsonException e) => new("run/corrupt", $"'{where}' cannot be read ({e.Message}): put an undamaged copy back, or move the run's folder away.", e);
 }

@@ -14,7 +14,11 @@ public sealed class StudyTests
             name = pair
             tasks { tiny { experiment = "{{experiment.At("tiny.conf")}}" } }
             seeds = [1]
-            algorithms { short { set { iterations = 2 } }, long { set { iterations = 40 } }, broken { set { learner.max-kl = 1e-12 } } }
+            algorithms {
+              short { set { iterations = 2 } }
+              long { set { iterations = 40 } }
+              broken { set { learner.max-kl = 1e-12 } }
+            }
             """);
         string[] arguments = ["study", "run", experiment.At("study.conf"), "--runs-dir", experiment.Runs];
         using (var study = RunningDfpo.Start(arguments))

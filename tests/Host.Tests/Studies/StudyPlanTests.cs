@@ -6,11 +6,17 @@ public sealed class StudyPlanTests : IDisposable
 {
     private const string Study = """
         name = demo
-        tasks { a { experiment = a.conf, set { iterations = 4 } }, b { experiment = b.conf, alone = true } }
+        tasks {
+          a { experiment = a.conf, set { iterations = 4 } }
+          b { experiment = b.conf, alone = true }
+        }
         seeds = [1, 2]
         set { iterations = 3, rollout.unit-size = 8 }
         algorithms {
-          dfpo { set { learner.preset = dfpo }, sweep.grid { learner.dfpo.tolerance = [0, 0.4] } }
+          dfpo {
+            set { learner.preset = dfpo }
+            sweep.grid { learner.dfpo.tolerance = [0, 0.4] }
+          }
           ppo { set { learner.preset = ppo } }
         }
         """;
@@ -42,7 +48,7 @@ public sealed class StudyPlanTests : IDisposable
     [Fact]
     public void A_grid_and_a_list_multiply()
     {
-        var plan = Plan(Study.Replace("ppo { set { learner.preset = ppo } }", "ppo { sweep { grid { x.k = [1, 2], y.k = [3] }, list { small { lr = 1, e = 2 }, large { lr = 3 } } } }"));
+        var plan = Plan(Study.Replace("ppo { set { learner.preset = ppo } }", "ppo { sweep {\n grid { x.k = [1, 2], y.k = [3] }\n list {\n small { lr = 1, e = 2 }\n large { lr = 3 }\n } } }"));
         var points = plan.Trials.Where(trial => trial is { Algorithm: "ppo", Task: "a", Seed: 1 }).ToArray();
         Assert.Equal(["x.k-1.y.k-3.small", "x.k-1.y.k-3.large", "x.k-2.y.k-3.small", "x.k-2.y.k-3.large"], points.Select(trial => trial.Point));
         Assert.Equal(["x.k=1", "y.k=3", "lr=1", "e=2"], points[0].Settings.Select(setting => setting.ToString()).Skip(3).Take(4));
