@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using DfPO.Actors.Experiments;
 using DfPO.Host.Composition;
 using DfPO.Host.Configuration;
 using DfPO.Host.Reporting;
@@ -32,7 +33,9 @@ internal static class StudyCommand
             // All are checked before the first one starts.
             foreach (var trial in plan.Trials)
                 ExperimentFile.Load(trial.Experiment, trial.Settings.Select(setting => setting.ToString()));
-            var folder = StudyFolder.Prepare(Path.Combine(result.GetValue(runs)!, plan.Name), plan, result.GetValue(resume));
+            var root = Directory.CreateDirectory(Path.Combine(result.GetValue(runs)!, plan.Name)).FullName;
+            using var only = await RunLock.Acquire(root, TimeSpan.Zero, cancellation);
+            var folder = StudyFolder.Prepare(root, plan, result.GetValue(resume));
             Console.WriteLine($"{plan.Name}: {plan.Trials.Count} trials in {folder.Path}");
             try
             {
