@@ -24,6 +24,7 @@ internal static class RunCommand
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine; one that dies is started again.", 0, 0);
         var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join.");
+        var stdin = new Option<bool>("--stop-with-stdin") { Description = "Stop, as by Ctrl-C, when stdin ends: for a program that starts this one and may die." };
         var tls = new TlsFileOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
         var command = new Command("run", """
@@ -32,7 +33,7 @@ internal static class RunCommand
               dfpo run hocon/experiments/imdb-tiny-ppo.conf --set iterations=20
               dfpo run --workers 3
               dfpo run --resume runs/imdb-tiny-20260101-120000
-            """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, processes, workers };
+            """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, processes, workers, stdin };
         tls.AddTo(command);
         command.SetAction((result, cancellation) => Run(result.GetValue(experiment), result.GetValue(settings) ?? [], new RunOptions
         {
@@ -46,21 +47,37 @@ internal static class RunCommand
             WorkerProcesses = result.GetValue(processes),
             LocalWorkers = result.GetValue(workers),
             Tls = tls.Read(result),
-        }, cancellation));
+        }, result.GetValue(stdin), cancellation));
         return command;
     }
 
     /// <summary>The default experiment with default options.</summary>
-    public static Task<int> RunDefault(CancellationToken cancellation) => Run(null, [], s_defaults, cancellation);
+    public static Task<int> RunDefault(CancellationToken cancellation) => Run(null, [], s_defaults, false, cancellation);
 
-    private static async Task<int> Run(string? experiment, string[] settings, RunOptions options, CancellationToken cancellation)
+    private static async Task<int> Run(string? experiment, string[] settings, RunOptions options, bool stopWithStdin, CancellationToken cancellation)
     {
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (stopWithStdin)
+            _ = StopWithStdin(stopping);
         if (options.Resume is not null && experiment is not null)
             throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
         var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
         var config = ExperimentFile.Load(folder?.Config ?? experiment ?? ExperimentFile.Default, settings);
         ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
         folder ??= RunFolder.Create(options.RunsDirectory, config);
-        return await RunSession.Execute(options, config, folder, cancellation);
+        return await RunSession.Execute(options, config, folder, stopping.Token);
+    }
+
+    private static async Task StopWithStdin(CancellationTokenSource stopping)
+    {
+        await Task.Run(() => Console.OpenStandardInput().CopyTo(Stream.Null));
+        try
+        {
+            await stopping.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run ended first.
+        }
     }
 }

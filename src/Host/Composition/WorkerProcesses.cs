@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Reflection;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 
@@ -58,34 +56,15 @@ internal sealed class WorkerProcesses : IDisposable
 
     private static async Task<int> Run(int number, string[] arguments, TextWriter output, CancellationToken stop)
     {
-        using var process = new Process { StartInfo = Command(arguments) };
-        void Show(object sender, DataReceivedEventArgs line)
-        {
-            if (line.Data is { Length: > 0 } text)
-                output.WriteLine($"worker {number}: {text}");
-        }
-        process.OutputDataReceived += Show;
-        process.ErrorDataReceived += Show;
-        process.Start();
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
+        using var process = ChildProgram.Start(arguments, line => output.WriteLine($"worker {number}: {line}"));
         try
         {
-            await process.WaitForExitAsync(stop);
+            return await process.Exit(stop);
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(CancellationToken.None);
+            process.Kill();
+            return await process.Exit();
         }
-        return process.ExitCode;
-    }
-
-    /// <summary>This program again, whether it runs as an executable of its own or under <c>dotnet</c>.</summary>
-    private static ProcessStartInfo Command(string[] arguments)
-    {
-        var program = Environment.ProcessPath!;
-        string[] prefix = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [Assembly.GetEntryAssembly()!.Location] : [];
-        return new ProcessStartInfo(program, [.. prefix, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
 }

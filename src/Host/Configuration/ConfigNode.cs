@@ -41,6 +41,9 @@ internal abstract record ConfigNode
             return at < 0 ? child as Leaf : (child as Branch)?.Find(key[(at + 1)..]);
         }
 
+        /// <summary>Every value in the tree with its dotted key.</summary>
+        public IEnumerable<(string Key, Leaf Value)> Leaves(string prefix = "") => Children.SelectMany(child => child.Value is Branch branch ? branch.Leaves($"{prefix}{child.Key}.") : [(prefix + child.Key, (Leaf)child.Value)]);
+
         /// <summary>The tree without what stands at a dotted key.</summary>
         public Branch Without(string key)
         {

@@ -1,0 +1,119 @@
+using System.Net;
+using System.Reflection;
+using System.Text;
+using System.Text.Json.Nodes;
+using DfPO.Host.Reporting;
+
+namespace DfPO.Host.Reports;
+
+/// <summary>A report as one HTML page that loads nothing: scripts, styles and data are in it, and its policy forbids all else.</summary>
+internal static class ReportPage
+{
+    private const int SampledPrompts = 3;
+
+    /// <summary>The page.</summary>
+    /// <param name="title">Its title.</param>
+    /// <param name="runs">What it reports.</param>
+    /// <param name="absent">Trials without a run, a line each.</param>
+    public static string Write(string title, IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent)
+    {
+        var figures = FigureRow.Of(runs);
+        return $"""
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+            <meta name="viewport" content="width=device-width">
+            <title>{E(title)}</title>
+            <style>
+            {Asset("report.css")}
+            </style>
+            </head>
+            <body>
+            <h1>{E(title)}</h1>
+            <p>{runs.Count} runs in {runs.Select(run => run.Group).Distinct().Count()} settings, {runs.Count(run => run.Run.Result is not null)} of them finished.
+            Bands are 95 % t intervals of the mean over the runs (seeds) of a setting, brackets 95 % bootstrap intervals; one run has neither. With few seeds a bootstrap interval is too narrow.</p>
+            {Absent(runs, absent)}
+            <h2>Figures on held-out prompts</h2>
+            {Figures(figures)}
+            <h2>Score against naturalness</h2>
+            <p>Large points are means of settings, small ones runs. Up is a better score; near the perplexity of the untrained model (before) is natural, far away on either side is not.</p>
+            <div class="chart wide"><canvas id="frontier"></canvas></div>
+            <h2>Curves</h2>
+            <p>Iteration 0 is before training. A click on a name hides its curve.</p>
+            <div id="curves"></div>
+            <h2>Continuations</h2>
+            {Samples(runs)}
+            <h2>Configuration</h2>
+            {Configuration(runs)}
+            <h2>Versions</h2>
+            {Versions(runs)}
+            <script type="application/json" id="data">{ReportCharts.Of(runs, figures).ToJsonString()}</script>
+            <script>
+            {Asset("chart.umd.min.js")}
+            </script>
+            <script>
+            {Asset("report.js")}
+            </script>
+            <footer>Charts by Chart.js. <details><summary>Its licence</summary><pre>{E(Asset("chart.js-LICENSE.md"))}</pre></details></footer>
+            </body>
+            </html>
+
+            """;
+    }
+
+    private static string Absent(IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent)
+    {
+        string[] lines = [.. runs.Where(run => run.Run.Result is null).Select(run => $"{run.Run.Name}: {run.Status}, {run.Run.Iterations} iterations"), .. absent];
+        return lines.Length == 0 ? "" : $"<details><summary>{lines.Length} runs without a result</summary><ul>{string.Concat(lines.Select(line => $"<li>{E(line)}</li>"))}</ul></details>";
+    }
+
+    private static string Figures(IReadOnlyList<FigureRow> figures) => figures.Count == 0 ? "<p>No run has ended yet.</p>" : Table(
+        ["setting", "policy", "runs", .. FigureRow.Columns.Select(column => column.Title)],
+        figures.Select(row => (IReadOnlyList<string>)[row.Group, row.Policy, $"{row.Runs.Count}", .. FigureRow.Columns.Select(column => Cell(row[column.Metric]))]));
+
+    private static string Cell(Interval value) => value.Count > 1 ? $"{Verdict.Figure(value.Mean)} [{Verdict.Figure(value.Low)}, {Verdict.Figure(value.High)}]" : Verdict.Figure(value.Mean);
+
+    private static string Samples(IReadOnlyList<ReportRun> runs)
+    {
+        var html = new StringBuilder();
+        foreach (var run in runs.Where(run => run.Run.Result is not null).DistinctBy(run => run.Group))
+        {
+            JsonObject[] test = [.. run.Run.Samples().Where(sample => (string?)sample["split"] == "test")];
+            string[] prompts = [.. test.Select(sample => (string?)sample["id"] ?? "").Distinct().Take(SampledPrompts)];
+            var rows = test.Where(sample => prompts.Contains((string?)sample["id"])).DistinctBy(sample => ((string?)sample["id"], (string?)sample["policy"], (int?)sample["iteration"]))
+                .OrderBy(sample => Array.IndexOf(prompts, (string?)sample["id"])).ThenBy(sample => (int?)sample["iteration"])
+                .Select(sample => (IReadOnlyList<string>)[(string?)sample["prompt"] ?? "", $"{sample["iteration"]}", (string?)sample["policy"] ?? "", (string?)sample["continuation"] ?? "", (double?)sample["reward"] is { } reward ? Verdict.Figure(reward) : ""]);
+            html.Append($"<details><summary>{E(run.Group)}</summary>{Table(["prompt", "iteration", "policy", "continuation", "reward"], rows)}</details>\n");
+        }
+        return html.ToString();
+    }
+
+    private static string Configuration(IReadOnlyList<ReportRun> runs)
+    {
+        ReportRun[] groups = [.. runs.DistinctBy(run => run.Group)];
+        var keys = groups.SelectMany(run => run.Run.Config.Keys).Distinct().Where(key => key is not ("name" or "seed") && groups.Select(run => run.Run.Setting(key)).Distinct().Count() > 1);
+        var differences = groups.Length < 2 ? "" : $"<p>Keys in which the settings differ:</p>{Table(["key", .. groups.Select(run => run.Group)], keys.Select(key => (IReadOnlyList<string>)[key, .. groups.Select(run => run.Run.Setting(key))]))}";
+        return differences + string.Concat(runs.Select(run =>
+            $"<details><summary>{E(run.Run.Name)}</summary><pre>{E(string.Join('\n', run.Run.Config.Select(pair => $"{pair.Key} = {pair.Value}")))}</pre></details>\n"));
+    }
+
+    private static string Versions(IReadOnlyList<ReportRun> runs)
+    {
+        string[] names = [.. runs.SelectMany(run => run.Run.Versions.Select(field => field.Key)).Where(name => name is not ("seed" or "config_sha256")).Distinct()];
+        return Table([.. names, "runs"], runs.GroupBy(run => string.Join('\n', names.Select(name => run.Run.Versions[name]?.ToString() ?? ""))).Select(same => (IReadOnlyList<string>)[.. same.Key.Split('\n'), $"{same.Count()}"]));
+    }
+
+    private static string Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows) =>
+        $"<div class=\"table\"><table><thead><tr>{string.Concat(header.Select(name => $"<th>{E(name)}</th>"))}</tr></thead><tbody>\n"
+        + string.Concat(rows.Select(row => $"<tr>{string.Concat(row.Select(cell => $"<td>{E(cell)}</td>"))}</tr>\n")) + "</tbody></table></div>\n";
+
+    private static string E(string text) => WebUtility.HtmlEncode(text);
+
+    private static string Asset(string name)
+    {
+        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream($"reports/{name}")!);
+        return reader.ReadToEnd();
+    }
+}

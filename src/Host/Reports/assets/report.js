@@ -1,0 +1,89 @@
+'use strict';
+(() => {
+  const data = JSON.parse(document.getElementById('data').textContent);
+  const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#b8860b', '#7b4fb5', '#333333', '#8c1d40', '#5b8c2a', '#1b7f8c', '#c23b22'];
+  const alpha = (color, share) => color + Math.round(255 * share).toString(16).padStart(2, '0');
+
+  // One colour a setting, the same in all charts.
+  const names = [...new Set(data.curves.flatMap(curve => curve.series.map(series => series.label)))];
+  const colorOf = label => palette[names.indexOf(label) % palette.length];
+  const dashOf = label => names.indexOf(label) < palette.length ? [] : [6, 3];
+
+  Chart.defaults.animation = false;
+  Chart.defaults.maintainAspectRatio = false;
+
+  // A setting is three lines: the ends of its band, which the legend does not name, and its mean.
+  const lines = series => {
+    const color = colorOf(series.label);
+    const line = (column, more) => ({ label: series.label, data: series.points.map(p => ({ x: p[0], y: p[column], count: p[4], low: p[2], high: p[3] })), pointRadius: 0, borderWidth: 0, ...more });
+    return [
+      line(2, { band: true, fill: false }),
+      line(3, { band: true, fill: '-1', backgroundColor: alpha(color, .15) }),
+      line(1, { borderColor: color, backgroundColor: color, borderWidth: 2, borderDash: dashOf(series.label), pointRadius: series.points.length < 8 ? 3 : 1, fill: false }),
+    ];
+  };
+  const toggle = (event, item, legend) => {
+    const visible = legend.chart.isDatasetVisible(item.datasetIndex);
+    for (let i = item.datasetIndex - 2; i <= item.datasetIndex; i++)
+      legend.chart.setDatasetVisibility(i, !visible);
+    legend.chart.update();
+  };
+  const figure = value => Number(value.toPrecision(4)).toString();
+
+  for (const curve of data.curves) {
+    const box = document.createElement('div');
+    box.className = 'chart';
+    const canvas = box.appendChild(document.createElement('canvas'));
+    document.getElementById('curves').appendChild(box);
+    new Chart(canvas, {
+      type: 'line',
+      data: { datasets: curve.series.flatMap(lines) },
+      options: {
+        parsing: false,
+        interaction: { mode: 'nearest', intersect: false },
+        scales: { x: { type: 'linear', title: { display: true, text: 'iteration' }, ticks: { precision: 0 } }, y: { title: { display: true, text: curve.metric } } },
+        plugins: {
+          title: { display: true, text: curve.title },
+          legend: { position: 'bottom', labels: { boxWidth: 14, filter: (item, all) => !all.datasets[item.datasetIndex].band }, onClick: toggle },
+          tooltip: {
+            filter: item => !item.dataset.band,
+            callbacks: { label: item => `${item.dataset.label}: ${figure(item.raw.y)}` + (item.raw.count > 1 ? ` [${figure(item.raw.low)}, ${figure(item.raw.high)}], ${item.raw.count} runs` : ', 1 run') },
+          },
+        },
+      },
+    });
+  }
+
+  const xs = data.frontier.flatMap(family => family.means.map(point => point.x)).filter(x => x > 0);
+  new Chart(document.getElementById('frontier'), {
+    type: 'scatter',
+    data: {
+      datasets: data.frontier.flatMap((family, i) => {
+        const color = palette[i % palette.length];
+        return [
+          { label: family.label, data: family.means, showLine: true, borderColor: alpha(color, .5), backgroundColor: color, borderWidth: 1, pointRadius: 6, pointStyle: family.label.endsWith('before') ? 'star' : 'circle', pointBorderColor: color },
+          { label: family.label, data: family.seeds, seeds: true, backgroundColor: alpha(color, .35), pointRadius: 3 },
+        ];
+      }),
+    },
+    options: {
+      scales: {
+        x: { type: Math.max(...xs) > 10 * Math.min(...xs) ? 'logarithmic' : 'linear', title: { display: true, text: 'perplexity under the reference' } },
+        y: { title: { display: true, text: 'reward on held-out prompts' } },
+      },
+      plugins: {
+        legend: {
+          position: 'bottom',
+          labels: { boxWidth: 14, usePointStyle: true, filter: (item, all) => !all.datasets[item.datasetIndex].seeds },
+          onClick: (event, item, legend) => {
+            const visible = legend.chart.isDatasetVisible(item.datasetIndex);
+            legend.chart.setDatasetVisibility(item.datasetIndex, !visible);
+            legend.chart.setDatasetVisibility(item.datasetIndex + 1, !visible);
+            legend.chart.update();
+          },
+        },
+        tooltip: { callbacks: { label: item => `${item.raw.group}: perplexity ${figure(item.raw.x)}, reward ${figure(item.raw.y)}` } },
+      },
+    },
+  });
+})();

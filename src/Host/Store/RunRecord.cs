@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DfPO.Host.Configuration;
+using DfPO.Host.Runs;
+using DfPO.Models;
+
+namespace DfPO.Host.Store;
+
+/// <summary>What a run's folder says about it.</summary>
+/// <param name="Path">The folder.</param>
+/// <param name="Config">The resolved configuration by dotted keys.</param>
+/// <param name="Versions">Content of <c>versions.json</c>; empty when it is not there.</param>
+/// <param name="Result">Content of <c>result.json</c>; null before the run has ended.</param>
+/// <param name="Lines">Content of <c>metrics.jsonl</c>.</param>
+internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string> Config, JsonObject Versions, JsonObject? Result, IReadOnlyList<JsonObject> Lines)
+{
+    /// <summary>Name of the folder.</summary>
+    public string Name => System.IO.Path.GetFileName(Path);
+
+    /// <summary>A key of the configuration; empty when the run had none of that name.</summary>
+    public string Setting(string key) => Config.GetValueOrDefault(key, "");
+
+    /// <summary>Finished iterations.</summary>
+    public int Iterations => Lines.Where(line => (string?)line["type"] == "iteration").Select(line => (int)line["iteration"]!).DefaultIfEmpty(0).Max();
+
+    /// <summary>Every figure of the metrics with its iteration, in the order of the file. What is not a finite number is left out.</summary>
+    public IEnumerable<(string Metric, int Iteration, double Value)> Points() =>
+        from line in Lines
+        from field in line
+        where field.Key is not "iteration" && field.Value?.GetValueKind() == JsonValueKind.Number
+        select (field.Key, (int)line["iteration"]!, (double)field.Value!);
+
+    /// <summary>The figures on held-out prompts: <c>before</c> training, and after it under each decoding policy. Empty before the run has ended.</summary>
+    public IEnumerable<(string Policy, string Metric, double Value)> Figures() => Result is null ? [] :
+        from row in ((IEnumerable<(string Policy, JsonNode? Figures)>)[("before", Result["before"]), .. (Result["after"] as JsonArray ?? []).Select(after => ((string?)after?["policy"] ?? "", after))])
+        from field in row.Figures as JsonObject ?? []
+        where field.Key is not "iteration" && field.Value?.GetValueKind() == JsonValueKind.Number
+        select (row.Policy, field.Key, (double)field.Value!);
+
+    /// <summary>The continuations of evaluations, one object each.</summary>
+    public IReadOnlyList<JsonObject> Samples() => Read(System.IO.Path.Combine(Path, "samples.jsonl"));
+
+    /// <summary>Reads a folder. A last line that is still being written, or that a crash cut short, is left out.</summary>
+    /// <exception cref="DfpoException"><c>config/resume</c>: not a run's folder; <c>run/corrupt</c>: a file of it cannot be read.</exception>
+    public static RunRecord Open(string path)
+    {
+        var folder = RunFolder.Open(path);
+        return new(folder.Path, HoconFile.Read(folder.Config).Leaves().ToDictionary(leaf => leaf.Key, leaf => leaf.Value.Text),
+            Object(System.IO.Path.Combine(folder.Path, "versions.json")) ?? [], Object(folder.Result), Read(folder.Metrics));
+    }
+
+    /// <summary>Changes whenever one of the files does.</summary>
+    public static string Stamp(string path) => string.Join(" ", new[] { "experiment.conf", "metrics.jsonl", "result.json", "versions.json" }.Select(name => new FileInfo(System.IO.Path.Combine(path, name)))
+        .Select(file => file.Exists ? string.Create(CultureInfo.InvariantCulture, $"{file.Length}@{file.LastWriteTimeUtc.Ticks}") : "-"));
+
+    private static JsonObject? Object(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new JsonException("it is not an object") : null;
+        }
+        catch (JsonException e)
+        {
+            throw Corrupt(path, e);
+        }
+    }
+
+    private static IReadOnlyList<JsonObject> Read(string path)
+    {
+        if (!File.Exists(path))
+            return [];
+        var lines = File.ReadAllLines(path);
+        List<JsonObject> objects = [];
+        for (var i = 0; i < lines.Length; i++)
+            try
+            {
+                objects.Add(JsonNode.Parse(lines[i]) as JsonObject is { } line && line["iteration"]?.GetValueKind() == JsonValueKind.Number ? line : throw new JsonException("it is not an object with an iteration"));
+            }
+            catch (JsonException e) when (i < lines.Length - 1)
+            {
+                throw Corrupt($"{path} line {i + 1}", e);
+            }
+            catch (JsonException)
+            {
+            }
+        return objects;
+    }
+
+    private static DfpoException Corrupt(string where, JsonException e) => new("run/corrupt", $"'{where}' cannot be read ({e.Message}): put an undamaged copy back, or move the run's folder away.", e);
+}

@@ -1,0 +1,89 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using DfPO.Host.Reports;
+
+namespace DfPO.Host.Tests.Reporting;
+
+public sealed partial class ReportPageTests : IDisposable
+{
+    private const string Nasty = " <script>alert('x')</script> & \"quoted\" </script>";
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void The_page_loads_nothing_from_anywhere()
+    {
+        var page = Page();
+        Assert.DoesNotMatch(Loading(), page);
+        Assert.Contains("default-src 'none'", page);
+        Assert.DoesNotContain("sourceMappingURL", page);
+        Assert.Contains("Permission is hereby granted", page);
+    }
+
+    [Fact]
+    public void Texts_of_models_and_titles_are_escaped()
+    {
+        var page = Page();
+        Assert.DoesNotContain("<script>alert", page);
+        Assert.Contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;quoted&quot;", page);
+        Assert.Contains("<title>A &lt;b&gt; title</title>", page);
+        Assert.Equal(Opening().Count(page), page.Split("</script").Length - 1);
+    }
+
+    [Fact]
+    public void Figures_settings_versions_and_what_is_missing_are_in_it()
+    {
+        var page = Page();
+        // Rewards 0.6 and 0.8: their mean, and the ends of the bootstrap interval of two values.
+        Assert.Contains("<td>0.700 [0.600, 0.800]</td>", page);
+        Assert.Contains("<td>0.500 [0.500, 0.500]</td>", page);
+        Assert.Contains("learner.ppo.kl-coefficient</td><td>0.1</td><td>0.5</td>", page);
+        Assert.Contains("0.1.0", page);
+        Assert.Contains("This film", page);
+        Assert.Contains("trial-9: Failed", page);
+        Assert.Contains("3 runs in 2 settings, 2 of them finished", page);
+    }
+
+    [Fact]
+    public void The_charts_have_means_and_bands_over_seeds_and_the_frontier()
+    {
+        var page = Page();
+        var data = JsonNode.Parse(Data().Match(page).Groups[1].Value)!;
+        var curve = data["curves"]!.AsArray().Single(curve => (string?)curve!["metric"] == "rollout/reward")!;
+        var points = curve["series"]!.AsArray().Single(series => (string?)series!["label"] == "demo")!["points"]!.AsArray();
+        Assert.Equal(3, points.Count);
+        Assert.Equal(0.7, (double)points[2]![1]!, 1e-9);
+        // Two values 0.2 apart: standard error 0.1, quantile of one degree 12.706.
+        Assert.Equal(0.7 + 1.2706, (double)points[2]![3]!, 1e-9);
+        Assert.Equal(2, (int)points[2]![4]!);
+        Assert.Contains(data["curves"]!.AsArray(), other => (string?)other!["metric"] == "dfpo/mask_negative");
+        Assert.Contains(data["curves"]!.AsArray(), other => (string?)other!["metric"] == "objective/kl");
+        var frontier = data["frontier"]!.AsArray().Single(family => ((string)family!["label"]!).EndsWith(", policy", StringComparison.Ordinal))!;
+        Assert.Equal((33, 0.7), ((double)frontier["means"]![0]!["x"]!, Math.Round((double)frontier["means"]![0]!["y"]!, 9)));
+        Assert.Equal(2, frontier["seeds"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public void What_is_no_run_is_refused() => Assert.Equal("report/input", DfpoAssert.CodeOf(() => ReportRun.Read([_folder.Path], _ => { }), _folder.Path));
+
+    private string Page()
+    {
+        string[] paths =
+        [
+            RunFolders.Make(_folder.Path, "demo.s1", 1, 0.6, continuation: Nasty).Path,
+            RunFolders.Make(_folder.Path, "demo.s2", 2, 0.8).Path,
+            RunFolders.Make(_folder.Path, "demo.s3", 3, 0.8, finished: false, coefficient: 0.5).Path,
+        ];
+        return ReportPage.Write("A <b> title", ReportRun.Read(paths, _ => { }), ["trial-9: Failed"]);
+    }
+
+    [GeneratedRegex("""(<link|<iframe|<img|<object|<embed|@import|<base|\burl\(|\ssrc\s*=\s*["']|<script[^>]*\ssrc)""", RegexOptions.IgnoreCase)]
+    private static partial Regex Loading();
+
+    [GeneratedRegex("<script[ >]")]
+    private static partial Regex Opening();
+
+    [GeneratedRegex("""<script type="application/json" id="data">(.*?)</script>""", RegexOptions.Singleline)]
+    private static partial Regex Data();
+}
