@@ -6,6 +6,7 @@ using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Diagnostics;
+using DfPO.Models.Lora;
 using DfPO.Models.Tokenizers;
 using static DfPO.Actors.Learning.LearnerProtocol;
 using static TorchSharp.torch;
@@ -31,9 +32,17 @@ public sealed class LearnerSession : IDisposable
         _wireDtype = TorchDevices.ParseDtype(config.Model.Dtype);
         _policy = PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
         var heads = config.Learner is { Objective: ObjectiveKind.Dfpo, Dfpo.Value: DfpoValue.TwoHeaded } ? 2 : 1;
-        _value = new ValueModel(PretrainedModels.LoadLanguageModel(config.Model.Policy, device), heads);
+        _value = new ValueModel(config.Model.Lora.IsOn ? SharedWeights.Twin(_policy) : PretrainedModels.LoadLanguageModel(config.Model.Policy, device), heads);
+        if (config.Model.Lora.IsOn)
+        {
+            LoraAdapters.Create(_policy, config.Model.Lora, config.Seed);
+            LoraAdapters.Create(_value.Trunk, config.Model.Lora, config.Seed + 1);
+        }
         _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents);
     }
+
+    /// <summary>What is learnt of the policy, which is all that workers need to be sent.</summary>
+    private nn.Module Learnt => _policy.Adapters ?? (nn.Module)_policy;
 
     /// <summary>Does a command.</summary>
     public LearnerState Handle(ICommand command)
@@ -51,11 +60,14 @@ public sealed class LearnerSession : IDisposable
                 _learner.Save(save.Folder);
                 return State();
             case Export export:
-                PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
+                if (_policy.Adapters is { } adapters)
+                    AdapterFolder.Save(export.Folder, adapters, _policy, Path.GetFullPath(_config.Model.Policy));
+                else
+                    PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
                 TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
-                return State(digest: WeightsStore.Digest(_policy));
+                return State(digest: WeightsStore.Digest(Learnt));
             case PublishExported exported:
-                using (var model = PretrainedModels.LoadLanguageModel(exported.Folder))
+                using (nn.Module model = _policy.Adapters is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : AdapterFolder.Load(exported.Folder))
                     _published = _store.Publish(model, _learner.Iteration, _wireDtype);
                 return State();
             default:
@@ -67,6 +79,8 @@ public sealed class LearnerSession : IDisposable
     public void Dispose()
     {
         _learner.Dispose();
+        _value.Trunk.Adapters?.Dispose();
+        _policy.Adapters?.Dispose();
         _value.Dispose();
         _policy.Dispose();
     }
@@ -83,7 +97,7 @@ public sealed class LearnerSession : IDisposable
         return report;
     }
 
-    private void Publish(ActivityContext parent = default) => _published = _store.Publish(_policy, _learner.Iteration, _wireDtype, parent);
+    private void Publish(ActivityContext parent = default) => _published = _store.Publish(Learnt, _learner.Iteration, _wireDtype, parent);
 
     private LearnerState State(LearnerReport? report = null, string digest = "") => new(_learner.Iteration, _published!, report, digest);
 }
