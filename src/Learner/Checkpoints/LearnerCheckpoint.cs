@@ -4,8 +4,8 @@ using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Lora;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace DfPO.Learner.Checkpoints;
 
@@ -78,7 +78,7 @@ internal static class LearnerCheckpoint
         foreach (var (name, parameter) in parameters)
         {
             var saved = file.Get(name);
-            if (!saved.shape.SequenceEqual(parameter.shape) || (name == LoraAdapters.AlphaName && !saved.equal(parameter.cpu())))
+            if (!saved.shape.SequenceEqual(parameter.shape) || (name == LoraAdapters.AlphaName && saved.item<float>() != parameter.item<float>()))
                 throw new DfpoException("learner/resume", $"'{path}': '{name}' was made with other adapters than the run has now: repeat the options of 'model.lora', or start a new run.");
             parameter.copy_(saved);
         }

@@ -83,6 +83,16 @@ public static class AdapterFolder
         return adapters;
     }
 
+    /// <summary>Copies the two files.</summary>
+    /// <param name="folder">An adapter's folder.</param>
+    /// <param name="to">Created when absent.</param>
+    public static void Copy(string folder, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var name in new[] { ConfigName, WeightsName })
+            File.Copy(Path.Combine(folder, name), Path.Combine(to, name), overwrite: true);
+    }
+
     private static void RequirePlain(JsonObject json, string path)
     {
         static bool IsOff(JsonNode? node) => node is null || node is JsonArray { Count: 0 } or JsonObject { Count: 0 } || node.GetValueKind() is JsonValueKind.False or JsonValueKind.Null;

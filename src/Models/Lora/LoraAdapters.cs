@@ -50,14 +50,7 @@ public sealed class LoraAdapters : nn.Module
     /// <exception cref="DfpoException"><c>lora/target</c>: a target names no layer; or <c>lora/options</c>.</exception>
     public static LoraAdapters Create(LanguageModel model, LoraOptions options, ulong seed)
     {
-        options.Checked();
-        var projections = Projections(model);
-        var targets = options.TargetsOf(model.Config.ModelType);
-        if (targets.FirstOrDefault(target => !projections.Keys.Any(path => LoraOptions.Matches(path, target))) is { } unknown)
-            throw new DfpoException("lora/target",
-                $"Option 'lora.target-modules': a model of type '{model.Config.ModelType}' has no layer '{unknown}'; there are {string.Join(", ", projections.Keys.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct().Order())}.");
-        var chosen = projections.Where(pair => targets.Any(target => LoraOptions.Matches(pair.Key, target)));
-        var adapters = new LoraAdapters(options.Rank, options.Alpha, chosen.Select(pair => (pair.Key, pair.Value.InFeatures, pair.Value.OutFeatures)), model.parameters().First().device, ScalarType.Float32);
+        var adapters = new LoraAdapters(options.Rank, options.Alpha, Chosen(model, options).Select(pair => (pair.Key, pair.Value.InFeatures, pair.Value.OutFeatures)), model.parameters().First().device, ScalarType.Float32);
         adapters.Draw(seed);
         adapters.AttachTo(model);
         return adapters;
@@ -112,6 +105,14 @@ public sealed class LoraAdapters : nn.Module
         model.Adapters = this;
         foreach (var parameter in model.parameters())
             parameter.requires_grad_(false);
+    }
+
+    /// <summary>Parameters of the adapters that <see cref="Create"/> would make for a model; no weights are allocated.</summary>
+    /// <exception cref="DfpoException"><c>lora/target</c> or <c>lora/options</c>.</exception>
+    public static long Count(ModelConfig config, LoraOptions options)
+    {
+        using var model = Architectures.Build(config, META, ScalarType.Float32);
+        return Chosen(model, options).Sum(pair => options.Rank * (pair.Value.InFeatures + pair.Value.OutFeatures));
     }
 
     /// <summary>Takes the adapters away from a model, whose own parameters may learn again.</summary>
@@ -182,6 +183,17 @@ public sealed class LoraAdapters : nn.Module
             var own = (projection.FanInFanOut ? delta.t() : delta).to(projection.Weight.dtype);
             projection.Weight.add_(sign > 0 ? own : own.neg(), Arithmetic.One);
         }
+    }
+
+    private static IEnumerable<KeyValuePair<string, IProjection>> Chosen(LanguageModel model, LoraOptions options)
+    {
+        options.Checked();
+        var projections = Projections(model);
+        var targets = options.TargetsOf(model.Config.ModelType);
+        if (targets.FirstOrDefault(target => !projections.Keys.Any(path => LoraOptions.Matches(path, target))) is { } unknown)
+            throw new DfpoException("lora/target",
+                $"Option 'lora.target-modules': a model of type '{model.Config.ModelType}' has no layer '{unknown}'; there are {string.Join(", ", projections.Keys.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct().Order())}.");
+        return projections.Where(pair => targets.Any(target => LoraOptions.Matches(pair.Key, target)));
     }
 
     /// <summary>The layers of a model that the adapters belong to, all of them checked.</summary>
