@@ -1,6 +1,7 @@
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Lora;
+using TorchSharp;
 
 namespace DfPO.Learner.Tests;
 
@@ -25,7 +26,7 @@ public sealed class AdapterLearningTests
         Assert.Equal(before, Support.Bytes(models.Value.Trunk));
         Assert.NotEqual(policy, Support.Bytes(models.Policy.Adapters!));
         Assert.NotEqual(value, Support.Bytes(models.Value.Trunk.Adapters!));
-        Assert.NotEqual(0, models.Value.TrainedParameters().Single(p => p.name == "v_head.weight").parameter.abs().max().ToDouble());
+        Assert.NotEqual(0, models.Value.TrainedParameters().Single(p => p.name == "v_head.weight").parameter.abs().max().item<float>());
     }
 
     [Fact]
