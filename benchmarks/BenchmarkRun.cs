@@ -11,7 +11,7 @@ internal static class BenchmarkRun
 {
     private const string DefaultCheckpoint = "models/imdb-tiny/policy";
 
-    /// <summary>Parts about processes rather than models, which run alone and only when named.</summary>
+    /// <summary>Parts that run alone and only when named, most of them about processes rather than models.</summary>
     private static readonly (string Name, Action<BenchmarkOptions> Run)[] s_clusterParts =
     [
         ("weights", options =>
@@ -19,6 +19,7 @@ internal static class BenchmarkRun
             using var model = Gpt2Small(ScalarType.Float32);
             WeightsBenchmark.Run(model, options.Trials);
         }),
+        ("architectures", ArchitectureBenchmark.Run),
         ("messages", _ => MessageBenchmark.Run()),
         ("scaling", _ => ScalingBenchmark.Run()),
         ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),

@@ -67,6 +67,12 @@ public sealed record LearnerOptions
     /// <summary>Whether matrix products run in bfloat16 (float32 weights and optimiser).</summary>
     public bool Bf16 { get; init; }
 
+    /// <summary>Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory, a third more arithmetic, the same step up to rounding.</summary>
+    public bool RecomputeActivations { get; init; }
+
+    /// <summary>Whether AdamW's moments live in the host's memory, where the steps are then taken, while the models are on another device.</summary>
+    public bool OffloadOptimizer { get; init; }
+
     /// <summary>Alarms.</summary>
     public GuardOptions Guards { get; init; } = new();
 
@@ -126,6 +132,7 @@ public sealed record LearnerOptions
         OptionRule.AtLeast(1, Epochs, "epochs"),
         OptionRule.AtLeast(1, MinibatchSize, "minibatch-size"),
         OptionRule.AtLeast(0, MicrobatchSize, "microbatch-size", " (0 takes the whole minibatch)"),
+        new(!RecomputeActivations || Objective != ObjectiveKind.Trpo, "recompute-activations", "false with trpo, which differentiates twice"),
         OptionRule.AtLeast(0, HeadChunkTokens, "head-chunk-tokens", " (0 takes a whole micro-batch)"),
         OptionRule.NotNegative(ValueCoefficient, "value-coefficient"),
         OptionRule.NotNegative(ValueClipRange, "value-clip-range", " (0 for no bound)"),

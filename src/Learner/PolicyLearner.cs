@@ -50,7 +50,9 @@ public sealed class PolicyLearner : IDisposable
         var pieceSize = options.MicrobatchSize > 0 ? options.MicrobatchSize : wholeBatch ? options.MinibatchSize : int.MaxValue;
         _policy = new PolicyPass(policy, pieceSize, options.HeadChunkTokens, _mask);
         var valuePass = _models.Value is null ? null : new ValuePass(_models.Value, _objective, pieceSize, _policy.Device);
-        _optimizer = new AdamW(Groups());
+        _optimizer = new AdamW(Groups(), offload: options.OffloadOptimizer);
+        foreach (var precision in Precisions().Prepend(policy.Precision))
+            precision.RecomputeBlocks = options.RecomputeActivations;
         _scorer = new BatchScorer(_policy, valuePass, _objective, options);
         _step = new MinibatchStep(_policy, valuePass, _objective, _optimizer, options);
         _guards = new GuardWatch(options, incidents);
@@ -160,8 +162,8 @@ public sealed class PolicyLearner : IDisposable
         var valueRate = _options.ValueLearningRate > 0 ? _options.ValueLearningRate : _options.LearningRate;
         return
         [
-            .. _objective is IPolicyStep ? [] : ParameterGroup.Split(_models.Policy, "policy.", _options.LearningRate, _options.WeightDecay),
-            .. _models.Value is null ? [] : ParameterGroup.Split(_models.Value, "value.", valueRate, _options.WeightDecay),
+            .. _objective is IPolicyStep ? [] : ParameterGroup.Split(_models.Policy.TrainedParameters(), "policy.", _options.LearningRate, _options.WeightDecay),
+            .. _models.Value is null ? [] : ParameterGroup.Split(_models.Value.TrainedParameters(), "value.", valueRate, _options.WeightDecay),
         ];
     }
 

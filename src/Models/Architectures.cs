@@ -34,4 +34,7 @@ internal static class Architectures
             ? architecture
             : throw new DfpoException("model/unknown-type", $"'{path}': model_type '{type}' is not supported; {string.Join(", ", s_byType.Keys.Select(known => $"'{known}'"))} are.");
     }
+
+    /// <summary>A model of a configuration, with uninitialised weights.</summary>
+    public static LanguageModel Build(ModelConfig config, Device? device, ScalarType dtype) => s_byType[config.ModelType].Build(config, device, dtype);
 }

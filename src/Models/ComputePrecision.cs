@@ -11,6 +11,9 @@ public sealed class ComputePrecision
     /// <summary>Dtype of matrix products; null means that of the parameters.</summary>
     public ScalarType? MatmulDtype { get; set; }
 
+    /// <summary>Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory for a third more arithmetic, the same gradients.</summary>
+    public bool RecomputeBlocks { get; set; }
+
     /// <summary>The tensor in <see cref="MatmulDtype"/>; itself when it already is.</summary>
     internal Tensor Cast(Tensor tensor) => MatmulDtype is { } dtype && tensor.dtype != dtype ? tensor.to(dtype) : tensor;
 }

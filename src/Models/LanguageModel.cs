@@ -1,5 +1,7 @@
 using DfPO.Models.Decoding;
+using DfPO.Models.Lora;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace DfPO.Models;
@@ -30,6 +32,13 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
 
     /// <summary>Matrix-product precision; see <see cref="ComputePrecision"/>.</summary>
     public ComputePrecision Precision { get; } = new();
+
+    /// <summary>The adapters that stand beside its layers; null for none. They are the caller's, and no part of <c>named_parameters</c>.</summary>
+    public LoraAdapters? Adapters { get; internal set; }
+
+    /// <summary>The parameters that learning changes: the adapters' where there are adapters, else all.</summary>
+    public IEnumerable<(string name, Parameter parameter)> TrainedParameters() =>
+        Adapters is null ? named_parameters() : Adapters.named_parameters().Where(p => p.parameter.requires_grad);
 
     /// <summary>What stands before a continuation in the sequence that it continues: the prompt itself, or a decoder's start token.</summary>
     public abstract int[] DecoderPrompt(int[] prompt);

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Classifiers;
 using DfPO.Models.Gpt2;
+using DfPO.Models.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,13 +16,15 @@ public static class PretrainedModels
     private static readonly string[] s_bodies = ["transformer.", "model."];
     private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
 
-    /// <summary>Loads a language model of any known architecture.</summary>
+    /// <summary>Loads a language model of any known architecture; of an adapter's folder its base, with the adapter merged in.</summary>
     /// <param name="folder">The checkpoint.</param>
     /// <param name="device">Where its parameters live; CPU when null.</param>
     /// <param name="dtype">Their dtype, whatever the file's.</param>
     /// <exception cref="DfpoException">A missing or broken file, an unknown <c>model_type</c>, a missing, surplus or misshapen tensor.</exception>
     public static LanguageModel LoadLanguageModel(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
+        if (AdapterFolder.IsOne(folder))
+            return LoadMerged(folder, device, dtype);
         var (architecture, config) = Read(folder);
         return Load(config, () => architecture.Build(config, device, dtype), folder, optional: IsTiedCopy);
     }
@@ -124,6 +127,22 @@ public static class PretrainedModels
         return File.Exists(path) && HfConfigReader.ReadFile(path) is var json && EncoderCheckpoint.Knows(json) ? EncoderConfig.Parse(json, path) : null;
     }
 
+    private static LanguageModel LoadMerged(string folder, Device? device, ScalarType dtype)
+    {
+        using var adapters = AdapterFolder.Load(folder, device);
+        var model = LoadLanguageModel(AdapterFolder.Base(folder), device, dtype);
+        try
+        {
+            adapters.AddTo(model);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
     private static T Load<T>(ModelConfig config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
@@ -150,6 +169,8 @@ public static class PretrainedModels
 
     private static (Architecture Architecture, ModelConfig Config) Read(string folder)
     {
+        if (AdapterFolder.IsOne(folder))
+            return Read(AdapterFolder.Base(folder));
         if (!Directory.Exists(folder))
             throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors.");
         var path = Path.Combine(folder, ConfigName);

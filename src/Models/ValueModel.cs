@@ -33,6 +33,11 @@ public sealed class ValueModel : nn.Module
     /// <summary>Matrix-product precision of the trunk; the heads always work in the parameters' dtype.</summary>
     public ComputePrecision Precision => trunk.Precision;
 
+    /// <summary>The parameters that learning changes: the heads, and of the trunk its adapters where there are adapters, else everything.</summary>
+    public IEnumerable<(string name, Parameter parameter)> TrainedParameters() => trunk.Adapters is null
+        ? named_parameters()
+        : trunk.TrainedParameters().Select(p => ($"{nameof(trunk)}.{p.name}", p.parameter)).Append(($"{nameof(v_head)}.weight", v_head.weight!));
+
     /// <summary>Values <c>[batch, time]</c>, float32, of sequences of a decoder-only trunk; see <see cref="Values(ModelInput, Tensor)"/>.</summary>
     public Tensor Values(Tensor inputIds, Tensor? heads = null) => Values(new ModelInput(inputIds), heads);
 

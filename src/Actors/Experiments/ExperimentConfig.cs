@@ -1,5 +1,6 @@
 using DfPO.Actors.Security;
 using DfPO.Learner;
+using DfPO.Models.Lora;
 using DfPO.Rollout;
 
 namespace DfPO.Actors.Experiments;
@@ -69,6 +70,9 @@ public sealed record ModelOptions
     /// <see cref="RolloutOptions.Threads"/>.
     /// </summary>
     public int LearnerThreads { get; init; }
+
+    /// <summary>Adapters: with a rank, only they are learnt and sent to workers, beside the policy's weights, and others of their own beside the same weights for the value model, whose heads are learnt too.</summary>
+    public LoraOptions Lora { get; init; } = new();
 }
 
 /// <summary>Prompts and reward.</summary>

@@ -6,6 +6,7 @@ using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Diagnostics;
+using DfPO.Models.Lora;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
 using static DfPO.Actors.Learning.LearnerProtocol;
@@ -34,12 +35,24 @@ public sealed class LearnerSession : IDisposable
         _wireDtype = TorchDevices.ParseDtype(config.Model.Dtype);
         _policy = PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
         var traits = ObjectiveRegistry.Traits(config.Learner);
+        var lora = config.Model.Lora;
+        if (lora.IsOn && traits.MaskPolicy is { HeldByLearner: true })
+            throw new DfpoException("config/lora", "This objective keeps a copy of the policy as its mask, which adapters have not: set 'model.lora.rank = 0'.");
         LanguageModel Copy() => PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
-        _value = traits.NeedsValue ? new ValueModel(Copy(), traits.ValueHeads) : null;
+        _value = traits.NeedsValue ? new ValueModel(lora.IsOn ? SharedWeights.Twin(_policy) : Copy(), traits.ValueHeads) : null;
         _mask = traits.MaskPolicy is { HeldByLearner: true } ? Copy() : null;
         _reference = traits is { SamplesPerPrompt: 0, NeedsReference: true } ? Copy() : null;
+        if (lora.IsOn)
+        {
+            LoraAdapters.Create(_policy, lora, config.Seed);
+            if (_value is not null)
+                LoraAdapters.Create(_value.Trunk, lora, config.Seed + 1);
+        }
         _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask);
     }
+
+    /// <summary>What is learnt of the policy, which is all that workers need to be sent.</summary>
+    private nn.Module Learnt => _policy.Adapters ?? (nn.Module)_policy;
 
     /// <summary>Does a command.</summary>
     public LearnerState Handle(ICommand command)
@@ -57,11 +70,14 @@ public sealed class LearnerSession : IDisposable
                 _learner.Save(save.Folder);
                 return State();
             case Export export:
-                PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
+                if (_policy.Adapters is { } adapters)
+                    AdapterFolder.Save(export.Folder, adapters, _policy, Path.GetFullPath(_config.Model.Policy));
+                else
+                    PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
                 TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
-                return State(digest: WeightsStore.Digest(_policy));
+                return State(digest: WeightsStore.Digest(Learnt));
             case PublishExported exported:
-                using (var model = PretrainedModels.LoadLanguageModel(exported.Folder))
+                using (nn.Module model = _policy.Adapters is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : AdapterFolder.Load(exported.Folder))
                     _published = _store.Publish(model, _learner.Iteration, _wireDtype);
                 return State();
             default:
@@ -73,6 +89,8 @@ public sealed class LearnerSession : IDisposable
     public void Dispose()
     {
         _learner.Dispose();
+        _value?.Trunk.Adapters?.Dispose();
+        _policy.Adapters?.Dispose();
         _value?.Dispose();
         _mask?.Dispose();
         _reference?.Dispose();
@@ -98,7 +116,7 @@ public sealed class LearnerSession : IDisposable
         return [.. batch.Zip(logprobs, (trajectory, scores) => trajectory with { Logprobs = scores, ReferenceLogprobs = scores })];
     }
 
-    private void Publish(ActivityContext parent = default) => _published = _store.Publish(_policy, _learner.Iteration, _wireDtype, parent);
+    private void Publish(ActivityContext parent = default) => _published = _store.Publish(Learnt, _learner.Iteration, _wireDtype, parent);
 
     private LearnerState State(LearnerReport? report = null, string digest = "") => new(_learner.Iteration, _published!, report, digest);
 }

@@ -4,27 +4,27 @@ using DfPO.Models;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Devices;
 using DfPO.Models.Diagnostics;
+using DfPO.Models.Lora;
 using DfPO.Rollout;
 
 namespace DfPO.Actors.Work;
 
-/// <summary>A generation engine on one device: the policy, whose weights come and go, and the reference, which stays.</summary>
+/// <summary>A generation engine on one device: the policy, whose weights come and go, and the reference, which stays. A policy of adapters shares the reference's weights.</summary>
 public sealed class RolloutExecutor : IUnitExecutor
 {
-    private readonly LanguageModel _policy;
     private readonly LanguageModel _reference;
-    private readonly GenerationEngine _engine;
+    private LanguageModel? _policy;
+    private GenerationEngine? _engine;
+    private bool _adapted;
 
-    /// <summary>Loads policy and reference from the checkpoint that training started from.</summary>
+    /// <summary>Loads the reference from the checkpoint that training started from; the policy comes with its first weights.</summary>
     /// <param name="folder">Checkpoint folder.</param>
     /// <param name="device">Device name.</param>
-    /// <param name="dtype">Precision of both models.</param>
+    /// <param name="dtype">Precision of reference and policy.</param>
     public RolloutExecutor(string folder, string device, string dtype)
     {
         var (torchDevice, scalarType) = (TorchDevices.Parse(device), TorchDevices.ParseDtype(dtype));
-        _policy = PretrainedModels.LoadLanguageModel(folder, torchDevice, scalarType);
         _reference = PretrainedModels.LoadLanguageModel(folder, torchDevice, scalarType);
-        _engine = new GenerationEngine(_policy, _reference, _policy.EosTokenId);
     }
 
     /// <inheritdoc/>
@@ -40,7 +40,7 @@ public sealed class RolloutExecutor : IUnitExecutor
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, weights.Version);
         HeldDigest = "";
         using (var opened = CheckpointFolder.OpenFile(file))
-            PretrainedModels.LoadWeights(_policy, opened, optional: _ => false);
+            Apply(opened);
         HeldDigest = weights.Digest;
     }
 
@@ -49,7 +49,7 @@ public sealed class RolloutExecutor : IUnitExecutor
     {
         if (unit is not RolloutUnit rollout)
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a rollout worker.");
-        var sequences = _engine.Generate(rollout.Requests, rollout.Options, cancellation);
+        var sequences = (_engine ??= new GenerationEngine(Policy(adapted: true), _reference, _reference.EosTokenId)).Generate(rollout.Requests, rollout.Options, cancellation);
         Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.ToString().ToLowerInvariant())
             .SetTag(DfpoTelemetry.Tags.WeightsVersion, rollout.Weights.Version)
             .SetTag(DfpoTelemetry.Tags.InputTokens, rollout.Requests.Sum(r => r.PromptTokens.Length))
@@ -60,7 +60,33 @@ public sealed class RolloutExecutor : IUnitExecutor
     /// <inheritdoc/>
     public void Dispose()
     {
-        _policy.Dispose();
+        _policy?.Adapters?.Dispose();
+        _policy?.Dispose();
         _reference.Dispose();
+    }
+
+    private void Apply(CheckpointFolder weights)
+    {
+        var adapted = LoraAdapters.Are(weights);
+        var policy = Policy(adapted);
+        if (adapted)
+        {
+            var before = policy.Adapters;
+            LoraAdapters.Read(weights, _reference).AttachTo(policy);
+            before?.Dispose();
+        }
+        else
+            PretrainedModels.LoadWeights(policy, weights, optional: _ => false);
+    }
+
+    /// <summary>The policy: beside the reference's weights where only adapters come, with memory of its own where all weights do.</summary>
+    private LanguageModel Policy(bool adapted)
+    {
+        if (_policy is not null && _adapted == adapted)
+            return _policy;
+        (_policy?.Adapters)?.Dispose();
+        _policy?.Dispose();
+        (_adapted, _engine) = (adapted, null);
+        return _policy = adapted ? SharedWeights.Twin(_reference) : SharedWeights.Blank(_reference);
     }
 }

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using DfPO.Host.Runs;
 using DfPO.Models;
 using DfPO.Models.Devices;
+using DfPO.Models.Lora;
 using DfPO.Models.Tokenizers;
 using static TorchSharp.torch;
 
@@ -18,23 +19,28 @@ internal static class ExportCommand
         var source = new Argument<string>("source") { Description = "A checkpoint folder, or a run's folder: its best policy." };
         var output = new Argument<string>("output") { Description = "Folder to write; it must be absent or empty." };
         var dtype = Options.Of("--dtype", "Data type of the weights: float32, bfloat16 or float16.", "float32");
+        var merge = new Option<bool>("--merge") { Description = "Of an adapter, write its base with the adapter in it instead of the adapter." };
         var command = new Command("export", """
             Write a model and its tokenizer as a folder that transformers loads with from_pretrained. Examples:
               dfpo export runs/NAME my-policy --dtype bfloat16
+              dfpo export runs/NAME my-policy --merge
               dfpo export models/imdb-tiny/reward my-reward
-            """) { source, output, dtype };
-        command.SetAction((result, _) => Task.Run(() => Run(result.GetValue(source)!, result.GetValue(output)!, TorchDevices.ParseDtype(result.GetValue(dtype)!))));
+            """) { source, output, dtype, merge };
+        command.SetAction((result, _) => Task.Run(() => Run(result.GetValue(source)!, result.GetValue(output)!, TorchDevices.ParseDtype(result.GetValue(dtype)!), result.GetValue(merge))));
         return command;
     }
 
-    private static int Run(string source, string output, ScalarType dtype)
+    private static int Run(string source, string output, ScalarType dtype, bool merge)
     {
         OutputFolder.RequireFree(output);
         var checkpoint = RunFolder.IsOne(source) ? RunFolder.Open(source).BestPolicy() : source;
         OutputFolder.Write(output, partial =>
         {
-            using (var model = Load(checkpoint, dtype))
-                PretrainedModels.Save(partial, model, dtype);
+            if (AdapterFolder.IsOne(checkpoint) && !merge)
+                AdapterFolder.Copy(checkpoint, partial);
+            else
+                using (var model = Load(checkpoint, dtype))
+                    PretrainedModels.Save(partial, model, dtype);
             TokenizerFiles.Copy(checkpoint, partial);
             if (File.Exists(Path.Combine(checkpoint, GenerationConfig)))
                 File.Copy(Path.Combine(checkpoint, GenerationConfig), Path.Combine(partial, GenerationConfig), overwrite: true);

@@ -16,6 +16,7 @@ internal static class ExperimentValidation
         Ranges(config);
         Within("rollout.generation", () => config.Rollout.Generation.Checked());
         Within("learner", () => config.Learner.Checked());
+        Within("model", () => config.Model.Lora.Checked());
         FollowsFromLearner(config.Rollout.Generation);
         Batches(config);
         Paths(config);

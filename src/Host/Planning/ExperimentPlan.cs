@@ -9,6 +9,9 @@ namespace DfPO.Host.Planning;
 /// <summary>What an experiment will do, told before it does anything.</summary>
 internal static class ExperimentPlan
 {
+    // A tenth is left to the allocator and to kernels.
+    private const double Gpu80 = 0.9 * 80e9;
+
     /// <summary>The plan as text; reads the two models' <c>config.json</c>, but no weights.</summary>
     public static string Write(ExperimentConfig config)
     {
@@ -42,9 +45,14 @@ internal static class ExperimentPlan
 
         Section("Memory, all workers in this process (estimate)");
         Line("policy parameters", Count(policy.ParameterCount));
-        foreach (var (what, bytes) in memory.Parts)
+        foreach (var (what, bytes, _) in memory.Parts)
             Line(what, Bytes(bytes));
         Line("total", Bytes(memory.Total));
+        Line("of it on the learner's device", Bytes(memory.OnDevice));
+
+        Section("Memory of the learner's device under switches that save it, each beside those before it");
+        foreach (var (what, bytes) in MemoryEstimate.WithSwitches(config, policy, reward))
+            Line(what, $"{Bytes(bytes)}{(bytes <= Gpu80 ? "  fits one 80 GB GPU" : "")}");
         return text.ToString();
     }
 

@@ -1,18 +1,24 @@
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner;
 using DfPO.Models;
+using DfPO.Models.Lora;
 
 namespace DfPO.Host.Planning;
 
 /// <summary>Memory of an experiment's tensors, computed from sizes alone.</summary>
-/// <param name="Parts">What needs it, and bytes.</param>
-internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)> Parts)
+/// <param name="Parts">What needs it, bytes, and whether they are on the learner's device.</param>
+internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, bool OnDevice)> Parts)
 {
     private const int Float32 = 4;
+    private const int Bfloat16 = 2;
 
     /// <summary>Sum of the parts.</summary>
     public double Total => Parts.Sum(part => part.Bytes);
+
+    /// <summary>Sum of those on the learner's device: the learner's own, and engines that share it.</summary>
+    public double OnDevice => Parts.Where(part => part.OnDevice).Sum(part => part.Bytes);
 
     /// <summary>Estimates the memory of a run whose workers are all in this process.</summary>
     /// <param name="config">The experiment.</param>
@@ -20,29 +26,75 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
     /// <param name="reward">Sizes of the reward model.</param>
     public static MemoryEstimate Of(ExperimentConfig config, ModelConfig policy, ModelConfig reward)
     {
-        var (parameters, batch) = ((double)policy.ParameterCount, BatchArithmetic.Of(config));
-        var engine = config.Model.Dtype == "bfloat16" ? 2 : Float32;
+        var (parameters, learner, lora) = ((double)policy.ParameterCount, config.Learner, config.Model.Lora.IsOn);
+        var learnt = lora ? LoraAdapters.Count(policy, config.Model.Lora) : parameters;
+        var engine = config.Model.Dtype == "bfloat16" ? Bfloat16 : Float32;
         var workers = Math.Max(1, config.Rollout.Workers);
-        var traits = ObjectiveRegistry.Traits(config.Learner);
+        var traits = ObjectiveRegistry.Traits(learner);
         var trained = traits.NeedsValue ? 2 : 1;
         var frozen = (traits.MaskPolicy is { HeldByLearner: true } ? 1 : 0) + (traits is { SamplesPerPrompt: 0, NeedsReference: true } ? 1 : 0);
+        // Engines take the devices in turn.
+        var sharing = Enumerable.Range(0, workers).Count(i => config.Rollout.Devices[i % config.Rollout.Devices.Count] == config.Model.Device) / (double)workers;
         double tokens = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + config.Rollout.Generation.MaxNewTokens);
-        return new(
-        [
-            ("learner: policy weights", parameters * Float32),
-            .. traits.NeedsValue ? [("learner: value model weights", parameters * Float32)] : Array.Empty<(string, double)>(),
-            .. frozen > 0 ? [("learner: mask policy or reference", frozen * parameters * Float32)] : Array.Empty<(string, double)>(),
-            ("learner: gradients", trained * parameters * Float32),
-            ("learner: AdamW moments", 2 * trained * parameters * Float32),
-            ("learner: activations of a minibatch", trained * Activations(policy, Math.Min(config.Learner.MinibatchSize, batch.Sequences), tokens)),
-            ($"weights served: {config.Async.WeightVersions} versions", parameters * engine * config.Async.WeightVersions),
-            ($"rollout: policy and reference of {workers} worker(s)", 2 * parameters * engine * workers),
-            ($"rollout: key/value caches of {workers} worker(s)", 2 * 2.0 * policy.NumHiddenLayers * policy.KeyValueWidth * tokens * config.Rollout.UnitSize * engine * workers),
-            ("reward model weights", (double)reward.ParameterCount * Float32),
-        ]);
+        var caches = 2.0 * policy.NumHiddenLayers * policy.KeyValueWidth * tokens * config.Rollout.UnitSize * engine;
+        var parts = new List<(string, double, bool)>
+        {
+            ("learner: policy weights", parameters * Float32, true),
+            (lora ? "learner: adapters" : "learner: value model weights", (lora ? trained : trained - 1) * learnt * Float32, true),
+            ("learner: gradients", trained * learnt * Float32, true),
+            ($"learner: AdamW moments{(learner.OffloadOptimizer ? " (host)" : "")}", 2 * trained * learnt * Float32, !learner.OffloadOptimizer),
+            ("learner: activations of a pass, one model at a time", Activations(learner, policy, Sequences(config), tokens, config.Rollout.Generation.MaxNewTokens), true),
+        };
+        if (frozen > 0)
+            parts.Add(("learner: mask policy or reference", frozen * parameters * Float32, true));
+        if (learner.Bf16)
+            parts.Add(("learner: bfloat16 copies of weights within a pass", parameters * Bfloat16 / (learner.RecomputeActivations ? policy.NumHiddenLayers : 1), true));
+        parts.Add(($"weights served: {config.Async.WeightVersions} versions", learnt * engine * config.Async.WeightVersions, false));
+        // A policy of adapters has the reference's weights.
+        foreach (var (share, where, onDevice) in new[] { (sharing, " on the learner's device", true), (1 - sharing, "", false) }.Where(place => place.Item1 > 0))
+        {
+            parts.Add(($"rollout: policy and reference of {workers * share:F0} worker(s){where}", (parameters + learnt) * engine * workers * share, onDevice));
+            parts.Add(($"rollout: key/value caches of {workers * share:F0} worker(s){where}", 2 * caches * workers * share, onDevice));
+        }
+        parts.Add(("reward model weights", (double)reward.ParameterCount * Float32, false));
+        return new(parts);
     }
 
-    // Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", equation 1, doubled for float32; plus logits and their log-softmax.
-    private static double Activations(ModelConfig config, double sequences, double tokens) =>
-        (2 * config.NumHiddenLayers * sequences * tokens * ((34.0 * config.HiddenSize) + (5 * config.NumAttentionHeads * tokens))) + (2 * sequences * tokens * config.VocabSize * Float32);
+    /// <summary>The learner's device under switches that save memory, each beside those before it.</summary>
+    public static IEnumerable<(string Switch, double OnDevice)> WithSwitches(ExperimentConfig config, ModelConfig policy, ModelConfig reward)
+    {
+        yield return ("as configured", Of(config, policy, reward).OnDevice);
+        foreach (var (name, change) in Switches)
+        {
+            var changed = change(config);
+            if (changed == config)
+                continue;
+            config = changed;
+            yield return ($"+ {name}", Of(config, policy, reward).OnDevice);
+        }
+    }
+
+    private static IEnumerable<(string, Func<ExperimentConfig, ExperimentConfig>)> Switches =>
+    [
+        ("learner.microbatch-size = 1", c => c with { Learner = c.Learner with { MicrobatchSize = 1 } }),
+        ("learner.recompute-activations = true", c => c with { Learner = c.Learner with { RecomputeActivations = true } }),
+        ("learner.offload-optimizer = true", c => c with { Learner = c.Learner with { OffloadOptimizer = true } }),
+        ("model.dtype = bfloat16", c => c with { Model = c.Model with { Dtype = "bfloat16" } }),
+        ("model.lora.rank = 16", c => c.Model.Lora.IsOn ? c : c with { Model = c.Model with { Lora = c.Model.Lora with { Rank = 16 } } }),
+    ];
+
+    private static double Sequences(ExperimentConfig config)
+    {
+        var minibatch = Math.Min(config.Learner.MinibatchSize, BatchArithmetic.Of(config).Sequences);
+        return config.Learner.MicrobatchSize > 0 ? Math.Min(config.Learner.MicrobatchSize, minibatch) : minibatch;
+    }
+
+    // Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", equation 1, doubled for float32; plus the logits of the continuations, whose memory serves their gradient.
+    private static double Activations(LearnerOptions learner, ModelConfig config, double sequences, double tokens, double newTokens)
+    {
+        var block = 2 * sequences * tokens * ((34.0 * config.HiddenSize) + (5 * config.NumAttentionHeads * tokens));
+        var blocks = learner.RecomputeActivations ? (config.NumHiddenLayers * sequences * tokens * config.HiddenSize * Float32) + block : config.NumHiddenLayers * block;
+        var scored = learner.HeadChunkTokens > 0 ? Math.Min(learner.HeadChunkTokens, sequences * newTokens) : sequences * newTokens;
+        return blocks + (scored * config.VocabSize * Float32);
+    }
 }

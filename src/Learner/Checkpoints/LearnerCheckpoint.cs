@@ -3,14 +3,17 @@ using DfPO.Learner.Guards;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
+using DfPO.Models.Lora;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace DfPO.Learner.Checkpoints;
 
-/// <summary>A learner's checkpoint folder: <c>policy/</c> (in HF layout), <c>optimizer.safetensors</c>, <c>learner.json</c>, and what the objective needs of <c>value.safetensors</c> and <c>mask.safetensors</c>; all float32.</summary>
+/// <summary>A learner's checkpoint folder: <c>policy/</c> (in HF layout), or <c>adapter.safetensors</c> where only adapters are learnt, <c>optimizer.safetensors</c>, <c>learner.json</c>, and what the objective needs of <c>value.safetensors</c> and <c>mask.safetensors</c>; all float32.</summary>
 internal static class LearnerCheckpoint
 {
     private const string PolicyName = "policy";
+    private const string AdapterName = "adapter.safetensors";
     private const string ValueName = "value.safetensors";
     private const string MaskName = "mask.safetensors";
     private const string OptimizerName = "optimizer.safetensors";
@@ -29,9 +32,10 @@ internal static class LearnerCheckpoint
     public static void Save(string folder, Models models, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
     {
         using var scope = NewDisposeScope();
-        PretrainedModels.Save(Path.Combine(partial, PolicyName), models.Policy, ScalarType.Float32);
-        foreach (var (module, name) in Others(models))
-            SafetensorsWriter.Write(Path.Combine(partial, name), module.state_dict());
+        if (models.Policy.Adapters is null)
+            PretrainedModels.Save(Path.Combine(partial, PolicyName), models.Policy, ScalarType.Float32);
+        foreach (var (parameters, name) in Others(models))
+            SafetensorsWriter.Write(Path.Combine(partial, name), parameters.ToDictionary(p => p.name, p => (Tensor)p.parameter));
         SafetensorsWriter.Write(Path.Combine(partial, OptimizerName), optimizer.State);
         File.WriteAllText(Path.Combine(partial, LearnerName), JsonSerializer.Serialize(scalars));
     });
@@ -43,30 +47,41 @@ internal static class LearnerCheckpoint
         var scalars = Read(Path.Combine(folder, LearnerName));
         if (scalars.Fingerprint != fingerprint)
             throw new DfpoException("learner/resume", $"'{folder}' was made with other learner options ({scalars.Fingerprint}) than the run has now ({fingerprint}): repeat them, or start a new run.");
-        using var weights = CheckpointFolder.Open(Path.Combine(folder, PolicyName));
         using var moments = SafetensorsFile.Open(Path.Combine(folder, OptimizerName));
         using var scope = NewDisposeScope();
-        PretrainedModels.LoadWeights(models.Policy, weights, _ => false);
-        foreach (var (module, name) in Others(models))
-            Load(module, Path.Combine(folder, name));
+        if (models.Policy.Adapters is null)
+        {
+            using var weights = CheckpointFolder.Open(Path.Combine(folder, PolicyName));
+            PretrainedModels.LoadWeights(models.Policy, weights, _ => false);
+        }
+        foreach (var (parameters, name) in Others(models))
+            Load(parameters, Path.Combine(folder, name));
         optimizer.LoadState(moments.Get);
         return scalars;
     }
 
-    private static IEnumerable<(nn.Module Module, string Name)> Others(Models models)
+    /// <summary>What is kept beside the policy's folder: with adapters only they were learnt, and the base is where it was.</summary>
+    private static IEnumerable<(IEnumerable<(string name, Parameter parameter)> Parameters, string Name)> Others(Models models)
     {
+        if (models.Policy.Adapters is { } adapters)
+            yield return (adapters.named_parameters(), AdapterName);
         if (models.Value is { } value)
-            yield return (value, ValueName);
+            yield return (value.TrainedParameters(), ValueName);
         if (models.Mask is { } mask)
-            yield return (mask, MaskName);
+            yield return (mask.named_parameters(), MaskName);
     }
 
-    private static void Load(nn.Module module, string path)
+    private static void Load(IEnumerable<(string name, Parameter parameter)> parameters, string path)
     {
         using var file = SafetensorsFile.Open(path);
         using var _ = no_grad();
-        foreach (var (name, parameter) in module.named_parameters())
-            parameter.copy_(file.Get(name));
+        foreach (var (name, parameter) in parameters)
+        {
+            var saved = file.Get(name);
+            if (!saved.shape.SequenceEqual(parameter.shape) || (name == LoraAdapters.AlphaName && saved.item<float>() != parameter.item<float>()))
+                throw new DfpoException("learner/resume", $"'{path}': '{name}' was made with other adapters than the run has now: repeat the options of 'model.lora', or start a new run.");
+            parameter.copy_(saved);
+        }
     }
 
     private static Scalars Read(string path)

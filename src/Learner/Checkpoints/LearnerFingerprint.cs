@@ -12,6 +12,9 @@ internal static class LearnerFingerprint
     {
         var deciding = options with { MaxKl = 1, Guards = new GuardOptions(), Dfpo = options.Dfpo with { Decode = default } };
         var json = JsonSerializer.SerializeToNode(deciding)!.AsObject();
+        // They decide where things are kept, not what they become.
+        json.Remove(nameof(LearnerOptions.RecomputeActivations));
+        json.Remove(nameof(LearnerOptions.OffloadOptimizer));
         foreach (var (name, _) in options.Sections().Where(section => !ObjectiveRegistry.Sections(options).Contains(section.Name)))
             json.Remove(name);
         return new JsonObject { ["Seed"] = seed, ["Options"] = json }.ToJsonString();

@@ -12,8 +12,8 @@ internal static class TrainableModels
     /// <exception cref="DfpoException"><c>learner/model</c>.</exception>
     public static void Require(LearnerCheckpoint.Models models, ObjectiveTraits traits)
     {
-        var parameters = models.Policy.parameters().Concat(models.Value?.parameters() ?? []).Concat(models.Mask?.parameters() ?? []);
-        if (parameters.Any(p => p.dtype != ScalarType.Float32))
+        var parameters = models.Policy.TrainedParameters().Concat(models.Value?.TrainedParameters() ?? []).Concat(models.Mask?.named_parameters() ?? []);
+        if (parameters.Any(p => p.parameter.dtype != ScalarType.Float32))
             throw Wrong("The learner trains float32 weights: load policy and value as float32 and set 'bf16' for faster matrix products.");
         if (traits.NeedsValue && models.Value is null)
             throw Wrong("The objective needs a value model: give one, or choose an objective without.");

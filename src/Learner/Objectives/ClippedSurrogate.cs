@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,9 +27,9 @@ public static class ClippedSurrogate
         var logRatio = logprobs - tensor(old, device: logprobs.device).to(logprobs.dtype);
         var ratio = logRatio.exp();
         var w = tensor(weights, device: logprobs.device).to(logprobs.dtype);
-        var surrogate = minimum(ratio * w, ratio.clamp(1 - clipRange, 1 + clipRange) * w);
+        var surrogate = minimum(ratio * w, ratio.Between(1 - clipRange, 1 + clipRange) * w);
         if (dualClip > 0)
-            surrogate = where(w < 0, maximum(surrogate, w * dualClip), surrogate);
+            surrogate = where(w.signbit(), maximum(surrogate, w.Times(dualClip)), surrogate);
         Measure(logRatio.ToDoubles(), clipRange, statistics);
         return surrogate.MoveToOuterDisposeScope();
     }

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -27,7 +28,7 @@ public static class ValueLoss
         using var scope = NewDisposeScope();
         Tensor Constant(float[] numbers) => tensor(numbers, device: values.device).to(values.dtype);
         var (before, targets) = (Constant(old), Constant(returns));
-        var clipped = before + (values - before).clamp(-clipRange, clipRange);
+        var clipped = before.Plus((values - before).Between(-clipRange, clipRange));
         return maximum((values - targets).square(), (clipped - targets).square()).mean().MoveToOuterDisposeScope();
     }
 

@@ -25,18 +25,24 @@ public sealed class AdamW : IDisposable
     private readonly double _beta1;
     private readonly double _beta2;
     private readonly double _eps;
+    private readonly bool _offload;
 
     /// <summary>Takes groups of parameters.</summary>
-    public AdamW(IEnumerable<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8)
+    /// <param name="groups">The parameters; they stay the caller's.</param>
+    /// <param name="beta1">Decay of the first moment.</param>
+    /// <param name="beta2">Decay of the second moment.</param>
+    /// <param name="eps">Added to the root of the second moment.</param>
+    /// <param name="offload">Whether the moments live, and the steps are taken, in the host's memory, wherever the parameters are.</param>
+    public AdamW(IEnumerable<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, bool offload = false)
     {
-        (_beta1, _beta2, _eps) = (beta1, beta2, eps);
+        (_beta1, _beta2, _eps, _offload) = (beta1, beta2, eps, offload);
         _groups = [.. groups];
         using var _ = no_grad();
         foreach (var (name, value) in Parameters)
         {
-            _state[$"{name}.exp_avg"] = zeros_like(value).DetachFromDisposeScope();
-            _state[$"{name}.exp_avg_sq"] = zeros_like(value).DetachFromDisposeScope();
-            _state[$"{name}.step"] = zeros([], ScalarType.Float32, value.device).DetachFromDisposeScope();
+            _state[$"{name}.exp_avg"] = zeros_like(value, device: StateDevice(value)).DetachFromDisposeScope();
+            _state[$"{name}.exp_avg_sq"] = zeros_like(value, device: StateDevice(value)).DetachFromDisposeScope();
+            _state[$"{name}.step"] = zeros([], ScalarType.Float32, StateDevice(value)).DetachFromDisposeScope();
         }
     }
 
@@ -92,8 +98,23 @@ public sealed class AdamW : IDisposable
         var live = group.Parameters.Where(p => p.Value.grad is not null).ToArray();
         if (live.Length == 0)
             return;
-        Tensor[] Moments(string kind) => [.. live.Select(p => _state[$"{p.Name}.{kind}"])];
-        _script.invoke("step", live.Select(p => (Tensor)p.Value).ToArray(), live.Select(p => p.Value.grad!).ToArray(),
-            Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), group.LearningRate, _beta1, _beta2, group.WeightDecay, _eps);
+        foreach (var piece in Pieces(live))
+            Step(group, piece);
     }
+
+    private void Step(ParameterGroup group, (string Name, Parameter Value)[] live)
+    {
+        using var scope = NewDisposeScope();
+        Tensor[] Moments(string kind) => [.. live.Select(p => _state[$"{p.Name}.{kind}"])];
+        Tensor[] values = [.. live.Select(p => p.Value.to(StateDevice(p.Value)))], gradients = [.. live.Select(p => p.Value.grad!.to(StateDevice(p.Value)))];
+        _script.invoke("step", values, gradients, Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), group.LearningRate, _beta1, _beta2, group.WeightDecay, _eps);
+        foreach (var (value, (_, parameter)) in values.Zip(live).Where(pair => pair.First.device != pair.Second.Value.device))
+            parameter.copy_(value);
+    }
+
+    /// <summary>All at once, or one by one where copies would need memory.</summary>
+    private IEnumerable<(string Name, Parameter Value)[]> Pieces((string Name, Parameter Value)[] live) =>
+        _offload ? live.Select(p => new[] { p }) : [live];
+
+    private Device StateDevice(Tensor parameter) => _offload ? CPU : parameter.device;
 }

@@ -22,9 +22,13 @@ public sealed class ParameterGroup(IEnumerable<(string Name, Parameter Value)> p
     /// <param name="prefix">Put before the parameters' names.</param>
     /// <param name="learningRate">Learning rate of both groups.</param>
     /// <param name="weightDecay">Decay of the matrices.</param>
-    public static ParameterGroup[] Split(TorchSharp.torch.nn.Module module, string prefix, double learningRate, double weightDecay)
+    public static ParameterGroup[] Split(TorchSharp.torch.nn.Module module, string prefix, double learningRate, double weightDecay) =>
+        Split(module.named_parameters(), prefix, learningRate, weightDecay);
+
+    /// <summary>The same of parameters by name.</summary>
+    public static ParameterGroup[] Split(IEnumerable<(string name, Parameter parameter)> parameters, string prefix, double learningRate, double weightDecay)
     {
-        var named = module.named_parameters().Select(p => (prefix + p.name, p.parameter)).ToLookup(p => p.parameter.dim() > 1);
+        var named = parameters.Select(p => (prefix + p.name, p.parameter)).ToLookup(p => p.parameter.dim() > 1);
         return [new ParameterGroup(named[true], learningRate, weightDecay), new ParameterGroup(named[false], learningRate, 0)];
     }
 }

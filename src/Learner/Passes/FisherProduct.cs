@@ -9,7 +9,7 @@ namespace DfPO.Learner.Passes;
 /// <param name="sequences">The batch.</param>
 internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory> sequences)
 {
-    private readonly Parameter[] _parameters = [.. policy.Model.parameters()];
+    private readonly Parameter[] _parameters = [.. policy.Model.TrainedParameters().Select(p => p.parameter)];
     private readonly long _tokens = sequences.Sum(s => (long)s.Tokens.Length);
 
     /// <summary><c>F v</c>, <c>[parameters]</c>; it belongs to the caller's dispose scope.</summary>

@@ -51,5 +51,6 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
         using var _ = no_grad();
         foreach (var (mine, theirs) in model.parameters().Zip(policy.parameters()))
             mine.copy_(theirs);
+        policy.Adapters?.AddTo(model);
     }
 }

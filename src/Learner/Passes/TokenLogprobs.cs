@@ -1,4 +1,5 @@
 using DfPO.Models;
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,6 +13,8 @@ internal sealed class TokenLogprobs : ITokenLogprobs
 {
     /// <summary>Elements of a slice: small enough for a processor's cache.</summary>
     private const long SliceElements = 1 << 21;
+
+    private static readonly Scalar s_impossible = double.NegativeInfinity;
 
     private readonly Tensor _logits;
     private readonly Tensor _tokens;
@@ -73,10 +76,10 @@ internal sealed class TokenLogprobs : ITokenLogprobs
                 var target = _logits.narrow(0, start, length);
                 var scale = gradient.narrow(0, start, length);
                 var rows = Rows(_logits, _keep, start, length, Values.dtype) - _normalizers.narrow(0, start, length).unsqueeze(1);
-                var bonus = entropyGradient == 0 ? null : EntropySlope(rows).mul_(entropyGradient);
+                var bonus = entropyGradient == 0 ? null : EntropySlope(rows).Scale(entropyGradient);
                 rows.exp_().mul_(scale.neg());
                 if (bonus is not null)
-                    rows.add_(bonus);
+                    rows.Increase(bonus);
                 rows.scatter_add_(1, _tokens.narrow(0, start, length).unsqueeze(1), scale);
                 // The product that made the logits does not need them on its way back, so their memory serves the gradient.
                 target.copy_(rows);
@@ -95,13 +98,13 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     {
         var (probabilities, finite) = (rows.exp(), rows.nan_to_num(neginf: 0));
         var entropy = (probabilities * finite).sum(1, keepdim: true).neg_();
-        return probabilities.mul_(finite.add_(entropy)).neg_();
+        return probabilities.mul_(finite.Increase(entropy)).neg_();
     }
 
     private static Tensor Rows(Tensor logits, Tensor? keep, long start, long length, ScalarType dtype)
     {
         var rows = logits.narrow(0, start, length).to(dtype);
-        return keep is null ? rows : rows.masked_fill(keep.narrow(0, start, length).logical_not(), double.NegativeInfinity);
+        return keep is null ? rows : rows.masked_fill(keep.narrow(0, start, length).logical_not(), s_impossible);
     }
 
     private static IEnumerable<(long Start, long Length)> Slices(Tensor logits)

@@ -11,7 +11,7 @@ namespace DfPO.Learner.Passes;
 /// <param name="options">Size of the region, and how hard to search.</param>
 internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
 {
-    private readonly Parameter[] _parameters = [.. policy.Model.parameters()];
+    private readonly Parameter[] _parameters = [.. policy.Model.TrainedParameters().Select(p => p.parameter)];
 
     /// <summary>Moves the policy, or leaves it where it is when no step of the line search is good enough.</summary>
     /// <param name="objective">Gives the surrogate to minimise.</param>

@@ -1,5 +1,6 @@
 using DfPO.Learner.Objectives;
 using DfPO.Models;
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -50,7 +51,7 @@ internal sealed class ValuePass(ValueModel model, IObjective objective, int piec
             var loss = clipRange > 0 ? ValueLoss.Clipped(values, [.. piece.SelectMany(s => s.Values)], returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
             var share = returns.Length / tokens;
             sum += share * Finite.Require(loss.ToDouble(), "the value loss");
-            (loss * (coefficient * share)).backward();
+            loss.Times(coefficient * share).backward();
         }
         return sum;
     }

@@ -1,3 +1,5 @@
+using DfPO.Models.Layers;
+using DfPO.Models.Lora;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,7 +7,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Gpt2;
 
 /// <summary>GPT-2's linear layer, whose weight is stored <c>[in, out]</c>: the transpose of <c>nn.Linear</c>'s.</summary>
-internal sealed class Conv1D : nn.Module<Tensor, Tensor>
+internal sealed class Conv1D : nn.Module<Tensor, Tensor>, IProjection
 {
     public readonly Parameter weight;
     public readonly Parameter bias;
@@ -24,11 +26,22 @@ internal sealed class Conv1D : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    public long InFeatures => _in;
+
+    public long OutFeatures => _out;
+
+    public bool FanInFanOut => true;
+
+    public Parameter Weight => weight;
+
+    public LoraTerm? Adapter { get; set; }
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
         var flat = _precision.Cast(input).reshape(-1, _in);
         var output = addmm(_precision.Cast(bias), flat, _precision.Cast(weight), 1, 1);
+        output = Adapter?.AddTo(output, flat) ?? output;
         return output.view(input.size(0), input.size(1), _out).MoveToOuterDisposeScope();
     }
 }

@@ -60,7 +60,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
             return base.CreateDecoder();
         lock (_packing)
         {
-            var source = (WeightFingerprint.Of(this), dtype);
+            var weights = WeightFingerprint.Of(this) ^ (Adapters is null ? 0 : ulong.RotateLeft(WeightFingerprint.Of(Adapters), 1));
+            var source = (weights, dtype);
             if (_packed is null || source != _packedFrom)
             {
                 _packed?.Dispose();

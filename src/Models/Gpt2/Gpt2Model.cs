@@ -37,7 +37,7 @@ public sealed class Gpt2Model : nn.Module
         var hidden = wte.call(inputIds).Plus(wpe.call(positionIds));
         var mask = CausalMask.Additive(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype, inputIds.device);
         foreach (var block in h)
-            hidden = block.Forward(hidden, mask, cache);
+            hidden = Recomputation.Run(_precision, x => block.Forward(x[0]!, x[1], cache), hidden, mask);
         cache?.Advance(time);
         return ln_f.call(hidden).MoveToOuterDisposeScope();
     }

@@ -1,4 +1,5 @@
 using DfPO.Models.Decoding;
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -81,7 +82,8 @@ internal sealed class Gpt2PackedWeights : IDisposable
 
         private static PackedLinear Pack(Conv1D layer, ScalarType dtype)
         {
-            using var transposed = layer.weight.t();
+            using var weight = ((IProjection)layer).EffectiveWeight();
+            using var transposed = weight.t();
             return new PackedLinear(transposed, layer.bias, dtype);
         }
     }

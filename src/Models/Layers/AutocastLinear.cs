@@ -1,3 +1,4 @@
+using DfPO.Models.Lora;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,7 +6,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Layers;
 
 /// <summary><c>nn.Linear</c> (weight <c>[out, in]</c>) in the model's <see cref="ComputePrecision"/>.</summary>
-internal sealed class AutocastLinear : nn.Module<Tensor, Tensor>
+internal sealed class AutocastLinear : nn.Module<Tensor, Tensor>, IProjection
 {
     public readonly Parameter weight;
     public readonly Parameter? bias;
@@ -25,10 +26,21 @@ internal sealed class AutocastLinear : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    public long InFeatures => weight.size(1);
+
+    public long OutFeatures => weight.size(0);
+
+    public bool FanInFanOut => false;
+
+    public Parameter Weight => weight;
+
+    public LoraTerm? Adapter { get; set; }
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return nn.functional.linear(_precision.Cast(input), _precision.Cast(weight), bias is null ? null : _precision.Cast(bias)).MoveToOuterDisposeScope();
+        var output = nn.functional.linear(_precision.Cast(input), _precision.Cast(weight), bias is null ? null : _precision.Cast(bias));
+        return (Adapter?.AddTo(output, input) ?? output).MoveToOuterDisposeScope();
     }
 
     /// <summary>The product seen as heads: <c>[batch, time, in]</c> to <c>[batch, heads, time, head size]</c>.</summary>

@@ -80,7 +80,7 @@ internal sealed class LlamaModel : nn.Module
         var rotation = _rotary.At(positionIds ?? CausalMask.Positions(attentionMask, past, time, inputIds.device));
         var mask = CausalMask.Additive(attentionMask, past, time, _precision.MatmulDtype ?? hidden.dtype, inputIds.device);
         foreach (var block in layers)
-            hidden = block.Forward(hidden, mask, rotation, cache);
+            hidden = Recomputation.Run(_precision, x => block.Forward(x[0]!, x[1], rotation with { Cosine = x[2]!, Sine = x[3]! }, cache), hidden, mask, rotation.Cosine, rotation.Sine);
         cache?.Advance(time);
         return norm.call(hidden).MoveToOuterDisposeScope();
     }

@@ -41,10 +41,10 @@ internal sealed class T5CrossAttentionLayer : nn.Module
         RegisterComponents();
     }
 
-    public Tensor Forward(Tensor input, EncoderMemory memory, int layer)
+    public Tensor Forward(Tensor input, Tensor keys, Tensor values, Tensor? mask)
     {
         using var scope = NewDisposeScope();
-        return input.Plus(EncDecAttention.Forward(layer_norm.call(input), memory.Keys(layer), memory.Values(layer), memory.Mask)).MoveToOuterDisposeScope();
+        return input.Plus(EncDecAttention.Forward(layer_norm.call(input), keys, values, mask)).MoveToOuterDisposeScope();
     }
 }
 

@@ -10,12 +10,13 @@ internal sealed class T5Stack : nn.Module
 {
     private readonly T5Config _config;
     private readonly bool _isDecoder;
+    private readonly ComputePrecision _precision;
     private readonly ModuleList<T5Block> block;
     private readonly RmsNorm final_layer_norm;
 
     public T5Stack(T5Config config, bool isDecoder, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5Stack))
     {
-        (_config, _isDecoder) = (config, isDecoder);
+        (_config, _isDecoder, _precision) = (config, isDecoder, precision);
         var layers = isDecoder ? config.NumDecoderLayers : config.NumLayers;
         block = nn.ModuleList([.. Enumerable.Range(0, layers).Select(index => new T5Block(config, index, isDecoder, precision, device, dtype))]);
         final_layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, device, dtype);
@@ -39,8 +40,8 @@ internal sealed class T5Stack : nn.Module
     {
         using var scope = NewDisposeScope();
         var hidden = embedded;
-        foreach (var each in block)
-            hidden = each.Forward(hidden, bias, memory, cache);
+        foreach (var (index, each) in block.Index())
+            hidden = Recomputation.Run(_precision, x => each.Forward(x[0]!, x[1]!, x[2], x[3], x[4], cache), hidden, bias, memory?.Keys(index), memory?.Values(index), memory?.Mask);
         return final_layer_norm.call(hidden).MoveToOuterDisposeScope();
     }
 }
@@ -69,12 +70,18 @@ internal sealed class T5Block : nn.Module
 
     private T5CrossAttentionLayer Cross => (T5CrossAttentionLayer)layer[1];
 
-    public Tensor Forward(Tensor input, Tensor bias, EncoderMemory? memory, KeyValueCache? cache)
+    /// <param name="input">Hidden states <c>[batch, time, width]</c>.</param>
+    /// <param name="bias">Positions and masks of self-attention.</param>
+    /// <param name="keys">The encoder's, for a decoder.</param>
+    /// <param name="values">The encoder's, for a decoder.</param>
+    /// <param name="mask">Of the encoder's padding.</param>
+    /// <param name="cache">A decoder's, if any.</param>
+    public Tensor Forward(Tensor input, Tensor bias, Tensor? keys, Tensor? values, Tensor? mask, KeyValueCache? cache)
     {
         using var scope = NewDisposeScope();
         var hidden = Self.Forward(input, bias, _index, cache);
-        if (memory is not null)
-            hidden = Cross.Forward(hidden, memory, _index);
+        if (keys is not null)
+            hidden = Cross.Forward(hidden, keys, values!, mask);
         return ((T5FeedForwardLayer)layer[^1]).Forward(hidden).MoveToOuterDisposeScope();
     }
 }

@@ -1,11 +1,19 @@
 using DfPO.Actors.Experiments;
 using DfPO.Host.Planning;
+using DfPO.Learner.Optimisation;
 using DfPO.Models;
+using DfPO.Models.Gptj;
+using DfPO.Models.Lora;
+using TorchSharp;
+using static TorchSharp.torch;
+using AdamW = DfPO.Learner.Optimisation.AdamW;
 
 namespace DfPO.Host.Tests.Planning;
 
 public sealed class MemoryEstimateTests
 {
+    private static readonly GptjConfig s_gptj = new() { VocabSize = 50400, NPositions = 2048, NEmbd = 4096, NLayer = 28, NHead = 16, RotaryDim = 64, TieWordEmbeddings = false };
+
     [Theory]
     [InlineData("gpt2")]
     [InlineData("gptj")]
@@ -19,5 +27,52 @@ public sealed class MemoryEstimateTests
         Assert.All(estimate.Parts, part => Assert.True(part.Bytes > 0, part.What));
         using var model = PretrainedModels.LoadLanguageModel(Repository.Path($"tests/fixtures/{fixture}"));
         Assert.Equal(4.0 * model.parameters().Sum(parameter => parameter.numel()), estimate.Parts.Single(part => part.What == "learner: policy weights").Bytes);
+    }
+
+    [Fact]
+    public void With_adapters_a_GPT_J_run_fits_one_80_GB_GPU_and_without_it_does_not()
+    {
+        var config = new ExperimentConfig();
+        config = config with { Model = config.Model with { Device = "cuda:0" }, Rollout = config.Rollout with { Devices = ["cuda:0"], UnitSize = 4 } };
+
+        var plan = MemoryEstimate.WithSwitches(config, s_gptj, s_gptj).ToArray();
+
+        Assert.True(plan[0].OnDevice > 80e9);
+        Assert.True(plan[^1].OnDevice < 72e9);
+        Assert.All(plan.Zip(plan.Skip(1)), pair => Assert.True(pair.Second.OnDevice <= pair.First.OnDevice));
+        var full = MemoryEstimate.Of(config, s_gptj, s_gptj).Parts;
+        Assert.Equal(6_050_882_784 * 4.0 * 2, full.Single(part => part.What == "learner: gradients of both").Bytes);
+        var lora = MemoryEstimate.Of(config with { Model = config.Model with { Lora = new LoraOptions { Rank = 16 } } }, s_gptj, s_gptj).Parts;
+        // 28 blocks, queries and values, two factors of 16 x 4096.
+        Assert.Equal(28 * 2 * 2 * 16 * 4096 * 4.0 * 2, lora.Single(part => part.What == "learner: gradients of both").Bytes);
+    }
+
+    [Fact(Explicit = true)]
+    public void Weights_gradients_and_moments_of_a_block_of_GPT_Js_width_take_what_is_estimated()
+    {
+        using var scope = NewDisposeScope();
+        var config = s_gptj with { NLayer = 1, VocabSize = 512, NPositions = 64 };
+        var experiment = new ExperimentConfig();
+        var estimate = MemoryEstimate.Of(experiment, config, config);
+        double Of(string what) => estimate.Parts.Single(part => part.What == what).Bytes;
+        var expected = Of("learner: policy weights") + ((Of("learner: gradients of both") + Of("learner: AdamW moments of both")) / 2);
+        var before = Resident();
+
+        using var model = new GptjForCausalLM(config);
+        model.Initialise(1);
+        using var optimizer = new AdamW(ParameterGroup.Split(model, "", 1e-5, 0.01));
+        model.Logits(zeros([1, 4], ScalarType.Int64)).sum().backward();
+        optimizer.Step();
+        var measured = Resident() - before;
+
+        Assert.InRange(measured, 0.9 * expected, 1.1 * expected);
+        TestContext.Current.SendDiagnosticMessage($"estimated {expected / 1e9:F3} GB, measured {measured / 1e9:F3} GB");
+    }
+
+    private static double Resident()
+    {
+        GC.Collect();
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        return process.WorkingSet64;
     }
 }

@@ -1,0 +1,112 @@
+using DfPO.Learner.Optimisation;
+using DfPO.Models;
+using DfPO.Models.Classifiers;
+using DfPO.Models.Devices;
+using DfPO.Models.Gpt2;
+using DfPO.Models.Gptj;
+using DfPO.Models.Llama;
+using DfPO.Models.Lora;
+using DfPO.Models.T5;
+using DfPO.Rollout;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Benchmarks;
+
+/// <summary>Speed of the architectures beside GPT-2 on random weights, and of a training step with adapters beside a full one.</summary>
+internal static class ArchitectureBenchmark
+{
+    private const int Batch = 16;
+    private const int Beams = 5;
+
+    public static void Run(BenchmarkOptions options)
+    {
+        foreach (var dtype in options.Dtypes.Select(TorchDevices.ParseDtype))
+        {
+            Generation("t5-small (random)", new T5ForConditionalGeneration(new T5Config
+            {
+                VocabSize = 32128, DModel = 512, DKv = 64, DFf = 2048, NumHeads = 8, NumLayers = 6, NumDecoderLayers = 6, PadTokenId = 0,
+            }, CPU, dtype), dtype, options.Trials);
+            Generation("gptj 8 x 512 (random)", new GptjForCausalLM(new GptjConfig
+            {
+                VocabSize = 50400, NPositions = 512, NEmbd = 512, NLayer = 8, NHead = 8, RotaryDim = 32, TieWordEmbeddings = false,
+            }, CPU, dtype), dtype, options.Trials);
+            Generation("llama 8 x 512 (random)", new LlamaForCausalLM(new LlamaConfig
+            {
+                VocabSize = 32000, Positions = 512, Width = 512, IntermediateSize = 1376, Layers = 8, Heads = 8, KeyValueHeads = 4, HeadSize = 64, TieWordEmbeddings = false,
+            }, CPU, dtype), dtype, options.Trials);
+            Classifier(dtype, options.Trials);
+            Training(dtype, options.Trials);
+        }
+        Report.PeakMemory();
+    }
+
+    private static void Generation(string name, LanguageModel owned, ScalarType dtype, int trials)
+    {
+        using var model = owned;
+        model.Initialise(1);
+        model.eval();
+        using var spans = new SpanClock();
+        var engine = new GenerationEngine(model, null, null);
+        GenerationRequest[] requests = [.. Enumerable.Range(0, Batch).Select(row => new GenerationRequest(
+            [.. Enumerable.Range(0, BenchmarkOptions.PromptTokens).Select(i => ((row * 977) + (i * 131) + 7) % model.VocabularySize)], (ulong)row))];
+        var (prefill, decode) = (double.MaxValue, double.MaxValue);
+        MachineLimits.Best(trials, () =>
+        {
+            engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens });
+            (prefill, decode) = (Math.Min(prefill, spans.Prefill), Math.Min(decode, spans.Decode));
+        });
+        Report.Line(name, dtype, Batch, model.Config.IsEncoderDecoder ? "encode" : "prefill", $"{Batch * BenchmarkOptions.PromptTokens / prefill:f0} tokens/s");
+        Report.Line(name, dtype, Batch, "decode", $"{Batch * (BenchmarkOptions.NewTokens - 1) / decode:f0} tokens/s");
+        var beams = MachineLimits.Best(1, () => engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens, NumBeams = Beams }));
+        Report.Line(name, dtype, Batch, $"{Beams} beams", $"{Batch * BenchmarkOptions.NewTokens / beams:f0} tokens/s, with the prompts");
+    }
+
+    private static void Classifier(ScalarType dtype, int trials)
+    {
+        using var _ = no_grad();
+        using var model = EncoderClassifier.Create(new EncoderConfig
+        {
+            ModelType = "distilbert", VocabSize = 30522, HiddenSize = 768, NumHiddenLayers = 6, NumAttentionHeads = 12, IntermediateSize = 3072, MaxPositionEmbeddings = 512, Labels = ["neg", "pos"],
+        }, CPU, dtype);
+        model.Initialise(1);
+        using var ids = randint(model.VocabularySize, [Batch, 128], ScalarType.Int64);
+        using var lengths = full([Batch], 128, ScalarType.Int64);
+        var seconds = MachineLimits.Best(trials, () => model.Logits(ids, lengths).Dispose());
+        Report.Line("distilbert (random)", dtype, Batch, "classify", $"{Batch / seconds:f1} texts/s of 128 tokens");
+    }
+
+    /// <summary>A step of the 124M GPT-2 on a quarter of the sequences of <see cref="TrainingBenchmark"/>, whose step it is.</summary>
+    private static void Training(ScalarType matmul, int trials)
+    {
+        foreach (var rank in new[] { 0, 16 })
+        {
+            using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50257, NPositions = 1024, NEmbd = 768, NLayer = 12, NHead = 12 });
+            model.Initialise(1);
+            model.Precision.MatmulDtype = matmul == ScalarType.Float32 ? null : matmul;
+            using var adapters = rank == 0 ? null : LoraAdapters.Create(model, new LoraOptions { Rank = rank, TargetModules = ["c_attn", "c_fc", "c_proj"] }, 1);
+            foreach (var recompute in new[] { false, true })
+            {
+                model.Precision.RecomputeBlocks = recompute;
+                var seconds = Step(model, trials);
+                Report.Line($"gpt2-124m {(rank == 0 ? "full" : $"lora {rank}")}{(recompute ? ", recomputed" : "")}", matmul, 4, "training step", $"{seconds:f2} s, {model.TrainedParameters().Sum(p => p.parameter.numel())} parameters learnt");
+            }
+        }
+    }
+
+    private static double Step(Gpt2LMHeadModel model, int trials)
+    {
+        const int Time = BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens;
+        using var optimiser = new AdamW([new ParameterGroup(model.TrainedParameters(), 1e-5, 0)]);
+        using var ids = randint(model.VocabularySize, [4, Time], ScalarType.Int64);
+        return MachineLimits.Best(trials, () =>
+        {
+            using var scope = NewDisposeScope();
+            var logits = model.Head(model.Hidden(ids).narrow(1, BenchmarkOptions.PromptTokens - 1, BenchmarkOptions.NewTokens)).to(ScalarType.Float32).reshape(-1, model.VocabularySize);
+            nn.functional.cross_entropy(logits, ids.narrow(1, BenchmarkOptions.PromptTokens, BenchmarkOptions.NewTokens).reshape(-1)).backward();
+            nn.utils.clip_grad_norm_(model.TrainedParameters().Select(p => p.parameter), 1.0);
+            optimiser.Step();
+            optimiser.ZeroGrad();
+        });
+    }
+}

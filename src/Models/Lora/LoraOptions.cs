@@ -1,0 +1,45 @@
+namespace DfPO.Models.Lora;
+
+/// <summary>Low-rank adapters (Hu et al. 2021): what is learnt is <c>B A</c> beside chosen weights, which stay as they are.</summary>
+public sealed record LoraOptions
+{
+    /// <summary>Rank of the adapters; 0 for none: every weight is trained.</summary>
+    public int Rank { get; init; }
+
+    /// <summary>The adapters' products are multiplied with <c>alpha / rank</c>; 1 to 256.</summary>
+    public int Alpha { get; init; } = 16;
+
+    /// <summary>Ends of the names of the layers to adapt, such as <c>c_attn</c> or <c>attn.c_proj</c>; none means PEFT's choice for the architecture, the queries and values of attention.</summary>
+    public IReadOnlyList<string> TargetModules { get; init; } = [];
+
+    /// <summary>Whether there are adapters.</summary>
+    public bool IsOn => Rank > 0;
+
+    /// <summary>Checks every field.</summary>
+    /// <exception cref="DfpoException"><c>lora/options</c>, naming the field.</exception>
+    public LoraOptions Checked()
+    {
+        Require(Rank >= 0, "rank", "at least 0 (0 for no adapters)");
+        // The factor travels with the weights: a bfloat16 holds the whole numbers up to 256.
+        Require(Alpha is >= 1 and <= 256, "alpha", "from 1 to 256");
+        Require(!TargetModules.Any(string.IsNullOrWhiteSpace), "target-modules", "names of layers");
+        return this;
+    }
+
+    /// <summary>The names to look for in a model of a <c>model_type</c>.</summary>
+    internal IReadOnlyList<string> TargetsOf(string modelType) => TargetModules.Count > 0 ? TargetModules : modelType switch
+    {
+        "gpt2" => ["c_attn"],
+        "t5" => ["q", "v"],
+        _ => ["q_proj", "v_proj"],
+    };
+
+    /// <summary>Whether the layer at a path is one that a target names, as PEFT decides it.</summary>
+    internal static bool Matches(string path, string target) => path == target || path.EndsWith("." + target, StringComparison.Ordinal);
+
+    private static void Require(bool holds, string field, string mustBe)
+    {
+        if (!holds)
+            throw new DfpoException("lora/options", $"Option 'lora.{field}' must be {mustBe}.");
+    }
+}
