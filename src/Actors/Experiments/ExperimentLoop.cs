@@ -7,6 +7,7 @@ using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
 using static DfPO.Actors.Learning.LearnerProtocol;
@@ -44,9 +45,9 @@ public sealed class ExperimentLoop
         tokenizer.CheckFits(PretrainedModels.ReadConfig(config.Model.Policy).VocabSize);
         _plan = new RolloutPlan(config, text => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens));
         _pipeline = new UnitPipeline(services, tokenizer.DecodeContinuation);
-        _train = PromptSet.Read(config.Task.TrainPrompts);
-        _validation = PromptSet.Read(config.Task.ValidationPrompts);
-        _test = PromptSet.Read(config.Task.TestPrompts);
+        _train = TaskPrompts.Read(config.Task, DatasetSplit.Train);
+        _validation = TaskPrompts.Read(config.Task, DatasetSplit.Validation);
+        _test = TaskPrompts.Read(config.Task, DatasetSplit.Test);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
     }
 
@@ -201,7 +202,8 @@ public sealed class ExperimentLoop
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
         var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights), activity?.Context ?? default, cancellation);
-        var report = new EvaluationReport(split, policy, iteration, Figures(scored), [.. scored.SelectMany(unit => unit.Samples())]);
+        Sample[] samples = [.. scored.SelectMany(unit => unit.Samples())];
+        var report = new EvaluationReport(split, policy, iteration, Figures(scored), samples) { Texts = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples) };
         _observer.Evaluated(report);
         return report;
     }

@@ -39,7 +39,7 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
         // Weights of several versions may have the same digest, for instance while only the value model learns.
         var version = weights.Version == iteration ? "" : $"@{weights.Version}";
         return Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. Enumerable.Range(0, config.Rollout.UnitSize)
-            .Select(i => (prompts.Draw(config.Seed, first + i), CounterRandom.UInt64(seeds, (ulong)(first + i))))]);
+            .Select(i => (prompts.Draw(config.Seed, first + i), CounterRandom.UInt64(seeds, (ulong)(first + i))))], config.Rollout.Generation);
     }
 
     /// <summary>The units of an evaluation: all prompts as often as configured, with the same seeds whatever the weights and the policy, so that figures compare in pairs.</summary>
@@ -52,12 +52,19 @@ public sealed class RolloutPlan(ExperimentConfig config, Func<string, int[]> enc
         var seeds = CounterRandom.UInt64(config.Seed, EvaluationSeeds);
         var repeated = Enumerable.Repeat(prompts.Prompts, config.Evaluation.SamplesPerPrompt).SelectMany(all => all);
         return [.. repeated.Select((prompt, i) => (prompt, CounterRandom.UInt64(seeds, (ulong)i))).Chunk(config.Rollout.UnitSize)
-            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk))];
+            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk, EvaluationOptions(policy)))];
     }
 
-    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts)
+    // A masked policy is sampled: there is no beam search under a mask.
+    private GenerationOptions EvaluationOptions(DecodingPolicy policy)
     {
-        var options = config.Rollout.Generation with
+        var generation = config.Evaluation.Generation ?? config.Rollout.Generation;
+        return policy == DecodingPolicy.Policy ? generation : generation with { NumBeams = 1 };
+    }
+
+    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions generation)
+    {
+        var options = generation with
         {
             Policy = policy,
             MaskRule = config.Learner.Dfpo.MaskRule,

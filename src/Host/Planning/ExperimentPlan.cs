@@ -3,16 +3,18 @@ using System.Text;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Models;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Planning;
 
 /// <summary>What an experiment will do, told before it does anything.</summary>
 internal static class ExperimentPlan
 {
-    /// <summary>The plan as text; reads the two models' <c>config.json</c>, but no weights.</summary>
+    /// <summary>The plan as text; reads the models' <c>config.json</c>, but no weights.</summary>
     public static string Write(ExperimentConfig config)
     {
-        var (policy, reward) = (PretrainedModels.ReadConfig(config.Model.Policy), PretrainedModels.ReadConfig(config.Task.RewardModel));
+        var policy = PretrainedModels.ReadConfig(config.Model.Policy);
+        var reward = config.Task.Reward.Uses(RewardKind.Classifier) ? PretrainedModels.ReadClassifierSize(config.Task.RewardModel) : 0;
         var batch = BatchArithmetic.Of(config);
         var memory = MemoryEstimate.Of(config, policy, reward);
         var text = new StringBuilder();

@@ -16,8 +16,8 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
     /// <summary>Estimates the memory of a run whose workers are all in this process.</summary>
     /// <param name="config">The experiment.</param>
     /// <param name="policy">Sizes of the policy, which reference and value model share.</param>
-    /// <param name="reward">Sizes of the reward model.</param>
-    public static MemoryEstimate Of(ExperimentConfig config, ModelConfig policy, ModelConfig reward)
+    /// <param name="reward">Parameters of the classifier that rewards; 0 where none does.</param>
+    public static MemoryEstimate Of(ExperimentConfig config, ModelConfig policy, long reward)
     {
         var (parameters, batch) = ((double)policy.ParameterCount, BatchArithmetic.Of(config));
         var engine = config.Model.Dtype == "bfloat16" ? 2 : Float32;
@@ -33,7 +33,7 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes)>
             ($"weights served: {config.Async.WeightVersions} versions", parameters * engine * config.Async.WeightVersions),
             ($"rollout: policy and reference of {workers} worker(s)", 2 * parameters * engine * workers),
             ($"rollout: key/value caches of {workers} worker(s)", 2 * 2.0 * policy.NumHiddenLayers * policy.KeyValueWidth * tokens * config.Rollout.UnitSize * engine * workers),
-            ("reward model weights", (double)reward.ParameterCount * Float32),
+            .. reward > 0 ? [("reward model weights", (double)reward * Float32)] : Array.Empty<(string, double)>(),
         ]);
     }
 
