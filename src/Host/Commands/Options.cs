@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
@@ -75,15 +76,23 @@ internal sealed class SamplingOptions
             command.Options.Add(option);
     }
 
-    public GenerationOptions Generation(ParseResult result) => new GenerationOptions
+    /// <summary>What the command line says, over what an experiment says of its evaluations.</summary>
+    /// <param name="result">The command line.</param>
+    /// <param name="config">The experiment; null for none.</param>
+    public GenerationOptions Generation(ParseResult result, ExperimentConfig? config = null)
     {
-        MaxNewTokens = result.GetValue(_most),
-        MinNewTokens = result.GetValue(_least),
-        Temperature = result.GetValue(_temperature),
-        TopK = result.GetValue(_topK),
-        TopP = result.GetValue(_topP),
-        Tolerance = result.GetValue(_tolerance),
-    }.Checked();
+        var basis = config is null ? null : (config.Evaluation.Generation ?? config.Rollout.Generation) with { MaskRule = config.Learner.Dfpo.MaskRule, Tolerance = config.Learner.Dfpo.Tolerance };
+        T Of<T>(Option<T> option, Func<GenerationOptions, T> of) => basis is null || result.GetResult(option) is { Implicit: false } ? result.GetValue(option)! : of(basis);
+        return ((basis ?? new GenerationOptions()) with
+        {
+            MaxNewTokens = Of(_most, o => o.MaxNewTokens),
+            MinNewTokens = Of(_least, o => o.MinNewTokens),
+            Temperature = Of(_temperature, o => o.Temperature),
+            TopK = Of(_topK, o => o.TopK),
+            TopP = Of(_topP, o => o.TopP),
+            Tolerance = Of(_tolerance, o => o.Tolerance),
+        }).Checked();
+    }
 
     /// <summary>Reads the rest and sets the torch thread count.</summary>
     public (ulong Seed, string Dtype, string Device, int BatchSize) Engine(ParseResult result)
