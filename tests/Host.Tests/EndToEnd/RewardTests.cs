@@ -86,7 +86,7 @@ public sealed class RewardTests
     {
         using var experiment = new TinyExperiment();
         using var endpoint = new PoisonedEndpoint(how);
-        string[] settings = ["task.reward.kind=http", $"task.reward.endpoint.url={endpoint.Url}", "task.reward.endpoint.timeout=200ms", "task.reward.endpoint.retries=1", "task.reward.endpoint.retry-delay=10ms",
+        string[] settings = ["task.reward.kind=http", $"task.reward.endpoint.url={endpoint.Url}", $"task.reward.endpoint.timeout={(how == "hangs" ? "200ms" : "20s")}", "task.reward.endpoint.retries=1", "task.reward.endpoint.retry-delay=10ms",
             "task.reward.endpoint.break-after=100", "rollout.max-attempts=2", "rollout.unit-size=8"];
 
         var (exit, _, errors) = await DfpoProcess.Run(experiment.Run([.. settings.SelectMany(setting => new[] { "--set", setting })]));
