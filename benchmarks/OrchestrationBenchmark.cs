@@ -8,7 +8,6 @@ using DfPO.Host.Composition;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Benchmarks;
 
@@ -67,7 +66,7 @@ internal static class OrchestrationBenchmark
             Directory.CreateDirectory(folder);
             (_rolloutThread, _learnerThread) = (new("bare rollout", config.Rollout.Threads), new("bare learner", config.Model.LearnerThreads));
             _rollout = _rolloutThread.Run(() => new RolloutExecutor(config.Model.Policy, "cpu", config.Model.Dtype)).Result;
-            _reward = _rewardThread.Run(() => new RewardExecutor(ClassifierReward.Load(config.Task.RewardModel, config.Task.RewardLabel))).Result;
+            _reward = _rewardThread.Run(() => new RewardExecutor(RewardLoading.Local(config.Task))).Result;
             _learner = _learnerThread.Run(() => new LearnerSession(config, _store, folder)).Result;
         }
 

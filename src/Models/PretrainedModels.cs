@@ -51,6 +51,9 @@ public static class PretrainedModels
     /// <summary>Names of a classifier's classes by id; its weights are not touched.</summary>
     public static IReadOnlyList<string> ReadLabels(string folder) => ReadEncoderConfig(folder)?.Labels ?? ReadConfig(folder).Labels;
 
+    /// <summary>Parameters of a sequence classifier, of an encoder or of a language model's body; its weights are not touched.</summary>
+    public static long ReadClassifierSize(string folder) => ReadEncoderConfig(folder)?.ParameterCount ?? ReadConfig(folder).ParameterCount;
+
     /// <summary>Reads a folder's configuration, whatever the architecture; no weights are touched.</summary>
     /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>, <c>config/...</c> or <c>model/unknown-type</c>.</exception>
     public static ModelConfig ReadConfig(string folder) => Read(folder).Config;

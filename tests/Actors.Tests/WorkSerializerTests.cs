@@ -47,6 +47,36 @@ public sealed class WorkSerializerTests : IDisposable
         ["ended"] = new RunEnded("it exploded"),
         ["refused"] = new WorkerRefused("another version"),
         ["assign reward"] = new AssignUnit(new RewardUnit(new UnitId("r"), [new PromptContinuation("a prompt", " and more")]), ""),
+        ["assign references"] = new AssignUnit(new RewardUnit(new UnitId("r2"), [new PromptContinuation("p", " c") { References = ["a ref", "another"], Concepts = ["dog"] }]), ""),
+        ["accepted reward"] = new WorkerAccepted(new WorkerSetup("http://10.0.0.1:9/models/reward", "", "pos", new RewardSpec
+        {
+            Kind = RewardKind.Combination,
+            Terms = [RewardKind.Meteor, RewardKind.Http],
+            Weights = [0.5, -2],
+            Scope = RewardScope.Whole,
+            CacheSize = 64,
+            WordNet = "none",
+            Rl4lmsCompat = true,
+            RougeType = "rouge1",
+            CiderCorpus = "corpus.jsonl",
+            Lexicon = "lexicon",
+            ToxicityModel = "toxicity",
+            PluginAssembly = "My.dll",
+            PluginClass = "My.Reward",
+            PluginArgument = "12",
+            Endpoint = new EndpointOptions
+            {
+                Url = "http://10.0.0.2/score",
+                KeyVariable = "KEY",
+                BatchSize = 7,
+                Timeout = TimeSpan.FromSeconds(5),
+                Retries = 2,
+                RetryDelay = TimeSpan.FromMilliseconds(250),
+                BreakAfter = 3,
+                BreakFor = TimeSpan.FromSeconds(40),
+                RequestsPerSecond = 1.5,
+            },
+        })),
         ["complete reward"] = new CompleteUnit(s_worker, new UnitId("r"), "", new RewardResult([0.25f, -1f])),
     };
 

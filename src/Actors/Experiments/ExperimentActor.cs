@@ -6,6 +6,7 @@ using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Models;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Experiments;
 
@@ -78,7 +79,7 @@ public sealed class ExperimentActor : ReceiveActor
         var observer = new ObserverQueue(_setup.Observe());
         IActorRef Queue(string role, WorkerSetup worker, string folder)
         {
-            var digest = new Lazy<Task<string>>(() => Task.Run(() => ModelFingerprint.Of(folder)));
+            var digest = new Lazy<Task<string>>(() => Task.Run(() => folder.Length > 0 ? ModelFingerprint.Of(folder) : ""));
             var options = new WorkQueueOptions(role, worker, config.Rollout.UnitTimeout, config.Rollout.MaxAttempts, config.Rollout.WorkerPatience,
                 count => observer.WorkersChanged(role, count), (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience), () => digest.Value, config.Rollout.RelayFanOut);
             var queue = Context.Watch(Context.ActorOf(WorkQueueActor.Props(options), role));
@@ -86,7 +87,7 @@ public sealed class ExperimentActor : ReceiveActor
             return queue;
         }
         var rollout = Queue(ClusterRoles.Rollout, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""), config.Model.Policy);
-        var reward = Queue(ClusterRoles.Reward, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/reward", "", config.Task.RewardLabel), config.Task.RewardModel);
+        var reward = Queue(ClusterRoles.Reward, RewardLoading.Setup(config.Task, $"{store.BaseUrl}{WeightsEndpoints.ModelsPath}"), config.Task.Reward.Uses(RewardKind.Classifier) ? config.Task.RewardModel : "");
         var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.TorchThreadsOfLearner()), ClusterRoles.Learner));
         _setup.Activated.TrySetResult();
         Run(new Services(rollout, reward, learner), observer, checkpoints, held).PipeTo(Self, success: result => new Finished(result, null), failure: e => new Finished(null, e));

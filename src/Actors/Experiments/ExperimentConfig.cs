@@ -2,6 +2,9 @@ using DfPO.Actors.Security;
 using DfPO.Learner;
 using DfPO.Models.Lora;
 using DfPO.Rollout;
+using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Metrics;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Experiments;
 
@@ -78,7 +81,7 @@ public sealed record ModelOptions
 /// <summary>Prompts and reward.</summary>
 public sealed record TaskOptions
 {
-    /// <summary>Training prompts, a .jsonl file; with <c>references</c> where the objective learns from given texts.</summary>
+    /// <summary>Training prompts, a .jsonl file, with <c>references</c> where the objective learns from given texts; like the two below, it goes before <see cref="Data"/>.</summary>
     public string TrainPrompts { get; init; } = "";
 
     /// <summary>Prompts of model selection.</summary>
@@ -90,10 +93,22 @@ public sealed record TaskOptions
     /// <summary>Pairs that DPO learns from with <c>learner.dpo.pairs = offline</c>: a .jsonl file with prompt, chosen and rejected.</summary>
     public string Preferences { get; init; } = "";
 
+    /// <summary>Data that all splits without a file of their own are made of; <see cref="DatasetSpec.Split"/> follows from the use.</summary>
+    public DatasetSpec Data { get; init; } = new();
+
+    /// <summary>Most validation prompts made of <see cref="Data"/>; 0 takes its limit.</summary>
+    public int ValidationLimit { get; init; }
+
+    /// <summary>Most test prompts made of <see cref="Data"/>; 0 takes its limit.</summary>
+    public int TestLimit { get; init; }
+
     /// <summary>Longest prompt in tokens; longer ones lose their beginning (as in RL4LMs).</summary>
     public int MaxPromptTokens { get; init; } = 64;
 
-    /// <summary>Checkpoint folder of the classifier that rewards.</summary>
+    /// <summary>What rewards; the default is the classifier that the next two keys name.</summary>
+    public RewardSpec Reward { get; init; } = new();
+
+    /// <summary>Checkpoint folder of the classifier that rewards, where one does.</summary>
     public string RewardModel { get; init; } = "";
 
     /// <summary>The class whose probability is the reward.</summary>
@@ -161,6 +176,21 @@ public sealed record EvaluationOptions
 
     /// <summary>Continuations shown side by side at the end.</summary>
     public int Samples { get; init; } = 3;
+
+    /// <summary>Text metrics of every evaluation, by their names in <see cref="TextMetrics"/>, and <c>toxicity</c> where the reward is a toxicity's complement.</summary>
+    public IReadOnlyList<string> Metrics { get; init; } = [];
+
+    /// <summary>WordNet for METEOR and coverage; that of the reward when empty.</summary>
+    public string WordNet { get; init; } = "";
+
+    /// <summary>VADER's lexicon; that of the reward when empty.</summary>
+    public string Lexicon { get; init; } = "";
+
+    /// <summary>SPICE's program, for the metric of that name.</summary>
+    public string SpiceJar { get; init; } = "";
+
+    /// <summary>How continuations are drawn that are evaluated: keys here go over <c>rollout.generation</c>, which holds when there are none. Under a KL mask beams are sampled instead.</summary>
+    public GenerationOptions? Generation { get; init; }
 }
 
 /// <summary>Resumable state.</summary>

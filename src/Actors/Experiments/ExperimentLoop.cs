@@ -7,6 +7,7 @@ using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
 using static DfPO.Actors.Learning.LearnerProtocol;
@@ -50,11 +51,11 @@ public sealed class ExperimentLoop
         _plan = new RolloutPlan(config, texts);
         _pipeline = new UnitPipeline(services, tokenizer.DecodeContinuation);
         var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
-        _train = pairs ? new PromptSet([]) : PromptSet.Read(config.Task.TrainPrompts);
-        _validation = PromptSet.Read(config.Task.ValidationPrompts);
-        _test = PromptSet.Read(config.Task.TestPrompts);
+        _train = pairs ? new PromptSet([]) : TaskPrompts.Read(config.Task, DatasetSplit.Train);
+        _validation = TaskPrompts.Read(config.Task, DatasetSplit.Validation);
+        _test = TaskPrompts.Read(config.Task, DatasetSplit.Test);
         if (_traits.NeedsDemonstrations)
-            TaskTexts.RequireReferences(_train.Prompts, config.Task.TrainPrompts);
+            TaskTexts.RequireReferences(_train.Prompts, config.Task.TrainPrompts.Length > 0 ? config.Task.TrainPrompts : config.Task.Data.Path);
         if (_traits.SamplesPerPrompt == 0)
             _given = pairs ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts) : GivenTexts.Demonstrations(config, _train, texts);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
@@ -214,7 +215,8 @@ public sealed class ExperimentLoop
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
         var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights), activity?.Context ?? default, cancellation);
-        var report = new EvaluationReport(split, policy, iteration, Figures(scored), [.. scored.SelectMany(unit => unit.Samples())]);
+        Sample[] samples = [.. scored.SelectMany(unit => unit.Samples())];
+        var report = new EvaluationReport(split, policy, iteration, Figures(scored), samples) { Texts = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples) };
         _observer.Evaluated(report);
         return report;
     }

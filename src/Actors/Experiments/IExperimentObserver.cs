@@ -41,7 +41,11 @@ public sealed record Sample(string PromptId, string Prompt, string Continuation,
 /// <param name="Iteration">Finished iterations of the weights.</param>
 /// <param name="Metrics">Figures.</param>
 /// <param name="Samples">All continuations, in the order of the prompts.</param>
-public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int Iteration, GenerationMetrics Metrics, IReadOnlyList<Sample> Samples);
+public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int Iteration, GenerationMetrics Metrics, IReadOnlyList<Sample> Samples)
+{
+    /// <summary>The text metrics that the experiment asks for, by name.</summary>
+    public IReadOnlyDictionary<string, double> Texts { get; init; } = new Dictionary<string, double>();
+}
 
 /// <summary>One training iteration.</summary>
 /// <param name="Iteration">From 1.</param>

@@ -43,7 +43,7 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
         var version = weights.Version == iteration ? "" : $"@{weights.Version}";
         long[] continuations = [.. Enumerable.Range(0, config.Rollout.UnitSize).Select(i => first + i)];
         var drawn = continuations.Select(c => prompts.Draw(config.Seed, c / samples)).ToArray();
-        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))]);
+        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))], config.Rollout.Generation);
         return planned with
         {
             Groups = [.. continuations.Select(c => (int)(c / samples))],
@@ -61,12 +61,19 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
         var seeds = CounterRandom.UInt64(config.Seed, EvaluationSeeds);
         var repeated = Enumerable.Repeat(prompts.Prompts, config.Evaluation.SamplesPerPrompt).SelectMany(all => all);
         return [.. repeated.Select((prompt, i) => (prompt, CounterRandom.UInt64(seeds, (ulong)i))).Chunk(config.Rollout.UnitSize)
-            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk))];
+            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk, EvaluationOptions(policy)))];
     }
 
-    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts)
+    // A masked policy is sampled: there is no beam search under a mask.
+    private GenerationOptions EvaluationOptions(DecodingPolicy policy)
     {
-        var options = config.Rollout.Generation with
+        var generation = config.Evaluation.Generation ?? config.Rollout.Generation;
+        return policy == DecodingPolicy.Policy ? generation : generation with { NumBeams = 1 };
+    }
+
+    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions generation)
+    {
+        var options = generation with
         {
             Policy = policy,
             MaskRule = config.Learner.Dfpo.MaskRule,

@@ -39,6 +39,11 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
     /// <summary>As a reader takes it.</summary>
     public IEnumerable<Sample> Samples() => Planned.Prompts.Select((prompt, i) => new Sample(prompt.Id, prompt.Text, Texts[i], Rewards[i]));
 
+    /// <summary>As rewards and text metrics take it.</summary>
+    public IEnumerable<PromptContinuation> PromptContinuations() => Planned.Prompts.Zip(Texts, Text);
+
+    internal static PromptContinuation Text(Prompt prompt, string continuation) => new(prompt.Text, continuation) { References = prompt.References, Concepts = prompt.Concepts };
+
     private static double Sum(float[] values) => values.Sum(value => (double)value);
 }
 
@@ -75,7 +80,7 @@ public sealed class UnitPipeline(IExperimentServices services, Func<int[], strin
         if (sequences.Count != unit.Requests.Count)
             throw new DfpoException("run/unit-result", $"Unit {unit.Id} has {unit.Requests.Count} prompts but came back with {sequences.Count} continuations.");
         string[] texts = [.. sequences.Select(sequence => decode(sequence.Tokens))];
-        var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. texts.Select((text, i) => new PromptContinuation(planned.Prompts[i].Text, text))]);
+        var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. planned.Prompts.Zip(texts, ScoredUnit.Text)]);
         var rewarded = await services.Process(rewardUnit, parent, cancellation);
         var rewards = Expect<RewardResult>(rewarded).Rewards;
         if (rewards.Count != texts.Length)

@@ -15,7 +15,7 @@ internal static class WorkMapping
     public static IMessage ToWire(object message) => message switch
     {
         RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device, Version = m.Version, ModelDigest = m.ModelDigest, BulkUrl = m.BulkUrl },
-        WorkerAccepted m => new Wire.WorkerAccepted { ModelUrl = m.Setup.ModelUrl, Dtype = m.Setup.Dtype, RewardLabel = m.Setup.RewardLabel },
+        WorkerAccepted m => new Wire.WorkerAccepted { ModelUrl = m.Setup.ModelUrl, Dtype = m.Setup.Dtype, RewardLabel = m.Setup.RewardLabel, Reward = m.Setup.Reward is { } reward ? RewardMapping.ToWire(reward) : null },
         RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
         HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent, Relays = { m.Relays } },
         AssignUnit m => Assign(m),
@@ -36,7 +36,7 @@ internal static class WorkMapping
                 return new RegisterWorker(new WorkerId(register.Worker), register.Device, register.Version, register.ModelDigest, register.BulkUrl);
             case "accepted":
                 var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
-                return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel));
+                return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel, accepted.Reward is { } spec ? RewardMapping.FromWire(spec) : null));
             case "request":
                 var request = Wire.RequestWork.Parser.ParseFrom(bytes);
                 return new RequestWork(new WorkerId(request.Worker), request.HeldDigest);
@@ -72,7 +72,7 @@ internal static class WorkMapping
                 return wire;
             case RewardUnit unit:
                 wire.Reward = new Wire.RewardWork();
-                wire.Reward.Texts.Add(unit.Texts.Select(t => new Wire.Text { Prompt = t.Prompt, Continuation = t.Continuation }));
+                wire.Reward.Texts.Add(unit.Texts.Select(t => new Wire.Text { Prompt = t.Prompt, Continuation = t.Continuation, References = { t.References }, Concepts = { t.Concepts } }));
                 return wire;
             default:
                 throw new ArgumentException($"{message.Unit.GetType()} has no wire form.", nameof(message));
@@ -86,7 +86,7 @@ internal static class WorkMapping
         {
             Wire.AssignUnit.WorkOneofCase.Rollout => new RolloutUnit(id, [.. wire.Rollout.Requests.Select(r => new GenerationRequest([.. r.PromptTokens], r.Seed))],
                 FromWire(wire.Rollout.Options ?? throw Missing("options")), FromWire(wire.Rollout.Weights)),
-            Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(id, [.. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation))]),
+            Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(id, [.. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation) { References = [.. t.References], Concepts = [.. t.Concepts] })]),
             _ => throw new SerializationException($"Unit '{id}' is of a kind that this version does not know."),
         };
         return new AssignUnit(unit, wire.TraceParent);

@@ -53,17 +53,19 @@ public static class WeightsEndpoints
     /// <summary>Maps the routes of weights and of checkpoint folders.</summary>
     /// <param name="routes">The web server.</param>
     /// <param name="source">Weight versions.</param>
-    /// <param name="folders">Checkpoint folders by public name; nothing else of the disk is reachable.</param>
+    /// <param name="folders">Folders, or single files, by public name; nothing else of the disk is reachable.</param>
     public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source, IReadOnlyDictionary<string, string> folders)
     {
         routes.MapWeights(source);
         routes.MapGet(ModelsPath + "/{name}", (string name) => folders.TryGetValue(name, out var folder)
-            ? Results.Json(Directory.GetFiles(folder).Select(file => new ModelFile(Path.GetFileName(file), FileLength.Of(file))))
+            ? Results.Json(Files(folder).Select(file => new ModelFile(Path.GetFileName(file), FileLength.Of(file))))
             : Results.NotFound());
-        routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) => folders.TryGetValue(name, out var folder) && Directory.GetFiles(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
+        routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) => folders.TryGetValue(name, out var folder) && Files(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
             ? Results.File(Path.GetFullPath(found), "application/octet-stream", enableRangeProcessing: true)
             : Results.NotFound());
     }
+
+    private static string[] Files(string path) => File.Exists(path) ? [path] : Directory.GetFiles(path);
 
     private static IResult Absent(IWeightsSource source, string digest) => source.Expects(digest) ? Results.StatusCode(StatusCodes.Status503ServiceUnavailable) : Results.NotFound();
 

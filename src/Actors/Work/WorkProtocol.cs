@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
 using DfPO.Actors.Weights;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Work;
 
@@ -101,4 +102,5 @@ public static class WorkProtocol
 /// <param name="ModelUrl">Served checkpoint folder: the policy that training started from, or the reward model.</param>
 /// <param name="Dtype">Precision of generation; empty for a reward worker.</param>
 /// <param name="RewardLabel">The class whose probability is the reward; empty for a rollout worker.</param>
-public sealed record WorkerSetup(string ModelUrl, string Dtype, string RewardLabel);
+/// <param name="Reward">What rewards, with the learner's paths of its data, which are served beside the model; null for a rollout worker, and where a classifier alone rewards.</param>
+public sealed record WorkerSetup(string ModelUrl, string Dtype, string RewardLabel, RewardSpec? Reward = null);

@@ -46,7 +46,7 @@ public static class CommandLine
     {
         var root = new RootCommand("DfPO: fine-tunes language models by reinforcement learning without degeneration. Without a command it runs the default experiment.")
         {
-            RunCommand.Create(), ReplayCommand.Create(), PlanCommand.Create(), WorkerCommand.Create(), GenerateCommand.Create(), EvalCommand.Create(), TrainLmCommand.Create(), TrainRewardCommand.Create(), CertsCommand.Create(), ExportCommand.Create(), DistillCommand.Create(), ModelsCommand.Create(), StudyCommand.Create(), RunsCommand.Create(), ReportCommand.Create(),
+            RunCommand.Create(), ReplayCommand.Create(), PlanCommand.Create(), WorkerCommand.Create(), GenerateCommand.Create(), EvalCommand.Create(), TrainLmCommand.Create(), TrainRewardCommand.Create(), TrainSeq2SeqCommand.Create(), CertsCommand.Create(), ExportCommand.Create(), DistillCommand.Create(), ModelsCommand.Create(), StudyCommand.Create(), RunsCommand.Create(), ReportCommand.Create(),
         };
         root.SetAction((_, cancellation) => RunCommand.RunDefault(cancellation));
         return root;

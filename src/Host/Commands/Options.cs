@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Models.Policies;
 using DfPO.Rollout;

@@ -81,7 +81,7 @@ internal static class RunsCommand
         {
             using var store = RunStore.Open(result.GetValue(runs)!, Warn);
             IndexedRun[] compared = [.. result.GetValue(names)!.Select(store.Find)];
-            var comparison = RunComparison.Of(compared);
+            var comparison = RunDifferences.Of(compared);
             if (result.GetValue(json))
             {
                 Console.WriteLine(new JsonObject

@@ -6,6 +6,7 @@ using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
+using DfPO.Actors.Work;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
@@ -47,7 +48,7 @@ public static class ExperimentHost
         builder.AddDfpoNode(telemetry);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join, identity));
         await using var app = builder.Build();
-        app.MapWeights(store, new Dictionary<string, string> { ["policy"] = config.Model.Policy, ["reward"] = config.Task.RewardModel });
+        app.MapWeights(store, new Dictionary<string, string>(RewardLoading.Folders(config.Task)) { ["policy"] = config.Model.Policy });
         await app.StartAsync(cancellation);
         try
         {

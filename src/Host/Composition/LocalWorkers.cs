@@ -4,7 +4,6 @@ using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Work;
 using DfPO.Models;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Composition;
 
@@ -27,7 +26,7 @@ internal static class LocalWorkers
             .. Enumerable.Range(0, rolloutWorkers).Select(i => Start(ClusterRoles.Rollout, i, devices[i % devices.Count],
                 () => new RolloutExecutor(config.Model.Policy, devices[i % devices.Count], config.Model.Dtype))),
             .. Enumerable.Range(0, config.Rollout.RewardWorkers).Select(i => Start(ClusterRoles.Reward, i, "cpu",
-                () => new RewardExecutor(ClassifierReward.Load(config.Task.RewardModel, config.Task.RewardLabel)))),
+                () => new RewardExecutor(RewardLoading.Local(config.Task)))),
         ];
     }
 

@@ -116,12 +116,9 @@ public static class WorkerHost
         }
     }
 
-    private static IUnitExecutor Create(string role, string device, string? model, WorkerSetup setup, WeightsClient client)
-    {
+    private static IUnitExecutor Create(string role, string device, string? model, WorkerSetup setup, WeightsClient client) =>
         // On the worker's own torch thread, which has nothing else to do until the files are there.
-        var folder = model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult();
-        return role == ClusterRoles.Reward
-            ? new RewardExecutor(ClassifierReward.Load(folder, setup.RewardLabel, TorchDevices.Parse(device)))
-            : new RolloutExecutor(folder, device, setup.Dtype);
-    }
+        role == ClusterRoles.Reward
+            ? new RewardExecutor(RewardLoading.Remote(setup, model, TorchDevices.Parse(device), client))
+            : new RolloutExecutor(model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult(), device, setup.Dtype);
 }

@@ -36,7 +36,12 @@ internal static class ConfigBinder
             if (!IsNested(property.PropertyType))
                 property.SetValue(record, Value(property.PropertyType, key, node));
             else if (node is ConfigNode.Branch branch)
-                Fill(property.GetValue(record)!, branch, key + ".", known);
+            {
+                // A record that is absent by default is there as soon as one of its keys is.
+                var nested = property.GetValue(record) ?? Activator.CreateInstance(property.PropertyType)!;
+                property.SetValue(record, nested);
+                Fill(nested, branch, key + ".", known);
+            }
             else
                 throw Wrong(key, (ConfigNode.Leaf)node, $"an object with keys such as {Kebab.Of(Properties(property.PropertyType).First().Name)}");
         }

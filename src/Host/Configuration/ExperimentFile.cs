@@ -1,6 +1,7 @@
 using System.Collections;
 using DfPO.Actors.Experiments;
 using DfPO.Models;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Configuration;
 
@@ -21,7 +22,7 @@ public static class ExperimentFile
     internal static ExperimentConfig Bind(string path, IEnumerable<string> settings, IDictionary environment, Func<string, string> resolve)
     {
         var tree = HoconFile.Read(resolve(path)).Under(ConfigOverrides.FromEnvironment(environment)).Under(ConfigOverrides.FromCommandLine(settings));
-        var config = ConfigBinder.Bind<ExperimentConfig>(LearnerPresets.Resolve(tree));
+        var config = ConfigBinder.Bind<ExperimentConfig>(EvaluationGeneration(LearnerPresets.Resolve(tree)));
         string Resolved(string value) => value.Length == 0 ? value : resolve(value);
         return config with
         {
@@ -32,7 +33,15 @@ public static class ExperimentFile
                 ValidationPrompts = Resolved(config.Task.ValidationPrompts),
                 TestPrompts = Resolved(config.Task.TestPrompts),
                 Preferences = Resolved(config.Task.Preferences),
+                Data = config.Task.Data with { Path = Resolved(config.Task.Data.Path) },
+                Reward = RewardFiles.Resolved(config.Task.Reward, resolve),
                 RewardModel = Resolved(config.Task.RewardModel),
+            },
+            Evaluation = config.Evaluation with
+            {
+                WordNet = config.Evaluation.WordNet == RewardFiles.None ? RewardFiles.None : Resolved(config.Evaluation.WordNet),
+                Lexicon = Resolved(config.Evaluation.Lexicon),
+                SpiceJar = Resolved(config.Evaluation.SpiceJar),
             },
             Cluster = config.Cluster with
             {
@@ -40,4 +49,14 @@ public static class ExperimentFile
             },
         };
     }
+
+    /// <summary>What evaluation says of generation goes over what rollout says.</summary>
+    private static ConfigNode.Branch EvaluationGeneration(ConfigNode.Branch tree) =>
+        Section(tree, "evaluation") is { } evaluation && Section(evaluation, "generation") is { } own && Section(tree, "rollout") is { } rollout && Section(rollout, "generation") is { } general
+            ? tree.Under(Of("evaluation", Of("generation", general.Under(own))))
+            : tree;
+
+    private static ConfigNode.Branch? Section(ConfigNode.Branch tree, string name) => tree.Children.GetValueOrDefault(name) as ConfigNode.Branch;
+
+    private static ConfigNode.Branch Of(string name, ConfigNode node) => new(new Dictionary<string, ConfigNode> { [name] = node });
 }

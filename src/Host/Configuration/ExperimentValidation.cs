@@ -17,7 +17,12 @@ internal static class ExperimentValidation
         Within("rollout.generation", () => config.Rollout.Generation.Checked());
         Within("learner", () => config.Learner.Checked());
         Within("model", () => config.Model.Lora.Checked());
-        FollowsFromLearner(config.Rollout.Generation);
+        FollowsFromLearner(config.Rollout.Generation, "rollout.generation");
+        if (config.Evaluation.Generation is { } evaluated)
+        {
+            Within("evaluation.generation", () => evaluated.Checked());
+            FollowsFromLearner(evaluated, "evaluation.generation");
+        }
         Batches(config);
         Paths(config);
         if (!config.Cluster.Tls.IsEmpty && !config.Cluster.Tls.IsComplete)
@@ -84,7 +89,7 @@ internal static class ExperimentValidation
         }
     }
 
-    private static void FollowsFromLearner(GenerationOptions generation)
+    private static void FollowsFromLearner(GenerationOptions generation, string section)
     {
         foreach (var (follows, name, from) in new[]
         {
@@ -93,7 +98,7 @@ internal static class ExperimentValidation
             (generation.Tolerance == 0, "tolerance", "learner.dfpo.tolerance"),
         })
             if (!follows)
-                throw new DfpoException("config/conflict", $"'rollout.generation.{name}' follows from {from}: remove it and set that instead.");
+                throw new DfpoException("config/conflict", $"'{section}.{name}' follows from {from}: remove it and set that instead.");
     }
 
     private static void Batches(ExperimentConfig config)
@@ -117,13 +122,7 @@ internal static class ExperimentValidation
     private static void Paths(ExperimentConfig config)
     {
         Exists(config.Model.Policy, "model.policy", Directory.Exists, "a checkpoint folder with config.json, model.safetensors and a tokenizer");
-        Exists(config.Task.RewardModel, "task.reward-model", Directory.Exists, "a classifier's checkpoint folder");
-        if (ObjectiveRegistry.Traits(config.Learner) is { SamplesPerPrompt: 0, NeedsDemonstrations: false })
-            Exists(config.Task.Preferences, "task.preferences", File.Exists, "a .jsonl file of pairs, each with prompt, chosen and rejected");
-        else
-            Exists(config.Task.TrainPrompts, "task.train-prompts", File.Exists, "a .jsonl file of prompts");
-        Exists(config.Task.ValidationPrompts, "task.validation-prompts", File.Exists, "a .jsonl file of prompts");
-        Exists(config.Task.TestPrompts, "task.test-prompts", File.Exists, "a .jsonl file of prompts");
+        TaskValidation.Check(config);
     }
 
     private static void Exists(string path, string key, Func<string, bool> exists, string what)

@@ -22,7 +22,9 @@ public static class ResolvedConfig
     {
         foreach (var property in ConfigBinder.Properties(record.GetType()))
         {
-            var (name, value) = (Kebab.Of(property.Name), property.GetValue(record)!);
+            var (name, value) = (Kebab.Of(property.Name), property.GetValue(record));
+            if (value is null)
+                continue; // A record that is absent: there is nothing to spell out.
             if (ConfigValues.IsScalar(property.PropertyType))
                 text.Append(indent).Append(name).Append(" = ").Append(ConfigValues.Write(value)).Append('\n');
             else if (!ConfigBinder.IsNested(property.PropertyType))

@@ -3,6 +3,7 @@ using System.Text;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Models;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Planning;
 
@@ -12,10 +13,11 @@ internal static class ExperimentPlan
     // A tenth is left to the allocator and to kernels.
     private const double Gpu80 = 0.9 * 80e9;
 
-    /// <summary>The plan as text; reads the two models' <c>config.json</c>, but no weights.</summary>
+    /// <summary>The plan as text; reads the models' <c>config.json</c>, but no weights.</summary>
     public static string Write(ExperimentConfig config)
     {
-        var (policy, reward) = (PretrainedModels.ReadConfig(config.Model.Policy), PretrainedModels.ReadConfig(config.Task.RewardModel));
+        var policy = PretrainedModels.ReadConfig(config.Model.Policy);
+        var reward = config.Task.Reward.Uses(RewardKind.Classifier) ? PretrainedModels.ReadClassifierSize(config.Task.RewardModel) : 0;
         var batch = BatchArithmetic.Of(config);
         var memory = MemoryEstimate.Of(config, policy, reward);
         var text = new StringBuilder();

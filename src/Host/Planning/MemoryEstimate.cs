@@ -23,8 +23,8 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
     /// <summary>Estimates the memory of a run whose workers are all in this process.</summary>
     /// <param name="config">The experiment.</param>
     /// <param name="policy">Sizes of the policy, which reference and value model share.</param>
-    /// <param name="reward">Sizes of the reward model.</param>
-    public static MemoryEstimate Of(ExperimentConfig config, ModelConfig policy, ModelConfig reward)
+    /// <param name="reward">Parameters of the classifier that rewards; 0 where none does.</param>
+    public static MemoryEstimate Of(ExperimentConfig config, ModelConfig policy, long reward)
     {
         var (parameters, learner, lora) = ((double)policy.ParameterCount, config.Learner, config.Model.Lora.IsOn);
         var learnt = lora ? LoraAdapters.Count(policy, config.Model.Lora) : parameters;
@@ -56,12 +56,13 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
             parts.Add(($"rollout: policy and reference of {workers * share:F0} worker(s){where}", (parameters + learnt) * engine * workers * share, onDevice));
             parts.Add(($"rollout: key/value caches of {workers * share:F0} worker(s){where}", 2 * caches * workers * share, onDevice));
         }
-        parts.Add(("reward model weights", (double)reward.ParameterCount * Float32, false));
+        if (reward > 0)
+            parts.Add(("reward model weights", (double)reward * Float32, false));
         return new(parts);
     }
 
     /// <summary>The learner's device under switches that save memory, each beside those before it.</summary>
-    public static IEnumerable<(string Switch, double OnDevice)> WithSwitches(ExperimentConfig config, ModelConfig policy, ModelConfig reward)
+    public static IEnumerable<(string Switch, double OnDevice)> WithSwitches(ExperimentConfig config, ModelConfig policy, long reward)
     {
         yield return ("as configured", Of(config, policy, reward).OnDevice);
         foreach (var (name, change) in Switches)

@@ -21,6 +21,8 @@ internal static class FinalReport
     {
         console.WriteLine();
         console.Write(Figures(result));
+        if (result.Before.Texts.Count > 0)
+            console.Write(TextFigures(result));
         foreach (var after in result.After)
             console.WriteLine(Verdict.Of(result.Before, after).Sentence);
         if (result.BestIteration == 0)
@@ -46,6 +48,17 @@ internal static class FinalReport
             table.AddRow(Row($"after, {MetricNames.Symbol(after.Policy)}", value => Verdict.Figure(value(after.Metrics))));
             table.AddRow(Row("  change", value => Verdict.Percent(value(result.Before.Metrics), value(after.Metrics))));
         }
+        return table;
+    }
+
+    /// <summary>The text metrics before and after: a row each, for there may be many.</summary>
+    private static Table TextFigures(ExperimentResult result)
+    {
+        var table = new Table().Border(TableBorder.Rounded).AddColumn("text metric").AddColumn(new TableColumn("before").RightAligned());
+        foreach (var after in result.After)
+            table.AddColumn(new TableColumn($"after, {MetricNames.Symbol(after.Policy)}").RightAligned()).AddColumn(new TableColumn("change").RightAligned());
+        foreach (var (name, before) in result.Before.Texts)
+            table.AddRow([name, Verdict.Figure(before), .. result.After.Select(after => after.Texts.GetValueOrDefault(name, double.NaN)).SelectMany(value => new[] { Verdict.Figure(value), Verdict.Percent(before, value) })]);
         return table;
     }
 

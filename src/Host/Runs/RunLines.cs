@@ -31,6 +31,8 @@ internal static class RunLines
     public static JsonObject Of(EvaluationReport report)
     {
         var line = Line("evaluation", report.Iteration, MetricNames.Of($"eval/{report.Split}/{MetricNames.Of(report.Policy)}/", report.Metrics));
+        foreach (var (name, value) in report.Texts)
+            line[$"eval/{report.Split}/{MetricNames.Of(report.Policy)}/{name}"] = Number(value);
         line["split"] = report.Split;
         line["policy"] = MetricNames.Of(report.Policy);
         return line;
@@ -62,6 +64,8 @@ internal static class RunLines
     {
         var figures = new JsonObject { ["policy"] = MetricNames.Of(report.Policy), ["iteration"] = report.Iteration };
         foreach (var (name, value) in MetricNames.Of("", report.Metrics))
+            figures[name] = Number(value);
+        foreach (var (name, value) in report.Texts)
             figures[name] = Number(value);
         return figures;
     }

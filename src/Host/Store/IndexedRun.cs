@@ -28,11 +28,11 @@ internal sealed record IndexedRun(
 /// <param name="Config">Keys of the resolved configuration that are not the same in all.</param>
 /// <param name="Figures">All figures on held-out prompts.</param>
 /// <param name="Last">Last values of all curves.</param>
-internal sealed record RunComparison(
+internal sealed record RunDifferences(
     IReadOnlyList<(string Key, IReadOnlyList<string?> Values)> Config, IReadOnlyList<(string Key, IReadOnlyList<double?> Values)> Figures, IReadOnlyList<(string Key, IReadOnlyList<double?> Values)> Last)
 {
     /// <summary>Compares them.</summary>
-    public static RunComparison Of(IReadOnlyList<IndexedRun> runs) => new(
+    public static RunDifferences Of(IReadOnlyList<IndexedRun> runs) => new(
         [.. Rows(runs, run => run.Config, value => value).Where(row => row.Values.Distinct().Count() > 1)],
         Rows(runs, run => run.Figures, value => (double?)value),
         Rows(runs, run => run.Last, value => (double?)value));

@@ -8,8 +8,6 @@ namespace DfPO.Tasks.Rewards;
 /// <summary>Makes the rewards that experiments name.</summary>
 public static class RewardFactory
 {
-    private const string None = "none";
-
     /// <summary>A reward whose scores are checked for number and finiteness, cached if asked for.</summary>
     /// <param name="spec">What to make.</param>
     /// <param name="classifier">Loads the classifier, which needs a device; null where there is none.</param>
@@ -62,7 +60,7 @@ public static class RewardFactory
     private static TextReward NonToxicity(ToxicityRegressor regressor, RewardScope scope) => new(text => 1 - regressor.Score(text.Read(scope)));
 
     private static WordNet? WordNetOf(RewardSpec spec) =>
-        Needed(spec.WordNet, "word-net", $"WordNet's folder or archive, or '{None}' to do without synonyms") == None ? null : WordNet.Load(spec.WordNet);
+        Needed(spec.WordNet, "word-net", $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms") == RewardFiles.None ? null : WordNet.Load(spec.WordNet);
 
     private static string Needed(string value, string option, string what) => value.Length > 0 ? value : throw Wrong($"option '{option}' is not set: name {what}");
 

@@ -100,6 +100,18 @@ public sealed record RewardSpec
 
     /// <summary>Http and Perspective: how the endpoint is called.</summary>
     public EndpointOptions Endpoint { get; init; } = new();
+
+    /// <summary>The kinds that score: the terms of a combination, or the one kind.</summary>
+    public IEnumerable<RewardKind> Scorers() => Kind == RewardKind.Combination ? Terms : [Kind];
+
+    /// <summary>Whether one of the kinds scores.</summary>
+    public bool Uses(params RewardKind[] kinds) => Scorers().Any(kinds.Contains);
+
+    /// <summary>Whether a continuation is compared with references.</summary>
+    public bool NeedsReferences => Uses(RewardKind.Meteor, RewardKind.Rouge, RewardKind.Bleu, RewardKind.Cider);
+
+    /// <summary>Whether a continuation has concepts to use.</summary>
+    public bool NeedsConcepts => Uses(RewardKind.Coverage, RewardKind.RepeatPenalty);
 }
 
 /// <summary>How an endpoint over HTTP is called.</summary>

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Reflection;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Tests.Configuration;
 
@@ -53,6 +54,8 @@ public sealed class ResolvedConfigTests : IDisposable
         double number => number + (n / 7.0),
         TimeSpan span => span + TimeSpan.FromMilliseconds(n),
         Enum => Enum.GetValues(type).Cast<object>().Last(member => !member.Equals(value)),
+        IReadOnlyList<double> => new[] { n / 3.0, -n },
+        IReadOnlyList<RewardKind> => new[] { RewardKind.RepeatPenalty, RewardKind.Http },
         IReadOnlyList<string> => new[] { $"a{n}", $"b:{n}" },
         _ => throw new NotSupportedException($"{type} has no test value yet."),
     };
@@ -68,7 +71,11 @@ public sealed class ResolvedConfigTests : IDisposable
     {
         foreach (var property in record.GetType().GetProperties().Where(property => property.CanWrite))
             if (property.PropertyType.Namespace!.StartsWith("DfPO", StringComparison.Ordinal) && !property.PropertyType.IsEnum)
+            {
+                if (property.GetValue(record) is null)
+                    property.SetValue(record, Activator.CreateInstance(property.PropertyType));
                 Visit(property.GetValue(record)!, leaf);
+            }
             else
                 leaf(record, property);
     }

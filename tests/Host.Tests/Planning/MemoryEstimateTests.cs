@@ -15,12 +15,12 @@ public sealed class MemoryEstimateTests
     private static readonly GptjConfig s_gptj = new() { VocabSize = 50400, NPositions = 2048, NEmbd = 4096, NLayer = 28, NHead = 16, RotaryDim = 64, TieWordEmbeddings = false };
 
     [Theory]
-    [InlineData("gpt2")]
-    [InlineData("gptj")]
-    [InlineData("t5")]
-    public void Every_part_of_a_run_needs_memory_whatever_the_architecture(string fixture)
+    [InlineData("gpt2", "gpt2")]
+    [InlineData("gptj", "bert")]
+    [InlineData("t5", "distilbert")]
+    public void Every_part_of_a_run_needs_memory_whatever_the_architecture(string fixture, string classifier)
     {
-        var (policy, reward) = (PretrainedModels.ReadConfig(Repository.Path($"tests/fixtures/{fixture}")), PretrainedModels.ReadConfig(Repository.Path("tests/fixtures/gpt2")));
+        var (policy, reward) = (PretrainedModels.ReadConfig(Repository.Path($"tests/fixtures/{fixture}")), PretrainedModels.ReadClassifierSize(Repository.Path($"tests/fixtures/{classifier}")));
 
         var estimate = MemoryEstimate.Of(new ExperimentConfig(), policy, reward);
 

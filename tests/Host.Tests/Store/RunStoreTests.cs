@@ -87,7 +87,7 @@ public sealed class RunStoreTests : IDisposable
         RunFolders.Make(_folder.Path, "a", reward: 0.6, coefficient: 0.1);
         RunFolders.Make(_folder.Path, "b", reward: 0.8, coefficient: 0.5, finished: false);
         using var store = Open();
-        var comparison = RunComparison.Of(store.All());
+        var comparison = RunDifferences.Of(store.All());
         Assert.Equal(["name", "learner.ppo.kl-coefficient"], comparison.Config.Select(row => row.Key).Order(StringComparer.Ordinal).Reverse());
         Assert.Equal(["0.1", "0.5"], comparison.Config.Single(row => row.Key == "learner.ppo.kl-coefficient").Values);
         Assert.Equal([0.6, null], comparison.Figures.Single(row => row.Key == "policy/reward").Values);
