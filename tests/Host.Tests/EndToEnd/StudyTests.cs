@@ -3,7 +3,8 @@ using DfPO.Host.Tests.Commands;
 
 namespace DfPO.Host.Tests.EndToEnd;
 
-/// <summary>Studies of whole processes.</summary>
+/// <summary>Studies of whole processes; most of a minute of processor time and more.</summary>
+[Trait("Category", "Slow")]
 public sealed class StudyTests
 {
     [Fact]
