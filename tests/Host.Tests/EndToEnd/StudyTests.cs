@@ -3,7 +3,8 @@ using DfPO.Host.Tests.Commands;
 
 namespace DfPO.Host.Tests.EndToEnd;
 
-/// <summary>Studies of whole processes.</summary>
+/// <summary>Studies of whole processes; most of a minute of processor time and more.</summary>
+[Trait("Category", "Slow")]
 public sealed class StudyTests
 {
     [Fact]
@@ -16,7 +17,7 @@ public sealed class StudyTests
             seeds = [1]
             algorithms {
               short { set { iterations = 2 } }
-              long { set { iterations = 40 } }
+              long { set { iterations = 20 } }
               broken { set { learner.max-kl = 1e-12 } }
             }
             """);
@@ -38,8 +39,8 @@ public sealed class StudyTests
         Assert.Contains("trial tiny.broken.s1 failed", errors);
         Assert.Equal(written, File.GetLastWriteTimeUtc(resultOfShort));
         var longRun = Directory.GetDirectories(Path.Combine(experiment.Runs, "pair/trials/tiny.long.s1")).Single();
-        Assert.Equal(Enumerable.Range(1, 40), File.ReadLines(Path.Combine(longRun, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration").Select(line => (int)line["iteration"]!));
-        Assert.Equal(await experiment.RunToEnd("--set", "iterations=40"), TinyExperiment.Digest(longRun));
+        Assert.Equal(Enumerable.Range(1, 20), File.ReadLines(Path.Combine(longRun, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration").Select(line => (int)line["iteration"]!));
+        Assert.Equal(await experiment.RunToEnd("--set", "iterations=20"), TinyExperiment.Digest(longRun));
         var (shown, list, _) = await DfpoProcess.Run(["runs", "list", "--runs-dir", experiment.Runs, "--json"]);
         Assert.Equal((0, 4), (shown, list.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
     }
