@@ -30,7 +30,7 @@ public sealed class PolicyLearnerMemoryTests
         Assert.InRange(ResidentBytes() - before, long.MinValue, 40L << 20);
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public void Recomputed_blocks_need_far_less_memory_at_their_peak()
     {
         using var policy = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 17, NPositions = 128, NEmbd = 128, NLayer = 16, NHead = 4 });
