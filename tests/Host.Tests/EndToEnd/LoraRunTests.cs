@@ -6,6 +6,7 @@ using DfPO.Models.Lora;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>A run that learns adapters alone.</summary>
+[Collection(WholeProcesses.Name)]
 public sealed class LoraRunTests
 {
     private static readonly string[] s_lora = ["--set", "model.lora.rank=2", "--set", "learner.preset=ppo"];

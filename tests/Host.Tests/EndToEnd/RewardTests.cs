@@ -6,6 +6,7 @@ using DfPO.Host.Tests.Commands;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Runs that a classifier does not reward.</summary>
+[Collection(WholeProcesses.Name)]
 public sealed class RewardTests
 {
     private static readonly string s_toxicity = Repository.Path("models/toxicity-tiny");

@@ -4,7 +4,7 @@ using DfPO.Host.Tests.Commands;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Studies of whole processes; most of a minute of processor time and more.</summary>
-[Trait("Category", "Slow")]
+[Collection(WholeProcesses.Name)]
 public sealed class StudyTests
 {
     [Fact]

@@ -35,16 +35,16 @@ public sealed class MemoryEstimateTests
         var config = new ExperimentConfig();
         config = config with { Model = config.Model with { Device = "cuda:0" }, Rollout = config.Rollout with { Devices = ["cuda:0"], UnitSize = 4 } };
 
-        var plan = MemoryEstimate.WithSwitches(config, s_gptj, s_gptj).ToArray();
+        var plan = MemoryEstimate.WithSwitches(config, s_gptj, s_gptj.ParameterCount).ToArray();
 
         Assert.True(plan[0].OnDevice > 80e9);
         Assert.True(plan[^1].OnDevice < 72e9);
         Assert.All(plan.Zip(plan.Skip(1)), pair => Assert.True(pair.Second.OnDevice <= pair.First.OnDevice));
-        var full = MemoryEstimate.Of(config, s_gptj, s_gptj).Parts;
-        Assert.Equal(6_050_882_784 * 4.0 * 2, full.Single(part => part.What == "learner: gradients of both").Bytes);
-        var lora = MemoryEstimate.Of(config with { Model = config.Model with { Lora = new LoraOptions { Rank = 16 } } }, s_gptj, s_gptj).Parts;
+        var full = MemoryEstimate.Of(config, s_gptj, s_gptj.ParameterCount).Parts;
+        Assert.Equal(6_050_882_784 * 4.0 * 2, full.Single(part => part.What == "learner: gradients").Bytes);
+        var lora = MemoryEstimate.Of(config with { Model = config.Model with { Lora = new LoraOptions { Rank = 16 } } }, s_gptj, s_gptj.ParameterCount).Parts;
         // 28 blocks, queries and values, two factors of 16 x 4096.
-        Assert.Equal(28 * 2 * 2 * 16 * 4096 * 4.0 * 2, lora.Single(part => part.What == "learner: gradients of both").Bytes);
+        Assert.Equal(28 * 2 * 2 * 16 * 4096 * 4.0 * 2, lora.Single(part => part.What == "learner: gradients").Bytes);
     }
 
     [Fact(Explicit = true)]
@@ -53,9 +53,9 @@ public sealed class MemoryEstimateTests
         using var scope = NewDisposeScope();
         var config = s_gptj with { NLayer = 1, VocabSize = 512, NPositions = 64 };
         var experiment = new ExperimentConfig();
-        var estimate = MemoryEstimate.Of(experiment, config, config);
+        var estimate = MemoryEstimate.Of(experiment, config, config.ParameterCount);
         double Of(string what) => estimate.Parts.Single(part => part.What == what).Bytes;
-        var expected = Of("learner: policy weights") + ((Of("learner: gradients of both") + Of("learner: AdamW moments of both")) / 2);
+        var expected = Of("learner: policy weights") + ((Of("learner: gradients") + Of("learner: AdamW moments")) / 2);
         var before = Resident();
 
         using var model = new GptjForCausalLM(config);
