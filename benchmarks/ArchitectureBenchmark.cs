@@ -25,15 +25,36 @@ internal static class ArchitectureBenchmark
         {
             Generation("t5-small (random)", new T5ForConditionalGeneration(new T5Config
             {
-                VocabSize = 32128, DModel = 512, DKv = 64, DFf = 2048, NumHeads = 8, NumLayers = 6, NumDecoderLayers = 6, PadTokenId = 0,
+                VocabSize = 32128,
+                DModel = 512,
+                DKv = 64,
+                DFf = 2048,
+                NumHeads = 8,
+                NumLayers = 6,
+                NumDecoderLayers = 6,
+                PadTokenId = 0,
             }, CPU, dtype), dtype, options.Trials);
             Generation("gptj 8 x 512 (random)", new GptjForCausalLM(new GptjConfig
             {
-                VocabSize = 50400, NPositions = 512, NEmbd = 512, NLayer = 8, NHead = 8, RotaryDim = 32, TieWordEmbeddings = false,
+                VocabSize = 50400,
+                NPositions = 512,
+                NEmbd = 512,
+                NLayer = 8,
+                NHead = 8,
+                RotaryDim = 32,
+                TieWordEmbeddings = false,
             }, CPU, dtype), dtype, options.Trials);
             Generation("llama 8 x 512 (random)", new LlamaForCausalLM(new LlamaConfig
             {
-                VocabSize = 32000, Positions = 512, Width = 512, IntermediateSize = 1376, Layers = 8, Heads = 8, KeyValueHeads = 4, HeadSize = 64, TieWordEmbeddings = false,
+                VocabSize = 32000,
+                Positions = 512,
+                Width = 512,
+                IntermediateSize = 1376,
+                Layers = 8,
+                Heads = 8,
+                KeyValueHeads = 4,
+                HeadSize = 64,
+                TieWordEmbeddings = false,
             }, CPU, dtype), dtype, options.Trials);
             Classifier(dtype, options.Trials);
             Training(dtype, options.Trials);
@@ -67,7 +88,14 @@ internal static class ArchitectureBenchmark
         using var _ = no_grad();
         using var model = EncoderClassifier.Create(new EncoderConfig
         {
-            ModelType = "distilbert", VocabSize = 30522, HiddenSize = 768, NumHiddenLayers = 6, NumAttentionHeads = 12, IntermediateSize = 3072, MaxPositionEmbeddings = 512, Labels = ["neg", "pos"],
+            ModelType = "distilbert",
+            VocabSize = 30522,
+            HiddenSize = 768,
+            NumHiddenLayers = 6,
+            NumAttentionHeads = 12,
+            IntermediateSize = 3072,
+            MaxPositionEmbeddings = 512,
+            Labels = ["neg", "pos"],
         }, CPU, dtype);
         model.Initialise(1);
         using var ids = randint(model.VocabularySize, [Batch, 128], ScalarType.Int64);

@@ -17,7 +17,14 @@ public sealed class EncoderDecoderLearningTests
 
     private static readonly LearnerOptions s_options = new()
     {
-        Objective = ObjectiveKind.Ppo, Ppo = new PpoOptions { KlCoefficient = 0 }, LearningRate = 3e-3, ValueLearningRate = 3e-3, Epochs = 1, MinibatchSize = 32, ValueWarmupIterations = 0, MaxKl = 100,
+        Objective = ObjectiveKind.Ppo,
+        Ppo = new PpoOptions { KlCoefficient = 0 },
+        LearningRate = 3e-3,
+        ValueLearningRate = 3e-3,
+        Epochs = 1,
+        MinibatchSize = 32,
+        ValueWarmupIterations = 0,
+        MaxKl = 100,
     };
 
     [Fact]
@@ -71,8 +78,18 @@ public sealed class EncoderDecoderLearningTests
     {
         var model = new T5ForConditionalGeneration(new T5Config
         {
-            VocabSize = Vocabulary, DModel = 16, DKv = 8, DFf = 32, NumHeads = 2, NumLayers = 1, NumDecoderLayers = 1, RelativeAttentionNumBuckets = 8, RelativeAttentionMaxDistance = 16,
-            FeedForwardProj = "gated-gelu", TieWordEmbeddings = false, InitializerFactor = 0.3,
+            VocabSize = Vocabulary,
+            DModel = 16,
+            DKv = 8,
+            DFf = 32,
+            NumHeads = 2,
+            NumLayers = 1,
+            NumDecoderLayers = 1,
+            RelativeAttentionNumBuckets = 8,
+            RelativeAttentionMaxDistance = 16,
+            FeedForwardProj = "gated-gelu",
+            TieWordEmbeddings = false,
+            InitializerFactor = 0.3,
         });
         model.Initialise(seed);
         return model;

@@ -1,7 +1,7 @@
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
-using DfPO.Learner.Objectives;
 using DfPO.Learner;
+using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Lora;
 

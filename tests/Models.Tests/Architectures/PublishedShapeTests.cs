@@ -49,8 +49,20 @@ public sealed class PublishedShapeTests
         Assert.StartsWith("t5", name);
         var config = T5Config.Parse(new JsonObject
         {
-            ["model_type"] = "t5", ["d_model"] = width, ["d_kv"] = head, ["d_ff"] = feed, ["num_heads"] = heads, ["num_layers"] = layers, ["feed_forward_proj"] = kind, ["tie_word_embeddings"] = tied,
-            ["vocab_size"] = 32128, ["relative_attention_num_buckets"] = 32, ["layer_norm_epsilon"] = 1e-6, ["eos_token_id"] = 1, ["pad_token_id"] = 0, ["decoder_start_token_id"] = 0,
+            ["model_type"] = "t5",
+            ["d_model"] = width,
+            ["d_kv"] = head,
+            ["d_ff"] = feed,
+            ["num_heads"] = heads,
+            ["num_layers"] = layers,
+            ["feed_forward_proj"] = kind,
+            ["tie_word_embeddings"] = tied,
+            ["vocab_size"] = 32128,
+            ["relative_attention_num_buckets"] = 32,
+            ["layer_norm_epsilon"] = 1e-6,
+            ["eos_token_id"] = 1,
+            ["pad_token_id"] = 0,
+            ["decoder_start_token_id"] = 0,
         }, "config.json");
         using var model = new T5ForConditionalGeneration(config, device(DeviceType.META));
 

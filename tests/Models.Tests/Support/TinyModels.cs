@@ -12,12 +12,32 @@ internal static class TinyModels
 
     private static readonly LlamaConfig s_llama = new()
     {
-        VocabSize = Vocabulary, Positions = 24, Width = 24, IntermediateSize = 40, Layers = 2, Heads = 6, KeyValueHeads = 2, HeadSize = 8, InitializerRange = 0.3, EosTokenId = 30, TieWordEmbeddings = false,
+        VocabSize = Vocabulary,
+        Positions = 24,
+        Width = 24,
+        IntermediateSize = 40,
+        Layers = 2,
+        Heads = 6,
+        KeyValueHeads = 2,
+        HeadSize = 8,
+        InitializerRange = 0.3,
+        EosTokenId = 30,
+        TieWordEmbeddings = false,
     };
 
     private static readonly T5Config s_t5 = new()
     {
-        VocabSize = Vocabulary, DModel = 24, DKv = 6, DFf = 40, NumHeads = 3, NumLayers = 2, NumDecoderLayers = 3, RelativeAttentionNumBuckets = 8, RelativeAttentionMaxDistance = 20, EosTokenId = 1, PadTokenId = 0,
+        VocabSize = Vocabulary,
+        DModel = 24,
+        DKv = 6,
+        DFf = 40,
+        NumHeads = 3,
+        NumLayers = 2,
+        NumDecoderLayers = 3,
+        RelativeAttentionNumBuckets = 8,
+        RelativeAttentionMaxDistance = 20,
+        EosTokenId = 1,
+        PadTokenId = 0,
     };
 
     public static IReadOnlyDictionary<string, ModelConfig> Configs { get; } = new Dictionary<string, ModelConfig>
