@@ -17,6 +17,8 @@ internal static class TaskValidation
     {
         var pairs = ObjectiveRegistry.Traits(config.Learner) is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
         if (pairs)
+            Required(config.Task.Preferences, "task.preferences", "a .jsonl file of pairs, each with prompt, chosen and rejected");
+        if (pairs)
             Exists(config.Task.Preferences, "task.preferences", "a .jsonl file of pairs, each with prompt, chosen and rejected");
         Data(config.Task, pairs);
         Reward(config.Task.Reward, config.Task);
