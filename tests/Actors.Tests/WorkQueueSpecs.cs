@@ -134,6 +134,24 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task A_worker_that_can_never_take_the_weights_does_not_hold_up_the_run_for_ever()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new Submit(Rollout("u", "new"), default), TestActor);
+        for (var attempt = 0; attempt < 3; attempt++)
+        {
+            queue.Tell(new RequestWork(s_ann, "old"), worker);
+            await worker.ExpectMsgAsync<HoldWeights>();
+            queue.Tell(new FailUnit(s_ann, new UnitId(""), "no route"), worker);
+            await queue.Ask<QueueStatus>(new GetStatus());
+            _time.Advance(TimeSpan.FromSeconds(10));
+        }
+        queue.Tell(new RequestWork(s_ann, "old"), worker);
+        _time.Advance(TimeSpan.FromMinutes(6));
+        Assert.Contains("fail again and again", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
+    }
+
+    [Fact]
     public async Task A_unit_name_can_be_submitted_only_once()
     {
         var queue = Queue();

@@ -31,18 +31,6 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         public static Tick Instance { get; } = new();
     }
 
-    private sealed record Worker(WorkerId Id, IActorRef Ref, string BulkUrl)
-    {
-        public bool Idle { get; set; }
-
-        public string HeldDigest { get; set; } = "";
-
-        public WorkerHealth Health { get; set; } = WorkerHealth.Good;
-
-        /// <summary>The cluster sees its node.</summary>
-        public bool Reachable { get; set; } = true;
-    }
-
     private sealed record Compared(RegisterWorker Registration, IActorRef Worker, string ModelDigest, string Failure) : INoSerializationVerificationNeeded;
 
     private sealed record Ticket(IActorRef Submitter, Activity? Span, ActivityContext Parent);
@@ -52,7 +40,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private readonly TimeProvider _time;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     // In the order of their coming, which gives the relays a tree that seldom changes.
-    private readonly OrderedDictionary<WorkerId, Worker> _workers = [];
+    private readonly OrderedDictionary<WorkerId, QueuedWorker> _workers = [];
     private readonly Dictionary<UnitId, Ticket> _tickets = [];
     private WorkLedger _ledger;
     private DateTimeOffset _lastProgress;
@@ -153,7 +141,8 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
             Lose(message.Worker, "was replaced");
         if (!_workers.ContainsKey(message.Worker))
         {
-            _workers[message.Worker] = new Worker(message.Worker, worker, message.BulkUrl);
+            _workers[message.Worker] = new QueuedWorker(message.Worker, worker, message.BulkUrl);
+            _workers[message.Worker].Prepares(_time.GetUtcNow());
             Context.Watch(worker);
             _log.Info("{Role} worker {Worker} on {Device} joined; {Count} in all", _options.Role, message.Worker, message.Device, _workers.Count);
             _options.WorkersChanged(_workers.Count);
@@ -165,7 +154,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     {
         if (!_workers.TryGetValue(message.Worker, out var worker))
             return; // It will register again: a worker that hears nothing does.
-        (worker.Idle, worker.HeldDigest) = (true, message.HeldDigest);
+        worker.Asks(message.HeldDigest);
         Dispatch();
     }
 
@@ -218,15 +207,14 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         _ledger = _ledger.Expire(now);
         GiveUp();
         Dispatch();
-        // Somebody works, or would: a paused worker comes back by itself, one that never asks again does not count.
-        if (_tickets.Count == 0 || _ledger.Leased > 0 || _workers.Values.Any(w => w.Reachable && (w.Idle || !w.Health.MayWork(now))))
+        if (_tickets.Count == 0 || _ledger.Leased > 0 || _workers.Values.Any(worker => worker.IsHopeful(now, _options.MaxAttempts)))
             _lastProgress = now;
         var waited = now - _lastProgress;
         if (waited > _options.WorkerPatience)
         {
             (_ledger, var units) = _ledger.Clear();
             foreach (var unit in units)
-                Abandon(unit, $"no {_options.Role} worker for {_options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {_workers.Count} workers are known but do not ask for work)");
+                Abandon(unit, $"no {_options.Role} worker for {_options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {_workers.Count} workers are known but do not ask for work, or fail again and again)");
         }
         else if (waited >= s_reportEvery && now - _lastReport >= s_reportEvery)
         {
@@ -239,23 +227,24 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private void Dispatch()
     {
         var now = _time.GetUtcNow();
-        foreach (var worker in _workers.Values.Where(w => w.Idle && w.Reachable && w.Health.MayWork(now)))
+        foreach (var worker in _workers.Values.Where(w => w.IsReady(now)))
         {
             if (_ledger.Next is not { } next)
                 return;
-            worker.Idle = false;
             if (next.RequiredWeights is { } weights && weights.Digest != worker.HeldDigest)
             {
+                worker.Prepares(now);
                 worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)) { Relays = Relays(worker) });
                 continue;
             }
+            worker.Works();
             (_ledger, var unit) = _ledger.Lease(worker.Id, now + _options.UnitTimeout);
             worker.Ref.Tell(new AssignUnit(unit, TraceContext.Format(_tickets[unit.Id].Span?.Context ?? default)));
         }
     }
 
     /// <summary>Processes, not engines, are the receivers; one that is out of sight is not waited for.</summary>
-    private IReadOnlyList<string> Relays(Worker worker)
+    private IReadOnlyList<string> Relays(QueuedWorker worker)
     {
         string[] receivers = [.. _workers.Values.Where(w => w.Reachable && w.BulkUrl.Length > 0).Select(w => w.BulkUrl).Distinct()];
         var place = Array.IndexOf(receivers, worker.BulkUrl);

@@ -218,7 +218,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 End(failure); // Without an engine there is nothing to try again with; whoever started the worker tells why.
                 return;
             }
-            _log.Warning(failure, "Worker {Worker}: {Reason}", _options.Id, failure.Message);
+            // A failure of ours says what and where by itself, and the queue tells it; anything else needs its place.
+            if (failure is not (DfpoException or OperationCanceledException))
+                _log.Warning(failure, "Worker {Worker}: {Reason}", _options.Id, failure.Message);
         }
         if (message.Report is { } report)
             _queue.Tell(report);

@@ -35,6 +35,8 @@ public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<Bun
         stopped.Interrupt();
         Assert.Equal(130, await stopped.Exit());
         Assert.True(await run.Exit() == 0, run.Text);
+        // With the others gone, it is the added one that ended the run.
+        Assert.Equal(0, await added.Exit());
         experiment.AssertUndisturbed("elastic");
     }
 
