@@ -6,6 +6,7 @@ using DfPO.Actors.Work;
 using DfPO.Rollout;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using static DfPO.Actors.Work.WorkProtocol;
 
 namespace DfPO.Benchmarks;
@@ -71,7 +72,8 @@ internal static class MessageBenchmark
     private static async Task<IHost> Start()
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoCluster("127.0.0.1", 0, [], []));
+        builder.Logging.ClearProviders();
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.ConfigureLoggers(logger => logger.ClearLoggers()).WithDfpoCluster("127.0.0.1", 0, [], []));
         var host = builder.Build();
         await host.StartAsync();
         return host;

@@ -26,7 +26,7 @@ public static class PretrainedModels
         if (AdapterFolder.IsOne(folder))
             return LoadMerged(folder, device, dtype);
         var (architecture, config) = Read(folder);
-        return Load(config, () => architecture.Build(config, device, dtype), folder, optional: IsTiedCopy);
+        return Load(config.ParameterCount, () => architecture.Build(config, device, dtype), folder, optional: IsTiedCopy);
     }
 
     /// <summary>Loads a decoder-only language model; see <see cref="LoadLanguageModel"/>.</summary>
@@ -43,9 +43,9 @@ public static class PretrainedModels
     public static SequenceClassifier LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         if (ReadEncoderConfig(folder) is { } encoder)
-            return EncoderCheckpoint.Load(encoder, folder, device, dtype);
+            return Load(encoder.ParameterCount, () => EncoderClassifier.Create(encoder, device, dtype), folder, EncoderCheckpoint.IsIdle);
         var config = ReadConfig<Gpt2Config>(folder);
-        return Load(config, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
+        return Load(config.ParameterCount, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
     }
 
     /// <summary>Names of a classifier's classes by id; its weights are not touched.</summary>
@@ -146,10 +146,10 @@ public static class PretrainedModels
         }
     }
 
-    private static T Load<T>(ModelConfig config, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
+    private static T Load<T>(long parameters, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
-        weights.RequireAbout(config.ParameterCount);
+        weights.RequireAbout(parameters);
         var model = build();
         try
         {

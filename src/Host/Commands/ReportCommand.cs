@@ -25,7 +25,7 @@ internal static class ReportCommand
             var page = ReportPage.Write(result.GetValue(title) ?? string.Join(", ", folders.Select(folder => Path.GetFileName(Path.GetFullPath(folder).TrimEnd('/')))), runs, absent);
             File.WriteAllText(file + ".partial", page);
             File.Move(file + ".partial", file, overwrite: true);
-            Console.WriteLine($"{runs.Count} runs reported in {file}");
+            Console.WriteLine($"{runs.Count} {(runs.Count == 1 ? "run" : "runs")} reported in {file}");
         });
         return command;
     }

@@ -22,7 +22,7 @@ internal static class ExperimentPlan
         var memory = MemoryEstimate.Of(config, policy, reward);
         var text = new StringBuilder();
         void Section(string name) => text.Append(text.Length > 0 ? "\n" : "").Append("# ").Append(name).Append('\n');
-        void Line(string what, object value) => text.Append(CultureInfo.InvariantCulture, $"{what,-68}{value}\n");
+        void Line(string what, object value) => text.Append(CultureInfo.InvariantCulture, $"{what,-70}{value}\n");
 
         Section("Resolved configuration");
         text.Append(ResolvedConfig.Write(config));
