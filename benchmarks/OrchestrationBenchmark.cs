@@ -80,6 +80,8 @@ internal static class OrchestrationBenchmark
 
         public Task<LearnerProtocol.LearnerState> Learner(LearnerProtocol.ICommand command, CancellationToken cancellation) => _learnerThread.Run(() => _learner.Handle(command));
 
+        public Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation) => Task.FromResult<WorkProtocol.QueueStatus[]>([]);
+
         public void Dispose()
         {
             foreach (var (thread, owned) in new (TorchThread, IDisposable)[] { (_rolloutThread, _rollout), (_rewardThread, _reward), (_learnerThread, _learner) })

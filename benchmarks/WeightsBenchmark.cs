@@ -1,4 +1,5 @@
 using System.Net;
+using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Learner.Optimisation;
 using DfPO.Models.Gpt2;
@@ -123,7 +124,7 @@ internal static class WeightsBenchmark
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(IPAddress.Loopback, 0, null));
         var app = builder.Build();
         app.MapWeights(source);
         app.StartAsync().GetAwaiter().GetResult();

@@ -38,6 +38,14 @@ public sealed class ExperimentLoopTests : LoopTests
     }
 
     [Fact]
+    public async Task What_the_queues_turned_away_is_in_the_metrics()
+    {
+        Services.Queue = new WorkProtocol.QueueStatus(1, 0, 0, Duplicates: 2, Refused: 1);
+        await Loop(Config()).Run(default);
+        Assert.All(Observer.Iterations, report => Assert.Equal((4, 2), (report.Metrics["units/duplicates"], report.Metrics["units/refused"])));
+    }
+
+    [Fact]
     public async Task Masked_behaviour_rolls_every_prompt_out_under_both_masks()
     {
         var config = Config();

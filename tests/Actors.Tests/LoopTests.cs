@@ -54,6 +54,11 @@ public abstract class LoopTests : IDisposable
         private int _iteration;
         private WeightsRef? _weights;
 
+        /// <summary>What both queues say of themselves.</summary>
+        public WorkProtocol.QueueStatus Queue { get; set; } = new(1, 0, 0, 0, 0);
+
+        public Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation) => Task.FromResult(new[] { Queue, Queue });
+
         public List<WorkUnit> Units { get; } = [];
 
         public List<IReadOnlyList<Trajectory>> Batches { get; } = [];

@@ -21,6 +21,7 @@ public sealed class ExperimentActor : ReceiveActor
     private sealed record Finished(ExperimentResult? Result, Exception? Failure) : INoSerializationVerificationNeeded;
 
     private static readonly TimeSpan s_learnerTimeout = TimeSpan.FromHours(2);
+    private static readonly TimeSpan s_queueTimeout = TimeSpan.FromSeconds(30);
     private readonly ExperimentSetup _setup;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _broken = new();
@@ -163,5 +164,8 @@ public sealed class ExperimentActor : ReceiveActor
                 throw new DfpoException("run/learner-timeout", $"The learner did not finish '{command.GetType().Name}' in {s_learnerTimeout.TotalMinutes:F0} minutes.", e);
             }
         }
+
+        public Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation) =>
+            Task.WhenAll(new[] { rollout, reward }.Select(queue => queue.Ask<WorkProtocol.QueueStatus>(new WorkProtocol.GetStatus(), s_queueTimeout, cancellation)));
     }
 }

@@ -134,6 +134,7 @@ public sealed class ExperimentLoop
         feed.Publish(_learner.Weights, parent);
         var (units, scored, dropped) = await feed.Take(cancellation);
         var waited = clock.Elapsed;
+        var queues = await _services.Queues(cancellation);
         var batch = _given?.Batch(_learner.Iteration) ?? [.. scored.SelectMany(unit => unit.Trajectories())];
         Record(new JournalLine(_learner.Iteration + 1, _learner.Weights.Digest, _config.TorchThreadsOfLearner(), units));
         // Not cancellable: a half-made update has no state to resume from.
@@ -147,6 +148,9 @@ public sealed class ExperimentLoop
             [IsAsync ? "time/wait_rollout" : "time/rollout"] = waited.TotalSeconds,
             ["time/learn"] = learn.TotalSeconds,
             ["guards/warnings"] = _learner.Report.Warnings.Count,
+            // Since this process became the learner: results that came twice, and results of other weights than asked for. Neither is learnt from.
+            ["units/duplicates"] = queues.Sum(queue => queue.Duplicates),
+            ["units/refused"] = queues.Sum(queue => queue.Refused),
         };
         if (IsAsync)
             Staleness(metrics, [.. batch.Select(t => _learner.Iteration - 1 - t.WeightsVersion!.Value)], dropped);

@@ -13,4 +13,7 @@ public interface IExperimentServices
 
     /// <summary>Has the learner do something.</summary>
     Task<LearnerProtocol.LearnerState> Learner(LearnerProtocol.ICommand command, CancellationToken cancellation);
+
+    /// <summary>How the queues stand, rollouts first.</summary>
+    Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation);
 }

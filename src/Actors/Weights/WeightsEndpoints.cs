@@ -14,8 +14,8 @@ public static class WeightsEndpoints
     /// <summary>Path prefix of the checkpoint folders that joining workers start from.</summary>
     public const string ModelsPath = "/models";
 
-    /// <summary>Bytes handed to Kestrel at once, which copies them: few enough for the cache, enough to seldom wait for the socket.</summary>
-    private const int Piece = 1 << 18;
+    /// <summary>Bytes handed to Kestrel at once, which copies them: enough that the next are there before the socket has sent the last.</summary>
+    private const int Piece = 1 << 20;
 
     /// <summary>Address of weights at a server of weights.</summary>
     /// <param name="baseUrl">Base address of its bulk channel: <c>http://host:port</c>.</param>
