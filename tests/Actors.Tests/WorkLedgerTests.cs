@@ -92,6 +92,20 @@ public sealed class WorkLedgerTests
     }
 
     [Fact]
+    public void A_unit_that_its_holder_gives_back_was_not_tried()
+    {
+        var ledger = Ledger("a");
+        for (var i = 0; i < 5; i++)
+        {
+            (ledger, _) = ledger.Lease(s_ann, s_start);
+            Assert.Same(ledger, ledger.Return(new UnitId("a"), s_bob));
+            ledger = ledger.Return(new UnitId("a"), s_ann);
+            Assert.Equal(1, ledger.Pending);
+        }
+        Assert.Empty(ledger.GiveUp().GivenUp);
+    }
+
+    [Fact]
     public void A_unit_that_fails_too_often_is_given_up_with_the_last_reason()
     {
         var ledger = Ledger("a");

@@ -106,6 +106,21 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task A_unit_that_a_busy_worker_gives_back_goes_to_another_and_nobody_has_failed()
+    {
+        var (queue, ann, bob) = (Queue(), await Register(s_ann), await Register(s_bob));
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            queue.Tell(new RequestWork(s_ann, ""), ann);
+            await ann.ExpectMsgAsync<AssignUnit>();
+            queue.Tell(new ReturnUnit(s_ann, new UnitId("u")), ann);
+        }
+        queue.Tell(new RequestWork(s_bob, ""), bob);
+        Assert.Equal("u", (await bob.ExpectMsgAsync<AssignUnit>()).Unit.Id.Value);
+    }
+
+    [Fact]
     public async Task A_unit_that_fails_everywhere_is_abandoned_with_the_reason()
     {
         var (queue, worker) = (Queue(), await Register(s_ann));

@@ -43,6 +43,7 @@ public sealed class WorkSerializerTests : IDisposable
             Finished = true,
         }])),
         ["fail"] = new FailUnit(s_worker, new UnitId("train-1/policy/0"), "no memory"),
+        ["return"] = new ReturnUnit(s_worker, new UnitId("train-1/policy/0")),
         ["leave"] = new LeaveQueue(s_worker),
         ["ended"] = new RunEnded("it exploded"),
         ["refused"] = new WorkerRefused("another version"),

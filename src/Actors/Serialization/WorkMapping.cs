@@ -21,6 +21,7 @@ internal static class WorkMapping
         AssignUnit m => Assign(m),
         CompleteUnit m => Complete(m),
         FailUnit m => new Wire.FailUnit { Worker = m.Worker.Value, Unit = m.Unit.Value, Reason = m.Reason },
+        ReturnUnit m => new Wire.ReturnUnit { Worker = m.Worker.Value, Unit = m.Unit.Value },
         LeaveQueue m => new Wire.LeaveQueue { Worker = m.Worker.Value },
         RunEnded m => new Wire.RunEnded { Failure = m.Failure },
         WorkerRefused m => new Wire.WorkerRefused { Reason = m.Reason },
@@ -50,6 +51,9 @@ internal static class WorkMapping
             case "fail":
                 var fail = Wire.FailUnit.Parser.ParseFrom(bytes);
                 return new FailUnit(new WorkerId(fail.Worker), new UnitId(fail.Unit), fail.Reason);
+            case "return":
+                var returned = Wire.ReturnUnit.Parser.ParseFrom(bytes);
+                return new ReturnUnit(new WorkerId(returned.Worker), new UnitId(returned.Unit));
             case "leave":
                 return new LeaveQueue(new WorkerId(Wire.LeaveQueue.Parser.ParseFrom(bytes).Worker));
             case "ended":

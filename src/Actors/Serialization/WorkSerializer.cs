@@ -28,6 +28,7 @@ public sealed class WorkSerializer(ExtendedActorSystem system) : SerializerWithS
         AssignUnit => "assign",
         CompleteUnit => "complete",
         FailUnit => "fail",
+        ReturnUnit => "return",
         LeaveQueue => "leave",
         RunEnded => "ended",
         WorkerRefused => "refused",

@@ -77,12 +77,15 @@ public sealed record WorkLedger(int MaxAttempts)
     /// <summary>The worker says that it cannot do the unit.</summary>
     public WorkLedger Fail(UnitId id, WorkerId worker, string reason) => Open.TryGetValue(id, out var entry) && entry.Holder == worker ? Requeue(id, reason) : this;
 
+    /// <summary>The worker gives the unit back without having tried it: it is handed out again, and the attempt is not held against it.</summary>
+    public WorkLedger Return(UnitId id, WorkerId worker) => Open.TryGetValue(id, out var entry) && entry.Holder == worker ? Untried(id, entry, $"worker {worker} gave it back") : this;
+
     /// <summary>The worker is gone: everything it had is handed out again, and the attempt is not held against the unit.</summary>
     public WorkLedger Lose(WorkerId worker)
     {
         var ledger = this;
         foreach (var (id, entry) in Open.Where(pair => pair.Value.Holder == worker))
-            ledger = (ledger with { Open = ledger.Open.SetItem(id, entry with { Attempts = entry.Attempts - 1 }) }).Requeue(id, $"worker {worker} was lost");
+            ledger = ledger.Untried(id, entry, $"worker {worker} was lost");
         return ledger;
     }
 
@@ -116,6 +119,8 @@ public sealed record WorkLedger(int MaxAttempts)
         var gone = units.ToHashSet();
         return this with { Open = Open.RemoveRange(gone), Queue = Queue.RemoveAll(gone.Contains) };
     }
+
+    private WorkLedger Untried(UnitId id, Entry entry, string reason) => (this with { Open = Open.SetItem(id, entry with { Attempts = entry.Attempts - 1 }) }).Requeue(id, reason);
 
     /// <summary>To the head of the queue: a unit that was started is the one that others wait for.</summary>
     private WorkLedger Requeue(UnitId id, string reason) => this with

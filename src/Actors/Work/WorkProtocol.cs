@@ -60,6 +60,9 @@ public static class WorkProtocol
     /// <param name="Reason">One line.</param>
     public sealed record FailUnit(WorkerId Worker, UnitId Unit, string Reason) : IWireMessage;
 
+    /// <summary>Worker to queue: this came while I was at something else, for my asking and your giving crossed; give it to another. Nothing failed.</summary>
+    public sealed record ReturnUnit(WorkerId Worker, UnitId Unit) : IWireMessage;
+
     /// <summary>Worker to queue: I am going.</summary>
     public sealed record LeaveQueue(WorkerId Worker) : IWireMessage;
 

@@ -57,6 +57,11 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         Receive<RequestWork>(OnRequest);
         Receive<CompleteUnit>(OnComplete);
         Receive<FailUnit>(OnFail);
+        Receive<ReturnUnit>(message =>
+        {
+            _ledger = _ledger.Return(message.Unit, message.Worker);
+            Dispatch();
+        });
         Receive<LeaveQueue>(message => Lose(message.Worker, "left"));
         Receive<Terminated>(message =>
         {

@@ -194,7 +194,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         if (_busy || _executor is not { } executor)
         {
-            Sender.Tell(new FailUnit(_options.Id, message.Unit.Id, "the worker was busy"));
+            Sender.Tell(new ReturnUnit(_options.Id, message.Unit.Id));
             return;
         }
         _busy = true;
