@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors.Security;
 using DfPO.Host.Tests.Commands;
 
 namespace DfPO.Host.Tests.EndToEnd;
@@ -63,6 +64,34 @@ public sealed class AsyncRunTests
         (exit, output, errors) = await Replay(experiment, folder, "--json");
         Assert.True(exit == 0, $"{output}\n{errors}");
         Assert.True((bool)JsonNode.Parse(output.Trim().Split('\n')[^1])!["equal"]!);
+    }
+
+    [Fact]
+    public async Task A_standby_goes_on_with_an_asynchronous_run_over_TLS_and_the_whole_is_replayed_bit_for_bit()
+    {
+        const int Iterations = 100;
+        using var experiment = new TinyExperiment();
+        string[] Certificate(string name)
+        {
+            var files = CertificateAuthority.Open(experiment.At("authority")).Issue(name, ["127.0.0.1"], 1);
+            return ["--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key];
+        }
+        using var run = RunningDfpo.Start(experiment.Run([.. s_async, "--local-workers", "0", "--set", $"iterations={Iterations}", "--set", "evaluation.every=100", "--set", "checkpoint.every=1", .. Certificate("learner")]));
+        var address = (await run.Printed(JoinHint)).Split(' ')[0];
+        await run.Printed("tiny: starts");
+        var folder = Assert.Single(experiment.RunFolders);
+        using var standby = RunningDfpo.Start(["worker", "--join", address, "--role", "learner-standby", "--run", folder, .. Certificate("standby")]);
+        await standby.Printed("standing by");
+        using var worker = RunningDfpo.Start(["worker", "--join", address, "--patience", "120", .. Certificate("worker")]);
+        await run.Printed($"iteration 2/{Iterations}");
+        run.Kill();
+        await standby.Printed("this process is the learner now");
+        Assert.True(await standby.Exit() == 0, standby.Text + worker.Text);
+        Assert.Equal(0, await worker.Exit());
+
+        var (exit, output, errors) = await Replay(experiment, folder);
+        Assert.True(exit == 0, $"{output}\n{errors}");
+        Assert.Contains($"the weights of all {Iterations} iterations are the run's", output);
     }
 
     [Fact]
