@@ -35,6 +35,28 @@ public sealed class RunTests
     }
 
     [Fact]
+    public async Task A_run_under_nlpo_s_mask_ends_with_the_same_weights_by_other_workers_and_when_it_was_stopped_between_two_refreshes()
+    {
+        string[] settings = [.. new[] { "learner.preset=nlpo", "learner.nlpo.top-p=0.5", "learner.nlpo.min-tokens-to-keep=5", "learner.nlpo.refresh-every=7", "iterations=20", "evaluation.every=100" }.SelectMany(s => new[] { "--set", s })];
+        using var experiment = new TinyExperiment();
+        var whole = await experiment.RunToEnd(settings);
+        Assert.Equal(whole, await experiment.RunToEnd([.. settings, "--local-workers", "2"]));
+        foreach (var finished in experiment.RunFolders)
+            Assert.All(Iterations(finished), line => Assert.InRange((double)line["nlpo/outside_mask"]!, 0, 0.03));
+        using var run = RunningDfpo.Start(experiment.Run(settings));
+        await run.Printed("iteration 2/20");
+        run.Interrupt();
+        Assert.Equal(130, await run.Exit());
+        var folder = experiment.RunFolders.Single(f => !File.Exists(Path.Combine(f, "result.json")));
+        var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
+        Assert.True(exit == 0, $"{output}\n{errors}");
+        Assert.Equal(whole, TinyExperiment.Digest(folder));
+    }
+
+    private static JsonNode[] Iterations(string folder) =>
+        [.. File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration")];
+
+    [Fact]
     public async Task A_run_stopped_by_Ctrl_C_exits_with_130_and_its_resumption_ends_with_the_weights_it_would_have_had()
     {
         // Enough iterations that it is still at work when the signal comes.
