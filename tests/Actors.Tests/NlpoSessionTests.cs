@@ -92,12 +92,13 @@ public sealed class NlpoSessionTests : IDisposable
     {
         var config = Config("models/imdb-tiny/policy", 1e-6, 1);
         using var run = new Session(config with { Learner = config.Learner with { Nlpo = config.Learner.Nlpo with { Rl4lmsCompat = true } } }, _folder.FullName);
-        var before = run.RollOut(masked: true);
+        var before = run.RollOut(masked: true, least: 6);
         run.Iterate(masked: true);
         Assert.Null(run.State.Weights.Mask);
-        // One token a state is allowed, and which one it is does not move with the policy.
-        Assert.Equal(before.SelectMany(s => s.Tokens), run.RollOut(masked: true).SelectMany(s => s.Tokens));
-        Assert.NotEqual(before.SelectMany(s => s.Logprobs), run.RollOut(masked: true).SelectMany(s => s.Logprobs));
+        // One token a state is allowed where the text may not end, and which one it is does not move with the policy.
+        var after = run.RollOut(masked: true, least: 6);
+        Assert.Equal(before.SelectMany(s => s.Tokens), after.SelectMany(s => s.Tokens));
+        Assert.NotEqual(before.SelectMany(s => s.Logprobs), after.SelectMany(s => s.Logprobs));
     }
 
     private static ExperimentConfig Config(string model, double topP, int least) => new()
@@ -133,7 +134,7 @@ public sealed class NlpoSessionTests : IDisposable
 
         public LearnerState State { get; private set; }
 
-        public IReadOnlyList<GeneratedSequence> RollOut(bool masked)
+        public IReadOnlyList<GeneratedSequence> RollOut(bool masked, int least = 4)
         {
             var weights = State.Weights;
             if (weights.Mask is { } mask && _executor.HeldMask != mask.Digest)
@@ -141,7 +142,7 @@ public sealed class NlpoSessionTests : IDisposable
             Take(weights, _executor.Apply);
             Assert.Equal(weights.Needed, _executor.HeldDigest);
             var nlpo = _config.Learner.Nlpo;
-            var options = new GenerationOptions { MaxNewTokens = 6, MinNewTokens = 4, MaskTopP = masked ? nlpo.TopP : 1, MaskMinTokens = nlpo.MinTokensToKeep };
+            var options = new GenerationOptions { MaxNewTokens = 6, MinNewTokens = least, MaskTopP = masked ? nlpo.TopP : 1, MaskMinTokens = nlpo.MinTokensToKeep };
             GenerationRequest[] requests = [.. Enumerable.Range(0, Sequences).Select(i => new GenerationRequest([5 + i, 6, 7 + i], (ulong)((State.Iteration * Sequences) + i)))];
             return ((RolloutResult)_executor.Execute(new RolloutUnit(new UnitId("u"), requests, options, weights), default)).Sequences;
         }
