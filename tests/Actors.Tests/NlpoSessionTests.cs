@@ -95,10 +95,11 @@ public sealed class NlpoSessionTests : IDisposable
         var before = run.RollOut(masked: true, least: 6);
         run.Iterate(masked: true);
         Assert.Null(run.State.Weights.Mask);
-        // One token a state is allowed where the text may not end, and which one it is does not move with the policy.
-        var after = run.RollOut(masked: true, least: 6);
-        Assert.Equal(before.SelectMany(s => s.Tokens), after.SelectMany(s => s.Tokens));
-        Assert.NotEqual(before.SelectMany(s => s.Logprobs), after.SelectMany(s => s.Logprobs));
+        // One token a state is allowed, and which one it is does not move with the policy; where that is the text's end, which may not come yet, the mask is skipped.
+        var pairs = before.Zip(run.RollOut(masked: true, least: 6)).Where(pair => pair.First.SkippedMasks == 0).ToArray();
+        Assert.InRange(pairs.Length, Sequences / 2, Sequences);
+        Assert.All(pairs, pair => Assert.Equal(pair.First.Tokens, pair.Second.Tokens));
+        Assert.All(pairs, pair => Assert.NotEqual(pair.First.Logprobs, pair.Second.Logprobs));
     }
 
     private static ExperimentConfig Config(string model, double topP, int least) => new()
