@@ -61,6 +61,9 @@ public sealed class PolicyLearner : IDisposable
     /// <summary>Updates done.</summary>
     public int Iteration { get; private set; }
 
+    /// <summary>Updates that the mask policy's weights had seen; 0 for a rule without one.</summary>
+    public int MaskIteration => _mask is null ? 0 : Iteration - (Iteration % _objective.Traits.MaskPolicy!.RefreshEvery);
+
     /// <summary>Learns from one iteration's trajectories: values and advantages once, then passes over minibatches of whole sequences.</summary>
     /// <remarks>After an exception or a cancellation the weights stand between two optimiser steps; only <see cref="Load"/> brings back a whole iteration.</remarks>
     /// <exception cref="DfpoException"><c>learner/batch</c>: the batch cannot be learnt from; <c>learner/not-finite</c> or another guard's code: it tripped, the message names the saved batch.</exception>
@@ -82,8 +85,8 @@ public sealed class PolicyLearner : IDisposable
         _guards.Look(new GuardFigures { Entropy = statistics.Mean("objective/entropy") }, Iteration + 1, "update", batch);
         _objective.EndIteration(kl);
         Iteration++;
-        if (_mask is not null && Iteration % _objective.Traits.MaskPolicy!.RefreshEvery == 0)
-            _mask.CopyFrom(_models.Policy);
+        if (MaskIteration == Iteration)
+            _mask?.CopyFrom(_models.Policy);
         return new LearnerReport(statistics.Means()) { Warnings = _guards.TakeWarnings() };
     }
 

@@ -20,6 +20,9 @@ public sealed record Trajectory
     /// <summary><c>KL(pi_theta_old || pi_0)</c> at each state.</summary>
     public required float[] StateKl { get; init; }
 
+    /// <summary>Probability that a mask left of the policy at each state, 1 where none applied; empty where it is not known.</summary>
+    public float[] RetainedMass { get; init; } = [];
+
     /// <summary>Task reward, given at the last token.</summary>
     public required float Reward { get; init; }
 

@@ -21,7 +21,7 @@ public sealed record GeneratedSequence
     /// <summary><c>KL(pi_theta || pi_0)</c> over the vocabulary at each state; empty without a reference model.</summary>
     public required float[] StateKl { get; init; }
 
-    /// <summary>Probability <c>Z</c> that the mask retained at each step; 1 where no mask applied or it was skipped; empty without a reference model.</summary>
+    /// <summary>Probability <c>Z</c> that the mask retained at each step, of NLPO's mask in the full softmax; 1 where no mask applied or it was skipped; empty when sampled without mask and reference model.</summary>
     public required float[] RetainedMass { get; init; }
 
     /// <summary>Steps at which the mask was skipped.</summary>

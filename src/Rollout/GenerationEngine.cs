@@ -8,16 +8,17 @@ using TorchSharp;
 
 namespace DfPO.Rollout;
 
-/// <summary>Batched generation, sampled or by beam search, with a policy of any architecture and, for the KL masks and log-ratios, a frozen reference model. Not thread-safe: one engine a thread.</summary>
+/// <summary>Batched generation, sampled or by beam search, with a policy of any architecture, for the KL masks and log-ratios a frozen reference model, and for NLPO's mask a mask policy. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
-/// Under a masked policy both models decode in lock-step and every figure comes from there. Under the policy itself it decodes alone, and one
-/// teacher-forced pass of both models over the results gives log-probabilities and KL. Either way both models run the same kernels on the same
-/// shapes: equal weights give log-ratios of exactly 0.
+/// Under a KL mask policy and reference decode in lock-step and every figure comes from there. Under the policy itself it decodes alone, or with its
+/// mask policy in lock-step, and one teacher-forced pass of policy and reference over the results gives log-probabilities and KL. Either way both run
+/// the same kernels on the same shapes: equal weights give log-ratios of exactly 0.
 /// </remarks>
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
 /// <param name="eosTokenId">The token that ends a continuation; null for none.</param>
-public sealed class GenerationEngine(LanguageModel policy, LanguageModel? reference, int? eosTokenId)
+/// <param name="mask">The mask policy of <see cref="GenerationOptions.MaskTopP"/>: same architecture and vocabulary, its weights may be changed between calls, and it may be the reference; null when that is not wanted. Stays the caller's.</param>
+public sealed class GenerationEngine(LanguageModel policy, LanguageModel? reference, int? eosTokenId, LanguageModel? mask = null)
 {
     // Two halves on a thread each beat one batch on two threads; below this the weights' way through memory is the limit, and it is not shared.
     private const int RowsForTwoLanes = 8;
@@ -26,17 +27,17 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
     /// <returns><see cref="GenerationOptions.NumReturnSequences"/> sequences a request, in the requests' order.</returns>
     /// <exception cref="DfpoException">
     /// <c>generation/options</c>, <c>generation/empty-prompt</c>, <c>generation/token-id</c>, <c>generation/no-reference</c>,
-    /// <c>generation/not-finite</c> or <c>model/too-long</c>.
+    /// <c>generation/no-mask</c>, <c>generation/not-finite</c> or <c>model/too-long</c>.
     /// </exception>
     /// <exception cref="OperationCanceledException">Between two tokens.</exception>
     public IReadOnlyList<GeneratedSequence> Generate(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, CancellationToken cancellation = default)
     {
-        var masked = Check(requests, options.Checked());
+        var partner = Check(requests, options.Checked());
         if (requests.Count == 0)
             return [];
         cancellation.ThrowIfCancellationRequested();
-        var sequences = Decode(requests, options, masked, cancellation);
-        if (reference is null || masked)
+        var sequences = Decode(requests, options, partner, cancellation);
+        if (reference is null || options.Policy != DecodingPolicy.Policy)
             return sequences;
 
         cancellation.ThrowIfCancellationRequested();
@@ -46,26 +47,29 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             Logprobs = score.Logprobs,
             ReferenceLogprobs = score.ReferenceLogprobs,
             StateKl = score.StateKl,
-            RetainedMass = [.. Enumerable.Repeat(1f, sequence.Tokens.Length)],
+            RetainedMass = sequence.RetainedMass.Length > 0 ? sequence.RetainedMass : [.. Enumerable.Repeat(1f, sequence.Tokens.Length)],
         })];
     }
 
-    private bool Check(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
+    /// <returns>The model that decodes in lock-step with the policy, for its mask; null where there is none.</returns>
+    private LanguageModel? Check(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
     {
-        var masked = options.Policy != DecodingPolicy.Policy;
+        var (masked, inside) = (options.Policy != DecodingPolicy.Policy, options.MaskTopP < 1);
         if (masked && reference is null)
             throw new DfpoException("generation/no-reference", $"Decoding policy '{options.Policy}' needs the reference model, and this engine has none: give one, or decode with '{DecodingPolicy.Policy}'.");
+        if (inside && mask is null)
+            throw new DfpoException("generation/no-mask", "Generation option 'mask-top-p' needs a mask policy, and this engine has none: give one, or set it to 1.");
         for (var i = 0; i < requests.Count; i++)
             SequenceChecks.Require(policy, i, requests[i].PromptTokens, [], options.MaxNewTokens);
         if (2 * options.NumBeams > policy.VocabularySize)
             throw new DfpoException("generation/options", $"Generation option 'num-beams' must be at most half of the model's vocabulary of {policy.VocabularySize} tokens.");
-        return masked;
+        return masked ? reference : inside ? mask : null;
     }
 
-    private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, bool masked, CancellationToken cancellation)
+    private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, LanguageModel? partner, CancellationToken cancellation)
     {
         using var policyDecoder = policy.CreateDecoder();
-        using var referenceDecoder = masked ? reference!.CreateDecoder() : null;
+        using var partnerDecoder = partner?.CreateDecoder();
         // The split depends on the batch alone, never on the number of threads, because kernels round differently for other shapes.
         var onCpu = policy.parameters().First().device.type == DeviceType.CPU;
         var halves = onCpu && requests.Count >= RowsForTwoLanes
@@ -76,8 +80,8 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
         {
             foreach (var half in halves)
                 lanes.Add(options.NumBeams > 1
-                    ? new BeamLane(half, options, eosTokenId, policy, policyDecoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
-                    : new SamplingLane(half, options, eosTokenId, policy, policyDecoder, referenceDecoder));
+                    ? new BeamLane(half, options, eosTokenId, policy, policyDecoder, partnerDecoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
+                    : new SamplingLane(half, options, eosTokenId, policy, policyDecoder, partnerDecoder));
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));

@@ -3,7 +3,7 @@ using DfPO.Models.Policies;
 
 namespace DfPO.Rollout;
 
-/// <summary>How continuations are drawn. Order of the filters: repetition penalty, repeated n-grams, minimum length, KL mask, temperature, top-k, top-p.</summary>
+/// <summary>How continuations are drawn. Order of the filters: repetition penalty, repeated n-grams, minimum length, mask, temperature, top-k, top-p.</summary>
 public sealed record GenerationOptions
 {
     /// <summary>Most tokens of a continuation, at least 1.</summary>
@@ -51,6 +51,12 @@ public sealed record GenerationOptions
     /// <summary>The mask is skipped, and counted, at a step where it would retain less probability than this.</summary>
     public float MassFloor { get; init; } = 1e-3f;
 
+    /// <summary>NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. The one that ends a text is always among them.</summary>
+    public double MaskTopP { get; init; } = 1;
+
+    /// <summary>Tokens that NLPO's mask leaves at least, at least 1.</summary>
+    public int MaskMinTokens { get; init; } = 1;
+
     /// <summary>Checks every field.</summary>
     /// <exception cref="DfpoException"><c>generation/options</c>, naming the field.</exception>
     public GenerationOptions Checked()
@@ -74,6 +80,9 @@ public sealed record GenerationOptions
         Require(NumBeams == 1 || Policy == DecodingPolicy.Policy, "num-beams", "1 under a KL mask: a masked policy is sampled");
         Require(float.IsFinite(Tolerance) && Tolerance >= 0, "tolerance", "at least 0");
         Require(MassFloor is >= 0 and < 1, "mass-floor", "at least 0 and below 1");
+        Require(MaskTopP is > 0 and <= 1, "mask-top-p", "greater than 0 and at most 1 (1 masks nothing)");
+        Require(MaskMinTokens >= 1, "mask-min-tokens", "at least 1");
+        Require(MaskTopP == 1 || Policy == DecodingPolicy.Policy, "mask-top-p", "1 under a KL mask: one mask at a time");
         return this;
     }
 }

@@ -24,7 +24,7 @@ internal sealed class SamplingLane : ILane
     private Tensor? _logits;
     private Tensor? _referenceLogits;
 
-    /// <param name="reference">Given when the reference model must run in lock-step.</param>
+    /// <param name="reference">Given when the model that masks, the reference or NLPO's mask policy, must run in lock-step.</param>
     public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder policy, Decoder? reference)
     {
         (_requests, _options, _eosTokenId) = (requests, options, eosTokenId);
@@ -73,14 +73,15 @@ internal sealed class SamplingLane : ILane
         {
             var draws = _draws[row];
             float[] Column(Func<TokenDraw, float> field, bool known = true) => known ? [.. draws.Select(field)] : [];
+            var compared = _reference is not null && _options.Policy != DecodingPolicy.Policy;
             yield return new GeneratedSequence
             {
                 PromptTokens = _requests[row].PromptTokens,
                 Tokens = [.. draws.Select(draw => draw.Token)],
                 Logprobs = Column(draw => draw.Logprob),
                 SamplingLogprobs = Column(draw => draw.SamplingLogprob),
-                ReferenceLogprobs = Column(draw => draw.ReferenceLogprob, _reference is not null),
-                StateKl = Column(draw => draw.StateKl, _reference is not null),
+                ReferenceLogprobs = Column(draw => draw.ReferenceLogprob, compared),
+                StateKl = Column(draw => draw.StateKl, compared),
                 RetainedMass = Column(draw => draw.RetainedMass, _reference is not null),
                 SkippedMasks = draws.Count(draw => draw.SkippedMask),
                 Finished = IsFinished(row),

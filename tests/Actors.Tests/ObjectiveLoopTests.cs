@@ -3,6 +3,7 @@ using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
+using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
 
 namespace DfPO.Actors.Tests;
@@ -35,6 +36,20 @@ public sealed class ObjectiveLoopTests : LoopTests
         Assert.All(units, unit => Assert.Equal(8, unit.Requests.Count));
         Assert.All(units, unit => Assert.All(unit.Requests.Chunk(4), prompt => Assert.All(prompt, request => Assert.Equal(prompt[0].PromptTokens, request.PromptTokens))));
         Assert.All(units, unit => Assert.Equal(8, unit.Requests.Select(request => request.Seed).Distinct().Count()));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Rollouts_and_evaluations_of_an_nlpo_policy_are_masked_and_those_of_its_kl_masked_one_are_not(bool compat)
+    {
+        await Loop(Config() with { Learner = new LearnerOptions { Objective = ObjectiveKind.Nlpo, MinibatchSize = 4, Nlpo = new NlpoOptions { TopP = 0.8, MinTokensToKeep = 7, Rl4lmsCompat = compat } } }).Run(default);
+        var units = Services.Units.OfType<RolloutUnit>().ToArray();
+        foreach (var masked in units.Where(unit => unit.Options.Policy == DecodingPolicy.Policy))
+            Assert.Equal((0.8, 7), (masked.Options.MaskTopP, masked.Options.MaskMinTokens));
+        foreach (var other in units.Where(unit => unit.Options.Policy != DecodingPolicy.Policy))
+            Assert.Equal((1.0, 1), (other.Options.MaskTopP, other.Options.MaskMinTokens));
+        Assert.Equal(["policy", "negative"], units.Select(unit => unit.Id.Value.Split('/')[1]).Distinct());
     }
 
     [Fact]

@@ -28,6 +28,9 @@ public sealed class WorkSerializerTests : IDisposable
         ["hold"] = new HoldWeights(s_weights, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ["hold relays"] = new HoldWeights(s_weights, "") { Relays = ["http://10.0.0.2:8", "http://10.0.0.3:8"] },
         ["hold dtype"] = new HoldWeights(s_weights with { Dtype = "bfloat16" }, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ["hold mask"] = new HoldWeights(s_weights with { Mask = new WeightsRef(5, "def456", 4096, "http://10.0.0.1:9/weights/def456", "float32") }, ""),
+        ["assign mask"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([1], 2)], new GenerationOptions { MaskTopP = 0.9, MaskMinTokens = 100 },
+            s_weights with { Mask = new WeightsRef(5, "def456", 4096, "") }), ""),
         ["assign"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([5, 70000], ulong.MaxValue), new GenerationRequest([1], 2)],
             new GenerationOptions { MaxNewTokens = 9, MinNewTokens = 3, Temperature = 0.5f, TopK = 4, TopP = 0.25f, Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Tolerance = 0.125f, MassFloor = 0.5f }, s_weights), "00-a-b-01"),
         ["complete"] = new CompleteUnit(s_worker, new UnitId("train-1/policy/0"), "abc123", new RolloutResult([new GeneratedSequence

@@ -64,7 +64,7 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
             .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk, EvaluationOptions(policy)))];
     }
 
-    // A masked policy is sampled: there is no beam search under a mask.
+    // A KL-masked policy is sampled: there is no beam search under such a mask.
     private GenerationOptions EvaluationOptions(DecodingPolicy policy)
     {
         var generation = config.Evaluation.Generation ?? config.Rollout.Generation;
@@ -79,6 +79,9 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
             MaskRule = config.Learner.Dfpo.MaskRule,
             Tolerance = config.Learner.Dfpo.Tolerance,
         };
+        // One mask at a time: what a KL mask decodes is the policy alone.
+        if (_traits.MaskPolicy is { } mask && policy == DecodingPolicy.Policy)
+            options = options with { MaskTopP = mask.TopP, MaskMinTokens = mask.MinTokensToKeep };
         return new PlannedUnit(
             new RolloutUnit(new UnitId($"{name}/{policy.ToString().ToLowerInvariant()}/{weights.Digest[..8]}/{number}"),
                 [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt.Text), p.Seed))], options, weights),

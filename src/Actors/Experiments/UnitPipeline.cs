@@ -25,6 +25,7 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         Logprobs = sequence.Logprobs,
         ReferenceLogprobs = sequence.ReferenceLogprobs,
         StateKl = sequence.StateKl,
+        RetainedMass = sequence.RetainedMass,
         Reward = Rewards[i],
         Behaviour = Planned.Unit.Options.Policy,
         WeightsVersion = Planned.Unit.Weights.Version,

@@ -23,7 +23,7 @@ public static class LearnerProtocol
     /// <summary>Write a checkpoint.</summary>
     public sealed record Save(string Folder) : ICommand;
 
-    /// <summary>Write the policy alone, as an HF checkpoint with its tokenizer.</summary>
+    /// <summary>Write the policy alone, as an HF checkpoint with its tokenizer; a mask policy that has other weights goes into a folder in it.</summary>
     public sealed record Export(string Folder) : ICommand;
 
     /// <summary>Publish an exported policy, without learning on from it.</summary>
@@ -31,7 +31,7 @@ public static class LearnerProtocol
 
     /// <summary>Where the learner stands.</summary>
     /// <param name="Iteration">Finished updates.</param>
-    /// <param name="Weights">Published weights.</param>
+    /// <param name="Weights">Published weights, with those of their mask policy.</param>
     /// <param name="Report">Metrics of the update, when there was one.</param>
     /// <param name="Digest">SHA-256 of the float32 policy; only after <see cref="Export"/>.</param>
     public sealed record LearnerState(int Iteration, WeightsRef Weights, LearnerReport? Report, string Digest) : INoSerializationVerificationNeeded;

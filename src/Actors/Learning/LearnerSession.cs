@@ -25,6 +25,7 @@ public sealed class LearnerSession : IDisposable
     private readonly LanguageModel? _mask;
     private readonly LanguageModel? _reference;
     private readonly PolicyLearner _learner;
+    private WeightsRef? _publishedMask;
     private WeightsRef? _published;
 
     /// <summary>Loads policy, and what else the objective needs, from the experiment's checkpoint folder.</summary>
@@ -75,10 +76,15 @@ public sealed class LearnerSession : IDisposable
                 else
                     PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
                 TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
+                if (_mask is not null && _learner.MaskIteration != _learner.Iteration)
+                    PretrainedModels.Save(MaskFolder.In(export.Folder), _mask, ScalarType.Float32);
                 return State(digest: WeightsStore.Digest(Learnt));
             case PublishExported exported:
+                if (_mask is not null)
+                    using (var mask = PretrainedModels.LoadLanguageModel(MaskFolder.Of(exported.Folder)))
+                        _publishedMask = _store.Publish(mask, _learner.Iteration, _wireDtype);
                 using (nn.Module model = _policy.Adapters is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : AdapterFolder.Load(exported.Folder))
-                    _published = _store.Publish(model, _learner.Iteration, _wireDtype);
+                    _published = _store.Publish(model, _learner.Iteration, _wireDtype, mask: _publishedMask);
                 return State();
             default:
                 throw new ArgumentOutOfRangeException(nameof(command), command, null);
@@ -116,7 +122,12 @@ public sealed class LearnerSession : IDisposable
         return [.. batch.Zip(logprobs, (trajectory, scores) => trajectory with { Logprobs = scores, ReferenceLogprobs = scores })];
     }
 
-    private void Publish(ActivityContext parent = default) => _published = _store.Publish(Learnt, _learner.Iteration, _wireDtype, parent);
+    private void Publish(ActivityContext parent = default)
+    {
+        if (_mask is not null && _publishedMask?.Version != _learner.MaskIteration)
+            _publishedMask = _store.Publish(_mask, _learner.MaskIteration, _wireDtype, parent);
+        _published = _store.Publish(Learnt, _learner.Iteration, _wireDtype, parent, _publishedMask);
+    }
 
     private LearnerState State(LearnerReport? report = null, string digest = "") => new(_learner.Iteration, _published!, report, digest);
 }

@@ -124,10 +124,13 @@ internal static class WorkMapping
         return new CompleteUnit(new WorkerId(wire.Worker), new UnitId(wire.Unit), wire.HeldDigest, result);
     }
 
-    private static Wire.Weights ToWire(WeightsRef weights) => new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url, Dtype = weights.Dtype };
+    private static Wire.Weights ToWire(WeightsRef weights) =>
+        new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url, Dtype = weights.Dtype, Mask = weights.Mask is { } mask ? ToWire(mask) : null };
 
     private static WeightsRef FromWire(Wire.Weights? weights) =>
-        weights is null ? throw Missing("weights") : new WeightsRef(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
+        weights is null ? throw Missing("weights") : Reference(weights) with { Mask = weights.Mask is { } mask ? Reference(mask) : null };
+
+    private static WeightsRef Reference(Wire.Weights weights) => new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
 
     private static Wire.Generation ToWire(GenerationOptions options)
     {
@@ -153,6 +156,10 @@ internal static class WorkMapping
             wire.NumReturnSequences = options.NumReturnSequences;
         if (options.LengthPenalty != 1)
             wire.LengthPenalty = options.LengthPenalty;
+        if (options.MaskTopP != 1)
+            wire.MaskTopP = options.MaskTopP;
+        if (options.MaskMinTokens != 1)
+            wire.MaskMinTokens = options.MaskMinTokens;
         return wire;
     }
 
@@ -183,6 +190,8 @@ internal static class WorkMapping
         NumBeams = options.HasNumBeams ? options.NumBeams : 1,
         NumReturnSequences = options.HasNumReturnSequences ? options.NumReturnSequences : 1,
         LengthPenalty = options.HasLengthPenalty ? options.LengthPenalty : 1,
+        MaskTopP = options.HasMaskTopP ? options.MaskTopP : 1,
+        MaskMinTokens = options.HasMaskMinTokens ? options.MaskMinTokens : 1,
         EarlyStopping = options.EarlyStopping switch
         {
             Wire.EarlyStopping.Heuristic => EarlyStopping.Heuristic,

@@ -13,21 +13,21 @@ public sealed record WeightsStoreOptions
     /// <summary>Bytes of a chunk, at least 1. It is part of the digest: all that compare digests use the same.</summary>
     public int ChunkSize { get; init; } = WeightsDigest.DefaultChunkSize;
 
-    /// <summary>Versions to keep: the newest ones, so that who is in mid-fetch, or still works with older ones, is not cut off. At least 2.</summary>
+    /// <summary>Versions to keep: the newest ones, so that who is in mid-fetch, or still works with older ones, is not cut off, and beside them what masks them. At least 2.</summary>
     public int Kept { get; init; } = 2;
 
     /// <summary>Whether to offer a delta from the version before, where it has at most half of the bytes.</summary>
     public bool OfferDelta { get; init; } = true;
 }
 
-/// <summary>The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off.</summary>
+/// <summary>The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off, and the mask policies that these are drawn under.</summary>
 /// <remarks>Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written, and what the deltas need.</remarks>
 public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeightsSource, IDisposable
 {
     private readonly WeightsStoreOptions _options = options ?? new();
     private readonly WeightsBufferPool _pool = new(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-weights"));
     private readonly DeltaEncoder _encoder = new();
-    private ImmutableList<HeldWeights> _versions = [];
+    private ImmutableList<Version> _versions = [];
 
     /// <summary>Base address of the bulk channel, once it listens: <c>http://host:port</c>.</summary>
     public string BaseUrl { get; set; } = "";
@@ -37,27 +37,28 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
     /// <param name="version">Finished iterations.</param>
     /// <param name="dtype">Dtype on the wire, which is the one that generation runs in: the weights that serve are the weights that are named.</param>
     /// <param name="parent">Span that the publication belongs to.</param>
-    public WeightsRef Publish(nn.Module model, int version, ScalarType dtype, ActivityContext parent = default)
+    /// <param name="mask">The published mask policy that it is drawn under, which is served as long as this is; null for none.</param>
+    public WeightsRef Publish(nn.Module model, int version, ScalarType dtype, ActivityContext parent = default, WeightsRef? mask = null)
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Publish, ActivityKind.Producer, parent);
         var serializer = new WeightsSerializer(model, dtype);
         var buffer = Fill(serializer);
         var manifest = Describe(buffer, version, Dtypes.TorchName(dtype));
-        if (_versions.Find(v => v.Manifest.Digest == manifest.Digest) is { } again)
+        if (Find(manifest.Digest) is { } again)
         {
             _pool.Return(buffer);
-            _versions = _versions.Remove(again).Add(again);
+            Add(again, mask);
         }
         else
         {
-            Add(WithDelta(manifest, buffer));
+            Add(WithDelta(manifest, buffer), mask);
         }
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, manifest.Length);
-        return new WeightsRef(version, manifest.Digest, manifest.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}", manifest.Dtype);
+        return new WeightsRef(version, manifest.Digest, manifest.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}", manifest.Dtype) { Mask = mask };
     }
 
     /// <inheritdoc/>
-    public WeightsLease? Open(string digest) => _versions.Find(v => v.Manifest.Digest == digest)?.Lease();
+    public WeightsLease? Open(string digest) => Find(digest)?.Lease();
 
     /// <inheritdoc/>
     public bool Expects(string digest) => false;
@@ -75,10 +76,12 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
     public void Dispose()
     {
         foreach (var version in Interlocked.Exchange(ref _versions, []))
-            version.Release();
+            version.Weights.Release();
         _pool.Dispose();
         _encoder.Dispose();
     }
+
+    private HeldWeights? Find(string digest) => _versions.Find(v => v.Digest == digest)?.Weights;
 
     private WeightsBuffer Fill(WeightsSerializer serializer)
     {
@@ -110,7 +113,7 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
 
     private HeldWeights WithDelta(WeightsManifest manifest, WeightsBuffer bytes)
     {
-        if (!_options.OfferDelta || _versions.LastOrDefault() is not { } from || (from.Manifest.Length, from.Manifest.Dtype) != (manifest.Length, manifest.Dtype))
+        if (!_options.OfferDelta || _versions.LastOrDefault()?.Weights is not { } from || (from.Manifest.Length, from.Manifest.Dtype) != (manifest.Length, manifest.Dtype))
             return new HeldWeights(manifest, bytes, null, _pool);
         var buffer = _pool.Rent(WeightsDelta.Capacity(manifest.Length));
         var delta = _encoder.Encode(from, manifest, bytes, buffer);
@@ -120,12 +123,18 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         return new HeldWeights(manifest, bytes, null, _pool);
     }
 
-    private void Add(HeldWeights weights)
+    /// <summary>Makes weights, new ones or others that are held already, the newest version, and lets go of what is no longer needed.</summary>
+    private void Add(HeldWeights weights, WeightsRef? mask)
     {
-        var all = _versions.Add(weights);
-        var (gone, kept) = (all.Take(Math.Max(0, all.Count - _options.Kept)), all.Skip(Math.Max(0, all.Count - _options.Kept)).ToImmutableList());
-        _versions = kept;
-        foreach (var old in gone)
-            old.Release();
+        var all = _versions.RemoveAll(v => v.Weights == weights).Add(new Version(weights, mask?.Digest));
+        Version[] newest = [.. all.TakeLast(_options.Kept)];
+        _versions = all.RemoveAll(v => !newest.Contains(v) && newest.All(other => other.Mask != v.Digest));
+        foreach (var old in all.Except(_versions))
+            old.Weights.Release();
+    }
+
+    private sealed record Version(HeldWeights Weights, string? Mask)
+    {
+        public string Digest => Weights.Manifest.Digest;
     }
 }

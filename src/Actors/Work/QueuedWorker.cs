@@ -1,4 +1,5 @@
 using Akka.Actor;
+using DfPO.Actors.Weights;
 
 namespace DfPO.Actors.Work;
 
@@ -24,7 +25,7 @@ public sealed class QueuedWorker(WorkerId id, IActorRef actor, string bulkUrl)
     /// <summary>It asked for work and has not been given any since.</summary>
     public bool Idle { get; private set; }
 
-    /// <summary>Digest of the weights in its engine.</summary>
+    /// <summary>The weights in its engine, as <see cref="WeightsRef.Needed"/> names them.</summary>
     public string HeldDigest { get; private set; } = "";
 
     /// <summary>Its circuit breaker.</summary>

@@ -17,7 +17,13 @@ public sealed class RewardExecutor(IReward reward) : IUnitExecutor
     public string HeldDigest => "";
 
     /// <inheritdoc/>
+    public string HeldMask => "";
+
+    /// <inheritdoc/>
     public void Apply(WeightsRef weights, string file, ActivityContext parent) => throw new DfpoException("worker/unit", "A reward worker takes no policy weights.");
+
+    /// <inheritdoc/>
+    public void ApplyMask(WeightsRef weights, string file, ActivityContext parent) => Apply(weights, file, parent);
 
     /// <inheritdoc/>
     public UnitResult Execute(WorkUnit unit, CancellationToken cancellation)

@@ -9,12 +9,14 @@ using DfPO.Rollout;
 
 namespace DfPO.Actors.Work;
 
-/// <summary>A generation engine on one device: the policy, whose weights come and go, and the reference, which stays. A policy of adapters shares the reference's weights.</summary>
+/// <summary>A generation engine on one device: the policy, whose weights come and go, the reference, which stays, and a mask policy where weights come for one. A policy of adapters shares the reference's weights.</summary>
 public sealed class RolloutExecutor : IUnitExecutor
 {
     private readonly LanguageModel _reference;
     private LanguageModel? _policy;
+    private LanguageModel? _mask;
     private GenerationEngine? _engine;
+    private string _held = "";
     private bool _adapted;
 
     /// <summary>Loads the reference from the checkpoint that training started from; the policy comes with its first weights.</summary>
@@ -31,17 +33,27 @@ public sealed class RolloutExecutor : IUnitExecutor
     public string SpanName => DfpoTelemetry.Spans.Generate;
 
     /// <inheritdoc/>
-    public string HeldDigest { get; private set; } = "";
+    public string HeldDigest => WeightsRef.NeededOf(_held, HeldMask);
+
+    /// <inheritdoc/>
+    public string HeldMask { get; private set; } = "";
 
     /// <inheritdoc/>
     public void Apply(WeightsRef weights, string file, ActivityContext parent)
     {
-        using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Apply, ActivityKind.Internal, parent);
-        activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, weights.Version);
-        HeldDigest = "";
-        using (var opened = CheckpointFolder.OpenFile(file))
-            Apply(opened);
-        HeldDigest = weights.Digest;
+        _held = "";
+        Put(weights, file, parent, Apply);
+        _held = weights.Digest;
+    }
+
+    /// <inheritdoc/>
+    public void ApplyMask(WeightsRef weights, string file, ActivityContext parent)
+    {
+        HeldMask = "";
+        if (_mask is null)
+            (_mask, _engine) = (SharedWeights.Blank(_reference), null);
+        Put(weights, file, parent, opened => PretrainedModels.LoadWeights(_mask, opened, optional: _ => false));
+        HeldMask = weights.Digest;
     }
 
     /// <inheritdoc/>
@@ -49,7 +61,8 @@ public sealed class RolloutExecutor : IUnitExecutor
     {
         if (unit is not RolloutUnit rollout)
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a rollout worker.");
-        var sequences = (_engine ??= new GenerationEngine(_policy ?? Policy(adapted: true), _reference, _reference.EosTokenId)).Generate(rollout.Requests, rollout.Options, cancellation);
+        // Without weights of its own the mask policy is the initial one.
+        var sequences = (_engine ??= new GenerationEngine(_policy ?? Policy(adapted: true), _reference, _reference.EosTokenId, _mask ?? _reference)).Generate(rollout.Requests, rollout.Options, cancellation);
         Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.ToString().ToLowerInvariant())
             .SetTag(DfpoTelemetry.Tags.WeightsVersion, rollout.Weights.Version)
             .SetTag(DfpoTelemetry.Tags.InputTokens, rollout.Requests.Sum(r => r.PromptTokens.Length))
@@ -62,7 +75,16 @@ public sealed class RolloutExecutor : IUnitExecutor
     {
         _policy?.Adapters?.Dispose();
         _policy?.Dispose();
+        _mask?.Dispose();
         _reference.Dispose();
+    }
+
+    private static void Put(WeightsRef weights, string file, ActivityContext parent, Action<CheckpointFolder> apply)
+    {
+        using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Apply, ActivityKind.Internal, parent);
+        activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, weights.Version);
+        using var opened = CheckpointFolder.OpenFile(file);
+        apply(opened);
     }
 
     private void Apply(CheckpointFolder weights)

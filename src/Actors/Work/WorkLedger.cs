@@ -69,7 +69,7 @@ public sealed record WorkLedger(int MaxAttempts)
             return (this with { Duplicates = Duplicates + 1 }, CompletionVerdict.Duplicate);
         if (!Open.TryGetValue(id, out var entry))
             return (this, CompletionVerdict.Unknown);
-        if (entry.Unit.RequiredWeights is { } weights && weights.Digest != heldDigest)
+        if (entry.Unit.RequiredWeights is { } weights && weights.Needed != heldDigest)
             return ((this with { Refused = Refused + 1 }).Requeue(id, $"a completion was made with weights {heldDigest}"), CompletionVerdict.WrongWeights);
         return (this with { Open = Open.Remove(id), Queue = Queue.Remove(id), Done = Done.Add(id) }, CompletionVerdict.Accepted);
     }

@@ -30,7 +30,7 @@ public static class WorkProtocol
 
     /// <summary>Worker to queue: I am idle. Repeated until answered, so that a lost message costs seconds.</summary>
     /// <param name="Worker">Identity.</param>
-    /// <param name="HeldDigest">Digest of the weights in its engine; empty when it has none.</param>
+    /// <param name="HeldDigest">The weights in its engine, as <see cref="WeightsRef.Needed"/> names them; empty when it has none.</param>
     public sealed record RequestWork(WorkerId Worker, string HeldDigest) : IWireMessage;
 
     /// <summary>Queue to worker: put these weights into your engine, then ask again.</summary>
@@ -50,7 +50,7 @@ public static class WorkProtocol
     /// <summary>Worker to queue: done.</summary>
     /// <param name="Worker">Identity.</param>
     /// <param name="Unit">Which unit.</param>
-    /// <param name="HeldDigest">Digest of the weights it was done with; empty when none are needed.</param>
+    /// <param name="HeldDigest">The weights it was done with, as <see cref="WeightsRef.Needed"/> names them; empty when none are needed.</param>
     /// <param name="Result">The result.</param>
     public sealed record CompleteUnit(WorkerId Worker, UnitId Unit, string HeldDigest, UnitResult Result) : IWireMessage;
 

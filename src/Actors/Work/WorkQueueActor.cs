@@ -236,7 +236,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         {
             if (_ledger.Next is not { } next)
                 return;
-            if (next.RequiredWeights is { } weights && weights.Digest != worker.HeldDigest)
+            if (next.RequiredWeights is { } weights && weights.Needed != worker.HeldDigest)
             {
                 worker.Prepares(now);
                 worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)) { Relays = Relays(worker) });

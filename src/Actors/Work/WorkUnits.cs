@@ -29,7 +29,7 @@ public abstract record WorkUnit(UnitId Id)
 /// <param name="Id">Identity.</param>
 /// <param name="Requests">Prompts with their seeds.</param>
 /// <param name="Options">How to draw.</param>
-/// <param name="Weights">Policy weights to draw with.</param>
+/// <param name="Weights">Policy weights to draw with, and under.</param>
 public sealed record RolloutUnit(UnitId Id, IReadOnlyList<GenerationRequest> Requests, GenerationOptions Options, WeightsRef Weights) : WorkUnit(Id)
 {
     /// <inheritdoc/>

@@ -181,11 +181,19 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private async Task Take(IUnitExecutor executor, HoldWeights message)
     {
-        var parent = TraceContext.Parse(message.TraceParent);
-        var file = await _client.Fetch(message.Weights, message.Relays, parent, _stopping.Token).ConfigureAwait(false);
+        // The mask first: what the client holds in the end is the policy, which others ask it for, and which the next version's delta starts from.
+        if (message.Weights.Mask is { } mask && mask.Digest != executor.HeldMask)
+            await Take(mask, mask.Digest == message.Weights.Digest ? message.Relays : [], message.TraceParent, executor.ApplyMask).ConfigureAwait(false);
+        await Take(message.Weights, message.Relays, message.TraceParent, executor.Apply).ConfigureAwait(false);
+    }
+
+    private async Task Take(WeightsRef weights, IReadOnlyList<string> relays, string traceParent, Action<WeightsRef, string, ActivityContext> apply)
+    {
+        var parent = TraceContext.Parse(traceParent);
+        var file = await _client.Fetch(weights, relays, parent, _stopping.Token).ConfigureAwait(false);
         await _thread.Run(() =>
         {
-            executor.Apply(message.Weights, file, parent);
+            apply(weights, file, parent);
             return true;
         }).ConfigureAwait(false);
     }

@@ -1,12 +1,14 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Learning;
 using DfPO.Actors.Work;
 using DfPO.Host.Configuration;
 using DfPO.Host.Generation;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
+using DfPO.Learner.Objectives;
 using DfPO.Models.Devices;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
@@ -85,7 +87,9 @@ internal static class EvalCommand
                 set = [.. set.Take(most)];
             using var telemetry = HostTelemetry.Start("eval");
             var (seed, dtype, device, batch) = sampling.Engine(result);
-            using var generator = TextGenerator.Load(run?.BestPolicy() ?? path, result.GetValue(reference) ?? config!.Model.Policy, device, dtype);
+            var (weights, initial) = (run?.BestPolicy() ?? path, result.GetValue(reference) ?? config!.Model.Policy);
+            var mask = config is null ? null : ObjectiveRegistry.Traits(config.Learner).MaskPolicy;
+            using var generator = TextGenerator.Load(weights, initial, device, dtype, mask is null ? null : mask.HeldByLearner ? MaskFolder.Of(weights) : initial);
             using var judge = result.GetValue(reward) is { } classifier
                 ? ClassifierReward.Load(classifier, result.GetValue(label)!, TorchDevices.Parse(device))
                 : RewardLoading.Local(config!.Task, TorchDevices.Parse(device));
@@ -95,7 +99,7 @@ internal static class EvalCommand
             foreach (var policy in result.GetValue(policies)!.Distinct().Select(Options.ParsePolicy))
             {
                 var room = result.GetResult(longest) is { Implicit: false } || config is null ? result.GetValue(longest) : config.Task.MaxPromptTokens;
-                Continuation[] continuations = [.. generator.Generate(repeated, Decoding(options, policy), seed, batch, room, cancellation)];
+                Continuation[] continuations = [.. generator.Generate(repeated, Decoding(options, policy, mask), seed, batch, room, cancellation)];
                 evaluations.Add(Evaluation.Of(measured, policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))]));
             }
             if (result.GetValue(output) is { } predictions)
@@ -108,7 +112,11 @@ internal static class EvalCommand
         }
     }
 
-    // A masked policy is sampled: there is no beam search under a mask.
-    private static GenerationOptions Decoding(GenerationOptions options, DecodingPolicy policy) =>
-        policy == DecodingPolicy.Policy ? options : options with { Policy = policy, NumBeams = 1 };
+    // A KL-masked policy is sampled: there is no beam search under such a mask.
+    private static GenerationOptions Decoding(GenerationOptions options, DecodingPolicy policy, MaskPolicyTraits? mask) => (policy, mask) switch
+    {
+        (not DecodingPolicy.Policy, _) => options with { Policy = policy, NumBeams = 1 },
+        (_, { }) => options with { MaskTopP = mask.TopP, MaskMinTokens = mask.MinTokensToKeep },
+        _ => options,
+    };
 }

@@ -96,6 +96,8 @@ internal static class ExperimentValidation
             (generation.Policy == DecodingPolicy.Policy, "policy", "learner.dfpo.behaviour and learner.dfpo.decode"),
             (generation.MaskRule == KlMaskRule.Sign, "mask-rule", "learner.dfpo.mask-rule"),
             (generation.Tolerance == 0, "tolerance", "learner.dfpo.tolerance"),
+            (generation.MaskTopP == 1, "mask-top-p", "learner.nlpo.top-p"),
+            (generation.MaskMinTokens == 1, "mask-min-tokens", "learner.nlpo.min-tokens-to-keep"),
         })
             if (!follows)
                 throw new DfpoException("config/conflict", $"'{section}.{name}' follows from {from}: remove it and set that instead.");

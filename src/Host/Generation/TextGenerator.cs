@@ -14,26 +14,34 @@ internal sealed class TextGenerator : IDisposable
 {
     private readonly LanguageModel _policy;
     private readonly LanguageModel? _reference;
+    private readonly LanguageModel? _mask;
     private readonly TextTokenizer _tokenizer;
     private readonly GenerationEngine _engine;
 
-    private TextGenerator(LanguageModel policy, LanguageModel? reference, TextTokenizer tokenizer) =>
-        (_policy, _reference, _tokenizer, _engine) = (policy, reference, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId));
+    private TextGenerator(LanguageModel policy, LanguageModel? reference, LanguageModel? mask, TextTokenizer tokenizer) =>
+        (_policy, _reference, _mask, _tokenizer, _engine) = (policy, reference, mask, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId, mask));
 
-    /// <summary>Loads a policy with its tokenizer and, if wanted, the reference model.</summary>
-    public static TextGenerator Load(string checkpoint, string? reference, string device, string dtype)
+    /// <summary>Loads a policy with its tokenizer and, if wanted, the reference model and the policy whose likely tokens are all that may be drawn.</summary>
+    public static TextGenerator Load(string checkpoint, string? reference, string device, string dtype, string? mask = null)
     {
         var (where, type) = (TorchDevices.Parse(device), TorchDevices.ParseDtype(dtype));
         var tokenizer = TextTokenizer.Load(checkpoint);
-        var policy = PretrainedModels.LoadLanguageModel(checkpoint, where, type);
+        List<LanguageModel> loaded = [];
+        LanguageModel? Model(string? folder)
+        {
+            if (folder is not null)
+                loaded.Add(PretrainedModels.LoadLanguageModel(folder, where, type));
+            return folder is null ? null : loaded[^1];
+        }
         try
         {
+            var policy = Model(checkpoint)!;
             tokenizer.CheckFits(policy.VocabularySize);
-            return new(policy, reference is null ? null : PretrainedModels.LoadLanguageModel(reference, where, type), tokenizer);
+            return new(policy, Model(reference), Model(mask), tokenizer);
         }
         catch
         {
-            policy.Dispose();
+            loaded.ForEach(model => model.Dispose());
             throw;
         }
     }
@@ -61,5 +69,6 @@ internal sealed class TextGenerator : IDisposable
     {
         _policy.Dispose();
         _reference?.Dispose();
+        _mask?.Dispose();
     }
 }

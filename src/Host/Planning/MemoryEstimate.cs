@@ -32,7 +32,8 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
         var workers = Math.Max(1, config.Rollout.Workers);
         var traits = ObjectiveRegistry.Traits(learner);
         var trained = traits.NeedsValue ? 2 : 1;
-        var frozen = (traits.MaskPolicy is { HeldByLearner: true } ? 1 : 0) + (traits is { SamplesPerPrompt: 0, NeedsReference: true } ? 1 : 0);
+        var mask = traits.MaskPolicy is { HeldByLearner: true } ? 1 : 0;
+        var frozen = mask + (traits is { SamplesPerPrompt: 0, NeedsReference: true } ? 1 : 0);
         // Engines take the devices in turn.
         var sharing = Enumerable.Range(0, workers).Count(i => config.Rollout.Devices[i % config.Rollout.Devices.Count] == config.Model.Device) / (double)workers;
         double tokens = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + config.Rollout.Generation.MaxNewTokens);
@@ -49,11 +50,12 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
             parts.Add(("learner: mask policy or reference", frozen * parameters * Float32, true));
         if (learner.Bf16)
             parts.Add(("learner: bfloat16 copies of weights within a pass", parameters * Bfloat16 / (learner.RecomputeActivations ? policy.NumHiddenLayers : 1), true));
-        parts.Add(($"weights served: {config.Async.WeightVersions} versions", learnt * engine * config.Async.WeightVersions, false));
+        var versions = config.Async.WeightVersions + mask;
+        parts.Add(($"weights served: {versions} versions", learnt * engine * versions, false));
         // A policy of adapters has the reference's weights.
         foreach (var (share, where, onDevice) in new[] { (sharing, " on the learner's device", true), (1 - sharing, "", false) }.Where(place => place.Item1 > 0))
         {
-            parts.Add(($"rollout: policy and reference of {workers * share:F0} worker(s){where}", (parameters + learnt) * engine * workers * share, onDevice));
+            parts.Add(($"rollout: policy{(mask > 0 ? ", mask policy" : "")} and reference of {workers * share:F0} worker(s){where}", (parameters + learnt + (mask * parameters)) * engine * workers * share, onDevice));
             parts.Add(($"rollout: key/value caches of {workers * share:F0} worker(s){where}", 2 * caches * workers * share, onDevice));
         }
         if (reward > 0)

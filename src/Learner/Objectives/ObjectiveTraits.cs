@@ -44,7 +44,7 @@ public sealed record ObjectiveTraits
     /// <summary>The policy that evaluations and model selection decode with.</summary>
     public DecodingPolicy Decode { get; init; } = DecodingPolicy.Policy;
 
-    /// <summary>Restricts what rollouts may sample to the likely tokens of a slower policy; null for no restriction.</summary>
+    /// <summary>Restricts what rollouts and evaluations of the policy may draw to the likely tokens of a slower policy; null for no restriction.</summary>
     public MaskPolicyTraits? MaskPolicy { get; init; }
 }
 
@@ -52,5 +52,5 @@ public sealed record ObjectiveTraits
 /// <param name="TopP">Probability that the kept tokens reach; the token that crosses it is kept.</param>
 /// <param name="MinTokensToKeep">Tokens that are kept at least.</param>
 /// <param name="RefreshEvery">Iterations after which it takes over the learner's weights; 0 keeps the initial policy's for ever.</param>
-/// <param name="HeldByLearner">Whether the update needs it too, so that the learner must be given a model to hold it.</param>
+/// <param name="HeldByLearner">Whether the learner holds it, for the update, and publishes it for generation; otherwise it is the reference model, which every engine has.</param>
 public sealed record MaskPolicyTraits(double TopP, int MinTokensToKeep, int RefreshEvery, bool HeldByLearner);

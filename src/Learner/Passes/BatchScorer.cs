@@ -37,10 +37,10 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
         return [.. batch.Select((t, i) => new ScoredTrajectory(t, Floats(estimates[i].Advantages), Floats(estimates[i].Returns)) { Values = Floats(values[i]) })];
     }
 
-    /// <summary>The ratio is one of masked, renormalised policies, which no rollout can have scored.</summary>
+    /// <summary>The ratio is one of masked, renormalised policies, both as the learner computes them.</summary>
     private ScoredTrajectory[] Masked(ScoredTrajectory[] scored, CancellationToken cancellation)
     {
-        var (logprobs, inside) = policy.Estimate([.. scored.Select(s => s.Trajectory)], options.MinibatchSize, masked: true, cancellation);
+        var (logprobs, inside) = policy.Estimate([.. scored.Select(s => s.Trajectory)], options.MinibatchSize, cancellation);
         return [.. scored.Select((s, i) => s with { OldLogprobs = logprobs[i], InsideMask = inside![i] })];
     }
 
@@ -53,15 +53,25 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
         if (options.ImportanceTruncation == 0 || !scored.Any(s => s.Trajectory.WeightsVersion < iteration))
             return scored;
         int[] stale = [.. Enumerable.Range(0, scored.Length).Where(i => scored[i].Trajectory.WeightsVersion < iteration)];
-        var (own, _) = policy.Estimate([.. stale.Select(i => scored[i].Trajectory)], options.MinibatchSize, masked: false, cancellation);
+        // Under a mask the learner's own are known by now.
+        var own = objective.Traits.MaskPolicy is { HeldByLearner: true }
+            ? [.. stale.Select(i => scored[i].OldLogprobs)]
+            : policy.Estimate([.. stale.Select(i => scored[i].Trajectory)], options.MinibatchSize, cancellation).Logprobs;
         ScoredTrajectory[] weighed = [.. scored];
         foreach (var (i, logprobs) in stale.Zip(own))
         {
-            var weights = ImportanceWeights.Truncated(logprobs, scored[i].Trajectory.Logprobs, options.ImportanceTruncation, statistics);
-            weighed[i] = scored[i] with { Importance = weights, OldLogprobs = scored[i].InsideMask is null ? logprobs : scored[i].OldLogprobs };
+            var weights = ImportanceWeights.Truncated(logprobs, RolloutLogprobs(scored[i]), options.ImportanceTruncation, statistics);
+            weighed[i] = scored[i] with { Importance = weights, OldLogprobs = logprobs };
         }
         statistics.Add("async/stale_fraction", stale.Length, scored.Length);
         return weighed;
+    }
+
+    /// <summary>Of the policy that was rolled out: under a mask, renormalised by what it retained.</summary>
+    private static float[] RolloutLogprobs(ScoredTrajectory scored)
+    {
+        var (logprobs, mass) = (scored.Trajectory.Logprobs, scored.Trajectory.RetainedMass);
+        return scored.InsideMask is null || mass.Length == 0 ? logprobs : [.. logprobs.Zip(mass, (logprob, z) => logprob - MathF.Log(z))];
     }
 
     private static float[] Floats(double[] numbers) => [.. numbers.Select(x => (float)x)];

@@ -33,7 +33,7 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
         {
             using var slice = NewDisposeScope();
             var length = Math.Min(step, rows - start);
-            var (sorted, order) = nn.functional.softmax(logits.narrow(0, start, length).to(ScalarType.Float32), 1).sort(1, descending: true);
+            var (sorted, order) = nn.functional.softmax(logits.narrow(0, start, length).to(ScalarType.Float32), 1).sort(1, descending: true, stable: true);
             // What came before a token decides, so that the one which crosses p stays in.
             var kept = (sorted.cumsum(1) - sorted) < traits.TopP;
             kept.narrow(1, 0, traits.TopP < 1 ? Math.Min(traits.MinTokensToKeep, kept.size(1)) : kept.size(1)).fill_(true);

@@ -21,9 +21,8 @@ internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChu
     /// <summary>Current log-probabilities of the sequences' tokens, without a gradient: an array a sequence, and whether the mask allows each token.</summary>
     /// <param name="sequences">The sequences.</param>
     /// <param name="size">Most sequences a pass.</param>
-    /// <param name="masked">Whether the mask, if there is one, applies.</param>
     /// <param name="cancellation">Ends between two passes.</param>
-    public (float[][] Logprobs, bool[][]? Inside) Estimate(IReadOnlyList<Trajectory> sequences, int size, bool masked, CancellationToken cancellation)
+    public (float[][] Logprobs, bool[][]? Inside) Estimate(IReadOnlyList<Trajectory> sequences, int size, CancellationToken cancellation)
     {
         using var _ = no_grad();
         var logprobs = new List<float[]>();
@@ -33,7 +32,7 @@ internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChu
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var batch = TrajectoryBatch.Create(model, piece, Device);
-            var keep = masked ? mask?.Keep(batch) : null;
+            var keep = mask?.Keep(batch);
             var allowed = keep?.gather(1, batch.Actions.unsqueeze(1)).cpu().data<bool>().ToArray();
             var values = Forward(batch, withEntropy: false, keep).Values.to(ScalarType.Float32).cpu().data<float>().ToArray();
             var start = 0;
@@ -46,7 +45,7 @@ internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChu
                 start = end;
             }
         }
-        return ([.. logprobs], mask is not null && masked ? [.. inside] : null);
+        return ([.. logprobs], mask is null ? null : [.. inside]);
     }
 
     /// <summary>Adds the gradient of a loss of the sequences' log-probabilities to the parameters.</summary>

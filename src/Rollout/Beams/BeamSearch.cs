@@ -23,8 +23,9 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
 
     /// <summary>Extends every beam by a token.</summary>
     /// <param name="logits">Of the batch; a beam's row is its <see cref="Beam.Row"/>.</param>
+    /// <param name="mask">Of the mask policy, in the same rows; null for none.</param>
     /// <param name="scratch">Rows and lists of the thread.</param>
-    public void Advance(LogitRows logits, Scratch scratch)
+    public void Advance(LogitRows logits, LogitRows? mask, Scratch scratch)
     {
         var (candidates, step) = (scratch.Candidates, _beams[0].Tokens.Length);
         candidates.Clear();
@@ -38,6 +39,11 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
             TensorPrimitives.Subtract(raw, normalisers[i], scratch.Sums);
             if (rules.IsActive(step))
                 rules.Apply(scratch.Sums, [.. start, .. beam.Tokens], step);
+            if (mask is not null)
+            {
+                NucleusMask.Allow(mask.Row(beam.Row, scratch.Row), options.MaskTopP, options.MaskMinTokens, eosTokenId, scratch.Allowed);
+                NucleusMask.Apply(scratch.Sums, scratch.Allowed);
+            }
             TensorPrimitives.Add(scratch.Sums, beam.Sum, scratch.Sums);
             candidates.Offer(i, scratch.Sums);
         }
@@ -78,6 +84,8 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
         public float[] Row { get; } = new float[vocabulary];
 
         public float[] Sums { get; } = new float[vocabulary];
+
+        public float[] Allowed { get; } = new float[vocabulary];
 
         public Softmax Softmax { get; } = new(vocabulary);
 

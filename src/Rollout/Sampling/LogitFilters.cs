@@ -56,8 +56,8 @@ public static class LogitFilters
         Cut(logits, threshold);
     }
 
-    /// <summary>Keeps the smallest set of most likely tokens whose probability reaches <paramref name="p"/>; of equal logits the lower ids first.</summary>
-    public static void TopP(Span<float> logits, float p)
+    /// <summary>Keeps the smallest set of most likely tokens whose probability reaches <paramref name="p"/>, and at least so many; of equal logits the lower ids first.</summary>
+    public static void TopP(Span<float> logits, double p, int least = 1)
     {
         if (p >= 1)
             return;
@@ -72,16 +72,25 @@ public static class LogitFilters
         const int Bins = 1024;
         const float BinsPerNat = 32;
         Span<double> bins = stackalloc double[Bins];
+        Span<int> counts = stackalloc int[Bins];
         bins.Clear();
+        counts.Clear();
         for (var token = 0; token < logits.Length; token++)
         {
             if (mass[token] > 0)
-                bins[Bin(max - logits[token])] += mass[token];
+            {
+                var bin = Bin(max - logits[token]);
+                bins[bin] += mass[token];
+                counts[bin]++;
+            }
         }
         var target = p * TensorPrimitives.Sum<double>(bins);
-        var (deepest, reached) = (0, bins[0]);
-        while (reached < target && deepest < Bins - 1)
+        var (deepest, reached, seen) = (0, bins[0], counts[0]);
+        while ((reached < target || seen < least) && deepest < Bins - 1)
+        {
             reached += bins[++deepest];
+            seen += counts[deepest];
+        }
 
         var count = 0;
         for (var token = 0; token < logits.Length; token++)
@@ -93,11 +102,11 @@ public static class LogitFilters
         sorted.Sort(static (a, b) => a.Logit != b.Logit ? b.Logit.CompareTo(a.Logit) : a.Token.CompareTo(b.Token));
         logits.Fill(float.NegativeInfinity);
         double kept = 0;
-        foreach (var (logit, token) in sorted)
+        for (var rank = 0; rank < count && (kept < target || rank < least); rank++)
         {
+            var (logit, token) = sorted[rank];
             logits[token] = logit;
-            if ((kept += mass[token]) >= target)
-                break;
+            kept += mass[token];
         }
         ArrayPool<(float, int)>.Shared.Return(nucleus);
         ArrayPool<float>.Shared.Return(probabilities);

@@ -29,12 +29,15 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
         return Shape(logits, seed, step);
     }
 
-    /// <summary>Draws from the distribution masked by the log-ratio to a reference.</summary>
+    /// <summary>Draws from the distribution masked by the log-ratio to a reference, or by the nucleus of a mask policy.</summary>
     /// <inheritdoc cref="Draw"/>
+    /// <param name="reference">The row of the reference, or of the mask policy.</param>
     public TokenDraw DrawMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
         _reference.Load(reference);
+        if (options.Policy == DecodingPolicy.Policy)
+            return DrawInside(logits, reference, text, seed, step);
         KlMask.LogRatios(logits, _policy.LogNormaliser, reference, _reference.LogNormaliser, _ratios);
         var kl = (float)_policy.Kl(_ratios);
         var threshold = options.MaskRule == KlMaskRule.KlCentred ? kl : 0;
@@ -55,6 +58,18 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
             RetainedMass = skipped ? 1 : (float)retained,
             SkippedMask = skipped,
         };
+    }
+
+    private TokenDraw DrawInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, ulong seed, int step)
+    {
+        var allowed = _weights;
+        NucleusMask.Allow(mask, options.MaskTopP, options.MaskMinTokens, eosTokenId, allowed);
+        Filter(logits, text, step);
+        // What the text forbids may be all that the mask allows.
+        var skipped = !NucleusMask.Apply(_filtered, allowed);
+        if (skipped)
+            Filter(logits, text, step);
+        return Shape(logits, seed, step) with { RetainedMass = skipped ? 1 : (float)NucleusMask.Mass(allowed, _policy.Exponentials), SkippedMask = skipped };
     }
 
     private void Filter(ReadOnlySpan<float> logits, ReadOnlySpan<int> text, int step)

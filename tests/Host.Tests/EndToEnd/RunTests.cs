@@ -8,6 +8,8 @@ namespace DfPO.Host.Tests.EndToEnd;
 /// <summary>The program as a user runs it: whole processes, a real cluster, real files.</summary>
 public sealed class RunTests
 {
+    private static readonly string[] s_nlpo = [.. new[] { "learner.preset=nlpo", "learner.nlpo.top-p=0.5", "learner.nlpo.min-tokens-to-keep=5" }.SelectMany(s => new[] { "--set", s })];
+
     [Fact]
     public async Task A_run_ends_with_its_table_its_files_and_exit_code_0()
     {
@@ -33,6 +35,36 @@ public sealed class RunTests
         Assert.Equal(one, await experiment.RunToEnd("--local-workers", "2"));
         Assert.NotEqual(one, await experiment.RunToEnd("--set", "seed=2"));
     }
+
+    [Fact]
+    public async Task A_run_under_nlpo_s_mask_draws_inside_it_and_ends_with_the_same_weights_by_other_workers()
+    {
+        using var experiment = new TinyExperiment();
+        string[] settings = [.. s_nlpo, "--set", "learner.nlpo.refresh-every=2"];
+        Assert.Equal(await experiment.RunToEnd(settings), await experiment.RunToEnd([.. settings, "--local-workers", "2"]));
+        foreach (var folder in experiment.RunFolders)
+            Assert.All(Iterations(folder), line => Assert.InRange((double)line["nlpo/outside_mask"]!, 0, 0.03));
+    }
+
+    // What is particular of it is tested by sessions, in seconds; to be run by hand, with -explicit on.
+    [Fact(Explicit = true)]
+    public async Task A_run_under_nlpo_s_mask_that_was_stopped_between_two_refreshes_ends_with_the_weights_it_would_have_had()
+    {
+        string[] settings = [.. s_nlpo, "--set", "learner.nlpo.refresh-every=7", "--set", "iterations=20", "--set", "evaluation.every=100"];
+        using var experiment = new TinyExperiment();
+        var whole = await experiment.RunToEnd(settings);
+        using var run = RunningDfpo.Start(experiment.Run(settings));
+        await run.Printed("iteration 2/20");
+        run.Interrupt();
+        Assert.Equal(130, await run.Exit());
+        var folder = experiment.RunFolders.Single(f => !File.Exists(Path.Combine(f, "result.json")));
+        var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
+        Assert.True(exit == 0, $"{output}\n{errors}");
+        Assert.Equal(whole, TinyExperiment.Digest(folder));
+    }
+
+    private static JsonNode[] Iterations(string folder) =>
+        [.. File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration")];
 
     [Fact]
     public async Task A_run_stopped_by_Ctrl_C_exits_with_130_and_its_resumption_ends_with_the_weights_it_would_have_had()

@@ -77,15 +77,7 @@ public sealed class NlpoObjectiveTests : IDisposable
             var rewards = t.Tokens.Select((_, i) => -0.1 * ((double)t.Logprobs[i] - t.ReferenceLogprobs[i]) + (i == t.Tokens.Length - 1 ? t.Reward : 0)).ToArray();
             for (var i = 0; i < t.Tokens.Length; i++)
             {
-                var probabilities = distributions[i].exp().data<float>().Select(p => (double)p).ToArray();
-                var ranked = Enumerable.Range(0, probabilities.Length).OrderByDescending(token => probabilities[token]).ToArray();
-                var mass = 0.0;
-                var allowed = ranked.Where((token, rank) =>
-                {
-                    var keep = mass < 0.8 || rank < 4;
-                    mass += probabilities[token];
-                    return keep;
-                }).Append(_policy.EosTokenId ?? ranked[0]).Where(token => token < Support.Vocabulary).Distinct().ToArray();
+                var allowed = Allowed(distributions[i]);
                 if (!allowed.Contains(t.Tokens[i]))
                 {
                     outside++;
@@ -120,6 +112,33 @@ public sealed class NlpoObjectiveTests : IDisposable
     }
 
     [Fact]
+    public void Stale_tokens_are_weighed_by_the_ratio_of_masked_policies()
+    {
+        using var scope = NewDisposeScope();
+        // As the second update begins, policy and mask policy are the initial one.
+        var options = s_options with { ValueWarmupIterations = 1, Nlpo = s_options.Nlpo with { RefreshEvery = 9 } };
+        Trajectory[] batch = [.. Support.Trajectories(8, Support.TinyPolicy(6), _reference, 11).Select(t => t with { WeightsVersion = 0, RetainedMass = [.. t.Tokens.Select(_ => 0.7f)] })];
+        using var learner = new PolicyLearner(_policy, _value, options, 1, "unused", _maskModel);
+        learner.Update(batch);
+        var metrics = learner.Update(batch).Metrics;
+
+        var weights = new List<double>();
+        foreach (var t in batch)
+        {
+            var distributions = Support.NaiveLogprobs(Support.TinyPolicy(1), t.PromptTokens, t.Tokens);
+            for (var i = 0; i < t.Tokens.Length; i++)
+            {
+                var probabilities = distributions[i].exp().data<float>().ToArray();
+                // A forbidden token is pushed nowhere, and counts as if it were allowed.
+                var mass = Allowed(distributions[i]).Append(t.Tokens[i]).Distinct().Sum(token => (double)probabilities[token]);
+                weights.Add(Math.Min(2, probabilities[t.Tokens[i]] / mass / (Math.Exp(t.Logprobs[i]) / 0.7)));
+            }
+        }
+        Assert.Equal(weights.Average(), metrics["async/importance_weight_mean"], 1e-4);
+        Assert.Equal(1, metrics["policy/ratio"], 1e-4);
+    }
+
+    [Fact]
     public void The_mask_policy_follows_the_learner_every_n_iterations()
     {
         var batch = Support.Trajectories(8, _policy, _reference, 11);
@@ -129,8 +148,10 @@ public sealed class NlpoObjectiveTests : IDisposable
         learner.Update(batch);
         Assert.Equal(initial, Support.Bytes(_maskModel));
         Assert.NotEqual(initial, Support.Bytes(_policy));
+        Assert.Equal(0, learner.MaskIteration);
         learner.Update(batch);
         Assert.Equal(Support.Bytes(_policy), Support.Bytes(_maskModel));
+        Assert.Equal(2, learner.MaskIteration);
     }
 
     [Fact]
@@ -147,5 +168,19 @@ public sealed class NlpoObjectiveTests : IDisposable
         var compat = s_options with { Nlpo = new NlpoOptions { Rl4lmsCompat = true } };
         Assert.Equal(Trained(s_options with { Objective = ObjectiveKind.Ppo }), Trained(compat));
         Assert.Equal(new MaskPolicyTraits(0.9, 100, RefreshEvery: 0, HeldByLearner: false), ObjectiveRegistry.Traits(compat).MaskPolicy);
+    }
+
+    /// <summary>The allowed tokens by definition.</summary>
+    private int[] Allowed(Tensor logprobs)
+    {
+        var probabilities = logprobs.exp().data<float>().Select(p => (double)p).ToArray();
+        var ranked = Enumerable.Range(0, probabilities.Length).OrderByDescending(token => probabilities[token]).ToArray();
+        var mass = 0.0;
+        return [.. ranked.Where((token, rank) =>
+        {
+            var keep = mass < 0.8 || rank < 4;
+            mass += probabilities[token];
+            return keep;
+        }).Append(_policy.EosTokenId ?? ranked[0]).Where(token => token < Support.Vocabulary).Distinct()];
     }
 }
