@@ -29,11 +29,11 @@ public sealed class CommonGenTests : IDisposable
         Assert.InRange((double)before["coverage"]!, 0.25, 1);
         Assert.NotEqual(File.ReadAllBytes(Path.Combine(s_policy, "model.safetensors")), File.ReadAllBytes(Path.Combine(run, "final", "model.safetensors")));
 
-        // Beams do not depend on the iteration's seed: the splits are the same prompts here.
-        var samples = File.ReadLines(Path.Combine(run, "samples.jsonl")).Select(line => JsonNode.Parse(line)!).Where(sample => (int)sample["iteration"]! == 0 && (string?)sample["policy"] == "policy").ToArray();
-        string[] Of(string split) => [.. samples.Where(sample => (string?)sample["split"] == split).Select(sample => (string)sample["continuation"]!)];
-        Assert.Equal(40, Of("test").Length);
-        Assert.Equal(Of("validation"), Of("test"));
+        // The same prompts and weights twice: the likeliest sentences of pi_theta, and sampled ones of pi-, for which there is no beam search and which is still pi_0 then.
+        var samples = File.ReadLines(Path.Combine(run, "samples.jsonl")).Select(line => JsonNode.Parse(line)!).Where(sample => (int)sample["iteration"]! == 0).ToLookup(sample => $"{sample["split"]} {sample["policy"]}");
+        var (likeliest, sampled) = (samples["test policy"].ToArray(), samples["validation negative"].ToArray());
+        Assert.Equal((40, 40), (likeliest.Length, sampled.Length));
+        Assert.True(likeliest.Average(sample => (double)sample["reward"]!) > sampled.Average(sample => (double)sample["reward"]!));
     }
 
     [Fact]
