@@ -46,6 +46,19 @@ public sealed class ExperimentLoopTests : LoopTests
     }
 
     [Fact]
+    public async Task Where_beams_evaluate_the_initial_weights_are_validated_as_the_later_ones_that_they_are_compared_with()
+    {
+        DecodingPolicy Beginning() => Services.Units.OfType<RolloutUnit>().Where(unit => unit.Id.Value.StartsWith("validation-0")).Select(unit => unit.Options.Policy).Distinct().Single();
+        await Loop(Config()).Run(default);
+        Assert.Equal(DecodingPolicy.Policy, Beginning());
+        Directory.Delete(Path.Combine(Root, "run"), recursive: true);
+        Services.Reset();
+        var config = Config();
+        await Loop(config with { Evaluation = config.Evaluation with { Generation = config.Rollout.Generation with { NumBeams = 2 } } }).Run(default);
+        Assert.Equal(DecodingPolicy.Negative, Beginning());
+    }
+
+    [Fact]
     public async Task Masked_behaviour_rolls_every_prompt_out_under_both_masks()
     {
         var config = Config();

@@ -36,7 +36,8 @@ public static class EvaluationMetrics
         return figures.Where(figure => double.IsFinite(figure.Value)).ToDictionary();
     }
 
-    private static TextMetricOptions Options(ExperimentConfig config) => new()
+    /// <summary>What the metrics have at hand: the evaluation's own data, or the reward's where it names none.</summary>
+    public static TextMetricOptions Options(ExperimentConfig config) => new()
     {
         WordNet = config.Evaluation.WordNet.Length > 0 ? config.Evaluation.WordNet : config.Task.Reward.WordNet,
         Lexicon = config.Evaluation.Lexicon.Length > 0 ? config.Evaluation.Lexicon : config.Task.Reward.Lexicon,

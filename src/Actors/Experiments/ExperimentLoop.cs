@@ -99,7 +99,9 @@ public sealed class ExperimentLoop
     private async Task<ExperimentState> Begin(CancellationToken cancellation)
     {
         var before = await Evaluate("test", "test-before", _test, DecodingPolicy.Policy, 0, cancellation);
-        var validation = await Evaluate("validation", "validation-0", _validation, DecodingPolicy.Policy, 0, cancellation);
+        // A policy under a mask is sampled where others search with beams, so its figures begin with its own: at the start it is pi_0 like the others.
+        var beams = (_config.Evaluation.Generation ?? _config.Rollout.Generation).NumBeams > 1;
+        var validation = await Evaluate("validation", "validation-0", _validation, beams ? _traits.Decode : DecodingPolicy.Policy, 0, cancellation);
         await _services.Learner(new Export(_checkpoints.BestFolder(0)), cancellation);
         return await Save(new ExperimentState(0, 0, 0, validation.Metrics.Reward, before), cancellation);
     }

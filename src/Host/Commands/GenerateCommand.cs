@@ -32,7 +32,7 @@ internal static class GenerateCommand
 
         int Run(ParseResult result, CancellationToken cancellation)
         {
-            var options = sampling.Generation(result) with { Policy = Options.ParsePolicy(result.GetValue(policy)!) };
+            var options = (sampling.Generation(result) with { Policy = Options.ParsePolicy(result.GetValue(policy)!) }).Checked();
             var pi0 = result.GetValue(reference);
             if (options.Policy != DecodingPolicy.Policy && pi0 is null)
                 throw new DfpoException("usage/reference", $"--policy {MetricNames.Of(options.Policy)} masks the policy by the reference model: give its checkpoint folder with --reference.");

@@ -63,6 +63,7 @@ internal sealed class SamplingOptions
     private readonly Option<float> _temperature = Options.Of("--temperature", "Divides the logits.", 1f);
     private readonly Option<int> _topK = Options.Of("--top-k", "Keeps the k most likely tokens; 0 keeps all.", 0);
     private readonly Option<float> _topP = Options.Of("--top-p", "Keeps the likeliest tokens up to this probability.", 1f);
+    private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask.", 1);
     private readonly Option<float> _tolerance = Options.Of("--tolerance", "Tolerance tau of the KL mask, nats.", 0f);
     private readonly Option<ulong> _seed = Options.Of("--seed", "Seed of the sampling.", 1UL);
     private readonly Option<string> _dtype = Options.Of("--dtype", "float32 or bfloat16.", "float32");
@@ -72,7 +73,7 @@ internal sealed class SamplingOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _most, _least, _temperature, _topK, _topP, _tolerance, _seed, _dtype, _device, _batch, _threads })
+        foreach (var option in new Option[] { _most, _least, _temperature, _topK, _topP, _beams, _tolerance, _seed, _dtype, _device, _batch, _threads })
             command.Options.Add(option);
     }
 
@@ -88,6 +89,7 @@ internal sealed class SamplingOptions
             Temperature = Of(_temperature, o => o.Temperature),
             TopK = Of(_topK, o => o.TopK),
             TopP = Of(_topP, o => o.TopP),
+            NumBeams = Of(_beams, o => o.NumBeams),
             Tolerance = Of(_tolerance, o => o.Tolerance),
         }).Checked();
     }

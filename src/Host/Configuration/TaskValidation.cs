@@ -93,6 +93,15 @@ internal static class TaskValidation
                 throw new DfpoException("config/range", $"'evaluation.metrics' names '{metric}', but must choose among {string.Join(", ", EvaluationMetrics.Names)}.");
         if (evaluation.Metrics.Contains(EvaluationMetrics.Toxicity) && !EvaluationMetrics.TellsToxicity(config.Task.Reward))
             throw new DfpoException("config/conflict", "'evaluation.metrics' names 'toxicity', which is told from rewards of kind non-toxicity or perspective: set 'task.reward.kind' to one of them, or leave the metric out.");
+        var data = EvaluationMetrics.Options(config);
+        foreach (var (metric, option, value, what) in new[]
+        {
+            ("meteor", "word-net", data.WordNet, $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms"),
+            ("vader", "lexicon", data.Lexicon, "vader_lexicon.txt"),
+            ("spice", "spice-jar", data.SpiceJar, "spice-1.0.jar of SPICE's authors, without which there is no SPICE"),
+        })
+            if (evaluation.Metrics.Contains(metric))
+                Required(value, $"evaluation.{option}", what);
         if (evaluation.WordNet is { Length: > 0 } and not RewardFiles.None)
             Exists(evaluation.WordNet, "evaluation.word-net", "WordNet's folder or archive");
         if (evaluation.Lexicon.Length > 0)

@@ -36,10 +36,10 @@ internal sealed record Verdict(bool RewardRose, bool PerplexityStayed, string Se
         _ => value.ToString("0.0E+0", CultureInfo.InvariantCulture),
     };
 
-    /// <summary>Signed relative change, or a dash when there is nothing to compare with.</summary>
-    public static string Percent(double before, double after) => before == 0 || !double.IsFinite(Change(before, after))
-        ? "-"
-        : (100 * Change(before, after)).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %";
+    /// <summary>Signed relative change, or a dash when there is nothing to compare with, or next to nothing: BLEU-4 without a match is a rounding error.</summary>
+    public static string Percent(double before, double after) => Change(before, after) is > -100 and < 100 and var change
+        ? (100 * change).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture) + " %"
+        : "-";
 
     private static double Change(double before, double after) => (after - before) / Math.Abs(before);
 }

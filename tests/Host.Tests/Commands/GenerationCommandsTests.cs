@@ -39,6 +39,18 @@ public sealed class GenerationCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task Beams_take_the_place_of_sampling_but_not_under_a_mask()
+    {
+        string[] common = ["generate", _policy, "--prompt", "the film", "--reference", _reference, "--max-new-tokens", "6", "--num-beams", "3"];
+        var (code, output, errors) = await DfpoProcess.Run([.. common, "--seed", "1"]);
+        Assert.Equal((0, ""), (code, errors));
+        Assert.Equal((0, output, ""), await DfpoProcess.Run([.. common, "--seed", "2"]));
+        (code, _, errors) = await DfpoProcess.Run([.. common, "--policy", "negative"]);
+        Assert.Equal(2, code);
+        Assert.Contains("'num-beams' must be 1 under a KL mask", errors);
+    }
+
+    [Fact]
     public async Task An_evaluation_reports_each_policy_and_writes_its_continuations()
     {
         var prompts = _folder.Write("prompts.jsonl", """

@@ -3,12 +3,15 @@ using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Host.Tests.Configuration;
 
 public sealed class BundledExperimentsTests
 {
     public static TheoryData<string> Files => [.. Directory.GetFiles(Repository.Path("hocon/experiments"), "*.conf").Select(path => Path.GetFileName(path))];
+
+    public static TheoryData<string> TinyFiles => [.. Files.Select(file => file.Data).Where(file => file.Contains("-tiny", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -38,11 +41,32 @@ public sealed class BundledExperimentsTests
         Assert.Equal(ObjectiveKind.Ppo, Bind("imdb-tiny-ppo.conf").Learner.Objective);
     }
 
-    [Fact]
-    public void The_bundled_prompts_exist()
+    [Theory]
+    [MemberData(nameof(TinyFiles))]
+    public void What_a_tiny_experiment_reads_is_bundled(string file)
     {
-        var task = Bind("imdb-tiny.conf").Task;
-        Assert.All([task.TrainPrompts, task.ValidationPrompts, task.TestPrompts], path => Assert.True(File.Exists(path), path));
+        var config = ExperimentValidation.Checked(Bind(file));
+        Assert.All([config.Task.TrainPrompts, config.Task.ValidationPrompts, config.Task.TestPrompts], path => Assert.True(File.Exists(path), path));
+        Assert.Empty(config.Task.Data.Path);
+    }
+
+    [Theory]
+    [InlineData("imdb")]
+    [InlineData("detox")]
+    [InlineData("commongen")]
+    public void A_task_has_each_algorithm_of_the_paper_for_real_and_tiny_models(string task)
+    {
+        foreach (var (algorithm, tiny) in new[] { ("dfpo", ""), ("dfpo-iclr", "-iclr"), ("ppo", "-ppo"), ("nlpo", "-nlpo") })
+            Assert.Equal(Bind($"{task}-{algorithm}.conf").Learner.Objective, Bind($"{task}-tiny{tiny}.conf").Learner.Objective);
+        Assert.Equal(ObjectiveKind.Supervised, Bind($"{task}-supervised.conf").Learner.Objective);
+    }
+
+    [Fact]
+    public void The_supervised_tiny_experiment_has_a_reference_for_each_training_prompt()
+    {
+        var config = Bind("commongen-tiny-supervised.conf");
+        Assert.Equal(ObjectiveKind.Supervised, config.Learner.Objective);
+        Assert.All(PromptSet.Read(config.Task.TrainPrompts).Prompts, prompt => Assert.NotEmpty(prompt.References));
     }
 
     private static ExperimentConfig Bind(string file) => ExperimentFile.Bind(Repository.Path($"hocon/experiments/{file}"), [], new Hashtable(), path => Path.GetFullPath(path, Repository.Root));

@@ -68,8 +68,10 @@ public sealed class RewardTests
     [InlineData("task.reward.kind=meteor", "config/path", "'task.reward.word-net' is not set")]
     [InlineData("task.reward.kind=http", "config/path", "'task.reward.endpoint.url' is not set")]
     [InlineData("task.reward.kind=combination", "config/reward", "'task.reward.terms'")]
-    [InlineData("evaluation.metrics=[elegance]", "config/range", "'elegance'")]
+    [InlineData("evaluation.metrics=[bert-score]", "config/range", "'bert-score'")]
     [InlineData("evaluation.metrics=[toxicity]", "config/conflict", "non-toxicity")]
+    [InlineData("evaluation.metrics=[spice]", "config/path", "'evaluation.spice-jar' is not set")]
+    [InlineData("evaluation.metrics=[meteor]", "config/path", "'evaluation.word-net' is not set")]
     [InlineData("task.train-prompts=", "config/path", "'task.data.path'")]
     public async Task A_task_that_cannot_be_is_refused(string setting, string code, string remedy)
     {

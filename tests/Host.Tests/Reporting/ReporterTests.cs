@@ -105,6 +105,15 @@ public sealed class ReporterTests
     }
 
     [Theory]
+    [InlineData(0.5, 0.55, "+10.0 %")]
+    [InlineData(-0.5, -0.55, "-10.0 %")]
+    [InlineData(0, 0.1, "-")]
+    [InlineData(0, 0, "-")]
+    [InlineData(2.8e-6, 0.0354, "-")]
+    [InlineData(0.5, double.NaN, "-")]
+    public void A_change_from_nothing_is_a_dash(double before, double after, string text) => Assert.Equal(text, Verdict.Percent(before, after));
+
+    [Theory]
     [InlineData(0.5, 30, 0.4, 30, "reward did not rise", "but perplexity stayed")]
     [InlineData(0.5, 30, 0.5, 20, "reward did not rise", "and perplexity did not stay")]
     [InlineData(0.5, 30, 0.6, 28.5, "reward rose", "and perplexity stayed")]
