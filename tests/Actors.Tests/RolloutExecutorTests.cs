@@ -11,6 +11,9 @@ public sealed class RolloutExecutorTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("dfpo-executor");
 
+    // MKL has one number of threads for the process, and other tests compare bits.
+    public RolloutExecutorTests() => set_num_threads(1);
+
     [Fact]
     public void Weights_that_were_applied_are_those_that_generate_and_the_reference_stays_what_it_was()
     {
