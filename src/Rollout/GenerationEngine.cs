@@ -10,7 +10,7 @@ namespace DfPO.Rollout;
 
 /// <summary>Batched generation, sampled or by beam search, with a policy of any architecture and, for the KL masks and log-ratios, a frozen reference model. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
-/// Under a masked policy both models decode in lock-step and every figure comes from there. Under the policy itself it decodes alone, and one
+/// Under a masked policy both models decode in lock-step (<see cref="LockstepDecoder"/>) and every figure comes from there. Under the policy itself it decodes alone, and one
 /// teacher-forced pass of both models over the results gives log-probabilities and KL. Either way both models run the same kernels on the same
 /// shapes: equal weights give log-ratios of exactly 0.
 /// </remarks>
@@ -64,8 +64,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
 
     private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, bool masked, CancellationToken cancellation)
     {
-        using var policyDecoder = policy.CreateDecoder();
-        using var referenceDecoder = masked ? reference!.CreateDecoder() : null;
+        using var decoder = masked ? new LockstepDecoder(policy, reference!) : policy.CreateDecoder();
         // The split depends on the batch alone, never on the number of threads, because kernels round differently for other shapes.
         var onCpu = policy.parameters().First().device.type == DeviceType.CPU;
         var halves = onCpu && requests.Count >= RowsForTwoLanes
@@ -76,8 +75,8 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
         {
             foreach (var half in halves)
                 lanes.Add(options.NumBeams > 1
-                    ? new BeamLane(half, options, eosTokenId, policy, policyDecoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
-                    : new SamplingLane(half, options, eosTokenId, policy, policyDecoder, referenceDecoder));
+                    ? new BeamLane(half, options, eosTokenId, policy, decoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
+                    : new SamplingLane(half, options, eosTokenId, policy, decoder));
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));
@@ -85,7 +84,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             }
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Decode))
             {
-                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: policyDecoder.StepThreads);
+                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: decoder.StepThreads);
                 GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
                 activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
                 activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());
