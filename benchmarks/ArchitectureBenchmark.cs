@@ -14,7 +14,7 @@ using static TorchSharp.torch;
 
 namespace DfPO.Benchmarks;
 
-/// <summary>Speed of the architectures beside GPT-2 on random weights, and of a training step with adapters beside a full one.</summary>
+/// <summary>Speed of the architectures beside GPT-2 on random weights, of a training step with adapters beside a full one, and of masked decoding with adapters.</summary>
 internal static class ArchitectureBenchmark
 {
     private const int Batch = 16;
@@ -47,10 +47,19 @@ internal static class ArchitectureBenchmark
                 TieWordEmbeddings = false,
             }, CPU, dtype), dtype, options.Trials);
             Generation("llama 8 x 512 (random)", Llama(dtype), dtype, options.Trials);
-            MaskedAdapters("llama 8 x 512 (random)", () => Llama(dtype), dtype, options.Trials);
-            MaskedAdapters("gpt2-124m (random)", () => new Gpt2LMHeadModel(s_gpt2, CPU, dtype), dtype, options.Trials);
             Classifier(dtype, options.Trials);
             Training(dtype, options.Trials);
+        }
+        Report.PeakMemory();
+    }
+
+    /// <summary>Masked decoding of a policy of adapters beside its reference's weights, and beside a reference with weights of its own.</summary>
+    public static void Adapters(BenchmarkOptions options)
+    {
+        foreach (var dtype in options.Dtypes.Select(TorchDevices.ParseDtype))
+        {
+            MaskedAdapters("llama 8 x 512 (random)", () => Llama(dtype), dtype, options.Trials);
+            MaskedAdapters("gpt2-124m (random)", () => new Gpt2LMHeadModel(s_gpt2, CPU, dtype), dtype, options.Trials);
         }
         Report.PeakMemory();
     }
@@ -75,7 +84,6 @@ internal static class ArchitectureBenchmark
         Report.Line(name, dtype, Batch, $"{Beams} beams", $"{Batch * BenchmarkOptions.NewTokens / beams:f0} tokens/s, with the prompts");
     }
 
-    /// <summary>Masked decoding of a policy of adapters beside its reference's weights, and beside a reference with weights of its own.</summary>
     private static void MaskedAdapters(string name, Func<LanguageModel> create, ScalarType dtype, int trials)
     {
         using LanguageModel reference = create(), apart = create();
