@@ -60,7 +60,7 @@ internal sealed partial class ByteLevelBpe
     public static ByteLevelBpe Create(string path, Dictionary<string, int> vocabulary, IEnumerable<string> merges, IReadOnlyDictionary<string, int> ids, Regex? pieces = null, bool wholePieces = false)
     {
         var split = new SplitPreTokenizer(pieces ?? Pieces());
-        var bpe = BpeTokenizer.Create(new BpeOptions(vocabulary) { Merges = merges, ByteLevel = true, PreTokenizer = wholePieces ? null : split });
+        var bpe = BpeTokenizer.Create(new BpeOptions(vocabulary) { Merges = merges, ByteLevel = true, PreTokenizer = wholePieces ? new SplitPreTokenizer(Everything()) : split });
         return new ByteLevelBpe(path, bpe, vocabulary, ids, wholePieces ? split : null);
     }
 
@@ -90,27 +90,8 @@ internal sealed partial class ByteLevelBpe
     // GPT-2's own pre-tokeniser: contractions, then letters, digits and other characters each with an optional space, then white space.
     [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")]
     private static partial Regex Pieces();
-}
 
-/// <summary>Cuts a text into the matches of a pattern and what stands between them, as HF's <c>Split</c> that isolates.</summary>
-internal sealed class SplitPreTokenizer(Regex pattern) : PreTokenizer
-{
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(string text) => PreTokenize(text.AsSpan());
-
-    public override IEnumerable<(int Offset, int Length)> PreTokenize(ReadOnlySpan<char> text)
-    {
-        var pieces = new List<(int, int)>();
-        var end = 0;
-        foreach (var match in pattern.EnumerateMatches(text))
-        {
-            if (match.Index > end)
-                pieces.Add((end, match.Index - end));
-            if (match.Length > 0)
-                pieces.Add((match.Index, match.Length));
-            end = match.Index + match.Length;
-        }
-        if (end < text.Length)
-            pieces.Add((end, text.Length - end));
-        return pieces;
-    }
+    // Given no way of cutting, the library has one of its own.
+    [GeneratedRegex("(?s).+")]
+    private static partial Regex Everything();
 }

@@ -16,8 +16,8 @@ public sealed class BytePairTokenizer : TextTokenizer
         EosTokenId = TokenizerFiles.SpecialToken(folder, "eos_token") is { } eos ? bpe.Id(eos) : EosOfModel(folder);
         PadTokenId = TokenizerFiles.SpecialToken(folder, "pad_token") is { } pad ? bpe.Id(pad) : EosTokenId;
         _special = [.. special, .. prefix, .. suffix, EosTokenId, PadTokenId];
-        if (_special.Any(id => id < 0 || id >= bpe.Size))
-            throw TokenizerFiles.Corrupt(folder, $"a special token has an id beyond its {bpe.Size} tokens");
+        foreach (var id in _special.Where(id => id < 0 || id >= bpe.Size))
+            throw TokenizerFiles.Corrupt(folder, $"special token {id} is none of its {bpe.Size} tokens");
     }
 
     /// <inheritdoc/>
