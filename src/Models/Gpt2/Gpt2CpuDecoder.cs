@@ -58,7 +58,8 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         {
             using var scope = NewDisposeScope();
             var hidden = _model.Hidden(_prompts.IdTensor(CPU), _prompts.Mask(0, CPU), _cache);
-            return _model.Head(hidden.narrow(1, -1, 1)).squeeze(1).MoveToOuterDisposeScope();
+            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a copy of it for each.
+            return _model.Head(hidden.select(1, -1)).MoveToOuterDisposeScope();
         }
 
         public override Tensor Step(ReadOnlySpan<int> tokens)
