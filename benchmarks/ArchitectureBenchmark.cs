@@ -6,6 +6,7 @@ using DfPO.Models.Gpt2;
 using DfPO.Models.Gptj;
 using DfPO.Models.Llama;
 using DfPO.Models.Lora;
+using DfPO.Models.Policies;
 using DfPO.Models.T5;
 using DfPO.Rollout;
 using TorchSharp;
@@ -13,11 +14,12 @@ using static TorchSharp.torch;
 
 namespace DfPO.Benchmarks;
 
-/// <summary>Speed of the architectures beside GPT-2 on random weights, and of a training step with adapters beside a full one.</summary>
+/// <summary>Speed of the architectures beside GPT-2 on random weights, of a training step with adapters beside a full one, and of masked decoding with adapters.</summary>
 internal static class ArchitectureBenchmark
 {
     private const int Batch = 16;
     private const int Beams = 5;
+    private static readonly Gpt2Config s_gpt2 = new() { VocabSize = 50257, NPositions = 1024, NEmbd = 768, NLayer = 12, NHead = 12 };
 
     public static void Run(BenchmarkOptions options)
     {
@@ -44,20 +46,20 @@ internal static class ArchitectureBenchmark
                 RotaryDim = 32,
                 TieWordEmbeddings = false,
             }, CPU, dtype), dtype, options.Trials);
-            Generation("llama 8 x 512 (random)", new LlamaForCausalLM(new LlamaConfig
-            {
-                VocabSize = 32000,
-                Positions = 512,
-                Width = 512,
-                IntermediateSize = 1376,
-                Layers = 8,
-                Heads = 8,
-                KeyValueHeads = 4,
-                HeadSize = 64,
-                TieWordEmbeddings = false,
-            }, CPU, dtype), dtype, options.Trials);
+            Generation("llama 8 x 512 (random)", Llama(dtype), dtype, options.Trials);
             Classifier(dtype, options.Trials);
             Training(dtype, options.Trials);
+        }
+        Report.PeakMemory();
+    }
+
+    /// <summary>Masked decoding of a policy of adapters beside its reference's weights, and beside a reference with weights of its own.</summary>
+    public static void Adapters(BenchmarkOptions options)
+    {
+        foreach (var dtype in options.Dtypes.Select(TorchDevices.ParseDtype))
+        {
+            MaskedAdapters("llama 8 x 512 (random)", () => Llama(dtype), dtype, options.Trials);
+            MaskedAdapters("gpt2-124m (random)", () => new Gpt2LMHeadModel(s_gpt2, CPU, dtype), dtype, options.Trials);
         }
         Report.PeakMemory();
     }
@@ -69,8 +71,7 @@ internal static class ArchitectureBenchmark
         model.eval();
         using var spans = new SpanClock();
         var engine = new GenerationEngine(model, null, null);
-        GenerationRequest[] requests = [.. Enumerable.Range(0, Batch).Select(row => new GenerationRequest(
-            [.. Enumerable.Range(0, BenchmarkOptions.PromptTokens).Select(i => ((row * 977) + (i * 131) + 7) % model.VocabularySize)], (ulong)row))];
+        var requests = Requests(model);
         var (prefill, decode) = (double.MaxValue, double.MaxValue);
         MachineLimits.Best(trials, () =>
         {
@@ -82,6 +83,57 @@ internal static class ArchitectureBenchmark
         var beams = MachineLimits.Best(1, () => engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens, NumBeams = Beams }));
         Report.Line(name, dtype, Batch, $"{Beams} beams", $"{Batch * BenchmarkOptions.NewTokens / beams:f0} tokens/s, with the prompts");
     }
+
+    private static void MaskedAdapters(string name, Func<LanguageModel> create, ScalarType dtype, int trials)
+    {
+        using LanguageModel reference = create(), apart = create();
+        reference.Initialise(1);
+        apart.Initialise(1);
+        using var policy = SharedWeights.Twin(reference);
+        using var adapters = LoraAdapters.Create(policy, new LoraOptions { Rank = 16 }, 1);
+        adapters.to(dtype);
+        using (no_grad())
+        {
+            foreach (var (_, parameter) in adapters.named_parameters().Where(p => p.name.EndsWith("lora_B.weight", StringComparison.Ordinal)))
+                nn.init.normal_(parameter, 0, 0.02);
+        }
+        using var spans = new SpanClock();
+        (string How, GenerationEngine Engine)[] engines = [("one base product", new(policy, reference, null)), ("two", new(policy, apart, null))];
+        double[] Worst() => [.. engines.Select(_ => double.MaxValue)];
+        var (prefill, decode, prefillCpu, decodeCpu) = (Worst(), Worst(), Worst(), Worst());
+        // In turn, so that what else the machine does meets both.
+        for (var trial = 0; trial <= trials; trial++)
+        {
+            for (var i = 0; i < engines.Length; i++)
+            {
+                engines[i].Engine.Generate(Requests(policy), new() { MaxNewTokens = BenchmarkOptions.NewTokens, Policy = DecodingPolicy.Negative });
+                (prefill[i], decode[i]) = (Math.Min(prefill[i], spans.Prefill), Math.Min(decode[i], spans.Decode));
+                (prefillCpu[i], decodeCpu[i]) = (Math.Min(prefillCpu[i], spans.PrefillCpu), Math.Min(decodeCpu[i], spans.DecodeCpu));
+            }
+        }
+        for (var i = 0; i < engines.Length; i++)
+        {
+            void Line(string what, int tokens, double seconds, double cpu) => Report.Line(name, dtype, Batch, $"LoRA masked {what}, {engines[i].How}", $"{Batch * tokens / seconds:f0} tokens/s, {Batch * tokens / cpu:f0} a CPU second");
+            Line("prefill", BenchmarkOptions.PromptTokens, prefill[i], prefillCpu[i]);
+            Line("decode", BenchmarkOptions.NewTokens - 1, decode[i], decodeCpu[i]);
+        }
+    }
+
+    private static GenerationRequest[] Requests(LanguageModel model) => [.. Enumerable.Range(0, Batch).Select(row => new GenerationRequest(
+        [.. Enumerable.Range(0, BenchmarkOptions.PromptTokens).Select(i => ((row * 977) + (i * 131) + 7) % model.VocabularySize)], (ulong)row))];
+
+    private static LlamaForCausalLM Llama(ScalarType dtype) => new(new LlamaConfig
+    {
+        VocabSize = 32000,
+        Positions = 512,
+        Width = 512,
+        IntermediateSize = 1376,
+        Layers = 8,
+        Heads = 8,
+        KeyValueHeads = 4,
+        HeadSize = 64,
+        TieWordEmbeddings = false,
+    }, CPU, dtype);
 
     private static void Classifier(ScalarType dtype, int trials)
     {
@@ -109,7 +161,7 @@ internal static class ArchitectureBenchmark
     {
         foreach (var rank in new[] { 0, 16 })
         {
-            using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50257, NPositions = 1024, NEmbd = 768, NLayer = 12, NHead = 12 });
+            using var model = new Gpt2LMHeadModel(s_gpt2);
             model.Initialise(1);
             model.Precision.MatmulDtype = matmul == ScalarType.Float32 ? null : matmul;
             using var adapters = rank == 0 ? null : LoraAdapters.Create(model, new LoraOptions { Rank = rank, TargetModules = ["c_attn", "c_fc", "c_proj"] }, 1);

@@ -20,6 +20,7 @@ internal static class BenchmarkRun
             WeightsBenchmark.Run(model, options.Trials);
         }),
         ("architectures", ArchitectureBenchmark.Run),
+        ("adapters", ArchitectureBenchmark.Adapters),
         ("messages", _ => MessageBenchmark.Run()),
         ("scaling", _ => ScalingBenchmark.Run()),
         ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),

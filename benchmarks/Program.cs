@@ -3,7 +3,7 @@ using DfPO.Benchmarks;
 
 if (args is [WeightsPeer.Argument])
     return WeightsPeer.Serve(Console.In, Console.Out);
-var only = new Option<string[]>("--only") { Description = "Parts to run: limits, prefill, decode, masked, scoring, training, orchestration; all of these when not given. Only when named: architectures, weights, messages, scaling, faults.", AllowMultipleArgumentsPerToken = true };
+var only = new Option<string[]>("--only") { Description = "Parts to run: limits, prefill, decode, masked, scoring, training, orchestration; all of these when not given. Only when named: architectures, adapters, weights, messages, scaling, faults.", AllowMultipleArgumentsPerToken = true };
 var batch = new Option<int[]>("--batch") { Description = "Batch sizes of prefill and decode.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 16, 64] };
 var dtype = new Option<string[]>("--dtype") { Description = "float32 and bfloat16, or one of them.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => ["float32", "bfloat16"] };
 var checkpoint = new Option<string?>("--checkpoint") { Description = "Checkpoint folder to measure beside the 124M GPT-2; models/imdb-tiny/policy when that exists." };

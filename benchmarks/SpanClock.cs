@@ -19,7 +19,7 @@ internal sealed class SpanClock : IDisposable
             ActivityStopped = activity =>
             {
                 if (activity.OperationName == DfpoTelemetry.Spans.Prefill)
-                    Prefill = activity.Duration.TotalSeconds;
+                    (Prefill, PrefillCpu) = (activity.Duration.TotalSeconds, CpuSeconds() - _started);
                 if (activity.OperationName == DfpoTelemetry.Spans.Decode)
                     (Decode, DecodeCpu) = (activity.Duration.TotalSeconds, CpuSeconds() - _started);
             },
@@ -28,6 +28,8 @@ internal sealed class SpanClock : IDisposable
     }
 
     public double Prefill { get; private set; }
+
+    public double PrefillCpu { get; private set; }
 
     public double Decode { get; private set; }
 

@@ -36,6 +36,9 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
     /// <summary>The adapters that stand beside its layers; null for none. They are the caller's, and no part of <c>named_parameters</c>.</summary>
     public LoraAdapters? Adapters { get; internal set; }
 
+    /// <summary>One object for all models over the same weights in memory.</summary>
+    internal object WeightsIdentity { get; set; } = new();
+
     /// <summary>The parameters that learning changes: the adapters' where there are adapters, else all.</summary>
     public IEnumerable<(string name, Parameter parameter)> TrainedParameters() =>
         Adapters is null ? named_parameters() : Adapters.named_parameters().Where(p => p.parameter.requires_grad);
@@ -56,6 +59,9 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
 
     /// <summary>Makes the model ready to decode. Its weights must not change while the decoder is in use.</summary>
     public abstract Decoder CreateDecoder();
+
+    /// <summary>The same for a model whose adapters stand beside the weights of <paramref name="reference"/> (<see cref="SharedWeights.AreOne"/>), with the adapters as terms of their own, as <see cref="PairedRows"/> wants them.</summary>
+    internal virtual Decoder CreatePairedDecoder(LanguageModel reference) => CreateDecoder();
 
     /// <summary>Draws fresh weights from a seed.</summary>
     public abstract void Initialise(ulong seed);

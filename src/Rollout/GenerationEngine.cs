@@ -10,9 +10,9 @@ namespace DfPO.Rollout;
 
 /// <summary>Batched generation, sampled or by beam search, with a policy of any architecture, for the KL masks and log-ratios a frozen reference model, and for NLPO's mask a mask policy. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
-/// Under a KL mask policy and reference decode in lock-step and every figure comes from there. Under the policy itself it decodes alone, or with its
-/// mask policy in lock-step, and one teacher-forced pass of policy and reference over the results gives log-probabilities and KL. Either way both run
-/// the same kernels on the same shapes: equal weights give log-ratios of exactly 0.
+/// Under a KL mask policy and reference decode in lock-step (<see cref="LockstepDecoder"/>) and every figure comes from there. Under the policy itself it
+/// decodes alone, or with its mask policy in lock-step, and one teacher-forced pass of policy and reference over the results gives log-probabilities and
+/// KL. Either way both run the same kernels on the same shapes: equal weights give log-ratios of exactly 0.
 /// </remarks>
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
@@ -68,8 +68,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
 
     private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, LanguageModel? partner, CancellationToken cancellation)
     {
-        using var policyDecoder = policy.CreateDecoder();
-        using var partnerDecoder = partner?.CreateDecoder();
+        using var decoder = partner is null ? policy.CreateDecoder() : new LockstepDecoder(policy, partner);
         // The split depends on the batch alone, never on the number of threads, because kernels round differently for other shapes.
         var onCpu = policy.parameters().First().device.type == DeviceType.CPU;
         var halves = onCpu && requests.Count >= RowsForTwoLanes
@@ -80,8 +79,8 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
         {
             foreach (var half in halves)
                 lanes.Add(options.NumBeams > 1
-                    ? new BeamLane(half, options, eosTokenId, policy, policyDecoder, partnerDecoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
-                    : new SamplingLane(half, options, eosTokenId, policy, policyDecoder, partnerDecoder));
+                    ? new BeamLane(half, options, eosTokenId, policy, decoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
+                    : new SamplingLane(half, options, eosTokenId, policy, decoder));
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));
@@ -89,7 +88,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             }
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Decode))
             {
-                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: policyDecoder.StepThreads);
+                TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: decoder.StepThreads);
                 GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
                 activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
                 activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());

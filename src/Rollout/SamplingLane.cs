@@ -8,29 +8,26 @@ using static TorchSharp.torch;
 
 namespace DfPO.Rollout;
 
-/// <summary>Sampling: the sessions of one or two models in lock-step, and the rows still alive in them.</summary>
+/// <summary>Sampling: the session of one model, or of two in lock-step, and the rows still alive in it.</summary>
 internal sealed class SamplingLane : ILane
 {
     private readonly IReadOnlyList<GenerationRequest> _requests;
     private readonly GenerationOptions _options;
     private readonly int? _eosTokenId;
-    private readonly DecodingSession _policy;
-    private readonly DecodingSession? _reference;
+    private readonly DecodingSession _session;
     private readonly TokenSampler _sampler;
     private readonly float[] _row;
     private readonly float[] _referenceRow;
     private readonly List<TokenDraw>[] _draws;
     private readonly List<int>[] _texts;
     private Tensor? _logits;
-    private Tensor? _referenceLogits;
 
-    /// <param name="reference">Given when the model that masks, the reference or NLPO's mask policy, must run in lock-step.</param>
-    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder policy, Decoder? reference)
+    /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with the model that masks: the reference, or NLPO's mask policy.</param>
+    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder decoder)
     {
         (_requests, _options, _eosTokenId) = (requests, options, eosTokenId);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
-        _policy = policy.Open(prompts, options.MaxNewTokens);
-        _reference = reference?.Open(prompts, options.MaxNewTokens);
+        _session = decoder.Open(prompts, options.MaxNewTokens);
         _sampler = new TokenSampler(options, model.VocabularySize, eosTokenId);
         (_row, _referenceRow) = (new float[model.VocabularySize], new float[model.VocabularySize]);
         _draws = [.. requests.Select(_ => new List<TokenDraw>(options.MaxNewTokens))];
@@ -41,8 +38,7 @@ internal sealed class SamplingLane : ILane
     public void Prefill()
     {
         using var _ = no_grad();
-        _logits = _policy.Prefill().DetachFromDisposeScope();
-        _referenceLogits = _reference?.Prefill().DetachFromDisposeScope();
+        _logits = _session.Prefill().DetachFromDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -60,20 +56,19 @@ internal sealed class SamplingLane : ILane
             if (alive.All(IsFinished))
                 return;
             _logits!.Dispose();
-            _logits = _policy.Step(tokens).DetachFromDisposeScope();
-            _referenceLogits?.Dispose();
-            _referenceLogits = _reference?.Step(tokens).DetachFromDisposeScope();
+            _logits = _session.Step(tokens).DetachFromDisposeScope();
         }
     }
 
     /// <inheritdoc/>
     public IEnumerable<GeneratedSequence> Results()
     {
+        var masked = _session.ReferenceLogits is not null;
+        var compared = masked && _options.Policy != DecodingPolicy.Policy;
         for (var row = 0; row < _draws.Length; row++)
         {
             var draws = _draws[row];
             float[] Column(Func<TokenDraw, float> field, bool known = true) => known ? [.. draws.Select(field)] : [];
-            var compared = _reference is not null && _options.Policy != DecodingPolicy.Policy;
             yield return new GeneratedSequence
             {
                 PromptTokens = _requests[row].PromptTokens,
@@ -82,7 +77,7 @@ internal sealed class SamplingLane : ILane
                 SamplingLogprobs = Column(draw => draw.SamplingLogprob),
                 ReferenceLogprobs = Column(draw => draw.ReferenceLogprob, compared),
                 StateKl = Column(draw => draw.StateKl, compared),
-                RetainedMass = Column(draw => draw.RetainedMass, _reference is not null),
+                RetainedMass = Column(draw => draw.RetainedMass, masked),
                 SkippedMasks = draws.Count(draw => draw.SkippedMask),
                 Finished = IsFinished(row),
             };
@@ -93,9 +88,7 @@ internal sealed class SamplingLane : ILane
     public void Dispose()
     {
         _logits?.Dispose();
-        _referenceLogits?.Dispose();
-        _policy.Dispose();
-        _reference?.Dispose();
+        _session.Dispose();
     }
 
     private bool IsFinished(int row) => _draws[row] is [.., var last] && last.Token == _eosTokenId;
@@ -104,7 +97,7 @@ internal sealed class SamplingLane : ILane
     private int[] Sample(int[] alive, int step)
     {
         using var logits = new LogitRows(_logits!);
-        using var reference = _referenceLogits is null ? null : new LogitRows(_referenceLogits);
+        using var reference = _session.ReferenceLogits is { } referenceLogits ? new LogitRows(referenceLogits) : null;
         var tokens = new int[alive.Length];
         for (var i = 0; i < alive.Length; i++)
         {
@@ -128,10 +121,9 @@ internal sealed class SamplingLane : ILane
         int[] rows = alive;
         int[] kept = [.. Enumerable.Range(0, rows.Length).Where(i => !IsFinished(rows[i]))];
         var leaving = rows.Length - kept.Length;
-        if (leaving == 0 || kept.Length == 0 || (!_policy.SelectIsFree && leaving * 4 < rows.Length))
+        if (leaving == 0 || kept.Length == 0 || (!_session.SelectIsFree && leaving * 4 < rows.Length))
             return;
-        _policy.Select(kept);
-        _reference?.Select(kept);
+        _session.Select(kept);
         int[] drawn = tokens;
         alive = Array.ConvertAll(kept, i => rows[i]);
         tokens = Array.ConvertAll(kept, i => drawn[i]);

@@ -29,7 +29,8 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
         {
             using var scope = NewDisposeScope();
             var hidden = _model.Hidden(_prompts.IdTensor(_device), _mask?.narrow(1, 0, _prompts.Width), _cache);
-            return _model.Head(hidden.narrow(1, -1, 1)).squeeze(1).MoveToOuterDisposeScope();
+            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a copy of it for each.
+            return _model.Head(hidden.select(1, -1)).MoveToOuterDisposeScope();
         }
 
         public override Tensor Step(ReadOnlySpan<int> tokens)

@@ -1,4 +1,5 @@
 using DfPO.Models.Decoding;
+using DfPO.Models.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,14 +9,20 @@ namespace DfPO.Models.Gpt2;
 /// Decodes a GPT-2 on a CPU: prompts as any model does, then step by step with packed products, and between them a float32 residual stream and
 /// kernels of one pass.
 /// </summary>
-internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights) : Decoder
+/// <param name="model">The model.</param>
+/// <param name="config">Its sizes.</param>
+/// <param name="weights">Its packed weights.</param>
+/// <param name="adaptersArePacked">Whether they contain its adapters; otherwise every step adds the adapters' terms.</param>
+internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights, bool adaptersArePacked) : Decoder
 {
+    private readonly Gpt2BlockTerms[] _terms = [.. model.Blocks.Select(block => adaptersArePacked ? default : Gpt2BlockTerms.Of(block))];
+
     /// <remarks>Packed products share out columns of their results, never a sum, so a second thread changes no bit; a test compares.</remarks>
     public override int StepThreads => 2;
 
     public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => weights.Dtype == ScalarType.BFloat16
-        ? new Session<ushort, BFloat16Element>(model, config, weights, prompts, newTokens)
-        : new Session<float, Float32Element>(model, config, weights, prompts, newTokens);
+        ? new Session<ushort, BFloat16Element>(model, config, weights, _terms, prompts, newTokens)
+        : new Session<float, Float32Element>(model, config, weights, _terms, prompts, newTokens);
 
     private sealed unsafe class Session<T, TElement> : DecodingSession
         where T : unmanaged
@@ -24,6 +31,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         private readonly Gpt2LMHeadModel _model;
         private readonly Gpt2Config _config;
         private readonly Gpt2PackedWeights _weights;
+        private readonly Gpt2BlockTerms[] _terms;
         private readonly PromptBatch _prompts;
         private readonly KeyValueCache _cache;
         private readonly int _width;
@@ -33,9 +41,9 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         private int[] _padding;
         private int[] _rows;
 
-        public Session(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights, IReadOnlyList<int[]> prompts, int newTokens)
+        public Session(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights, Gpt2BlockTerms[] terms, IReadOnlyList<int[]> prompts, int newTokens)
         {
-            (_model, _config, _weights, _prompts) = (model, config, weights, new PromptBatch(prompts));
+            (_model, _config, _weights, _terms, _prompts) = (model, config, weights, terms, new PromptBatch(prompts));
             (_width, _size) = (config.NEmbd, config.HeadSize);
             _cache = model.CreateCache(prompts.Count, _prompts.Width + newTokens);
             _hidden = new float[prompts.Count * _width];
@@ -50,7 +58,8 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         {
             using var scope = NewDisposeScope();
             var hidden = _model.Hidden(_prompts.IdTensor(CPU), _prompts.Mask(0, CPU), _cache);
-            return _model.Head(hidden.narrow(1, -1, 1)).squeeze(1).MoveToOuterDisposeScope();
+            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a copy of it for each.
+            return _model.Head(hidden.select(1, -1)).MoveToOuterDisposeScope();
         }
 
         public override Tensor Step(ReadOnlySpan<int> tokens)
@@ -61,12 +70,12 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
             for (var layer = 0; layer < _weights.Blocks.Length; layer++)
             {
                 using var products = NewDisposeScope();
-                var block = _weights.Blocks[layer];
+                var (block, terms) = (_weights.Blocks[layer], _terms[layer]);
                 Normalise(block.Norm1, input);
-                Attend(layer, block.Scale, block.QueryKeyValue.Forward(input), input);
-                Add(block.AttentionProjection.Forward(input));
+                Attend(layer, block.Scale, Product(block.QueryKeyValue, terms.QueryKeyValue, input), input);
+                Add(Product(block.AttentionProjection, terms.AttentionProjection, input));
                 Normalise(block.Norm2, input);
-                Add(block.Contraction.Forward(Expand(block.Expansion, input)));
+                Add(Product(block.Contraction, terms.Contraction, Expand(block.Expansion, terms.Expansion, input)));
             }
             _cache.Advance(1);
             Normalise(_weights.FinalNorm, input);
@@ -90,9 +99,15 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
 
         protected override void Dispose(bool disposing) => _cache.Dispose();
 
-        private Tensor Expand(PackedLinear expansion, Tensor input) => _config.ActivationFunction is "gelu_new" or "gelu_pytorch_tanh" or "gelu_fast"
+        private static Tensor Product(PackedLinear layer, LoraTerm? term, Tensor input)
+        {
+            var product = layer.Forward(input);
+            return term?.AddTo(product, input) ?? product;
+        }
+
+        private Tensor Expand(PackedLinear expansion, LoraTerm? term, Tensor input) => term is null && _config.ActivationFunction is ("gelu_new" or "gelu_pytorch_tanh" or "gelu_fast")
             ? expansion.ForwardGelu(input)
-            : Activations.Get(_config.ActivationFunction)(expansion.Forward(input));
+            : Activations.Get(_config.ActivationFunction)(Product(expansion, term, input));
 
         private void Embed(ReadOnlySpan<int> tokens)
         {
@@ -148,4 +163,10 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
                 return (T*)bytes;
         }
     }
+}
+
+/// <summary>What a block's adapters add to its four products; null for none.</summary>
+internal readonly record struct Gpt2BlockTerms(LoraTerm? QueryKeyValue, LoraTerm? AttentionProjection, LoraTerm? Expansion, LoraTerm? Contraction)
+{
+    public static Gpt2BlockTerms Of(Gpt2Block block) => new(block.attn.c_attn.Adapter, block.attn.c_proj.Adapter, block.mlp.c_fc.Adapter, block.mlp.c_proj.Adapter);
 }

@@ -51,13 +51,25 @@ public sealed class Gpt2LMHeadModel : CausalLM
 
     /// <inheritdoc/>
     /// <remarks>On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.</remarks>
-    public override Decoder CreateDecoder()
+    public override Decoder CreateDecoder() => Packed() is { } packed ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: true) : base.CreateDecoder();
+
+    /// <inheritdoc/>
+    internal override Decoder CreatePairedDecoder(LanguageModel reference) => ((Gpt2LMHeadModel)reference).Packed() is { } packed
+        ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: false)
+        : base.CreatePairedDecoder(reference);
+
+    internal IEnumerable<Gpt2Block> Blocks => transformer.Blocks;
+
+    internal Tensor Embed(Tensor ids, Tensor positions) => transformer.Embed(ids, positions);
+
+    /// <summary>Weights and adapters laid out for decoding on a CPU; null where that cannot be.</summary>
+    private Gpt2PackedWeights? Packed()
     {
         using var embedding = transformer.wte.weight!;
         var dtype = Precision.MatmulDtype ?? embedding.dtype;
         var fits = embedding.device.type == DeviceType.CPU && dtype is ScalarType.Float32 or ScalarType.BFloat16 && _config.HeadSize % 16 == 0;
         if (!fits || !PackedLinear.IsSupported)
-            return base.CreateDecoder();
+            return null;
         lock (_packing)
         {
             var weights = WeightFingerprint.Of(this) ^ (Adapters is null ? 0 : ulong.RotateLeft(WeightFingerprint.Of(Adapters), 1));
@@ -68,11 +80,9 @@ public sealed class Gpt2LMHeadModel : CausalLM
                 _packed = new Gpt2PackedWeights(transformer, lm_head is null ? embedding : lm_head.weight!, dtype);
                 _packedFrom = source;
             }
-            return new Gpt2CpuDecoder(this, _config, _packed);
+            return _packed;
         }
     }
-
-    internal Tensor Embed(Tensor ids, Tensor positions) => transformer.Embed(ids, positions);
 
     /// <inheritdoc/>
     public override void Initialise(ulong seed)

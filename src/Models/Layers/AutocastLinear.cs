@@ -47,6 +47,6 @@ internal sealed class AutocastLinear : nn.Module<Tensor, Tensor>, IProjection
     public Tensor Heads(Tensor input, long heads)
     {
         using var scope = NewDisposeScope();
-        return forward(input).view(input.size(0), input.size(1), heads, -1).transpose(1, 2).MoveToOuterDisposeScope();
+        return call(input).view(input.size(0), input.size(1), heads, -1).transpose(1, 2).MoveToOuterDisposeScope();
     }
 }

@@ -40,6 +40,17 @@ public sealed class LoraAdapters : nn.Module
     /// <summary>Numerator of the factor <c>alpha / rank</c>.</summary>
     public double Alpha => _scale.ToDouble() * Rank;
 
+    /// <summary>Whether they change nothing: every second factor is zero, as <see cref="Create"/> makes it.</summary>
+    public bool AreZero
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            using var _ = no_grad();
+            return _layers.Values.All(layer => !layer.B.any().item<bool>());
+        }
+    }
+
     /// <summary>Paths of the adapted layers within the model, in ordinal order.</summary>
     public IReadOnlyCollection<string> Paths => _layers.Keys;
 

@@ -42,15 +42,17 @@ internal sealed class LoraFactor : nn.Module
 /// <param name="precision">The model's.</param>
 internal sealed class LoraTerm(LoraLayer layer, Scalar scale, ComputePrecision precision)
 {
-    /// <summary>The sum of a layer's product and the term.</summary>
+    /// <summary>The sum of a layer's product and the term; within <see cref="PairedRows"/> the product itself, whose first half of rows has received the term.</summary>
     /// <param name="output">The layer's product, <c>[..., out]</c>.</param>
     /// <param name="input">What went into it, <c>[..., in]</c>.</param>
     public Tensor AddTo(Tensor output, Tensor input)
     {
         using var scope = NewDisposeScope();
-        var narrow = nn.functional.linear(Cast(input), precision.Cast(layer.A));
-        var term = nn.functional.linear(narrow, precision.Cast(layer.B)).mul(scale);
-        return output.Plus(term.to(output.dtype)).MoveToOuterDisposeScope();
+        if (!PairedRows.AreOn)
+            return output.Plus(Of(input).to(output.dtype)).MoveToOuterDisposeScope();
+        var half = output.size(0) / 2;
+        output.narrow(0, 0, half).Increase(Of(input.narrow(0, 0, half)).to(output.dtype));
+        return output;
     }
 
     /// <summary><c>scale B A</c>, <c>[out, in]</c>.</summary>
@@ -58,6 +60,13 @@ internal sealed class LoraTerm(LoraLayer layer, Scalar scale, ComputePrecision p
     {
         using var scope = NewDisposeScope();
         return layer.B.matmul(layer.A).mul(scale).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Of(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var narrow = nn.functional.linear(Cast(input), precision.Cast(layer.A));
+        return nn.functional.linear(narrow, precision.Cast(layer.B)).mul(scale).MoveToOuterDisposeScope();
     }
 
     // As PEFT: the factors' precision decides, unless the model's matrix products have one of their own.

@@ -19,6 +19,7 @@ public static class SharedWeights
     public static LanguageModel Twin(LanguageModel model)
     {
         var twin = Blank(model);
+        twin.WeightsIdentity = model.WeightsIdentity;
         using var script = jit.compile(Share);
         using var _ = no_grad();
         foreach (var (mine, theirs) in twin.parameters().Zip(model.parameters()))
@@ -29,6 +30,10 @@ public static class SharedWeights
         }
         return twin;
     }
+
+    /// <summary>Whether two models compute with the same memory in the same precision: a model and its <see cref="Twin"/>.</summary>
+    public static bool AreOne(LanguageModel model, LanguageModel other) =>
+        ReferenceEquals(model.WeightsIdentity, other.WeightsIdentity) && model.Precision.MatmulDtype == other.Precision.MatmulDtype;
 
     /// <summary>A model of the same configuration, device and dtype with uninitialised weights of its own.</summary>
     public static LanguageModel Blank(LanguageModel model)

@@ -14,16 +14,16 @@ public sealed class BertTokenizer : TextTokenizer
     /// <summary>One token a line; the line is the id.</summary>
     internal const string FileName = "vocab.txt";
 
-    private const string Unknown = "[UNK]";
-    private const int LongestWord = 100;
+    internal const string Unknown = "[UNK]";
+    internal const int LongestWord = 100;
     private readonly WordPieceTokenizer _pieces;
     private readonly string[] _tokens;
     private readonly HashSet<int> _special;
 
-    private BertTokenizer(string folder, WordPieceTokenizer pieces, string[] tokens) : base(folder)
+    private BertTokenizer(string folder, string path, WordPieceTokenizer pieces, string[] tokens) : base(folder)
     {
         (_pieces, _tokens) = (pieces, tokens);
-        int Id(string token) => Array.IndexOf(tokens, token) is >= 0 and var id ? id : throw TokenizerFiles.Corrupt(Path.Combine(folder, FileName), $"it has no token {token}");
+        int Id(string token) => Array.IndexOf(tokens, token) is >= 0 and var id ? id : throw TokenizerFiles.Corrupt(path, $"it has no token {token}");
         (PadTokenId, EosTokenId) = (Id("[PAD]"), Id("[SEP]"));
         (Prefix, Suffix) = ([Id("[CLS]")], [EosTokenId]);
         _special = [PadTokenId, EosTokenId, Prefix[0], Id(Unknown)];
@@ -51,20 +51,40 @@ public sealed class BertTokenizer : TextTokenizer
         var path = Path.Combine(folder, FileName);
         var config = TokenizerFiles.Config(folder);
         var lower = config.Flag("do_lower_case", true);
+        string[] tokens;
         try
         {
-            var tokens = new UTF8Encoding(false, true).GetString(TokenizerFiles.Read(path)).ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+            tokens = new UTF8Encoding(false, true).GetString(TokenizerFiles.Read(path)).ReplaceLineEndings("\n").TrimEnd('\n').Split('\n');
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw TokenizerFiles.Corrupt(path, $"it is not a WordPiece vocabulary ({e.Message})", e);
+        }
+        return Create(folder, path, tokens, lower, config.Flag("strip_accents", lower), config.Flag("tokenize_chinese_chars", true));
+    }
+
+    /// <summary>The tokenizer of a vocabulary, one token an id.</summary>
+    /// <param name="folder">Where it comes from.</param>
+    /// <param name="path">The file, for errors.</param>
+    /// <param name="tokens">By id.</param>
+    /// <param name="lower">Whether letters become small.</param>
+    /// <param name="stripAccents">Whether accents are dropped.</param>
+    /// <param name="isolateChinese">Whether every Chinese character becomes a word.</param>
+    internal static BertTokenizer Create(string folder, string path, string[] tokens, bool lower, bool stripAccents, bool isolateChinese)
+    {
+        try
+        {
             if (tokens.GroupBy(token => token).FirstOrDefault(group => group.Count() > 1) is { Key: var twice })
                 throw TokenizerFiles.Corrupt(path, $"token '{twice}' stands in two lines");
             var options = new WordPieceOptions
             {
-                Normalizer = new BertNormalizer(lower, config.Flag("strip_accents", lower), config.Flag("tokenize_chinese_chars", true)),
+                Normalizer = new BertNormalizer(lower, stripAccents, isolateChinese),
                 PreTokenizer = new BertPreTokenizer(),
                 UnknownToken = Unknown,
                 MaxInputCharsPerWord = LongestWord,
             };
             using var stream = new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', tokens)));
-            return new BertTokenizer(folder, WordPieceTokenizer.Create(stream, options), tokens);
+            return new BertTokenizer(folder, path, WordPieceTokenizer.Create(stream, options), tokens);
         }
         catch (Exception e) when (TokenizerFiles.IsDefect(e))
         {

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using DfPO.Models.Tokenizers.SentencePiece;
 using Google.Protobuf;
 using Microsoft.ML.Tokenizers;
@@ -20,6 +22,14 @@ internal static class SentencePieceFile
         {
             throw TokenizerFiles.Corrupt(path, $"it is not a SentencePiece model ({e.Message})", e);
         }
+        Check(path, model, kind);
+        return model;
+    }
+
+    /// <summary>Refuses a model of another kind, or one that cannot be used.</summary>
+    /// <exception cref="DfpoException"><c>tokenizer/corrupt</c>.</exception>
+    public static void Check(string path, ModelProto model, TrainerSpec.Types.ModelType kind)
+    {
         if (model.TrainerSpec is null || model.NormalizerSpec is null || model.Pieces.Count == 0)
             throw TokenizerFiles.Corrupt(path, "it has no pieces, or does not say how they were trained");
         if (model.TrainerSpec.ModelType != kind)
@@ -28,7 +38,6 @@ internal static class SentencePieceFile
             throw TokenizerFiles.Corrupt(path, $"piece '{bad.Piece}' has score {bad.Score}, or no text");
         RequireIn(path, model, "unk_id", model.TrainerSpec.UnkId);
         RequireIn(path, model, "eos_id", model.TrainerSpec.EosId);
-        return model;
     }
 
     /// <summary>The library's tokenizer over a model.</summary>
@@ -47,6 +56,24 @@ internal static class SentencePieceFile
         {
             throw TokenizerFiles.Corrupt(path, $"its pieces do not make a tokenizer ({e.Message})", e);
         }
+    }
+
+    /// <summary>Whether a <c>precompiled_charsmap</c> maps an ASCII character to nothing.</summary>
+    /// <remarks>The map is the size of a double array, little-endian, the array (Darts-clone: a trie whose values are offsets), and the replacements, each with a 0 behind it.</remarks>
+    public static bool Drops(ReadOnlySpan<byte> map, byte character)
+    {
+        var size = map.Length < 4 ? 0 : BinaryPrimitives.ReadInt32LittleEndian(map);
+        if (size < 4 || size > map.Length - 4)
+            return false;
+        var units = MemoryMarshal.Cast<byte, uint>(map[4..(4 + size)]);
+        var texts = map[(4 + size)..];
+        var node = Below(units[0]) ^ character;
+        if (node >= units.Length || (units[(int)node] & 0x8000_00FF) != character || (units[(int)node] & 0x100) == 0)
+            return false;
+        var leaf = node ^ Below(units[(int)node]);
+        return leaf < units.Length && (units[(int)leaf] & 0x7FFF_FFFF) is var at && at < texts.Length && texts[(int)at] == 0;
+
+        static uint Below(uint unit) => (unit >> 10) << (int)((unit & 0x200) >> 6);
     }
 
     public static void RequireIn(string path, ModelProto model, string field, int id)

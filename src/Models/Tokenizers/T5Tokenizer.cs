@@ -49,12 +49,21 @@ public sealed partial class T5Tokenizer : TextTokenizer
     {
         var path = Path.Combine(folder, FileName);
         var model = SentencePieceFile.Read(path, TrainerSpec.Types.ModelType.Unigram);
-        SentencePieceFile.RequireIn(path, model, "pad_id", model.TrainerSpec.PadId);
         var extraIds = TokenizerFiles.Config(folder).OptionalInt("extra_ids") ?? 100;
         if (extraIds is < 0 or > 1_000_000)
             throw TokenizerFiles.Corrupt(folder, $"extra_ids is {extraIds}");
+        return Create(folder, path, model, extraIds);
+    }
+
+    /// <summary>The tokenizer of a checked model, whose file is named in errors, and so many sentinels.</summary>
+    internal static T5Tokenizer Create(string folder, string path, ModelProto model, int extraIds)
+    {
+        SentencePieceFile.RequireIn(path, model, "pad_id", model.TrainerSpec.PadId);
         return new T5Tokenizer(folder, model, SentencePieceFile.Create(path, model), extraIds);
     }
+
+    /// <summary>Whether a token is a sentinel.</summary>
+    internal static bool IsSentinel(string token) => Sentinel().Match(token) is { Success: true } match && match.Length == token.Length;
 
     /// <summary>Id of a sentinel.</summary>
     /// <param name="number">0 to <see cref="ExtraIds"/> - 1.</param>

@@ -16,6 +16,7 @@ public abstract class TextTokenizer(string folder)
         (BertTokenizer.FileName, BertTokenizer.Load),
         (ByteLevelBpe.VocabularyName, ByteLevelBpe.LoadTokenizer),
         (ByteLevelBpe.MergesName, ByteLevelBpe.LoadTokenizer),
+        (TokenizerJson.FileName, TokenizerJson.Load),
     ];
 
     /// <summary>Where it was loaded from.</summary>
@@ -39,17 +40,17 @@ public abstract class TextTokenizer(string folder)
     /// <summary>Loads the tokenizer of a checkpoint folder, picked by the files that are there.</summary>
     /// <remarks>
     /// <c>spiece.model</c>: T5; <c>tokenizer.model</c> (or llama2.c's <c>tokens.json</c>): Llama; <c>vocab.txt</c>: BERT; <c>vocab.json</c> and
-    /// <c>merges.txt</c>: RoBERTa if the vocabulary has its special tokens, else GPT-2.
+    /// <c>merges.txt</c>: RoBERTa if the vocabulary has its special tokens, else GPT-2. Without these: HF's <c>tokenizer.json</c>, byte-level BPE,
+    /// WordPiece or T5's unigrams.
     /// </remarks>
-    /// <exception cref="DfpoException"><c>tokenizer/missing</c> or <c>tokenizer/corrupt</c>.</exception>
+    /// <exception cref="DfpoException"><c>tokenizer/missing</c>, <c>tokenizer/corrupt</c> or <c>tokenizer/unsupported</c>.</exception>
     public static TextTokenizer Load(string folder)
     {
         foreach (var (file, load) in s_kinds)
             if (File.Exists(Path.Combine(folder, file)))
                 return load(folder);
-        var hint = File.Exists(Path.Combine(folder, "tokenizer.json")) ? " A tokenizer.json alone is not read: take these files from where the checkpoint came from." : "";
         throw new DfpoException("tokenizer/missing",
-            $"'{folder}' holds no tokenizer: expected are vocab.json and merges.txt (GPT-2, RoBERTa), vocab.txt (BERT), spiece.model (T5) or tokenizer.model (Llama).{hint}");
+            $"'{folder}' holds no tokenizer: expected are vocab.json and merges.txt (GPT-2, RoBERTa), vocab.txt (BERT), spiece.model (T5), tokenizer.model (Llama), or {TokenizerJson.FileName} alone.");
     }
 
     /// <summary>Token ids of a text, without special tokens.</summary>

@@ -12,7 +12,7 @@ public static class TokenizerFiles
     private static readonly string[] s_names =
     [
         ByteLevelBpe.VocabularyName, ByteLevelBpe.MergesName, BertTokenizer.FileName, T5Tokenizer.FileName, LlamaTokenizer.FileName, LlamaTokenizer.Llama2cFileName,
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        TokenizerJson.FileName, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     ];
 
     /// <summary>Whether a file of this name belongs to a tokenizer.</summary>
@@ -43,6 +43,20 @@ public static class TokenizerFiles
     {
         var path = Path.Combine(folder, "tokenizer_config.json");
         return new HfConfigReader(File.Exists(path) ? HfConfigReader.ReadFile(path) : new JsonObject(), path);
+    }
+
+    /// <summary>The text of a special token, such as <c>eos_token</c>, from <c>tokenizer_config.json</c> or <c>special_tokens_map.json</c>; null when neither names it.</summary>
+    internal static string? SpecialToken(string folder, string field)
+    {
+        foreach (var path in new[] { "tokenizer_config.json", "special_tokens_map.json" }.Select(name => Path.Combine(folder, name)).Where(File.Exists))
+        {
+            var json = HfConfigReader.ReadFile(path);
+            var reader = new HfConfigReader(json, path);
+            var text = json[field] is JsonObject ? reader.Section(field)!.Text("content", "") : reader.Text(field, "");
+            if (text.Length > 0)
+                return text;
+        }
+        return null;
     }
 
     internal static DfpoException Corrupt(string path, string why, Exception? inner = null) =>

@@ -12,20 +12,17 @@ internal sealed class BeamLane : ILane
     private readonly IReadOnlyList<GenerationRequest> _requests;
     private readonly GenerationOptions _options;
     private readonly DecodingSession _session;
-    private readonly DecodingSession? _mask;
     private readonly BeamSearch[] _searches;
     private readonly BeamSearch.Scratch _scratch;
     private Tensor? _logits;
-    private Tensor? _maskLogits;
 
-    /// <param name="mask">Given when a mask policy must run in lock-step.</param>
+    /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with NLPO's mask policy.</param>
     /// <param name="startLength">Length of the longest start of the whole batch.</param>
-    public BeamLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder decoder, Decoder? mask, int startLength)
+    public BeamLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder decoder, int startLength)
     {
         (_requests, _options) = (requests, options);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
         _session = decoder.Open(prompts, options.MaxNewTokens);
-        _mask = mask?.Open(prompts, options.MaxNewTokens);
         var rules = new TextRules(options, eosTokenId);
         _searches = [.. requests.Select((request, row) => new BeamSearch(options, rules, eosTokenId, model.DecoderPrompt(request.PromptTokens), startLength, row))];
         _scratch = new BeamSearch.Scratch(model.VocabularySize, options.NumBeams);
@@ -36,7 +33,6 @@ internal sealed class BeamLane : ILane
     {
         using var _ = no_grad();
         _logits = _session.Prefill().DetachFromDisposeScope();
-        _maskLogits = _mask?.Prefill().DetachFromDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -49,7 +45,7 @@ internal sealed class BeamLane : ILane
         {
             cancellation.ThrowIfCancellationRequested();
             using (var logits = new LogitRows(_logits!))
-            using (var mask = _maskLogits is null ? null : new LogitRows(_maskLogits))
+            using (var mask = _session.ReferenceLogits is { } maskLogits ? new LogitRows(maskLogits) : null)
             {
                 foreach (var search in active)
                     search.Advance(logits, mask, _scratch);
@@ -59,7 +55,7 @@ internal sealed class BeamLane : ILane
                 return;
             Beam[] beams = [.. active.SelectMany(search => search.Beams)];
             if (beams.Length != rows || beams.Index().Any(beam => beam.Item.Row != beam.Index))
-                Select([.. beams.Select(beam => beam.Row)]);
+                _session.Select([.. beams.Select(beam => beam.Row)]);
             rows = 0;
             foreach (var search in active)
             {
@@ -69,8 +65,6 @@ internal sealed class BeamLane : ILane
             int[] tokens = [.. beams.Select(beam => beam.Tokens[^1])];
             _logits!.Dispose();
             _logits = _session.Step(tokens).DetachFromDisposeScope();
-            _maskLogits?.Dispose();
-            _maskLogits = _mask?.Step(tokens).DetachFromDisposeScope();
         }
     }
 
@@ -92,14 +86,6 @@ internal sealed class BeamLane : ILane
     public void Dispose()
     {
         _logits?.Dispose();
-        _maskLogits?.Dispose();
         _session.Dispose();
-        _mask?.Dispose();
-    }
-
-    private void Select(int[] rows)
-    {
-        _session.Select(rows);
-        _mask?.Select(rows);
     }
 }

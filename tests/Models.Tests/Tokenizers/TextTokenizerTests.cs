@@ -19,7 +19,7 @@ public sealed class TextTokenizerTests : IDisposable
         Assert.IsType<LlamaTokenizer>(TheLlama);
         Assert.Equal("tokenizer/missing", CodeOf(() => TextTokenizer.Load(_folder.Path), _folder.Path, "vocab.txt", "spiece.model"));
         _folder.Write("tokenizer.json", "{}");
-        Assert.Equal("tokenizer/missing", CodeOf(() => TextTokenizer.Load(_folder.Path), "tokenizer.json alone"));
+        Assert.Equal("tokenizer/unsupported", CodeOf(() => TextTokenizer.Load(_folder.Path), "model.type", "tokenizer.json"));
         _folder.Write("vocab.json", "{}");
         Assert.Equal("tokenizer/missing", CodeOf(() => TextTokenizer.Load(_folder.Path), "merges.txt"));
     }

@@ -27,7 +27,7 @@ public sealed class TokenizerVectorTests
     public void Llama() => Check("llama_spm_stories260K*.json", TokenizerFolders.TheLlama);
 
     /// <summary>The given folder's files of a form, or, where it has none, the repository's.</summary>
-    private static void Check(string pattern, TextTokenizer tokenizer)
+    internal static void Check(string pattern, TextTokenizer tokenizer)
     {
         string[] files = [.. Directory.GetFiles(Repository.Vectors, pattern)];
         files = files.Length > 0 ? files : Directory.GetFiles(Repository.Path("tests/vectors"), pattern);
