@@ -13,7 +13,7 @@ namespace DfPO.Models;
 public static class PretrainedModels
 {
     private const string ConfigName = "config.json";
-    private static readonly string[] s_bodies = ["transformer.", "model."];
+    private static readonly string[] s_bodies = ["transformer.", "model.", "bert.", "roberta.", "distilbert."];
     private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
 
     /// <summary>Loads a language model of any known architecture; of an adapter's folder its base, with the adapter merged in.</summary>
@@ -46,6 +46,14 @@ public static class PretrainedModels
             return Load(encoder.ParameterCount, () => EncoderClassifier.Create(encoder, device, dtype), folder, EncoderCheckpoint.IsIdle);
         var config = ReadConfig<Gpt2Config>(folder);
         return Load(config.ParameterCount, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
+    }
+
+    /// <summary>Loads an encoder for its hidden states, whatever stands on it in the file: a language model's head, a classifier, or nothing. The head of what comes back holds no weights to be used.</summary>
+    /// <exception cref="DfpoException">As <see cref="LoadLanguageModel"/>, and <c>model/kind</c> for a model that is no encoder.</exception>
+    public static EncoderClassifier LoadEncoder(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        var config = ReadEncoderConfig(folder) ?? throw new DfpoException("model/kind", $"'{folder}' holds a model of type '{ReadConfig(folder).ModelType}' where an encoder is needed: BERT, RoBERTa or DistilBERT.");
+        return Load(config.ParameterCount, () => EncoderClassifier.Create(config, device, dtype), folder, name => EncoderCheckpoint.IsIdle(name) || EncoderCheckpoint.IsHead(name), EncoderCheckpoint.IsHead);
     }
 
     /// <summary>Names of a classifier's classes by id; its weights are not touched.</summary>
@@ -146,14 +154,14 @@ public static class PretrainedModels
         }
     }
 
-    private static T Load<T>(long parameters, Func<T> build, string folder, Func<string, bool> optional) where T : nn.Module
+    private static T Load<T>(long parameters, Func<T> build, string folder, Func<string, bool> optional, Func<string, bool>? fresh = null) where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
         weights.RequireAbout(parameters);
         var model = build();
         try
         {
-            LoadWeights(model, weights, optional);
+            LoadWeights(model, weights, optional, fresh);
             model.eval();
             return model;
         }

@@ -42,5 +42,7 @@ public static class EvaluationMetrics
         WordNet = config.Evaluation.WordNet.Length > 0 ? config.Evaluation.WordNet : config.Task.Reward.WordNet,
         Lexicon = config.Evaluation.Lexicon.Length > 0 ? config.Evaluation.Lexicon : config.Task.Reward.Lexicon,
         SpiceJar = config.Evaluation.SpiceJar,
+        BertScoreModel = config.Evaluation.BertScoreModel,
+        BertScoreLayer = config.Evaluation.BertScoreLayer,
     };
 }

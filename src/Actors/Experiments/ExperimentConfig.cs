@@ -189,6 +189,12 @@ public sealed record EvaluationOptions
     /// <summary>SPICE's program, for the metric of that name.</summary>
     public string SpiceJar { get; init; } = "";
 
+    /// <summary>Checkpoint folder of the encoder of the metric <c>bert-score</c>: roberta-large, in RL4LMs.</summary>
+    public string BertScoreModel { get; init; } = "";
+
+    /// <summary>The encoder's layer that <c>bert-score</c> compares, from 1; 0 for the one that bert_score takes for a model of this shape.</summary>
+    public int BertScoreLayer { get; init; }
+
     /// <summary>How continuations are drawn that are evaluated: keys here go over <c>rollout.generation</c>, which holds when there are none. Under a KL mask beams are sampled instead.</summary>
     public GenerationOptions? Generation { get; init; }
 }

@@ -42,6 +42,7 @@ public static class ExperimentFile
                 WordNet = config.Evaluation.WordNet == RewardFiles.None ? RewardFiles.None : Resolved(config.Evaluation.WordNet),
                 Lexicon = Resolved(config.Evaluation.Lexicon),
                 SpiceJar = Resolved(config.Evaluation.SpiceJar),
+                BertScoreModel = Resolved(config.Evaluation.BertScoreModel),
             },
             Cluster = config.Cluster with
             {

@@ -99,6 +99,7 @@ internal static class TaskValidation
             ("meteor", "word-net", data.WordNet, $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms"),
             ("vader", "lexicon", data.Lexicon, "vader_lexicon.txt"),
             ("spice", "spice-jar", data.SpiceJar, "spice-1.0.jar of SPICE's authors, without which there is no SPICE"),
+            ("bert-score", "bert-score-model", data.BertScoreModel, "the checkpoint folder of an encoder, such as roberta-large"),
         })
             if (evaluation.Metrics.Contains(metric))
                 Required(value, $"evaluation.{option}", what);
@@ -108,6 +109,8 @@ internal static class TaskValidation
             Exists(evaluation.Lexicon, "evaluation.lexicon", "vader_lexicon.txt");
         if (evaluation.SpiceJar.Length > 0)
             Exists(evaluation.SpiceJar, "evaluation.spice-jar", "SPICE's program");
+        if (evaluation.BertScoreModel.Length > 0)
+            Exists(evaluation.BertScoreModel, "evaluation.bert-score-model", "the encoder's checkpoint folder");
         if (evaluation.Generation is { NumReturnSequences: > 1 })
             throw new DfpoException("config/conflict", "'evaluation.generation.num-return-sequences' must be 1: several continuations of a prompt are asked for by 'evaluation.samples-per-prompt'.");
     }

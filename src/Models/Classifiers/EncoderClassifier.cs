@@ -65,8 +65,8 @@ public abstract class EncoderClassifier : SequenceClassifier
         return Head(Hidden(inputIds, attentionMask, tokenTypeIds).select(1, 0)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Hidden states <c>[batch, time, width]</c> of the last layer; see <see cref="MaskedLogits"/>.</summary>
-    public Tensor Hidden(Tensor inputIds, Tensor? attentionMask, Tensor? tokenTypeIds = null) => _body.Forward(inputIds, attentionMask, tokenTypeIds);
+    /// <summary>Hidden states <c>[batch, time, width]</c> of a layer, of the last one when null; see <see cref="MaskedLogits"/>.</summary>
+    public Tensor Hidden(Tensor inputIds, Tensor? attentionMask, Tensor? tokenTypeIds = null, int? layer = null) => _body.Forward(inputIds, attentionMask, tokenTypeIds, layer);
 
     /// <summary>What the first layer sees <c>[batch, time, width]</c>.</summary>
     public Tensor Embed(Tensor inputIds, Tensor? tokenTypeIds = null) => _body.Embed(inputIds, tokenTypeIds);

@@ -33,13 +33,14 @@ internal sealed class EncoderModel : NamedModules
     /// <param name="inputIds">Token ids <c>[batch, time]</c>, int64.</param>
     /// <param name="attentionMask"><c>[batch, time]</c>, 1 for real tokens; null when nothing is padded.</param>
     /// <param name="tokenTypeIds"><c>[batch, time]</c>, int64; null for all 0.</param>
+    /// <param name="layers">Layers to go through; all when null.</param>
     /// <exception cref="DfpoException"><c>model/too-long</c>.</exception>
-    public Tensor Forward(Tensor inputIds, Tensor? attentionMask, Tensor? tokenTypeIds)
+    public Tensor Forward(Tensor inputIds, Tensor? attentionMask, Tensor? tokenTypeIds, int? layers = null)
     {
         using var scope = NewDisposeScope();
         var hidden = Embed(inputIds, tokenTypeIds);
         var mask = attentionMask is null ? null : Mask(attentionMask, _precision.MatmulDtype ?? hidden.dtype);
-        foreach (var layer in _layers)
+        foreach (var layer in _layers.AsSpan(0, layers ?? _layers.Length))
             hidden = layer.Forward(hidden, mask);
         return hidden.MoveToOuterDisposeScope();
     }

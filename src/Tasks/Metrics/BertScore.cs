@@ -10,7 +10,7 @@ namespace DfPO.Tasks.Metrics;
 public sealed record TokenStates(float[] Values, int Width, bool[] IsSpecial);
 
 /// <summary>BERTScore (Zhang et al., 2020) from an encoder's states: greedy matching by cosine, no idf, no rescaling. RL4LMs takes layer 17 of roberta-large and the best reference.</summary>
-/// <remarks>The formula is tested by hand-made vectors; there was no encoder and no output of the original program to compare with.</remarks>
+/// <remarks>The formula is tested by hand-made vectors; there was no output of the original program to compare with. <see cref="BertScoreEncoder"/> gives the states.</remarks>
 public static class BertScore
 {
     /// <summary>Precision, recall and F of one pair, each in [-1, 1]; all 0 when a text has no token of its own.</summary>

@@ -17,6 +17,12 @@ public sealed record TextMetricOptions
 
     /// <summary>SPICE: path of <c>spice-1.0.jar</c>; left out when empty.</summary>
     public string SpiceJar { get; init; } = "";
+
+    /// <summary>BERTScore: checkpoint folder of an encoder; left out when empty.</summary>
+    public string BertScoreModel { get; init; } = "";
+
+    /// <summary>BERTScore: the encoder's layer, from 1; 0 for bert_score's own.</summary>
+    public int BertScoreLayer { get; init; }
 }
 
 /// <summary>One figure of a corpus.</summary>
@@ -39,6 +45,7 @@ public static class TextMetrics
         ("cider", Needs.References, Ciders),
         ("caption-rouge-l", Needs.References, corpus => Mean("caption-rouge-l", corpus, item => CaptionRouge.Score(item.Words, item.References))),
         ("spice", Needs.References | Needs.Spice, Spices),
+        ("bert-score", Needs.References | Needs.Encoder, BertScores),
         ("coverage", Needs.Concepts, Coverages),
         ("vader", Needs.Lexicon, corpus => Mean("vader", corpus, item => corpus.Vader.Score(item.Text.Continuation).Compound)),
         ("diversity", Needs.Nothing, Diversities),
@@ -56,6 +63,7 @@ public static class TextMetrics
         Lexicon = 8,
         Spice = 16,
         Several = 32,
+        Encoder = 64,
     }
 
     /// <summary>What can be asked for; some give several figures.</summary>
@@ -92,6 +100,7 @@ public static class TextMetrics
         Check(Needs.Lexicon, options.Lexicon.Length > 0, "lexicon does not name vader_lexicon.txt");
         Check(Needs.Spice, options.SpiceJar.Length > 0, "spice-jar does not name SPICE's program, which its authors give out");
         Check(Needs.Several, texts.Count > 1, "there is one text only");
+        Check(Needs.Encoder, options.BertScoreModel.Length > 0, "bert-score-model does not name an encoder's checkpoint folder");
         return lacking;
     }
 
@@ -149,6 +158,14 @@ public static class TextMetrics
         var scores = new Spice(corpus.Options.SpiceJar).Score([.. corpus.Items.Select(item => (item.Text.Continuation, item.Text.References))]);
         // An item without a tuple has no score; the authors' mean leaves it out.
         yield return new MetricValue("spice", scores.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average(), scores);
+    }
+
+    private static IEnumerable<MetricValue> BertScores(Corpus corpus)
+    {
+        using var encoder = BertScoreEncoder.Load(corpus.Options.BertScoreModel, corpus.Options.BertScoreLayer);
+        var scores = encoder.Score([.. corpus.Items.Select(item => (item.Text.Continuation, item.Text.References))]);
+        MetricValue Value(string name, Func<(double Precision, double Recall, double F), double> score) => new(name, scores.Average(score), [.. scores.Select(score)]);
+        return [Value("bert-score-precision", s => s.Precision), Value("bert-score-recall", s => s.Recall), Value("bert-score-f1", s => s.F)];
     }
 
     private static IEnumerable<MetricValue> Diversities(Corpus corpus)

@@ -1,5 +1,4 @@
 using DfPO.Models;
-using DfPO.Models.Classifiers;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Rewards;
 using TorchSharp;
@@ -10,7 +9,6 @@ namespace DfPO.Tasks.Tests.Rewards;
 /// <summary>Rewards by classifiers of other architectures, each with its own tokenizer.</summary>
 public sealed class EncoderRewardTests : IDisposable
 {
-    private const int MaxTokens = 12;
     private static readonly PromptContinuation[] s_texts = [new("The film", " was a triumph, and everybody in the theatre said that it had to be seen again and again."), new("It was", " dull."), new("", ""), new("Ünï", "cödé 👍")];
     private readonly TestFolder _folder = new();
 
@@ -23,7 +21,7 @@ public sealed class EncoderRewardTests : IDisposable
     public void ScoresAreTheProbabilitiesOfTextsWithTheirSpecialTokens(string type, string problem)
     {
         set_num_threads(1);
-        Save(type, problem);
+        EncoderFolders.Save(_folder, type, problem);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var model = PretrainedModels.LoadSequenceClassifier(_folder.Path);
@@ -35,7 +33,7 @@ public sealed class EncoderRewardTests : IDisposable
         foreach (var (score, text) in scores.Zip(s_texts))
         {
             int[] words = tokenizer.Encode(text.Prompt + text.Continuation), around = tokenizer.EncodeInput("");
-            long[] ids = [around[0], .. words.TakeLast(MaxTokens - 2).Select(id => (long)id), around[1]];
+            long[] ids = [around[0], .. words.TakeLast(EncoderFolders.MaxTokens - 2).Select(id => (long)id), around[1]];
             var logits = model.Logits(tensor(ids).unsqueeze(0), tensor(new[] { (long)ids.Length }));
             Assert.Equal((problem.Length > 0 ? logits.sigmoid() : logits.softmax(1))[0, 1].item<float>(), score, 1e-5f);
         }
@@ -45,38 +43,8 @@ public sealed class EncoderRewardTests : IDisposable
     [Fact]
     public void AnUnknownLabelIsNamedWithTheKnownOnes()
     {
-        Save("bert", "");
+        EncoderFolders.Save(_folder, "bert");
 
         Assert.Equal("reward/label", CodeOf(() => ClassifierReward.Load(_folder.Path, "happy"), "'happy'", "'bad'", "'good'"));
-    }
-
-    private void Save(string type, string problem)
-    {
-        var source = Repository.Path("tests/tokenizers");
-        if (type == "roberta")
-        {
-            File.Copy(Path.Combine(source, "roberta-base/vocab.json"), _folder["vocab.json"]);
-            File.Copy(Path.Combine(source, "gpt2/merges.txt"), _folder["merges.txt"]);
-        }
-        else
-            TokenizerFiles.Copy(Path.Combine(source, "bert-base-uncased"), _folder.Path);
-        var pad = type == "roberta" ? 1 : 0;
-        using var model = EncoderClassifier.Create(new EncoderConfig
-        {
-            ModelType = type,
-            VocabSize = TextTokenizer.Load(_folder.Path).VocabularySize,
-            HiddenSize = 8,
-            NumHiddenLayers = 2,
-            NumAttentionHeads = 2,
-            IntermediateSize = 16,
-            MaxPositionEmbeddings = MaxTokens + (type == "roberta" ? 2 : 0),
-            TypeVocabSize = type == "distilbert" ? 0 : 2,
-            PadTokenId = pad,
-            InitializerRange = 0.5,
-            Labels = ["bad", "good", "so-so"],
-            ProblemType = problem,
-        });
-        model.Initialise(5);
-        PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
     }
 }
