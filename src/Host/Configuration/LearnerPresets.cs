@@ -9,8 +9,9 @@ internal static class LearnerPresets
 
     private static readonly Dictionary<string, string> s_presets = new()
     {
-        ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, decode = negative }",
-        ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, value = single, decode = negative }",
+        // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-imdb-claim.md.
+        ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
+        ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
         ["ppo"] = "objective = ppo, dfpo { behaviour = policy, decode = policy }",
         // The rules' own sections hold their papers' values already; what is said here is the papers' choice of keys that all rules share.
         ["nlpo"] = "objective = nlpo",

@@ -134,7 +134,7 @@ public sealed class ExperimentFileTests : IDisposable
         var iclr = Bind("learner { preset = dfpo-iclr, dfpo { tolerance = 0.3, decode = policy } }").Learner;
         Assert.Equal(new DfpoOptions { Behaviour = DfpoBehaviour.Masked, MaskAt = DfpoMaskAt.Rollout, Value = DfpoValue.Single, Decode = DecodingPolicy.Policy, Tolerance = 0.3f }, iclr.Dfpo);
         Assert.Equal(ObjectiveKind.Ppo, Bind("learner.preset = dfpo", ["learner.preset=ppo"]).Learner.Objective);
-        Assert.Equal(DfpoBehaviour.Policy, Bind("learner.preset = dfpo").Learner.Dfpo.Behaviour);
+        Assert.Equal(new DfpoOptions { Behaviour = DfpoBehaviour.Policy, MaskAt = DfpoMaskAt.Update, Tolerance = 0.4f, Decode = DecodingPolicy.Negative }, Bind("learner.preset = dfpo").Learner.Dfpo);
     }
 
     private ExperimentConfig Bind(string text, string[]? settings = null, Hashtable? environment = null) =>
