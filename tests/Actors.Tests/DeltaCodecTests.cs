@@ -13,7 +13,7 @@ public sealed class DeltaCodecTests : IDisposable
         {
             var shapes = new TheoryData<int, int>();
             foreach (var elementSize in new[] { 1, 2, 4 })
-                foreach (var length in new[] { 0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 255, 1000, 1001, 1002, 1003, 4096, 10007 })
+                foreach (var length in new[] { 0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1000, 1001, 1002, 1003, 4096, 10007 })
                     shapes.Add(elementSize, length);
             return shapes;
         }
@@ -68,17 +68,24 @@ public sealed class DeltaCodecTests : IDisposable
     }
 
     [Fact]
-    public void Small_steps_of_a_few_per_cent_of_bfloat16_elements_cost_less_than_a_tenth()
+    public void A_step_of_one_size_costs_less_than_the_entropy_of_the_differences_for_the_elements_tell_who_changes()
     {
         var random = new Random(2);
         var (from, to) = (new byte[1 << 19], new byte[1 << 19]);
+        var differences = new Dictionary<int, int>();
         for (var i = 0; i < from.Length; i += 2)
         {
-            var bits = (ushort)(BitConverter.SingleToUInt32Bits((float)(random.NextDouble() - 0.5) * 0.1f) >> 16);
-            BitConverter.TryWriteBytes(from.AsSpan(i), bits);
-            BitConverter.TryWriteBytes(to.AsSpan(i), (ushort)(random.NextDouble() < 0.06 ? bits + (random.Next(2) * 2) - 1 : bits));
+            // Float32 behind the wire, as in training: what a step of 1e-5 changes of a bfloat16 depends on its exponent.
+            var weight = 0.02f * (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()));
+            var (before, after) = (Rounded(weight), Rounded(weight + (1e-5f * ((random.Next(2) * 2) - 1))));
+            BitConverter.TryWriteBytes(from.AsSpan(i), before);
+            BitConverter.TryWriteBytes(to.AsSpan(i), after);
+            differences[after - before] = differences.GetValueOrDefault(after - before) + 1;
         }
-        Assert.InRange(AssertRoundTrip(from, to, 2), 1, from.Length / 10);
+        var elements = from.Length / 2;
+        var entropy = differences.Values.Sum(count => -count * Math.Log2(count / (double)elements)) / 8;
+        Assert.InRange(entropy, 0.05 * from.Length, 0.2 * from.Length);
+        Assert.InRange(AssertRoundTrip(from, to, 2), 0.5 * entropy, 0.8 * entropy);
     }
 
     [Fact]
@@ -101,12 +108,15 @@ public sealed class DeltaCodecTests : IDisposable
         random.NextBytes(from);
         byte[] to = [.. from.Select((b, i) => i % 30 == 0 ? (byte)(b + 1) : b)];
         var good = Encode(_codec, from, to, 2);
+        Assert.InRange(good.Length, 2, to.Length);
         var decoded = new byte[to.Length];
         Assert.Throws<InvalidDataException>(() => _codec.Decode([], from, 2, decoded));
         Assert.Throws<InvalidDataException>(() => _codec.Decode([9, 1, 2], from, 2, decoded));
-        Assert.Throws<InvalidDataException>(() => _codec.Decode(good.AsSpan(0, good.Length / 2), from, 2, decoded));
+        for (var length = 1; length < good.Length; length++)
+            Assert.Throws<InvalidDataException>(() => _codec.Decode(good.AsSpan(0, length), from, 2, decoded));
+        Assert.Throws<InvalidDataException>(() => _codec.Decode([.. good, 0], from, 2, decoded));
         var refused = 0;
-        for (var trial = 0; trial < 500; trial++)
+        for (var trial = 0; trial < 2000; trial++)
         {
             var bad = good.ToArray();
             for (var flips = random.Next(1, 8); flips > 0; flips--)
@@ -126,6 +136,13 @@ public sealed class DeltaCodecTests : IDisposable
     }
 
     public void Dispose() => _codec.Dispose();
+
+    /// <summary>To the nearest bfloat16, ties to even.</summary>
+    private static ushort Rounded(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return (ushort)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+    }
 
     private static IEnumerable<(T A, T B)> Pairs<T>(T[] values) => values.SelectMany(a => values.Select(b => (a, b)));
 

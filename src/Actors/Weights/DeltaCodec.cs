@@ -1,21 +1,40 @@
+using System.Buffers.Binary;
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using ZstdSharp;
 
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// Encodes a chunk of weights against the same chunk of other weights, without loss: nothing when they are equal, otherwise the bit planes of the
-/// differences (<see cref="BitPlanes"/>) behind zstd, or the new bytes as they are where that is shorter. The result depends on its arguments alone; the
-/// object holds scratch memory, so one thread at a time.
+/// Encodes a chunk of weights against the same chunk of other weights, without loss: nothing when they are equal, otherwise what has changed, or the new
+/// bytes as they are where that is shorter. The result depends on its arguments alone; the object holds scratch memory, so one thread at a time.
 /// </summary>
+/// <remarks>
+/// <para>Elements are integers here, so the next number up or down is at a distance of one. Four parts follow each other: a bit an element, whether it has
+/// changed; a bit for each that has, whether by more than one; a bit for each, which way; and the distances above one, less two. All but the third, which
+/// is noise, are behind zstd. How likely it is that a step of a given size changes an element depends on the element's own magnitude, which the receiver
+/// has: so the bits of the first two parts, and the distances, come class by class of magnitude (<see cref="ElementGroups{T}"/>), where zstd finds them
+/// alike.</para>
+/// <para>Measured on 124M random bfloat16 weights of a GPT-2 and a first step of AdamW at 1e-5, which changes 37 % of them: 8.2 % of the bytes, where the
+/// entropy of the differences is 12.2 %, that of the differences given the exponent 6.8 %, and bit planes of the differences behind zstd took 15.0 %
+/// and a tenth more processor time.</para>
+/// </remarks>
 public sealed class DeltaCodec : IDisposable
 {
     private const byte Same = 0;
-    private const byte Planes = 1;
+    private const byte Changes = 1;
     private const byte Stored = 2;
+    private const int NumberBytes = 4;
     private readonly Compressor _compressor = new(1);
     private readonly Decompressor _decompressor = new();
+    private ulong[] _classes = [];
+    private ulong[] _changed = [];
+    private ulong[] _down = [];
+    private ulong[] _far = [];
+    private byte[] _distances = [];
+    private byte[] _bits = [];
     private byte[] _bytes = [];
-    private byte[] _planes = [];
 
     /// <summary>Most bytes that a chunk of a length is encoded in.</summary>
     public static int MaxEncodedLength(int length) => length + 1;
@@ -35,16 +54,18 @@ public sealed class DeltaCodec : IDisposable
             destination[0] = Same;
             return 1;
         }
-        var layout = new Layout(to.Length, elementSize, this);
-        BitPlanes.Subtract(from[..layout.Whole], to[..layout.Whole], elementSize, layout.Bytes);
-        for (var plane = 0; plane < elementSize; plane++)
-            BitPlanes.Split(layout.BytePlane(plane), layout.BitPlanesOf(plane));
-        to[layout.Whole..].CopyTo(layout.Tail);
-        // No room for more than the stored form: then zstd gives up by itself.
-        if (_compressor.TryWrap(layout.All, destination[1..(to.Length + 1)], out var written) && written < to.Length)
+        // No room for more than the stored form, which is then shorter.
+        var room = destination[1..to.Length];
+        var written = elementSize switch
         {
-            destination[0] = Planes;
-            return written + 1;
+            1 => EncodeChanges<byte>(from, to, room),
+            2 => EncodeChanges<ushort>(from, to, room),
+            _ => EncodeChanges<uint>(from, to, room),
+        };
+        if (written is { } length)
+        {
+            destination[0] = Changes;
+            return length + 1;
         }
         destination[0] = Stored;
         to.CopyTo(destination[1..]);
@@ -67,13 +88,14 @@ public sealed class DeltaCodec : IDisposable
             case Stored when encoded.Length == to.Length + 1:
                 encoded[1..].CopyTo(to);
                 return;
-            case Planes:
-                var layout = new Layout(to.Length, elementSize, this);
-                Unwrap(encoded[1..], layout.All);
-                for (var plane = 0; plane < elementSize; plane++)
-                    BitPlanes.Join(layout.BitPlanesOf(plane), layout.BytePlane(plane));
-                BitPlanes.Add(from[..layout.Whole], layout.Bytes, elementSize, to[..layout.Whole]);
-                layout.Tail.CopyTo(to[layout.Whole..]);
+            case Changes when elementSize == 1:
+                DecodeChanges<byte>(encoded[1..], from, to);
+                return;
+            case Changes when elementSize == 2:
+                DecodeChanges<ushort>(encoded[1..], from, to);
+                return;
+            case Changes:
+                DecodeChanges<uint>(encoded[1..], from, to);
                 return;
             default:
                 throw new InvalidDataException($"{encoded.Length} bytes are not the delta of a chunk of {to.Length}.");
@@ -87,55 +109,213 @@ public sealed class DeltaCodec : IDisposable
         _decompressor.Dispose();
     }
 
-    private void Unwrap(ReadOnlySpan<byte> encoded, Span<byte> planes)
+    /// <summary>Bytes written, or null when there is no room for them.</summary>
+    private int? EncodeChanges<T>(ReadOnlySpan<byte> fromBytes, ReadOnlySpan<byte> toBytes, Span<byte> room)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
+        var from = MemoryMarshal.Cast<byte, T>(fromBytes);
+        var to = MemoryMarshal.Cast<byte, T>(toBytes);
+        var distances = Room<T>(from.Length, out var changed, out var down, out var far);
+        var classes = ElementGroups<T>.Classify(from, ref _classes);
+        ElementGroups<T>.Compare(from, to, distances, changed, down, far);
+        var writer = new Parts(room);
+        var bits = 0;
+        for (var c = 0; c < classes; c++)
+            bits = MaskedBits.Write(_bits, bits, changed, Class(c, changed.Length));
+        if (!writer.Pack(_bits.AsSpan(0, MaskedBits.Bytes(bits)), _compressor))
+            return null;
+        var count = 0;
+        var values = MemoryMarshal.Cast<byte, T>(_bytes.AsSpan());
+        bits = 0;
+        var kinds = 0;
+        for (var c = 0; c < classes; c++)
+        {
+            var members = Class(c, changed.Length);
+            if (!MaskedBits.Meet(members, far))
+                continue;
+            kinds |= 1 << c;
+            MaskedBits.Restrict(members, changed);
+            bits = MaskedBits.Write(_bits, bits, far, members);
+            for (var g = 0; g < members.Length; g++)
+                for (var who = members[g] & far[g]; who != 0; who &= who - 1)
+                    values[count++] = distances[(g * ElementGroups<T>.Size) + BitOperations.TrailingZeroCount(who)] - T.One - T.One;
+        }
+        if (!writer.Number(kinds) || !writer.Pack(_bits.AsSpan(0, MaskedBits.Bytes(bits)), _compressor))
+            return null;
+        bits = MaskedBits.Write(_bits, 0, down, changed);
+        if (!writer.Copy(_bits.AsSpan(0, MaskedBits.Bytes(bits))))
+            return null;
+        var planes = Planes<T>(count);
+        for (var plane = 0; plane < Unsafe.SizeOf<T>(); plane++)
+            for (var i = 0; i < count; i++)
+                planes[(plane * count) + i] = byte.CreateTruncating(values[i] >>> (8 * plane));
+        return writer.Pack(planes, _compressor) && writer.Copy(toBytes[(to.Length * Unsafe.SizeOf<T>())..]) ? writer.Written : null;
+    }
+
+    private void DecodeChanges<T>(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> fromBytes, Span<byte> toBytes)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
+    {
+        var from = MemoryMarshal.Cast<byte, T>(fromBytes);
+        var to = MemoryMarshal.Cast<byte, T>(toBytes);
+        var distances = Room<T>(from.Length, out var changed, out var down, out var far);
+        changed.Clear();
+        down.Clear();
+        far.Clear();
+        var classes = ElementGroups<T>.Classify(from, ref _classes);
+        Unpack(ref encoded, _bits.AsSpan(0, changed.Length * (ElementGroups<T>.Size / 8)));
+        var bits = 0;
+        for (var c = 0; c < classes; c++)
+            bits = MaskedBits.Read(_bits, bits, changed, Class(c, changed.Length));
+        // From here on lengths follow from what came: as many bits as are set, as many distances as are far.
+        var kinds = Number(ref encoded);
+        var (length, among) = (MaskedBits.Bytes(MaskedBits.Count(changed)), 0);
+        for (var c = 0; c < classes; c++)
+        {
+            if ((kinds >> c & 1) == 0)
+                continue;
+            MaskedBits.Restrict(Class(c, changed.Length), changed);
+            among += MaskedBits.Count(Class(c, changed.Length));
+        }
+        Unpack(ref encoded, _bits.AsSpan(0, MaskedBits.Bytes(among)));
+        bits = 0;
+        for (var c = 0; c < classes; c++)
+            if ((kinds >> c & 1) != 0)
+                bits = MaskedBits.Read(_bits, bits, far, Class(c, changed.Length));
+        Take(ref encoded, length).CopyTo(_bits);
+        MaskedBits.Read(_bits, 0, down, changed);
+        var planes = Planes<T>(MaskedBits.Count(far));
+        Unpack(ref encoded, planes);
+        ElementGroups<T>.Step(changed, distances);
+        var values = Values<T>(planes);
+        var next = 0;
+        for (var c = 0; c < classes; c++)
+        {
+            if ((kinds >> c & 1) == 0)
+                continue;
+            var members = Class(c, changed.Length);
+            for (var g = 0; g < members.Length; g++)
+                for (var who = members[g] & far[g]; who != 0; who &= who - 1)
+                    distances[(g * ElementGroups<T>.Size) + BitOperations.TrailingZeroCount(who)] = values[next++];
+        }
+        ElementGroups<T>.Move(from, distances, down, to);
+        var tail = toBytes[(to.Length * Unsafe.SizeOf<T>())..];
+        if (encoded.Length != tail.Length)
+            throw new InvalidDataException("The delta of a chunk is followed by something else.");
+        encoded.CopyTo(tail);
+    }
+
+    private Span<ulong> Class(int index, int groups) => _classes.AsSpan(index * groups, groups);
+
+    /// <summary>Room for the planes of the distances above one.</summary>
+    private Span<byte> Planes<T>(int count)
+        where T : unmanaged => _bytes.AsSpan(_bytes.Length / 2, count * Unsafe.SizeOf<T>());
+
+    /// <summary>The distances above one, from their planes.</summary>
+    private Span<T> Values<T>(ReadOnlySpan<byte> planes)
+        where T : unmanaged, IBinaryInteger<T>
+    {
+        var values = MemoryMarshal.Cast<byte, T>(_bytes.AsSpan(0, planes.Length));
+        values.Fill(T.One + T.One);
+        for (var plane = 0; plane < Unsafe.SizeOf<T>(); plane++)
+        {
+            var bytes = planes.Slice(plane * values.Length, values.Length);
+            for (var i = 0; i < bytes.Length; i++)
+                values[i] += T.CreateTruncating(bytes[i]) << (8 * plane);
+        }
+        return values;
+    }
+
+    /// <summary>Scratch memory for so many elements.</summary>
+    private Span<T> Room<T>(int elements, out Span<ulong> changed, out Span<ulong> down, out Span<ulong> far)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
+    {
+        var groups = ElementGroups<T>.Count(elements);
+        var all = groups * ElementGroups<T>.Size;
+        if (_bits.Length < (all / 8) + MaskedBits.Slack)
+        {
+            (_changed, _down, _far) = (new ulong[groups], new ulong[groups], new ulong[groups]);
+            _bits = new byte[(all / 8) + MaskedBits.Slack];
+        }
+        var bytes = all * Unsafe.SizeOf<T>();
+        if (_distances.Length < bytes)
+            (_distances, _bytes) = (new byte[bytes], new byte[2 * bytes]);
+        changed = _changed.AsSpan(0, groups);
+        down = _down.AsSpan(0, groups);
+        far = _far.AsSpan(0, groups);
+        return MemoryMarshal.Cast<byte, T>(_distances.AsSpan(0, bytes));
+    }
+
+    /// <summary>Reads what <see cref="Parts.Pack"/> wrote.</summary>
+    private void Unpack(ref ReadOnlySpan<byte> encoded, Span<byte> part)
+    {
+        var length = Number(ref encoded);
+        var packed = Take(ref encoded, length);
+        if (length == part.Length)
+        {
+            packed.CopyTo(part);
+            return;
+        }
         try
         {
-            if (_decompressor.TryUnwrap(encoded, planes, out var written) && written == planes.Length)
+            if (_decompressor.TryUnwrap(packed, part, out var written) && written == part.Length)
                 return;
         }
         catch (ZstdException e)
         {
             throw new InvalidDataException($"The delta of a chunk cannot be decompressed ({e.Message}).", e);
         }
-        throw new InvalidDataException("The delta of a chunk has another length than the chunk.");
+        throw new InvalidDataException("The delta of a chunk has a part of another length than the chunk's.");
     }
 
-    /// <summary>Where what lies in the scratch memory.</summary>
-    private readonly ref struct Layout
-    {
-        private readonly int _elements;
-        private readonly int _planeBytes;
+    private static int Number(ref ReadOnlySpan<byte> encoded) => BinaryPrimitives.ReadInt32LittleEndian(Take(ref encoded, NumberBytes));
 
-        public Layout(int length, int elementSize, DeltaCodec codec)
+    private static ReadOnlySpan<byte> Take(ref ReadOnlySpan<byte> encoded, int length)
+    {
+        if ((uint)length > (uint)encoded.Length)
+            throw new InvalidDataException("The delta of a chunk ends early.");
+        var taken = encoded[..length];
+        encoded = encoded[length..];
+        return taken;
+    }
+
+    /// <summary>Parts one after the other, as long as there is room.</summary>
+    private ref struct Parts(Span<byte> room)
+    {
+        private readonly Span<byte> _room = room;
+
+        public int Written { get; private set; }
+
+        /// <summary>Its length and the bytes, as they are where zstd does not make them fewer.</summary>
+        public bool Pack(ReadOnlySpan<byte> part, Compressor compressor)
         {
-            _elements = length / elementSize;
-            _planeBytes = (_elements + 7) / 8 * 8;
-            Whole = _elements * elementSize;
-            var all = (_planeBytes * elementSize) + length - Whole;
-            if (codec._bytes.Length < Whole)
-                codec._bytes = new byte[Whole];
-            if (codec._planes.Length < all)
-                codec._planes = new byte[all];
-            Bytes = codec._bytes.AsSpan(0, Whole);
-            All = codec._planes.AsSpan(0, all);
-            Tail = All[(_planeBytes * elementSize)..];
+            if (_room.Length - Written < NumberBytes)
+                return false;
+            var rest = _room[(Written + NumberBytes)..];
+            if (part.Length == 0 || !compressor.TryWrap(part, rest[..Math.Min(rest.Length, part.Length)], out var length) || length >= part.Length)
+            {
+                if (!part.TryCopyTo(rest))
+                    return false;
+                length = part.Length;
+            }
+            BinaryPrimitives.WriteInt32LittleEndian(_room[Written..], length);
+            Written += NumberBytes + length;
+            return true;
         }
 
-        /// <summary>Bytes of whole elements.</summary>
-        public int Whole { get; }
+        public bool Number(int number)
+        {
+            if (!BinaryPrimitives.TryWriteInt32LittleEndian(_room[Written..], number))
+                return false;
+            Written += NumberBytes;
+            return true;
+        }
 
-        /// <summary>Byte planes.</summary>
-        public Span<byte> Bytes { get; }
-
-        /// <summary>Bit planes and tail: what is compressed.</summary>
-        public Span<byte> All { get; }
-
-        /// <summary>What is left behind the last whole element.</summary>
-        public Span<byte> Tail { get; }
-
-        public Span<byte> BytePlane(int plane) => Bytes.Slice(plane * _elements, _elements);
-
-        public Span<byte> BitPlanesOf(int plane) => All.Slice(plane * _planeBytes, _planeBytes);
+        public bool Copy(ReadOnlySpan<byte> part)
+        {
+            if (!part.TryCopyTo(_room[Written..]))
+                return false;
+            Written += part.Length;
+            return true;
+        }
     }
 }
