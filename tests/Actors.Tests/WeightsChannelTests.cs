@@ -171,6 +171,32 @@ public sealed class WeightsChannelTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_reader_that_is_slow_or_leaves_in_the_middle_harms_nobody()
+    {
+        // More than the sockets' buffers hold, so that the server waits for its reader.
+        using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50_000, NPositions = 16, NEmbd = 160, NLayer = 1, NHead = 2 });
+        var weights = _store.Publish(model, 1, ScalarType.Float32);
+        using var lease = _store.Open(weights.Digest)!;
+        using var http = new HttpClient();
+        using (var leaving = await http.GetAsync(weights.Url, HttpCompletionOption.ResponseHeadersRead))
+        {
+            await using var body = await leaving.Content.ReadAsStreamAsync();
+            await body.ReadExactlyAsync(new byte[100]);
+        }
+        using var slow = await http.GetAsync(weights.Url, HttpCompletionOption.ResponseHeadersRead);
+        await using var stream = await slow.Content.ReadAsStreamAsync();
+        var received = new byte[weights.Length];
+        for (var position = 0; position < received.Length; position += 5_000_000)
+        {
+            await stream.ReadExactlyAsync(received.AsMemory(position, Math.Min(5_000_000, received.Length - position)));
+            await Task.Delay(20);
+        }
+        Assert.True(lease.Bytes(0, received.Length).Span.SequenceEqual(received));
+        // The connection is as good as before for another request.
+        Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync($"{_store.BaseUrl}/weights/other")).StatusCode);
+    }
+
+    [Fact]
     public async Task A_client_leaves_nothing_behind()
     {
         using (var client = new WeightsClient(_scratch))

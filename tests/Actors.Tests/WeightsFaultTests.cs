@@ -133,7 +133,7 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     public async Task A_server_that_falls_silent_is_given_up_with_phase_peer_and_bytes(string reason)
     {
         var options = reason.StartsWith("no byte")
-            ? new WeightsClientOptions { Stall = TimeSpan.FromMilliseconds(200), Attempts = 1 }
+            ? new WeightsClientOptions { Stall = TimeSpan.FromSeconds(1), Attempts = 1 }
             : new WeightsClientOptions { Deadline = TimeSpan.FromMilliseconds(400) };
         using var client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), options);
         _server.Fault = (context, body) => Bytes(context, body, async (bytes, from) =>

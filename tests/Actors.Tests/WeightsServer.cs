@@ -1,4 +1,5 @@
 using System.Net;
+using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Models.Gpt2;
 using Microsoft.AspNetCore.Builder;
@@ -27,7 +28,7 @@ internal sealed class WeightsServer : IAsyncDisposable
     public static async Task<WeightsServer> Start(IWeightsSource source, IReadOnlyDictionary<string, string>? folders = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(IPAddress.Loopback, 0, null));
         builder.Logging.ClearProviders();
         var app = builder.Build();
         var server = new WeightsServer(app);

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using DfPO.Models;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -20,7 +21,7 @@ public static class BulkChannel
         kestrel.AddServerHeader = false;
         var limits = kestrel.Limits;
         limits.MaxRequestBodySize = 0;
-        // Several of the pieces that weights are sent in: with Kestrel's own 64 KB copying and sending take turns, which costs a quarter of the rate.
+        // Under TLS, several of the pieces that weights are sent in: with Kestrel's own 64 KB copying and sending take turns, which costs a quarter of the rate.
         limits.MaxResponseBufferSize = 4 << 20;
         limits.MaxRequestLineSize = 4 << 10;
         limits.MaxRequestHeaderCount = 32;
@@ -32,16 +33,24 @@ public static class BulkChannel
         kestrel.Listen(address, port, listen =>
         {
             listen.Protocols = HttpProtocols.Http1;
-            if (identity is not null)
-                listen.UseHttps(new HttpsConnectionAdapterOptions
+            if (identity is null)
+            {
+                listen.Use(next => connection =>
                 {
-                    ServerCertificate = identity.Certificate,
-                    SslProtocols = Protocols,
-                    ClientCertificateMode = ClientCertificateMode.RequireCertificate,
-                    ClientCertificateValidation = (certificate, chain, errors) => identity.Refusal(certificate, chain, errors) is null,
-                    CheckCertificateRevocation = false,
-                    HandshakeTimeout = TimeSpan.FromSeconds(10),
+                    SocketOutput.Attach(connection);
+                    return next(connection);
                 });
+                return;
+            }
+            listen.UseHttps(new HttpsConnectionAdapterOptions
+            {
+                ServerCertificate = identity.Certificate,
+                SslProtocols = Protocols,
+                ClientCertificateMode = ClientCertificateMode.RequireCertificate,
+                ClientCertificateValidation = (certificate, chain, errors) => identity.Refusal(certificate, chain, errors) is null,
+                CheckCertificateRevocation = false,
+                HandshakeTimeout = TimeSpan.FromSeconds(10),
+            });
         });
     }
 

@@ -1,3 +1,4 @@
+using DfPO.Actors.Security;
 using DfPO.Models.Checkpoints;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -14,7 +15,7 @@ public static class WeightsEndpoints
     /// <summary>Path prefix of the checkpoint folders that joining workers start from.</summary>
     public const string ModelsPath = "/models";
 
-    /// <summary>Bytes handed to Kestrel at once, which copies them: enough that the next are there before the socket has sent the last.</summary>
+    /// <summary>Bytes handed over at once: where they are copied, enough that the next are there before the socket has sent the last.</summary>
     private const int Piece = 1 << 20;
 
     /// <summary>Address of weights at a server of weights.</summary>
@@ -89,8 +90,20 @@ public static class WeightsEndpoints
             response.Headers.ContentRange = $"bytes {from}-{to - 1}/{length}";
         }
         response.ContentLength = to - from;
+        var (socket, body) = (context.Features.Get<SocketOutput>(), response.BodyWriter);
+        await response.StartAsync(context.RequestAborted);
         for (; from < to; from += Piece)
-            await response.Body.WriteAsync(bytes(from, (int)Math.Min(Piece, to - from)), context.RequestAborted);
+        {
+            var piece = bytes(from, (int)Math.Min(Piece, to - from));
+            if (socket?.Lend(body, piece) is not true)
+            {
+                // Under TLS: in one block, where a write would be cut into Kestrel's of 4 KB.
+                piece.CopyTo(body.GetMemory(piece.Length));
+                body.Advance(piece.Length);
+            }
+            if ((await body.FlushAsync(context.RequestAborted)).IsCompleted)
+                return;
+        }
     }
 
     /// <summary>An entry of a served folder.</summary>
