@@ -100,7 +100,8 @@ internal static class EvalCommand
             {
                 var room = result.GetResult(longest) is { Implicit: false } || config is null ? result.GetValue(longest) : config.Task.MaxPromptTokens;
                 Continuation[] continuations = [.. generator.Generate(repeated, Decoding(options, policy, mask), seed, batch, room, cancellation)];
-                evaluations.Add(Evaluation.Of(measured, policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))]));
+                var likelihood = policy == DecodingPolicy.Policy && measured.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity) ? generator.ReferencePerplexity(set) : (double?)null;
+                evaluations.Add(Evaluation.Of(measured, policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))], likelihood));
             }
             if (result.GetValue(output) is { } predictions)
                 File.WriteAllLines(predictions, evaluations.SelectMany(evaluation => evaluation.Lines()).Select(line => line.ToJsonString(JsonLinesFile.Format)));

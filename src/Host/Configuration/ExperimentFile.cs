@@ -43,6 +43,7 @@ public static class ExperimentFile
                 Lexicon = Resolved(config.Evaluation.Lexicon),
                 SpiceJar = Resolved(config.Evaluation.SpiceJar),
                 BertScoreModel = Resolved(config.Evaluation.BertScoreModel),
+                PerplexityModel = Resolved(config.Evaluation.PerplexityModel),
             },
             Cluster = config.Cluster with
             {
