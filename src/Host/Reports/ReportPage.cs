@@ -69,9 +69,17 @@ internal static class ReportPage
         return lines.Length == 0 ? "" : $"<details><summary>{lines.Length} runs without a result</summary><ul>{string.Concat(lines.Select(line => $"<li>{E(line)}</li>"))}</ul></details>";
     }
 
-    private static string Figures(IReadOnlyList<FigureRow> figures) => figures.Count == 0 ? "<p>No run has ended yet.</p>" : Table(
-        ["setting", "policy", "runs", .. FigureRow.Columns.Select(column => column.Title)],
-        figures.Select(row => (IReadOnlyList<string>)[row.Group, row.Policy, $"{row.Runs.Count}", .. FigureRow.Columns.Select(column => Cell(row[column.Metric]))]));
+    private static string Figures(IReadOnlyList<FigureRow> figures)
+    {
+        if (figures.Count == 0)
+            return "<p>No run has ended yet.</p>";
+        var texts = FigureRow.TextMetrics(figures);
+        return Of(FigureRow.Columns) + (texts.Count == 0 ? "" : "<h3>Text metrics</h3>\n" + Of(texts));
+
+        string Of(IReadOnlyList<(string Metric, string Title)> columns) => Table(
+            ["setting", "policy", "runs", .. columns.Select(column => column.Title)],
+            figures.Select(row => (IReadOnlyList<string>)[row.Group, row.Policy, $"{row.Runs.Count}", .. columns.Select(column => Cell(row[column.Metric]))]));
+    }
 
     private static string Cell(Interval value) => value.Count > 1 ? $"{Verdict.Figure(value.Mean)} [{Verdict.Figure(value.Low)}, {Verdict.Figure(value.High)}]" : Verdict.Figure(value.Mean);
 

@@ -38,6 +38,8 @@ public sealed partial class ReportPageTests : IDisposable
         // Rewards 0.6 and 0.8: their mean, and the ends of the bootstrap interval of two values.
         Assert.Contains("<td>0.700 [0.600, 0.800]</td>", page);
         Assert.Contains("<td>0.500 [0.500, 0.500]</td>", page);
+        Assert.Contains("<th>reference-perplexity</th>", page);
+        Assert.Contains("<td>70.00 [60.00, 80.00]</td>", page);
         Assert.Contains("learner.ppo.kl-coefficient</td><td>0.1</td><td>0.5</td>", page);
         Assert.Contains("0.1.0", page);
         Assert.Contains("This film", page);
