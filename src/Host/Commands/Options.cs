@@ -38,7 +38,7 @@ internal static class Options
 
     public static Option<string[]> Settings() => new("--set") { Description = "Sets a key of the experiment: --set learner.learning-rate=1e-5. May be repeated; beats DFPO__... environment variables, which beat the file." };
 
-    public static Option<string?> Experiment() => Optional<string>("--experiment", "HOCON file of the experiment that a checkpoint is of: its sampling, masks, data and models. A run has its own, and so has a checkpoint in its best or final folder.");
+    public static Option<string?> Experiment() => Optional<string>("--experiment", "HOCON file of the experiment that a checkpoint is of: its sampling, masks, data and models, where the command line says nothing. A run has its own, and so has a checkpoint in its best or final folder.");
 
     public static Option<string> Policy(string description)
     {

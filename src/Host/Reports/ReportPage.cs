@@ -32,8 +32,7 @@ internal static class ReportPage
             </head>
             <body>
             <h1>{E(title)}</h1>
-            <p>{Number(runs.Count, "run")} in {Number(runs.Select(run => run.Group).Distinct().Count(), "setting")}, {runs.Count(run => run.Run.Result is not null)} of them finished{Others(runs)}.
-            Figures and means are those of finished runs; what others did has curves of its own.{Selected(runs)}
+            <p>{Number(runs.Count, "run")} in {Number(runs.Select(run => run.Group).Distinct().Count(), "setting")}, {runs.Count(run => run.Run.Result is not null)} of them finished{Others(runs)}.{Means(runs)}
             Bands are 95 % t intervals of the mean over the runs (seeds) of a setting, brackets 95 % bootstrap intervals; one run has neither. With few seeds a bootstrap interval is too narrow.</p>
             {Absent(runs, absent)}
             <h2>Figures on held-out prompts</h2>
@@ -75,9 +74,9 @@ internal static class ReportPage
     private static string Others(IReadOnlyList<ReportRun> runs) =>
         string.Concat(runs.Where(run => run.Run.Result is null).GroupBy(run => run.Run.Standing).Select(same => $", {same.Count()} {same.Key}{(same.Key == "stopped" ? " by halving" : "")}"));
 
-    private static string Selected(IReadOnlyList<ReportRun> runs) => runs.Any(run => run.Run.Standing == "stopped")
-        ? " Halving stops the runs that are worse on the way, so where some of a setting were stopped, the mean of the others is better than the setting is."
-        : "";
+    private static string Means(IReadOnlyList<ReportRun> runs) =>
+        (runs.All(run => run.Run.Result is not null) ? "" : " Figures and means are those of finished runs; what others did has curves of its own.")
+        + (runs.Any(run => run.Run.Standing == "stopped") ? " Halving stops the runs that are worse on the way, so where some of a setting were stopped, the mean of the others is better than the setting is." : "");
 
     private static string Figures(IReadOnlyList<ReportRun> runs, IReadOnlyList<FigureRow> figures) => figures.Count == 0 ? "<p>No run has ended yet.</p>" : Table(
         ["setting", "policy", "runs", .. FigureRow.Columns.Select(column => column.Title)],

@@ -45,6 +45,7 @@ public sealed partial class ReportPageTests : IDisposable
         Assert.Contains("This film", page);
         Assert.Contains("trial-9: Failed", page);
         Assert.Contains("3 runs in 2 settings, 2 of them finished, 1 unfinished.", page);
+        Assert.Contains("Figures and means are those of finished runs", page);
         Assert.DoesNotContain("Halving", page);
     }
 
