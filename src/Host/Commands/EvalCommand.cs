@@ -92,12 +92,12 @@ internal static class EvalCommand
             var measured = (config ?? new ExperimentConfig()) is var basis && result.GetValue(metrics) is { Length: > 0 } chosen ? basis with { Evaluation = basis.Evaluation with { Metrics = chosen } } : config ?? new ExperimentConfig();
             List<Evaluation> evaluations = [];
             Prompt[] repeated = [.. Enumerable.Repeat(set, repeats).SelectMany(all => all)];
+            var likelihood = measured.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity) ? generator.ReferencePerplexity(set) : (double?)null;
             foreach (var decoding in decodings)
             {
                 var room = result.GetResult(longest) is { Implicit: false } || config is null ? result.GetValue(longest) : config.Task.MaxPromptTokens;
                 Continuation[] continuations = [.. generator.Generate(repeated, decoding, seed, batch, room, cancellation)];
-                var likelihood = decoding.Policy == DecodingPolicy.Policy && measured.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity) ? generator.ReferencePerplexity(set) : (double?)null;
-                evaluations.Add(Evaluation.Of(measured, decoding.Policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))], likelihood));
+                evaluations.Add(Evaluation.Of(measured, decoding.Policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))], decoding.Policy == DecodingPolicy.Policy ? likelihood : null));
             }
             if (result.GetValue(output) is { } predictions)
                 File.WriteAllLines(predictions, evaluations.SelectMany(evaluation => evaluation.Lines()).Select(line => line.ToJsonString(JsonLinesFile.Format)));

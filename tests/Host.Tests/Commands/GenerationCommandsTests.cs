@@ -136,6 +136,20 @@ public sealed class GenerationCommandsTests : IDisposable
         Assert.Equal(1, (double)figures[0]["perplexity"]! / (double)figures[1]["perplexity"]!, 1e-6);
     }
 
+    [Fact]
+    public async Task The_perplexity_of_references_is_a_figure_of_pi_theta_and_needs_references()
+    {
+        string[] Eval(string prompts) => ["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--json", "--metrics", "reference-perplexity"];
+        var (code, output, _) = await DfpoProcess.Run(Eval(_folder.Write("prompts.jsonl", """{"id": "1", "text": "the film", "references": ["the film was good"]}""")));
+        Assert.Equal(0, code);
+        var figures = Lines(output);
+        Assert.True((double)figures[0]["reference-perplexity"]! > 1);
+        Assert.Null(figures[1]["reference-perplexity"]);
+        (code, _, var errors) = await DfpoProcess.Run(Eval(_folder.Write("prompts.txt", "the film\na story\n")));
+        Assert.Equal(1, code);
+        Assert.Contains("2 of 2 prompts have no reference. [metrics/needs]", errors);
+    }
+
     [Theory]
     [InlineData("good", "reward/label")]
     [InlineData("", "reward/label")]
