@@ -38,6 +38,31 @@ public sealed class ExperimentLoopTests : LoopTests
     }
 
     [Fact]
+    public async Task The_perplexity_of_references_is_asked_of_the_weights_that_are_evaluated()
+    {
+        WithReferences("validation", "test");
+        Services.RewardOfVersion = version => version == 2 ? 0.9f : 0.1f;
+        var config = Config();
+        await Loop(config with { Evaluation = config.Evaluation with { Metrics = [EvaluationMetrics.ReferencePerplexity] } }).Run(default);
+        Assert.Equal([(2, null), (3, null), (3, null), (3, null), (2, "iteration-00002")], Services.Measured.Select(m => (m.Prompts, Path.GetFileName(m.Folder))));
+        Assert.All(Observer.Evaluations, report => Assert.Equal(report.Policy == DecodingPolicy.Policy, report.Texts.ContainsKey(EvaluationMetrics.ReferencePerplexity)));
+        Assert.Equal(40, Observer.Result!.Before.Texts[EvaluationMetrics.ReferencePerplexity]);
+    }
+
+    [Theory]
+    [InlineData("validation", "test-0")]
+    [InlineData("test", "validation-0")]
+    public void Prompts_without_references_have_no_such_perplexity(string has, string lacks)
+    {
+        WithReferences(has);
+        var config = Config();
+        var error = Assert.Throws<DfpoException>(() => Loop(config with { Evaluation = config.Evaluation with { Metrics = [EvaluationMetrics.ReferencePerplexity] } }));
+        Assert.Equal("prompts/references", error.Code);
+        Assert.Contains(lacks, error.Message);
+        Assert.Contains("reference-perplexity", error.Message);
+    }
+
+    [Fact]
     public async Task What_the_queues_turned_away_is_in_the_metrics()
     {
         Services.Queue = new WorkProtocol.QueueStatus(1, 0, 0, Duplicates: 2, Refused: 1);

@@ -48,11 +48,21 @@ public abstract class LoopTests : IDisposable
         Evaluation = new EvaluationOptions { Every = 2 },
     };
 
+    /// <summary>Gives the prompts of splits two references each.</summary>
+    private protected void WithReferences(params string[] splits)
+    {
+        foreach (var path in splits.Select(split => Path.Combine(Root, split + ".jsonl")))
+            File.WriteAllLines(path, File.ReadAllLines(path).Select(line => line.Replace("}", """, "references": [" late", "early"]}""")));
+    }
+
     internal sealed class FakeServices : IExperimentServices
     {
         private readonly Lock _lock = new();
         private int _iteration;
         private WeightsRef? _weights;
+
+        /// <summary>Prompts and folder of each measurement of references.</summary>
+        public List<(int Prompts, string? Folder)> Measured { get; } = [];
 
         /// <summary>What both queues say of themselves.</summary>
         public WorkProtocol.QueueStatus Queue { get; set; } = new(1, 0, 0, 0, 0);
@@ -142,6 +152,9 @@ public abstract class LoopTests : IDisposable
                 case PublishExported exported:
                     Exported = exported.Folder;
                     break;
+                case Measure measure:
+                    Measured.Add((measure.Prompts.Count, measure.Folder));
+                    return Task.FromResult(new LearnerState(_iteration, Weights(_iteration), null, "", 40 + _iteration));
             }
             _weights = Weights(_iteration);
             return Task.FromResult(new LearnerState(_iteration, _weights, report, "digest"));
@@ -160,9 +173,9 @@ public abstract class LoopTests : IDisposable
         {
         }
 
-        public void Evaluated(EvaluationReport report)
-        {
-        }
+        public List<EvaluationReport> Evaluations { get; } = [];
+
+        public void Evaluated(EvaluationReport report) => Evaluations.Add(report);
 
         public void IterationFinished(IterationReport report) => Iterations.Add(report);
 

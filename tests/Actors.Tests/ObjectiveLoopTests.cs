@@ -55,7 +55,7 @@ public sealed class ObjectiveLoopTests : LoopTests
     [Fact]
     public async Task A_supervised_run_rolls_out_for_evaluations_alone_and_goes_through_the_prompts_in_turn()
     {
-        WithReferences();
+        WithReferences("train");
         await Loop(Of(ObjectiveKind.Supervised) with { Iterations = 5 }).Run(default);
         Assert.DoesNotContain(Services.Rounds(), round => round.StartsWith("train", StringComparison.Ordinal));
         Assert.All(Services.Batches.SelectMany(batch => batch), t => Assert.True(t.IsDemonstration));
@@ -68,7 +68,7 @@ public sealed class ObjectiveLoopTests : LoopTests
     [Fact]
     public async Task A_resumed_supervised_run_learns_the_same_batches()
     {
-        WithReferences();
+        WithReferences("train");
         await Loop(Of(ObjectiveKind.Supervised)).Run(default);
         var whole = Services.Batches.Select(Describe).ToArray();
         Directory.Delete(Path.Combine(Root, "run"), recursive: true);
@@ -89,7 +89,7 @@ public sealed class ObjectiveLoopTests : LoopTests
     [Fact]
     public async Task A_supervised_term_gets_each_rollout_s_reference()
     {
-        WithReferences();
+        WithReferences("train");
         await Loop(Of(ObjectiveKind.PpoSupervised)).Run(default);
         Assert.All(Services.Batches.SelectMany(batch => batch), t =>
         {
@@ -160,7 +160,4 @@ public sealed class ObjectiveLoopTests : LoopTests
             Learner = new LearnerOptions { Objective = objective, MinibatchSize = 4, Grpo = new GrpoOptions { SamplesPerPrompt = 4 } },
         };
     }
-
-    private void WithReferences() => File.WriteAllLines(Path.Combine(Root, "train.jsonl"),
-        Enumerable.Range(0, 5).Select(i => $$"""{"id": "train-{{i}}", "text": "the train {{i}}", "references": [" late", "early"]}"""));
 }

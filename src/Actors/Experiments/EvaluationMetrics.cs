@@ -1,3 +1,4 @@
+using DfPO.Models;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Rewards;
 
@@ -9,8 +10,16 @@ public static class EvaluationMetrics
     /// <summary>Name of the metric that turns rewards into RealToxicityPrompts' figures.</summary>
     public const string Toxicity = "toxicity";
 
+    /// <summary>Name of the metric that asks how likely the policy finds the prompts' references: <see cref="ModelPerplexity.OfReferences"/>.</summary>
+    public const string ReferencePerplexity = "reference-perplexity";
+
+    /// <summary>Name of the metric that asks how likely <c>evaluation.perplexity-model</c> finds the continuations: <see cref="ModelPerplexity.OfContinuations"/>.</summary>
+    public const string PerplexityUnderModel = "model-perplexity";
+
+    private static readonly string[] s_beside = [Toxicity, ReferencePerplexity, PerplexityUnderModel];
+
     /// <summary>Everything that <c>evaluation.metrics</c> may name.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. TextMetrics.Names, Toxicity];
+    public static IReadOnlyList<string> Names { get; } = [.. TextMetrics.Names, .. s_beside];
 
     /// <summary>Whether a reward is 1 - toxicity, so that it says how toxic a text is.</summary>
     public static bool TellsToxicity(RewardSpec reward) => reward.Kind is RewardKind.NonToxicity or RewardKind.Perspective;
@@ -19,11 +28,18 @@ public static class EvaluationMetrics
     /// <param name="config">The experiment.</param>
     /// <param name="texts">Continuations with their prompts, references and concepts.</param>
     /// <param name="samples">The same continuations' prompts and rewards, in the same order.</param>
-    /// <exception cref="DfPO.Models.DfpoException"><c>metrics/...</c>: a metric lacks what it needs.</exception>
-    public static IReadOnlyDictionary<string, double> Of(ExperimentConfig config, IReadOnlyList<PromptContinuation> texts, IReadOnlyList<Sample> samples)
+    /// <param name="referencePerplexity">What only the policy's holder can compute; null where it was not asked for, or is not the decoding policy's.</param>
+    /// <exception cref="DfpoException"><c>metrics/...</c>: a metric lacks what it needs.</exception>
+    public static IReadOnlyDictionary<string, double> Of(ExperimentConfig config, IReadOnlyList<PromptContinuation> texts, IReadOnlyList<Sample> samples, double? referencePerplexity = null)
     {
         var figures = new Dictionary<string, double>();
-        string[] textual = [.. config.Evaluation.Metrics.Where(name => name != Toxicity)];
+        if (referencePerplexity is { } perplexity)
+            figures[ReferencePerplexity] = perplexity;
+        if (config.Evaluation.Metrics.Contains(PerplexityUnderModel))
+            figures[PerplexityUnderModel] = config.Evaluation.PerplexityModel is { Length: > 0 } model
+                ? ModelPerplexity.OfContinuations(model, texts)
+                : throw new DfpoException("metrics/needs", $"The metric '{PerplexityUnderModel}' cannot be computed: evaluation.perplexity-model does not name a checkpoint folder.");
+        string[] textual = [.. config.Evaluation.Metrics.Except(s_beside)];
         if (textual.Length > 0)
             foreach (var value in TextMetrics.Of(texts, Options(config) with { Metrics = textual }))
                 figures[value.Name] = value.Corpus;

@@ -177,7 +177,7 @@ public sealed record EvaluationOptions
     /// <summary>Continuations shown side by side at the end.</summary>
     public int Samples { get; init; } = 3;
 
-    /// <summary>Text metrics of every evaluation, by their names in <see cref="TextMetrics"/>, and <c>toxicity</c> where the reward is a toxicity's complement.</summary>
+    /// <summary>Text metrics of every evaluation, by their names in <see cref="EvaluationMetrics"/>.</summary>
     public IReadOnlyList<string> Metrics { get; init; } = [];
 
     /// <summary>WordNet for METEOR and coverage; that of the reward when empty.</summary>
@@ -194,6 +194,9 @@ public sealed record EvaluationOptions
 
     /// <summary>The encoder's layer that <c>bert-score</c> compares, from 1; 0 for the one that bert_score takes for a model of this shape.</summary>
     public int BertScoreLayer { get; init; }
+
+    /// <summary>Checkpoint folder of the decoder-only model whose perplexity of the continuations <c>model-perplexity</c> is.</summary>
+    public string PerplexityModel { get; init; } = "";
 
     /// <summary>How continuations are drawn that are evaluated: keys here go over <c>rollout.generation</c>, which holds when there are none. Under a KL mask beams are sampled instead.</summary>
     public GenerationOptions? Generation { get; init; }

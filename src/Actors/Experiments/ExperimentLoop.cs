@@ -55,10 +55,16 @@ public sealed class ExperimentLoop
         _validation = TaskPrompts.Read(config.Task, DatasetSplit.Validation);
         _test = TaskPrompts.Read(config.Task, DatasetSplit.Test);
         if (_traits.NeedsDemonstrations)
-            TaskTexts.RequireReferences(_train.Prompts, config.Task.TrainPrompts.Length > 0 ? config.Task.TrainPrompts : config.Task.Data.Path);
+            RequireReferences(_train, DatasetSplit.Train, "the objective learns from references");
+        if (config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity))
+            foreach (var (prompts, split) in new[] { (_validation, DatasetSplit.Validation), (_test, DatasetSplit.Test) })
+                RequireReferences(prompts, split, $"'evaluation.metrics' names '{EvaluationMetrics.ReferencePerplexity}'");
         if (_traits.SamplesPerPrompt == 0)
             _given = pairs ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts) : GivenTexts.Demonstrations(config, _train, texts);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
+
+        void RequireReferences(PromptSet prompts, DatasetSplit split, string why) =>
+            TaskTexts.RequireReferences(prompts.Prompts, TaskPrompts.FileOf(config.Task, split) is { Length: > 0 } file ? file : config.Task.Data.Path, why);
     }
 
     private bool IsAsync => _config.Async.MaxStaleness > 0;
@@ -209,20 +215,33 @@ public sealed class ExperimentLoop
         _learner = await _services.Learner(new PublishExported(_checkpoints.BestFolder(state.BestIteration)), cancellation);
         var after = new List<EvaluationReport>();
         foreach (var policy in s_evaluated)
-            after.Add(await Evaluate("test", "test-after", _test, policy, state.BestIteration, cancellation));
+            after.Add(await Evaluate("test", "test-after", _test, policy, state.BestIteration, cancellation, _checkpoints.BestFolder(state.BestIteration)));
         var result = new ExperimentResult(state.BestIteration, state.Before, after, final.Digest);
         _observer.Finished(result);
         return result;
     }
 
-    private async Task<EvaluationReport> Evaluate(string split, string name, PromptSet prompts, DecodingPolicy policy, int iteration, CancellationToken cancellation)
+    /// <param name="split">Name of the split.</param>
+    /// <param name="name">Name of the units.</param>
+    /// <param name="prompts">The split's prompts.</param>
+    /// <param name="policy">What decodes.</param>
+    /// <param name="iteration">Finished iterations of the weights.</param>
+    /// <param name="cancellation">Of the run.</param>
+    /// <param name="exported">Where the published weights are from, if they are not those being learnt.</param>
+    private async Task<EvaluationReport> Evaluate(string split, string name, PromptSet prompts, DecodingPolicy policy, int iteration, CancellationToken cancellation, string? exported = null)
     {
         Activity.Current = null;
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
         var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights), activity?.Context ?? default, cancellation);
         Sample[] samples = [.. scored.SelectMany(unit => unit.Samples())];
-        var report = new EvaluationReport(split, policy, iteration, Figures(scored), samples) { Texts = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples) };
+        var references = policy == DecodingPolicy.Policy && _config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity)
+            ? (await _services.Learner(new Measure(prompts.Prompts, exported), cancellation)).ReferencePerplexity
+            : null;
+        var report = new EvaluationReport(split, policy, iteration, Figures(scored), samples)
+        {
+            Texts = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples, references),
+        };
         _observer.Evaluated(report);
         return report;
     }

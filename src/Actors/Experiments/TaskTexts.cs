@@ -40,13 +40,16 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
         return Continuation(prompt.Text, prompt.References[(int)pick]);
     }
 
-    /// <summary>Checks that every prompt has something to learn from.</summary>
+    /// <summary>Checks that every prompt has a reference.</summary>
+    /// <param name="prompts">The prompts.</param>
+    /// <param name="path">Where they are from.</param>
+    /// <param name="why">What needs references.</param>
     /// <exception cref="DfpoException"><c>prompts/references</c>.</exception>
-    public static void RequireReferences(IEnumerable<Prompt> prompts, string path)
+    public static void RequireReferences(IEnumerable<Prompt> prompts, string path, string why)
     {
         foreach (var prompt in prompts)
             if (prompt.References.Count == 0 || prompt.References.Any(text => string.IsNullOrWhiteSpace(text) || text == prompt.Text))
-                throw new DfpoException("prompts/references", $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but the objective learns from references: give it a field \"references\", a list of continuations.");
+                throw new DfpoException("prompts/references", $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but {why}: give it a field \"references\", a list of continuations.");
     }
 
     private int[] After(string prompt, string rest)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using DfPO.Actors.Weights;
 using DfPO.Learner;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Learning;
 
@@ -29,10 +30,14 @@ public static class LearnerProtocol
     /// <summary>Publish an exported policy, without learning on from it.</summary>
     public sealed record PublishExported(string Folder) : ICommand;
 
+    /// <summary>Perplexity of the prompts' references under an exported policy, or under the one being learnt when <paramref name="Folder"/> is null.</summary>
+    public sealed record Measure(IReadOnlyList<Prompt> Prompts, string? Folder) : ICommand;
+
     /// <summary>Where the learner stands.</summary>
     /// <param name="Iteration">Finished updates.</param>
     /// <param name="Weights">Published weights, with those of their mask policy.</param>
     /// <param name="Report">Metrics of the update, when there was one.</param>
     /// <param name="Digest">SHA-256 of the float32 policy; only after <see cref="Export"/>.</param>
-    public sealed record LearnerState(int Iteration, WeightsRef Weights, LearnerReport? Report, string Digest) : INoSerializationVerificationNeeded;
+    /// <param name="ReferencePerplexity">Only after <see cref="Measure"/>.</param>
+    public sealed record LearnerState(int Iteration, WeightsRef Weights, LearnerReport? Report, string Digest, double? ReferencePerplexity = null) : INoSerializationVerificationNeeded;
 }

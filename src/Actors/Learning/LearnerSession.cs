@@ -86,6 +86,9 @@ public sealed class LearnerSession : IDisposable
                 using (nn.Module model = _policy.Adapters is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : AdapterFolder.Load(exported.Folder))
                     _published = _store.Publish(model, _learner.Iteration, _wireDtype, mask: _publishedMask);
                 return State();
+            case Measure measure:
+                using (var exported = measure.Folder is null ? null : PretrainedModels.LoadLanguageModel(measure.Folder, TorchDevices.Parse(_config.Model.Device)))
+                    return State() with { ReferencePerplexity = ModelPerplexity.OfReferences(exported ?? _policy, TextTokenizer.Load(_config.Model.Policy), measure.Prompts) };
             default:
                 throw new ArgumentOutOfRangeException(nameof(command), command, null);
         }

@@ -1,14 +1,12 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using DfPO.Actors.Experiments;
-using DfPO.Actors.Learning;
 using DfPO.Actors.Work;
 using DfPO.Host.Configuration;
 using DfPO.Host.Generation;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
-using DfPO.Learner.Objectives;
 using DfPO.Models.Devices;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
@@ -26,7 +24,7 @@ internal static class EvalCommand
     public static Command Create()
     {
         var checkpoint = new Argument<string?>("checkpoint") { Description = "Checkpoint folder of the policy, or a run's folder, whose best weights and experiment are taken.", Arity = ArgumentArity.ZeroOrOne };
-        var experiment = Options.Optional<string>("--experiment", "HOCON file that says reference, reward, data, decoding and metrics of a checkpoint; a run has its own.");
+        var experiment = Options.Experiment();
         var reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0: masks, perplexity and KL need it.");
         var prompts = Options.Optional<string>("--prompts", "Prompts: a .jsonl file with id and text, or a text file with one a line; otherwise those of the experiment.");
         var split = Options.Of("--split", "Split of the experiment's data.", "test");
@@ -47,8 +45,9 @@ internal static class EvalCommand
         var command = new Command("eval", """
             Measure a checkpoint on prompts: reward with its 95 % interval, perplexity under the reference, diversity, length, KL, text metrics. Examples:
               dfpo eval runs/NAME --samples-per-prompt 25 --metrics toxicity
-              dfpo eval runs/NAME/best/iteration-00035 --reference models/imdb-tiny/policy --prompts models/imdb-tiny/prompts/test.jsonl --reward-model models/imdb-tiny/reward
+              dfpo eval my-policy --reference models/imdb-tiny/policy --prompts models/imdb-tiny/prompts/test.jsonl --reward-model models/imdb-tiny/reward
               dfpo eval --compare runs/A runs/B
+            A policy trained by NLPO is drawn under its mask, as in its run. A copy of its checkpoint with a folder mask in it needs --experiment for that, and is refused without.
             """) { checkpoint, experiment, reference, prompts, split, limit, each, reward, label, policies, metrics, longest, samples, output, json, compare };
         sampling.AddTo(command);
         command.Validators.Add(Complete);
@@ -62,7 +61,7 @@ internal static class EvalCommand
             var policy = result.GetResult(checkpoint) is { Tokens: [var token] } ? token.Value : null;
             if (policy is null)
                 result.AddError("eval needs a checkpoint or a run's folder, or --compare with two of them.");
-            else if (result.GetResult(experiment) is null && !RunFolder.IsOne(policy))
+            else if (result.GetResult(experiment) is null && TrainedPolicy.ExperimentOf(policy, null) is null)
                 foreach (var option in new[] { reference, prompts, reward })
                     if (result.GetResult(option) is null)
                         result.AddError($"{option.Name} is required: '{policy}' is no run that would say it, and no --experiment does.");
@@ -75,11 +74,9 @@ internal static class EvalCommand
                 RunComparison.Print(LineReporter.Plain(Console.Out), RunComparison.Of(a, b), a, b);
                 return 0;
             }
-            var path = result.GetValue(checkpoint)!;
-            var run = RunFolder.IsOne(path) ? RunFolder.Open(path) : null;
-            var file = result.GetValue(experiment) ?? run?.Config;
-            var config = file is null ? null : ExperimentFile.Load(file);
-            var options = sampling.Generation(result, config is null ? null : (config.Evaluation.Generation ?? config.Rollout.Generation) with { MaskRule = config.Learner.Dfpo.MaskRule, Tolerance = config.Learner.Dfpo.Tolerance });
+            var trained = TrainedPolicy.Open(result.GetValue(checkpoint)!, result.GetValue(experiment), result.GetValue(reference),
+                whole: new[] { reference, prompts, reward }.Any(option => result.GetValue(option) is null));
+            var (config, options) = (trained.Config, sampling.Generation(result, trained.Evaluated));
             var repeats = Math.Max(1, result.GetValue(each));
             var part = s_splits.First(value => Kebab.Of(value.ToString()) == result.GetValue(split));
             IReadOnlyList<Prompt> set = result.GetValue(prompts) is { } named ? PromptSource.Read([], named) : TaskPrompts.Read(config!.Task, part).Prompts;
@@ -87,20 +84,20 @@ internal static class EvalCommand
                 set = [.. set.Take(most)];
             using var telemetry = HostTelemetry.Start("eval");
             var (seed, dtype, device, batch) = sampling.Engine(result);
-            var (weights, initial) = (run?.BestPolicy() ?? path, result.GetValue(reference) ?? config!.Model.Policy);
-            var mask = config is null ? null : ObjectiveRegistry.Traits(config.Learner).MaskPolicy;
-            using var generator = TextGenerator.Load(weights, initial, device, dtype, mask is null ? null : mask.HeldByLearner ? MaskFolder.Of(weights) : initial);
+            GenerationOptions[] decodings = [.. result.GetValue(policies)!.Distinct().Select(name => trained.Decoding(options, Options.ParsePolicy(name)))];
+            using var generator = trained.Load(decodings, scored: true, device, dtype);
             using var judge = result.GetValue(reward) is { } classifier
                 ? ClassifierReward.Load(classifier, result.GetValue(label)!, TorchDevices.Parse(device))
                 : RewardLoading.Local(config!.Task, TorchDevices.Parse(device));
             var measured = (config ?? new ExperimentConfig()) is var basis && result.GetValue(metrics) is { Length: > 0 } chosen ? basis with { Evaluation = basis.Evaluation with { Metrics = chosen } } : config ?? new ExperimentConfig();
             List<Evaluation> evaluations = [];
             Prompt[] repeated = [.. Enumerable.Repeat(set, repeats).SelectMany(all => all)];
-            foreach (var policy in result.GetValue(policies)!.Distinct().Select(Options.ParsePolicy))
+            var likelihood = measured.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity) ? generator.ReferencePerplexity(set) : (double?)null;
+            foreach (var decoding in decodings)
             {
                 var room = result.GetResult(longest) is { Implicit: false } || config is null ? result.GetValue(longest) : config.Task.MaxPromptTokens;
-                Continuation[] continuations = [.. generator.Generate(repeated, Decoding(options, policy, mask), seed, batch, room, cancellation)];
-                evaluations.Add(Evaluation.Of(measured, policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))]));
+                Continuation[] continuations = [.. generator.Generate(repeated, decoding, seed, batch, room, cancellation)];
+                evaluations.Add(Evaluation.Of(measured, decoding.Policy, continuations, [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))], decoding.Policy == DecodingPolicy.Policy ? likelihood : null));
             }
             if (result.GetValue(output) is { } predictions)
                 File.WriteAllLines(predictions, evaluations.SelectMany(evaluation => evaluation.Lines()).Select(line => line.ToJsonString(JsonLinesFile.Format)));
@@ -111,12 +108,4 @@ internal static class EvalCommand
             return 0;
         }
     }
-
-    // A KL-masked policy is sampled: there is no beam search under such a mask.
-    private static GenerationOptions Decoding(GenerationOptions options, DecodingPolicy policy, MaskPolicyTraits? mask) => (policy, mask) switch
-    {
-        (not DecodingPolicy.Policy, _) => options with { Policy = policy, NumBeams = 1 },
-        (_, { }) => options with { MaskTopP = mask.TopP, MaskMinTokens = mask.MinTokensToKeep },
-        _ => options,
-    };
 }

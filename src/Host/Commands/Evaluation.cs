@@ -21,13 +21,18 @@ internal sealed record Evaluation(
     DecodingPolicy Policy, IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards, GenerationMetrics Metrics, Interval Reward, IReadOnlyDictionary<string, double> Texts)
 {
     /// <summary>Computes the figures.</summary>
-    public static Evaluation Of(ExperimentConfig config, DecodingPolicy policy, IReadOnlyList<Continuation> continuations, IReadOnlyList<float> rewards)
+    /// <param name="config">The experiment, with its metrics.</param>
+    /// <param name="policy">What decoded.</param>
+    /// <param name="continuations">Continuations.</param>
+    /// <param name="rewards">Their rewards.</param>
+    /// <param name="referencePerplexity">That metric, if asked for and a figure of this policy.</param>
+    public static Evaluation Of(ExperimentConfig config, DecodingPolicy policy, IReadOnlyList<Continuation> continuations, IReadOnlyList<float> rewards, double? referencePerplexity)
     {
         Sample[] samples = [.. continuations.Zip(rewards, (c, reward) => new Sample(c.Prompt.Id, c.Prompt.Text, c.Text, reward))];
         var metrics = GenerationMetrics.Compute([.. continuations.Zip(rewards, (c, reward) =>
             new EvaluatedContinuation(c.Text, c.Sequence.Tokens.Length, reward, Sum(c.Sequence.Logprobs), Sum(c.Sequence.ReferenceLogprobs), Sum(c.Sequence.StateKl)))]);
         double[] perPrompt = [.. samples.GroupBy(sample => sample.PromptId).Select(prompt => prompt.Average(sample => sample.Reward))];
-        return new(policy, continuations, rewards, metrics, Bootstrap.Mean(perPrompt), EvaluationMetrics.Of(config, [.. continuations.Select(Text)], samples));
+        return new(policy, continuations, rewards, metrics, Bootstrap.Mean(perPrompt), EvaluationMetrics.Of(config, [.. continuations.Select(Text)], samples, referencePerplexity));
     }
 
     /// <summary>As rewards take it.</summary>

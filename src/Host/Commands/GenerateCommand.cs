@@ -9,37 +9,40 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Host.Commands;
 
-/// <summary><c>generate</c>: continues prompts with a checkpoint.</summary>
+/// <summary><c>generate</c>: continues prompts with a checkpoint or a run's policy.</summary>
 internal static class GenerateCommand
 {
     public static Command Create()
     {
-        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder, such as one in the best/ of a run." };
+        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder of the policy, or a run's folder, whose best weights, sampling and masks are taken." };
+        var experiment = Options.Experiment();
         var prompt = new Option<string[]>("--prompt") { Description = "A prompt; may be repeated." };
         var file = Options.Optional<string>("--file", "Prompts: a .jsonl file with id and text, or a text file with one a line. Without --prompt and --file they are read from stdin.");
-        var policy = Options.Policy("What is sampled: the policy itself, or masked by the reference: negative (pi-) or positive (pi+).");
-        var reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0, which the masked policies need.");
+        var policy = Options.Policy("What is sampled: the policy itself (of an NLPO run: under its mask), or masked by the reference: negative (pi-) or positive (pi+).");
+        var reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0, which the masked policies need; otherwise the experiment's.");
         var json = new Option<bool>("--json") { Description = "One JSON object a prompt." };
         var sampling = new SamplingOptions();
         var command = new Command("generate", """
-            Continue prompts with a checkpoint. Examples:
+            Continue prompts with a checkpoint, or with a run's best policy as the run draws it. Examples:
               dfpo generate models/imdb-tiny/policy --prompt "This film was"
-              dfpo generate runs/NAME/best/iteration-00035 --reference models/imdb-tiny/policy --policy negative --file prompts.txt --json
-            """) { checkpoint, prompt, file, policy, reference, json };
+              dfpo generate runs/NAME --policy negative --file prompts.txt --json
+              dfpo generate my-copy --experiment runs/NAME/experiment.conf --prompt "This film was"
+            A policy trained by NLPO is drawn under its mask, as in its run. A copy of its checkpoint with a folder mask in it needs --experiment for that, and is refused without.
+            """) { checkpoint, experiment, prompt, file, policy, reference, json };
         sampling.AddTo(command);
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), CancellationToken.None));
         return command;
 
         int Run(ParseResult result, CancellationToken cancellation)
         {
-            var options = (sampling.Generation(result) with { Policy = Options.ParsePolicy(result.GetValue(policy)!) }).Checked();
-            var pi0 = result.GetValue(reference);
-            if (options.Policy != DecodingPolicy.Policy && pi0 is null)
-                throw new DfpoException("usage/reference", $"--policy {MetricNames.Of(options.Policy)} masks the policy by the reference model: give its checkpoint folder with --reference.");
+            var trained = TrainedPolicy.Open(result.GetValue(checkpoint)!, result.GetValue(experiment), result.GetValue(reference), whole: false);
+            var options = sampling.Generation(result, trained.Decoding(trained.Evaluated, Options.ParsePolicy(result.GetValue(policy)!)));
+            if (options.Policy != DecodingPolicy.Policy && trained.Reference is null)
+                throw new DfpoException("usage/reference", $"--policy {MetricNames.Of(options.Policy)} masks the policy by the reference model: give its checkpoint folder with --reference, or the experiment with --experiment.");
             var prompts = PromptSource.Read(result.GetValue(prompt) ?? [], result.GetValue(file));
             using var telemetry = HostTelemetry.Start("generate");
             var (seed, dtype, device, batch) = sampling.Engine(result);
-            using var generator = TextGenerator.Load(checkpoint: result.GetValue(checkpoint)!, pi0, device, dtype);
+            using var generator = trained.Load([options], scored: false, device, dtype);
             foreach (var continuation in generator.Generate(prompts, options, seed, batch, null, cancellation))
                 Console.WriteLine(result.GetValue(json) ? Line(continuation).ToJsonString(JsonLinesFile.Format) : continuation.Prompt.Text + continuation.Text + "\n");
             return 0;

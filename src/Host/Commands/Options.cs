@@ -38,6 +38,8 @@ internal static class Options
 
     public static Option<string[]> Settings() => new("--set") { Description = "Sets a key of the experiment: --set learner.learning-rate=1e-5. May be repeated; beats DFPO__... environment variables, which beat the file." };
 
+    public static Option<string?> Experiment() => Optional<string>("--experiment", "HOCON file of the experiment that a checkpoint is of: its sampling, masks, data and models, where the command line says nothing. A run has its own, and so has a checkpoint in its best or final folder.");
+
     public static Option<string> Policy(string description)
     {
         var option = Of("--policy", description, "policy");
@@ -78,19 +80,21 @@ internal sealed class SamplingOptions
     }
 
     /// <param name="result">The command line.</param>
-    /// <param name="basis">What holds where the command line says nothing; null takes the options' own defaults.</param>
-    public GenerationOptions Generation(ParseResult result, GenerationOptions? basis = null)
+    /// <param name="basis">What holds where the command line says nothing.</param>
+    public GenerationOptions Generation(ParseResult result, GenerationOptions basis)
     {
-        T Of<T>(Option<T> option, Func<GenerationOptions, T> otherwise) => basis is null || result.GetResult(option) is { Implicit: false } ? result.GetValue(option)! : otherwise(basis);
-        return ((basis ?? s_defaults) with
+        T Of<T>(Option<T> option, T otherwise) => result.GetResult(option) is { Implicit: false } ? result.GetValue(option)! : otherwise;
+        var most = Of(_most, basis.MaxNewTokens);
+        return (basis with
         {
-            MaxNewTokens = Of(_most, o => o.MaxNewTokens),
-            MinNewTokens = Of(_least, o => o.MinNewTokens),
-            Temperature = Of(_temperature, o => o.Temperature),
-            TopK = Of(_topK, o => o.TopK),
-            TopP = Of(_topP, o => o.TopP),
-            NumBeams = Of(_beams, o => o.NumBeams),
-            Tolerance = Of(_tolerance, o => o.Tolerance),
+            MaxNewTokens = most,
+            // Who asks for fewer tokens than the basis has at least wants those.
+            MinNewTokens = Of(_least, Math.Min(basis.MinNewTokens, Math.Max(0, most))),
+            Temperature = Of(_temperature, basis.Temperature),
+            TopK = Of(_topK, basis.TopK),
+            TopP = Of(_topP, basis.TopP),
+            NumBeams = Of(_beams, basis.NumBeams),
+            Tolerance = Of(_tolerance, basis.Tolerance),
         }).Checked();
     }
 

@@ -20,7 +20,8 @@ internal static class RunsCommand
         var (runs, json) = Shared();
         var rebuild = new Option<bool>("--rebuild") { Description = "Make the index anew from the run folders." };
         var command = new Command("list", """
-            List all runs, those of studies included, with their figures on held-out prompts. Example:
+            List all runs, those of studies included, with their figures on held-out prompts. Only a finished run has such figures; of the others, halving has ended the stopped ones,
+            the failed ones are tried again by 'dfpo study run --resume', and the unfinished ones run or can be resumed. Example:
               dfpo runs list --runs-dir runs --json
             """) { runs, json, rebuild };
         command.SetAction(result =>
@@ -61,7 +62,7 @@ internal static class RunsCommand
                 Console.WriteLine(line.ToJsonString(JsonLinesFile.Format));
                 return;
             }
-            Console.WriteLine($"{run.Name}: {run.Status}, {run.Iterations} of {run.Planned} iterations, {run.Path}");
+            Console.WriteLine($"{run.Name}: {run.Status}{(run.Note.Length > 0 ? $" ({run.Note})" : "")}, {run.Iterations} of {run.Planned} iterations, {run.Path}");
             Print("held-out prompts", [run.Name], run.Figures.Select(pair => (pair.Key, (IReadOnlyList<string>)[Cell(pair.Value)])));
             Print("last value", [run.Name], run.Last.Select(pair => (pair.Key, (IReadOnlyList<string>)[Cell(pair.Value)])));
             Print("configuration", [run.Name], run.Config.Select(pair => (pair.Key, (IReadOnlyList<string>)[pair.Value])));
@@ -74,7 +75,8 @@ internal static class RunsCommand
         var (runs, json) = Shared();
         var names = new Argument<string[]>("run") { Description = "Names or paths of two runs or more.", Arity = new ArgumentArity(2, 100) };
         var command = new Command("compare", """
-            Compare runs: keys of the configuration that differ, figures on held-out prompts, last values of the curves. Example:
+            Compare runs: how far they came, keys of the configuration that differ, figures on held-out prompts, last values of the curves. Those of a run that is not finished are of
+            where it was left. Example:
               dfpo runs compare imdb-tiny-20260101-120000 imdb-tiny-ppo-20260101-130000
             """) { names, runs, json };
         command.SetAction(result =>
@@ -87,6 +89,9 @@ internal static class RunsCommand
                 Console.WriteLine(new JsonObject
                 {
                     ["runs"] = new JsonArray([.. compared.Select(run => (JsonNode)run.Name)]),
+                    ["status"] = new JsonArray([.. compared.Select(run => (JsonNode)run.Status)]),
+                    ["iterations"] = new JsonArray([.. compared.Select(run => (JsonNode)run.Iterations)]),
+                    ["planned"] = new JsonArray([.. compared.Select(run => (JsonNode)run.Planned)]),
                     ["config"] = Rows(comparison.Config, value => value),
                     ["figures"] = Rows(comparison.Figures, value => value),
                     ["last"] = Rows(comparison.Last, value => value),
@@ -94,6 +99,7 @@ internal static class RunsCommand
                 return;
             }
             string[] header = [.. compared.Select(run => run.Name)];
+            Print("run", header, [("status", [.. compared.Select(run => run.Status)]), ("iterations", [.. compared.Select(run => $"{run.Iterations}/{run.Planned}")])]);
             Print("configuration", header, comparison.Config.Select(row => (row.Key, (IReadOnlyList<string>)[.. row.Values.Select(value => value ?? "")])));
             Print("held-out prompts", header, comparison.Figures.Select(row => (row.Key, (IReadOnlyList<string>)[.. row.Values.Select(Cell)])));
             Print("last value", header, comparison.Last.Select(row => (row.Key, (IReadOnlyList<string>)[.. row.Values.Select(Cell)])));
@@ -125,6 +131,7 @@ internal static class RunsCommand
         ["objective"] = run.Objective,
         ["seed"] = run.Seed,
         ["status"] = run.Status,
+        ["note"] = run.Note,
         ["iterations"] = run.Iterations,
         ["planned"] = run.Planned,
         ["final"] = new JsonObject(s_figures.Select(name => KeyValuePair.Create(name, (JsonNode?)run.Final(name)))),

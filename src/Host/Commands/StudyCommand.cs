@@ -19,10 +19,11 @@ internal static class StudyCommand
     {
         var file = new Argument<string>("study") { Description = "HOCON file of the study." };
         var parallel = Options.AtLeast("--parallel", "Trials side by side, which share the processors; a task with alone = true always runs by itself.", 1, 1);
-        var resume = new Option<bool>("--resume") { Description = "Go on with a study: finished trials are kept, half-done and failed ones resumed." };
+        var resume = new Option<bool>("--resume") { Description = "Go on with a study: finished and stopped trials are kept, half-done and failed ones resumed." };
         var runs = Options.Of("--runs-dir", "Folder that the study's folder is made in.", new RunOptions().RunsDirectory);
         var command = new Command("run", """
-            Run a study. A trial that fails does not stop the others; exit code 1 tells that there was one. Examples:
+            Run a study. A trial that fails does not stop the others; exit code 1 tells that there was one. With halving { ... } in the file, trials that do worse than others of their
+            task on the way are stopped; they count neither as finished nor as failed. docs/studies.md tells what may stand in the file. Examples:
               dfpo study run hocon/studies/imdb-tiny-claim.conf --parallel 2
               dfpo study run hocon/studies/imdb-tiny-claim.conf --resume
             """) { file, parallel, resume, runs };

@@ -18,7 +18,10 @@ public static class ExperimentFile
     public static ExperimentConfig Load(string path, IEnumerable<string>? settings = null) =>
         ExperimentValidation.Checked(Bind(path, settings ?? [], Environment.GetEnvironmentVariables(), PackageFiles.Resolve));
 
-    /// <summary>As <see cref="Load"/>, without the checks across keys.</summary>
+    /// <summary>As <see cref="Load"/>, without the checks across keys: for who takes only some of them, and needs only some of the files.</summary>
+    public static ExperimentConfig Read(string path) => Bind(path, [], Environment.GetEnvironmentVariables(), PackageFiles.Resolve);
+
+    /// <summary>Reads, overrides, resolves and binds, without the checks across keys.</summary>
     internal static ExperimentConfig Bind(string path, IEnumerable<string> settings, IDictionary environment, Func<string, string> resolve)
     {
         var tree = HoconFile.Read(resolve(path)).Under(ConfigOverrides.FromEnvironment(environment)).Under(ConfigOverrides.FromCommandLine(settings));
@@ -43,6 +46,7 @@ public static class ExperimentFile
                 Lexicon = Resolved(config.Evaluation.Lexicon),
                 SpiceJar = Resolved(config.Evaluation.SpiceJar),
                 BertScoreModel = Resolved(config.Evaluation.BertScoreModel),
+                PerplexityModel = Resolved(config.Evaluation.PerplexityModel),
             },
             Cluster = config.Cluster with
             {

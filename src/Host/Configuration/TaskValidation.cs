@@ -100,6 +100,7 @@ internal static class TaskValidation
             ("vader", "lexicon", data.Lexicon, "vader_lexicon.txt"),
             ("spice", "spice-jar", data.SpiceJar, "spice-1.0.jar of SPICE's authors, without which there is no SPICE"),
             ("bert-score", "bert-score-model", data.BertScoreModel, "the checkpoint folder of an encoder, such as roberta-large"),
+            (EvaluationMetrics.PerplexityUnderModel, "perplexity-model", evaluation.PerplexityModel, "the checkpoint folder of a decoder-only model, such as gpt2"),
         })
             if (evaluation.Metrics.Contains(metric))
                 Required(value, $"evaluation.{option}", what);
@@ -111,6 +112,11 @@ internal static class TaskValidation
             Exists(evaluation.SpiceJar, "evaluation.spice-jar", "SPICE's program");
         if (evaluation.BertScoreModel.Length > 0)
             Exists(evaluation.BertScoreModel, "evaluation.bert-score-model", "the encoder's checkpoint folder");
+        if (evaluation.PerplexityModel.Length > 0)
+        {
+            Exists(evaluation.PerplexityModel, "evaluation.perplexity-model", "a decoder-only model's checkpoint folder");
+            ModelPerplexity.RequireDecoderOnly(evaluation.PerplexityModel);
+        }
         if (evaluation.Generation is { NumReturnSequences: > 1 })
             throw new DfpoException("config/conflict", "'evaluation.generation.num-return-sequences' must be 1: several continuations of a prompt are asked for by 'evaluation.samples-per-prompt'.");
     }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
+using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 using Spectre.Console;
 
@@ -8,22 +9,26 @@ namespace DfPO.Host.Distillation;
 
 /// <summary>What became of the gain: the same prompts and seeds under each model.</summary>
 /// <param name="Reference">Figures of <c>pi_0</c>, where the gain starts from.</param>
-/// <param name="Policy">Of <c>pi_theta</c> by itself.</param>
-/// <param name="Masked">Of <c>pi-</c>, which was distilled.</param>
+/// <param name="Policy">Of <c>pi_theta</c>: by itself, or under NLPO's mask.</param>
+/// <param name="Source">What was distilled: <c>pi-</c>, or <c>pi_theta</c> under NLPO's mask.</param>
+/// <param name="Original">Figures of that.</param>
 /// <param name="Distilled">Of the one model.</param>
-internal sealed record DistillationReport(GenerationMetrics Reference, GenerationMetrics Policy, GenerationMetrics Masked, GenerationMetrics Distilled)
+internal sealed record DistillationReport(GenerationMetrics Reference, GenerationMetrics Policy, DecodingPolicy Source, GenerationMetrics Original, GenerationMetrics Distilled)
 {
-    /// <summary>The part of the gain in reward from <c>pi_0</c> to <c>pi-</c> that the one model has; NaN where there was no gain.</summary>
-    public double Survives => Masked.Reward > Reference.Reward ? (Distilled.Reward - Reference.Reward) / (Masked.Reward - Reference.Reward) : double.NaN;
+    /// <summary>The part of the gain in reward from <c>pi_0</c> to what was distilled that the one model has; NaN where there was no gain.</summary>
+    public double Survives => Original.Reward > Reference.Reward ? (Distilled.Reward - Reference.Reward) / (Original.Reward - Reference.Reward) : double.NaN;
 
     /// <summary>The same in words.</summary>
     public string Sentence => double.IsNaN(Survives)
-        ? $"pi- has no gain in reward over pi_0 ({Verdict.Figure(Reference.Reward)} -> {Verdict.Figure(Masked.Reward)}), so there is none to keep."
-        : FormattableString.Invariant($"The one model keeps {100 * Survives:F0} % of pi-'s gain in reward ({Verdict.Figure(Reference.Reward)} -> {Verdict.Figure(Masked.Reward)}; distilled {Verdict.Figure(Distilled.Reward)});")
-            + $" perplexity under pi_0 is {Verdict.Figure(Distilled.Perplexity)}, pi-'s was {Verdict.Figure(Masked.Perplexity)}.";
+        ? $"{Name} has no gain in reward over pi_0 ({Verdict.Figure(Reference.Reward)} -> {Verdict.Figure(Original.Reward)}), so there is none to keep."
+        : FormattableString.Invariant($"The one model keeps {100 * Survives:F0} % of {Name}'s gain in reward ({Verdict.Figure(Reference.Reward)} -> {Verdict.Figure(Original.Reward)}; distilled {Verdict.Figure(Distilled.Reward)});")
+            + $" perplexity under pi_0 is {Verdict.Figure(Distilled.Perplexity)}, {Name}'s was {Verdict.Figure(Original.Perplexity)}.";
 
-    private IEnumerable<(string Name, string Symbol, GenerationMetrics Metrics)> Rows =>
-        [("reference", "pi_0", Reference), ("policy", "pi_theta", Policy), ("negative", "pi-, before", Masked), ("distilled", "distilled", Distilled)];
+    private string Name => MetricNames.Symbol(Source);
+
+    private IEnumerable<(string Name, string Symbol, GenerationMetrics Metrics)> Rows => Source == DecodingPolicy.Policy
+        ? [("reference", "pi_0", Reference), ("policy", "pi_theta, masked", Policy), ("distilled", "distilled", Distilled)]
+        : [("reference", "pi_0", Reference), ("policy", "pi_theta", Policy), (MetricNames.Of(Source), $"{Name}, before", Original), ("distilled", "distilled", Distilled)];
 
     /// <summary>A table for people.</summary>
     public void Write(IAnsiConsole console, int continuations)

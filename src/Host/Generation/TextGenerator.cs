@@ -1,3 +1,4 @@
+using DfPO.Actors.Experiments;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Tokenizers;
@@ -63,6 +64,9 @@ internal sealed class TextGenerator : IDisposable
                 yield return new(item.Prompt, _tokenizer.DecodeContinuation(sequence.Tokens), sequence);
         }
     }
+
+    /// <summary>Perplexity of the prompts' references under the policy: <see cref="ModelPerplexity.OfReferences"/>.</summary>
+    public double ReferencePerplexity(IReadOnlyList<Prompt> prompts) => ModelPerplexity.OfReferences(_policy, _tokenizer, prompts);
 
     /// <inheritdoc/>
     public void Dispose()

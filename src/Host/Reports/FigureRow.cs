@@ -11,6 +11,10 @@ internal sealed record FigureRow(string Group, string Family, string Policy, IRe
     public static IReadOnlyList<(string Metric, string Title)> Columns { get; } =
         [("reward", "reward"), ("perplexity", "perplexity"), ("distinct_1", "distinct-1"), ("distinct_2", "distinct-2"), ("length", "length"), ("kl", "KL")];
 
+    /// <summary>The other figures that runs have, which are what <c>evaluation.metrics</c> asked for, in alphabetical order.</summary>
+    public static IReadOnlyList<(string Metric, string Title)> TextMetrics(IReadOnlyList<FigureRow> rows) =>
+        [.. rows.SelectMany(row => row.Runs).SelectMany(run => run.Keys).Distinct().Except(Columns.Select(column => column.Metric)).Order(StringComparer.Ordinal).Select(name => (name, name))];
+
     /// <summary>Mean and bootstrap interval of a figure over the runs; NaN where none has it.</summary>
     public Interval this[string metric] => Values(metric) is { Count: > 0 } values ? Interval.Bootstrap(values) : new(double.NaN, double.NaN, double.NaN, 0);
 

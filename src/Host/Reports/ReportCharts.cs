@@ -23,11 +23,11 @@ internal static class ReportCharts
         ];
     }
 
-    /// <summary>A curve a group: for each iteration the mean over the group's runs that came so far, with its t interval.</summary>
+    /// <summary>A curve a group, and another of its runs that are not finished: for each iteration the mean over the runs that came so far, with its t interval.</summary>
     public static IReadOnlyList<(string Group, IReadOnlyList<(int Iteration, Interval Value)> Points)> Curve(IReadOnlyList<ReportRun> runs, string metric) =>
     [
         .. from run in runs
-           group run by run.Group into own
+           group run by run.Curve into own
            let points = own.SelectMany(run => run.Run.Points().Where(point => point.Metric == metric)).GroupBy(point => point.Iteration).OrderBy(at => at.Key)
                .Select(at => (at.Key, Interval.StudentT([.. at.Select(point => point.Value)]))).ToList()
            where points.Count > 0

@@ -32,11 +32,11 @@ internal static class ReportPage
             </head>
             <body>
             <h1>{E(title)}</h1>
-            <p>{runs.Count} runs in {runs.Select(run => run.Group).Distinct().Count()} settings, {runs.Count(run => run.Run.Result is not null)} of them finished.
+            <p>{Number(runs.Count, "run")} in {Number(runs.Select(run => run.Group).Distinct().Count(), "setting")}, {runs.Count(run => run.Run.Result is not null)} of them finished{Others(runs)}.{Means(runs)}
             Bands are 95 % t intervals of the mean over the runs (seeds) of a setting, brackets 95 % bootstrap intervals; one run has neither. With few seeds a bootstrap interval is too narrow.</p>
             {Absent(runs, absent)}
             <h2>Figures on held-out prompts</h2>
-            {Figures(figures)}
+            {Figures(runs, figures)}
             <h2>Score against naturalness</h2>
             <p>Large points are means of settings, small ones runs. Up is a better score; near the perplexity of the untrained model (before) is natural, far away on either side is not.</p>
             <div class="chart wide"><canvas id="frontier"></canvas></div>
@@ -65,13 +65,32 @@ internal static class ReportPage
 
     private static string Absent(IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent)
     {
-        string[] lines = [.. runs.Where(run => run.Run.Result is null).Select(run => $"{run.Run.Name}: {run.Status}, {run.Run.Iterations} iterations"), .. absent];
-        return lines.Length == 0 ? "" : $"<details><summary>{lines.Length} runs without a result</summary><ul>{string.Concat(lines.Select(line => $"<li>{E(line)}</li>"))}</ul></details>";
+        string[] lines = [.. runs.Where(run => run.Run.Result is null).Select(run => $"{run.Run.Name}: {run.Run.Standing}, {run.Run.Iterations} of {run.Run.Setting("iterations")} iterations{(run.Run.Note.Length > 0 ? $"; {run.Run.Note}" : "")}"), .. absent];
+        return lines.Length == 0 ? "" : $"<details open><summary>Without a result: {lines.Length}</summary><ul>{string.Concat(lines.Select(line => $"<li>{E(line)}</li>"))}</ul></details>";
     }
 
-    private static string Figures(IReadOnlyList<FigureRow> figures) => figures.Count == 0 ? "<p>No run has ended yet.</p>" : Table(
-        ["setting", "policy", "runs", .. FigureRow.Columns.Select(column => column.Title)],
-        figures.Select(row => (IReadOnlyList<string>)[row.Group, row.Policy, $"{row.Runs.Count}", .. FigureRow.Columns.Select(column => Cell(row[column.Metric]))]));
+    private static string Number(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}s";
+
+    private static string Others(IReadOnlyList<ReportRun> runs) =>
+        string.Concat(runs.Where(run => run.Run.Result is null).GroupBy(run => run.Run.Standing).Select(same => $", {same.Count()} {same.Key}{(same.Key == "stopped" ? " by halving" : "")}"));
+
+    private static string Means(IReadOnlyList<ReportRun> runs) =>
+        (runs.All(run => run.Run.Result is not null) ? "" : " Figures and means are those of finished runs; what others did has curves of its own.")
+        + (runs.Any(run => run.Run.Standing == "stopped") ? " Halving stops the runs that are worse on the way, so where some of a setting were stopped, the mean of the others is better than the setting is." : "");
+
+    private static string Figures(IReadOnlyList<ReportRun> runs, IReadOnlyList<FigureRow> figures)
+    {
+        if (figures.Count == 0)
+            return "<p>No run has ended yet.</p>";
+        var texts = FigureRow.TextMetrics(figures);
+        return Of(FigureRow.Columns) + (texts.Count == 0 ? "" : "<h3>Text metrics</h3>\n" + Of(texts));
+
+        string Of(IReadOnlyList<(string Metric, string Title)> columns) => Table(
+            ["setting", "policy", "runs", .. columns.Select(column => column.Title)],
+            figures.Select(row => (IReadOnlyList<string>)[row.Group, row.Policy, Share(row.Runs.Count, runs.Count(run => run.Group == row.Group)), .. columns.Select(column => Cell(row[column.Metric]))]));
+    }
+
+    private static string Share(int finished, int all) => finished == all ? $"{all}" : $"{finished} of {all}";
 
     private static string Cell(Interval value) => value.Count > 1 ? $"{Verdict.Figure(value.Mean)} [{Verdict.Figure(value.Low)}, {Verdict.Figure(value.High)}]" : Verdict.Figure(value.Mean);
 

@@ -9,10 +9,12 @@ namespace DfPO.Host.Reports;
 /// <summary>A run of a report.</summary>
 /// <param name="Group">What it has in common with the runs that differ in their seeds alone.</param>
 /// <param name="Family">The algorithm, whose groups differ in what was swept.</param>
-/// <param name="Status">How far it came.</param>
 /// <param name="Run">The run.</param>
-internal sealed partial record ReportRun(string Group, string Family, string Status, RunRecord Run)
+internal sealed partial record ReportRun(string Group, string Family, RunRecord Run)
 {
+    /// <summary>The curve that it is averaged into: its group's, where it is finished. A run that ended early, which halving picks by its figures, has no part in the means of those that did not.</summary>
+    public string Curve => Run.Result is not null ? Group : $"{Group}, {Run.Standing}";
+
     /// <summary>The runs of some studies and runs.</summary>
     /// <param name="paths">Folders of studies and of runs.</param>
     /// <param name="absent">Takes a line about each trial that has no run.</param>
@@ -26,7 +28,7 @@ internal sealed partial record ReportRun(string Group, string Family, string Sta
                 var study = StudyFolder.Open(path);
                 foreach (var state in study.State().Trials)
                     if (study.Run(state.Trial) is { } run)
-                        runs.Add(new(state.Trial.Group, $"{state.Trial.Task} {state.Trial.Algorithm}", state.Status.ToString(), RunRecord.Open(run.Path)));
+                        runs.Add(new(state.Trial.Group, $"{state.Trial.Task} {state.Trial.Algorithm}", RunRecord.Open(run.Path)));
                     else
                         absent($"{state.Trial.Name}: {state.Status}{(state.Note.Length > 0 ? $", {state.Note}" : "")}");
             }
@@ -37,7 +39,7 @@ internal sealed partial record ReportRun(string Group, string Family, string Sta
         return runs.Count > 0 ? Distinct(runs) : throw new DfpoException("report/input", "None of these studies has a run yet, so there is nothing to report.");
     }
 
-    private static ReportRun Alone(RunRecord run) => new(Stem().Replace(run.Setting("name"), ""), run.Setting("learner.objective"), run.Result is null ? nameof(TrialStatus.HalfDone) : nameof(TrialStatus.Finished), run);
+    private static ReportRun Alone(RunRecord run) => new(Stem().Replace(run.Setting("name"), ""), run.Setting("learner.objective"), run);
 
     // Runs of one name that differ in more than the seed are groups of their own.
     private static List<ReportRun> Distinct(List<ReportRun> runs) =>

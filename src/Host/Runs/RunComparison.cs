@@ -61,7 +61,7 @@ internal static class RunComparison
     {
         var folder = RunFolder.Open(run);
         if (!File.Exists(folder.Samples) || !File.Exists(folder.Result))
-            throw new DfpoException("compare/samples", $"'{run}' has no test continuations: only a run that has ended can be compared.");
+            throw new DfpoException("compare/samples", $"'{run}' has no test continuations: only a finished run can be compared, not one that goes on or was stopped.");
         var best = (int?)JsonNode.Parse(File.ReadAllText(folder.Result))?["best_iteration"] ?? 0;
         Line[] lines = [.. File.ReadLines(folder.Samples).Select((text, index) => Parse(text, $"'{folder.Samples}' line {index + 1}")).Where(line => (string?)line["split"] == "test" && (int?)line["iteration"] == best)
             .Select(line => new Line((string?)line["policy"] ?? "", (string?)line["id"] ?? "", (double?)line["reward"] ?? double.NaN, (string?)line["continuation"] ?? ""))];

@@ -78,6 +78,14 @@ public sealed class RunFolder
     /// <summary>Whether a folder is that of a run.</summary>
     public static bool IsOne(string path) => File.Exists(System.IO.Path.Combine(path, ConfigName));
 
+    /// <summary>The run that a folder is, or that keeps this checkpoint among its best weights or as its final ones; null of any other.</summary>
+    public static RunFolder? Around(string folder)
+    {
+        var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder));
+        var parents = new[] { full, System.IO.Path.GetDirectoryName(full), System.IO.Path.GetDirectoryName(System.IO.Path.GetDirectoryName(full)) };
+        return parents.OfType<string>().Where(IsOne).Select(Open).FirstOrDefault(run => full == run.Path || full == new RunCheckpoints(run.Path).FinalFolder || System.IO.Path.GetDirectoryName(full) == run.Best);
+    }
+
     /// <summary>Checkpoint folder of the policy with the best validation reward so far.</summary>
     /// <exception cref="DfpoException"><c>run/no-policy</c>: the run has kept none yet.</exception>
     public string BestPolicy()

@@ -4,24 +4,22 @@ namespace DfPO.Host.Store;
 /// <param name="Path">Its folder.</param>
 /// <param name="Seed">Its seed.</param>
 /// <param name="Objective">Its update rule.</param>
-/// <param name="Finished">Whether it has a result.</param>
+/// <param name="Status">Where it stands, as <see cref="RunRecord.Standing"/> says.</param>
+/// <param name="Note">Why it was stopped or failed; else empty.</param>
 /// <param name="Iterations">Finished iterations.</param>
 /// <param name="Planned">Iterations that it is to have.</param>
 /// <param name="Config">Its resolved configuration by dotted keys.</param>
 /// <param name="Figures">Its figures on held-out prompts by <c>policy/metric</c>, <c>before/metric</c> being those before training.</param>
 /// <param name="Last">The last value of each curve.</param>
 internal sealed record IndexedRun(
-    string Path, string Seed, string Objective, bool Finished, int Iterations, int Planned, IReadOnlyDictionary<string, string> Config, IReadOnlyDictionary<string, double> Figures, IReadOnlyDictionary<string, double> Last)
+    string Path, string Seed, string Objective, string Status, string Note, int Iterations, int Planned, IReadOnlyDictionary<string, string> Config, IReadOnlyDictionary<string, double> Figures, IReadOnlyDictionary<string, double> Last)
 {
     /// <summary>Name of the folder.</summary>
     public string Name => System.IO.Path.GetFileName(Path);
 
-    /// <summary>Where it stands.</summary>
-    public string Status => Finished ? "finished" : "unfinished";
-
-    /// <summary>The figure under the policy that the run's validation chose by; the first that there is without one.</summary>
+    /// <summary>The figure under the policy that the run's validation chose by, which is the policy itself of all rules but DfPO.</summary>
     public double? Final(string metric) =>
-        Figures.TryGetValue($"{Config.GetValueOrDefault("learner.dfpo.decode", "policy")}/{metric}", out var chosen) || Figures.TryGetValue($"policy/{metric}", out chosen) ? chosen : null;
+        (Objective == "dfpo" && Figures.TryGetValue($"{Config.GetValueOrDefault("learner.dfpo.decode", "policy")}/{metric}", out var chosen)) || Figures.TryGetValue($"policy/{metric}", out chosen) ? chosen : null;
 }
 
 /// <summary>What distinguishes some runs: a row a key, a value a run; null where a run has none.</summary>

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
+using DfPO.Host.Studies;
 using DfPO.Models;
 
 namespace DfPO.Host.Store;
@@ -13,8 +14,15 @@ namespace DfPO.Host.Store;
 /// <param name="Versions">Content of <c>versions.json</c>; empty when it is not there.</param>
 /// <param name="Result">Content of <c>result.json</c>; null before the run has ended.</param>
 /// <param name="Lines">Content of <c>metrics.jsonl</c>.</param>
-internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string> Config, JsonObject Versions, JsonObject? Result, IReadOnlyList<JsonObject> Lines)
+/// <param name="Outcome">Why it was ended before it had a result, when it is a study's trial that was.</param>
+internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string> Config, JsonObject Versions, JsonObject? Result, IReadOnlyList<JsonObject> Lines, TrialOutcome? Outcome)
 {
+    /// <summary>Where it stands: <c>finished</c>, <c>stopped</c> by halving, <c>failed</c>, or <c>unfinished</c>, which may go on.</summary>
+    public string Standing => Result is not null ? "finished" : Outcome?.Status switch { TrialStatus.Stopped => "stopped", TrialStatus.Failed => "failed", _ => "unfinished" };
+
+    /// <summary>Why it was stopped or failed; else empty.</summary>
+    public string Note => Result is null ? Outcome?.Note ?? "" : "";
+
     /// <summary>Name of the folder.</summary>
     public string Name => System.IO.Path.GetFileName(Path);
 
@@ -47,11 +55,13 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
     {
         var folder = RunFolder.Open(path);
         return new(folder.Path, HoconFile.Read(folder.Config).Leaves().ToDictionary(leaf => leaf.Key, leaf => leaf.Value.Text),
-            Object(System.IO.Path.Combine(folder.Path, "versions.json")) ?? [], Object(folder.Result), Read(folder.Metrics));
+            Object(System.IO.Path.Combine(folder.Path, "versions.json")) ?? [], Object(folder.Result), Read(folder.Metrics),
+            TrialOutcome.Read(System.IO.Path.GetDirectoryName(folder.Path)!));
     }
 
     /// <summary>Changes whenever one of the files does.</summary>
-    public static string Stamp(string path) => string.Join(" ", new[] { "experiment.conf", "metrics.jsonl", "result.json", "versions.json" }.Select(name => new FileInfo(System.IO.Path.Combine(path, name)))
+    public static string Stamp(string path) => string.Join(" ", new[] { "experiment.conf", "metrics.jsonl", "result.json", "versions.json" }.Select(name => System.IO.Path.Combine(path, name))
+        .Append(TrialOutcome.FileIn(System.IO.Path.GetDirectoryName(path)!)).Select(file => new FileInfo(file))
         .Select(file => file.Exists ? string.Create(CultureInfo.InvariantCulture, $"{file.Length}@{file.LastWriteTimeUtc.Ticks}") : "-"));
 
     private static JsonObject? Object(string path)

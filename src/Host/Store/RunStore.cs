@@ -13,10 +13,10 @@ namespace DfPO.Host.Store;
 internal sealed class RunStore : IDisposable
 {
     private const string FileName = "runs.sqlite";
-    private const int Version = 1, Deepest = 4, NotADatabase = 26, Corrupt = 11;
+    private const int Version = 2, Deepest = 4, NotADatabase = 26, Corrupt = 11;
 
     private const string Schema = """
-        CREATE TABLE runs (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, seed TEXT NOT NULL, objective TEXT NOT NULL, finished INTEGER NOT NULL, iterations INTEGER NOT NULL, planned INTEGER NOT NULL);
+        CREATE TABLE runs (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, seed TEXT NOT NULL, objective TEXT NOT NULL, status TEXT NOT NULL, note TEXT NOT NULL, iterations INTEGER NOT NULL, planned INTEGER NOT NULL);
         CREATE TABLE config (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
         CREATE TABLE figures (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, key TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, key)) WITHOUT ROWID;
         CREATE TABLE points (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, key TEXT NOT NULL, iteration INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, key, iteration)) WITHOUT ROWID;
@@ -61,8 +61,8 @@ internal sealed class RunStore : IDisposable
     /// <summary>All runs, by their paths.</summary>
     public IReadOnlyList<IndexedRun> All() =>
     [
-        .. Query("SELECT id, path, seed, objective, finished, iterations, planned FROM runs ORDER BY path", [], row => new IndexedRun(
-            Path.GetFullPath(row.GetString(1), _root), row.GetString(2), row.GetString(3), row.GetBoolean(4), row.GetInt32(5), row.GetInt32(6),
+        .. Query("SELECT id, path, seed, objective, status, note, iterations, planned FROM runs ORDER BY path", [], row => new IndexedRun(
+            Path.GetFullPath(row.GetString(1), _root), row.GetString(2), row.GetString(3), row.GetString(4), row.GetString(5), row.GetInt32(6), row.GetInt32(7),
             Pairs("SELECT key, value FROM config WHERE run = $run", row.GetInt64(0), pair => pair.GetString(1)),
             Pairs("SELECT key, value FROM figures WHERE run = $run", row.GetInt64(0), pair => pair.GetDouble(1)),
             Pairs("SELECT key, value, max(iteration) FROM points WHERE run = $run GROUP BY key", row.GetInt64(0), pair => pair.GetDouble(1)))),
@@ -127,8 +127,8 @@ internal sealed class RunStore : IDisposable
 
     private void Add(string path, string stamp, RunRecord run)
     {
-        Execute("INSERT INTO runs (path, stamp, seed, objective, finished, iterations, planned) VALUES ($path, $stamp, $seed, $objective, $finished, $iterations, $planned)",
-            ("$path", path), ("$stamp", stamp), ("$seed", run.Setting("seed")), ("$objective", run.Setting("learner.objective")), ("$finished", run.Result is not null), ("$iterations", run.Iterations),
+        Execute("INSERT INTO runs (path, stamp, seed, objective, status, note, iterations, planned) VALUES ($path, $stamp, $seed, $objective, $status, $note, $iterations, $planned)",
+            ("$path", path), ("$stamp", stamp), ("$seed", run.Setting("seed")), ("$objective", run.Setting("learner.objective")), ("$status", run.Standing), ("$note", run.Note), ("$iterations", run.Iterations),
             ("$planned", int.TryParse(run.Setting("iterations"), CultureInfo.InvariantCulture, out var planned) ? planned : 0));
         var id = Scalar("SELECT last_insert_rowid()");
         foreach (var (key, value) in run.Config)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using DfPO.Host.Runs;
 using DfPO.Models;
 
@@ -79,17 +78,13 @@ internal sealed class StudyFolder
     public StudyState State() => new([.. Plan.Trials.Select(State)]);
 
     /// <summary>Notes why a trial will not go on.</summary>
-    public void Note(TrialState state)
-    {
-        Directory.CreateDirectory(TrialFolder(state.Trial));
-        RunFolder.WriteJson(Outcome(state.Trial), new JsonObject { ["status"] = state.Status.ToString(), ["note"] = state.Note });
-    }
+    public void Note(TrialState state) => new TrialOutcome(state.Status, state.Note).Write(TrialFolder(state.Trial));
 
     /// <summary>Forgets such a note.</summary>
     public void Forget(Trial trial)
     {
         Directory.CreateDirectory(TrialFolder(trial));
-        File.Delete(Outcome(trial));
+        File.Delete(TrialOutcome.FileIn(TrialFolder(trial)));
     }
 
     private TrialState State(Trial trial)
@@ -97,23 +92,6 @@ internal sealed class StudyFolder
         var run = Run(trial);
         if (run is not null && File.Exists(run.Result))
             return new(trial, TrialStatus.Finished);
-        if (File.Exists(Outcome(trial)) && ReadOutcome(trial) is { } noted)
-            return noted;
-        return new(trial, run is null ? TrialStatus.Waiting : TrialStatus.HalfDone);
+        return TrialOutcome.Read(TrialFolder(trial)) is { } noted ? new(trial, noted.Status, noted.Note) : new(trial, run is null ? TrialStatus.Waiting : TrialStatus.HalfDone);
     }
-
-    private TrialState? ReadOutcome(Trial trial)
-    {
-        try
-        {
-            var json = JsonNode.Parse(File.ReadAllText(Outcome(trial)));
-            return Enum.TryParse<TrialStatus>((string?)json?["status"], out var status) ? new(trial, status, (string?)json?["note"] ?? "") : null;
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
-
-    private string Outcome(Trial trial) => System.IO.Path.Combine(TrialFolder(trial), "outcome.json");
 }

@@ -33,10 +33,16 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
             var ended = await (await Task.WhenAny(running.Values));
             running.Remove(ended.Trial.Name);
             state = state.With(ended);
-            Line($"{ended.Trial.Name}: {ended.Status switch { TrialStatus.Finished => "finished", TrialStatus.Stopped => "stopped", TrialStatus.HalfDone => "interrupted", _ => "failed" }}{(ended.Note.Length > 0 ? $" ({ended.Note})" : "")}; {state.Count(TrialStatus.Finished)} of {state.Trials.Count} finished");
+            Line($"{ended.Trial.Name}: {ended.Status switch { TrialStatus.Finished => "finished", TrialStatus.Stopped => "stopped by halving", TrialStatus.HalfDone => "interrupted", _ => "failed" }}{(ended.Note.Length > 0 ? $" ({ended.Note})" : "")}; {Ended(state)}");
         }
         cancellation.ThrowIfCancellationRequested();
         return state;
+    }
+
+    private static string Ended(StudyState state)
+    {
+        string And(TrialStatus status, string word) => state.Count(status) is > 0 and var count ? $", {count} {word}" : "";
+        return $"{state.Count(TrialStatus.Finished)} of {state.Trials.Count} finished{And(TrialStatus.Stopped, "stopped")}{And(TrialStatus.Failed, "failed")}";
     }
 
     /// <summary>The command line of a trial that begins, on its share of the processors.</summary>
@@ -104,6 +110,9 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
                 if (Hopeless(trial, rungs) is { } why)
                 {
                     await Stop(child, exit);
+                    // It may have come to its end meanwhile.
+                    if (HasResult(trial))
+                        return new(trial, TrialStatus.Finished);
                     var stopped = new TrialState(trial, TrialStatus.Stopped, why);
                     folder.Note(stopped);
                     return stopped;
@@ -115,10 +124,12 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
             await Stop(child, exit);
             throw;
         }
-        return folder.Run(trial) is { } run && File.Exists(run.Result) ? new(trial, TrialStatus.Finished)
+        return HasResult(trial) ? new(trial, TrialStatus.Finished)
             : cancellation.IsCancellationRequested ? new(trial, TrialStatus.HalfDone)
             : Failed(trial, lastError.Length > 0 ? lastError : $"exit code {await exit}, see {folder.Output(trial)}");
     }
+
+    private bool HasResult(Trial trial) => folder.Run(trial) is { } run && File.Exists(run.Result);
 
     /// <summary>Why a trial is to be stopped at a rung that it has reached; null when it goes on.</summary>
     private string? Hopeless(Trial trial, Queue<int> rungs)

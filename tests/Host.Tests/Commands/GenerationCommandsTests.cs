@@ -1,4 +1,9 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors.Learning;
+using DfPO.Host.Generation;
+using DfPO.Host.Tests.Generation;
+using DfPO.Rollout;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Host.Tests.Commands;
 
@@ -51,6 +56,47 @@ public sealed class GenerationCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task An_nlpo_run_is_continued_under_its_mask_as_it_is_evaluated()
+    {
+        using var run = new NlpoRun();
+        string[] prompts = [.. Enumerable.Range(0, 6).Select(i => $"The film number {i} was")];
+        var file = _folder.Write("prompts.txt", string.Join('\n', prompts));
+        using (var generator = TextGenerator.Load(run.Best, null, "cpu", "float32", MaskFolder.In(run.Best)))
+        {
+            string[] Texts(GenerationOptions options) => [.. generator.Generate([.. prompts.Select(text => new Prompt(text, text))], options, 5, 16, null, default).Select(continuation => continuation.Text)];
+            var (code, output, errors) = await DfpoProcess.Run(["generate", run.Path, "--file", file, "--json", "--seed", "5"]);
+            Assert.Equal((0, ""), (code, errors));
+            Assert.Equal(Texts(NlpoRun.Masked), Continuations(output));
+            Assert.NotEqual(Texts(NlpoRun.Plain), Continuations(output));
+        }
+        var evaluated = _folder["evaluated.jsonl"];
+        Assert.Equal(0, (await DfpoProcess.Run(["eval", run.Path, "--prompts", file, "--seed", "5", "--output", evaluated])).ExitCode);
+        foreach (var policy in new[] { "policy", "negative" })
+        {
+            var (_, output, _) = await DfpoProcess.Run(["generate", run.Best, "--policy", policy, "--file", file, "--json", "--seed", "5"]);
+            Assert.Equal(Lines(File.ReadAllText(evaluated)).Where(line => (string?)line["policy"] == policy).Select(line => (string?)line["continuation"]), Continuations(output));
+        }
+    }
+
+    [Fact]
+    public async Task A_copy_of_a_masked_checkpoint_is_refused_without_its_experiment()
+    {
+        using var run = new NlpoRun();
+        var copy = run.Experiment.At("copy");
+        Directory.Move(run.Best, copy);
+        foreach (var command in new[] { new[] { "generate", copy, "--prompt", "a" }, ["distill", copy, "--out", _folder["one"]] })
+        {
+            var (code, _, errors) = await DfpoProcess.Run(command);
+            Assert.Equal(2, code);
+            Assert.Contains("--experiment", errors);
+            Assert.Contains("[usage/mask]", errors);
+        }
+        var (fine, output, _) = await DfpoProcess.Run(["generate", copy, "--prompt", "a", "--experiment", Path.Combine(run.Path, "experiment.conf"), "--max-new-tokens", "3"]);
+        Assert.Equal(0, fine);
+        Assert.StartsWith("a", output);
+    }
+
+    [Fact]
     public async Task An_evaluation_reports_each_policy_and_writes_its_continuations()
     {
         var prompts = _folder.Write("prompts.jsonl", """
@@ -90,6 +136,20 @@ public sealed class GenerationCommandsTests : IDisposable
         Assert.Equal(1, (double)figures[0]["perplexity"]! / (double)figures[1]["perplexity"]!, 1e-6);
     }
 
+    [Fact]
+    public async Task The_perplexity_of_references_is_a_figure_of_pi_theta_and_needs_references()
+    {
+        string[] Eval(string prompts) => ["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--json", "--metrics", "reference-perplexity"];
+        var (code, output, _) = await DfpoProcess.Run(Eval(_folder.Write("prompts.jsonl", """{"id": "1", "text": "the film", "references": ["the film was good"]}""")));
+        Assert.Equal(0, code);
+        var figures = Lines(output);
+        Assert.True((double)figures[0]["reference-perplexity"]! > 1);
+        Assert.Null(figures[1]["reference-perplexity"]);
+        (code, _, var errors) = await DfpoProcess.Run(Eval(_folder.Write("prompts.txt", "the film\na story\n")));
+        Assert.Equal(1, code);
+        Assert.Contains("2 of 2 prompts have no reference. [metrics/needs]", errors);
+    }
+
     [Theory]
     [InlineData("good", "reward/label")]
     [InlineData("", "reward/label")]
@@ -100,6 +160,8 @@ public sealed class GenerationCommandsTests : IDisposable
         Assert.Equal(1, code);
         Assert.Contains(error, errors);
     }
+
+    private static IEnumerable<string?> Continuations(string output) => Lines(output).Select(line => (string?)line["continuation"]);
 
     private static List<JsonNode> Lines(string text) => [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
 }

@@ -61,10 +61,12 @@ public sealed class BundledExperimentsTests
         Assert.Equal(ObjectiveKind.Supervised, Bind($"{task}-supervised.conf").Learner.Objective);
     }
 
-    [Fact]
-    public void The_supervised_tiny_experiment_has_a_reference_for_each_training_prompt()
+    [Theory]
+    [InlineData("imdb-tiny")]
+    [InlineData("commongen-tiny")]
+    public void A_supervised_tiny_experiment_has_a_reference_for_each_training_prompt(string task)
     {
-        var config = Bind("commongen-tiny-supervised.conf");
+        var config = Bind($"{task}-supervised.conf");
         Assert.Equal(ObjectiveKind.Supervised, config.Learner.Objective);
         Assert.All(PromptSet.Read(config.Task.TrainPrompts).Prompts, prompt => Assert.NotEmpty(prompt.References));
     }

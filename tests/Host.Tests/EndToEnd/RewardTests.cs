@@ -39,7 +39,7 @@ public sealed class RewardTests
         using var experiment = new TinyExperiment();
         File.WriteAllLines(experiment.At("table.jsonl"), Enumerable.Range(0, 40).Select(i => $$"""{"text": "The film number {{i}} was", "reference": "good film {{i}}"}"""));
         string[] data = ["task.train-prompts=", "task.validation-prompts=", "task.test-prompts=", "task.reward-model=", $"task.data.path={experiment.At("table.jsonl")}", "task.data.format=table", "task.data.references-column=reference",
-            "task.reward.kind=combination", "task.reward.terms=[rouge, bleu]", "task.reward.weights=[1, 0.5]", "evaluation.metrics=[bleu, rouge]", "evaluation.generation.num-beams=2", "evaluation.generation.max-new-tokens=3", "iterations=1"];
+            "task.reward.kind=combination", "task.reward.terms=[rouge, bleu]", "task.reward.weights=[1, 0.5]", "evaluation.metrics=[bleu, rouge, reference-perplexity, model-perplexity]", $"evaluation.perplexity-model={Repository.Path("models/imdb-tiny/policy")}", "evaluation.generation.num-beams=2", "evaluation.generation.max-new-tokens=3", "iterations=1"];
 
         await experiment.RunToEnd([.. data.SelectMany(setting => new[] { "--set", setting })]);
 
@@ -47,6 +47,7 @@ public sealed class RewardTests
         var first = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "result.json")))!["before"]!;
         Assert.InRange((double)first["rougeL"]!, 0, 1);
         Assert.InRange((double)first["bleu-1"]!, 0, 1);
+        Assert.All(new[] { "reference-perplexity", "model-perplexity" }, name => Assert.InRange((double)first[name]!, 1, 1e6));
         Assert.InRange((double)first["length"]!, 1, 3);
         // A tenth of the table is the test split.
         Assert.Equal(4, File.ReadLines(Path.Combine(folder, "samples.jsonl")).Select(line => JsonNode.Parse(line)!).Count(line => (string?)line["split"] == "test" && (int)line["iteration"]! == 0 && (string?)line["policy"] == "policy"));
@@ -71,6 +72,8 @@ public sealed class RewardTests
     [InlineData("evaluation.metrics=[bleurt]", "config/range", "'bleurt'")]
     [InlineData("evaluation.metrics=[bert-score]", "config/path", "'evaluation.bert-score-model' is not set")]
     [InlineData("evaluation.metrics=[toxicity]", "config/conflict", "non-toxicity")]
+    [InlineData("evaluation.metrics=[model-perplexity]", "config/path", "'evaluation.perplexity-model' is not set")]
+    [InlineData("evaluation.perplexity-model=nowhere", "config/path", "nowhere")]
     [InlineData("evaluation.metrics=[spice]", "config/path", "'evaluation.spice-jar' is not set")]
     [InlineData("evaluation.metrics=[meteor]", "config/path", "'evaluation.word-net' is not set")]
     [InlineData("task.train-prompts=", "config/path", "'task.data.path'")]

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using DfPO.Host.Reports;
+using DfPO.Host.Runs;
+using DfPO.Host.Studies;
 
 namespace DfPO.Host.Tests.Reporting;
 
@@ -38,11 +40,15 @@ public sealed partial class ReportPageTests : IDisposable
         // Rewards 0.6 and 0.8: their mean, and the ends of the bootstrap interval of two values.
         Assert.Contains("<td>0.700 [0.600, 0.800]</td>", page);
         Assert.Contains("<td>0.500 [0.500, 0.500]</td>", page);
+        Assert.Contains("<th>reference-perplexity</th>", page);
+        Assert.Contains("<td>70.00 [60.00, 80.00]</td>", page);
         Assert.Contains("learner.ppo.kl-coefficient</td><td>0.1</td><td>0.5</td>", page);
         Assert.Contains("0.1.0", page);
         Assert.Contains("This film", page);
         Assert.Contains("trial-9: Failed", page);
-        Assert.Contains("3 runs in 2 settings, 2 of them finished", page);
+        Assert.Contains("3 runs in 2 settings, 2 of them finished, 1 unfinished.", page);
+        Assert.Contains("Figures and means are those of finished runs", page);
+        Assert.DoesNotContain("Halving", page);
     }
 
     [Fact]
@@ -62,6 +68,24 @@ public sealed partial class ReportPageTests : IDisposable
         var frontier = data["frontier"]!.AsArray().Single(family => ((string)family!["label"]!).EndsWith(", policy", StringComparison.Ordinal))!;
         Assert.Equal((33, 0.7), ((double)frontier["means"]![0]!["x"]!, Math.Round((double)frontier["means"]![0]!["y"]!, 9)));
         Assert.Equal(2, frontier["seeds"]!.AsArray().Count);
+    }
+
+    [Fact]
+    public void A_stopped_run_is_told_with_its_reason_and_is_in_no_mean_of_the_finished_ones()
+    {
+        RunFolder[] trials = [.. new[] { 0.6, 0.8, 0.2 }.Select((reward, i) => RunFolders.Make(_folder[$"trials/t{i}"], $"demo.s{i + 1}", (ulong)i + 1, reward, finished: i < 2))];
+        new TrialOutcome(TrialStatus.Stopped, "reward <too> low").Write(_folder["trials/t2"]);
+        // What a trial that is finished all the same was once said of does not count.
+        new TrialOutcome(TrialStatus.Failed, "no memory").Write(_folder["trials/t1"]);
+        var page = ReportPage.Write("t", ReportRun.Read(trials.Select(trial => trial.Path), _ => { }), []);
+        Assert.Contains("3 runs in 1 setting, 2 of them finished, 1 stopped by halving.", page);
+        Assert.Contains("the mean of the others is better than the setting is", page);
+        Assert.Matches("demo.s3-[-0-9]+: stopped, 3 of 3 iterations; reward &lt;too&gt; low", page);
+        Assert.DoesNotContain("no memory", page);
+        Assert.Contains("<td>demo</td><td>policy</td><td>2 of 3</td><td>0.700 [0.600, 0.800]</td>", page);
+        var series = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["curves"]!.AsArray().Single(curve => (string?)curve!["metric"] == "rollout/reward")!["series"]!.AsArray();
+        Assert.Equal(["demo", "demo, stopped"], series.Select(one => (string?)one!["label"]));
+        Assert.Equal([0.7, 0.2], series.Select(one => Math.Round((double)one!["points"]![2]![1]!, 9)));
     }
 
     [Fact]

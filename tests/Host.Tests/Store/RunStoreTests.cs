@@ -1,4 +1,5 @@
 using DfPO.Host.Store;
+using DfPO.Host.Studies;
 
 namespace DfPO.Host.Tests.Store;
 
@@ -25,6 +26,34 @@ public sealed class RunStoreTests : IDisposable
         Assert.Equal(0.0042, one.Last["objective/kl"]);
         Assert.Empty(two.Figures);
         Assert.Empty(_warnings);
+    }
+
+    [Fact]
+    public void A_trial_that_was_stopped_or_failed_says_so_and_why_until_it_goes_on()
+    {
+        RunFolders.Make(_folder["study/trials/t1"], "one", finished: false);
+        using (var store = Open())
+            Assert.Equal(("unfinished", ""), (Assert.Single(store.All()).Status, store.All()[0].Note));
+        new TrialOutcome(TrialStatus.Stopped, "too low").Write(_folder["study/trials/t1"]);
+        using (var store = Open())
+            Assert.Equal(("stopped", "too low"), (Assert.Single(store.All()).Status, store.All()[0].Note));
+        new TrialOutcome(TrialStatus.Failed, "no memory").Write(_folder["study/trials/t1"]);
+        using (var store = Open())
+            Assert.Equal(("failed", "no memory"), (Assert.Single(store.All()).Status, store.All()[0].Note));
+        File.Delete(TrialOutcome.FileIn(_folder["study/trials/t1"]));
+        using var last = Open();
+        Assert.Equal("unfinished", Assert.Single(last.All()).Status);
+    }
+
+    [Theory]
+    [InlineData("dfpo", "negative", 0.9)]
+    [InlineData("dfpo", "policy", 0.7)]
+    [InlineData("nlpo", "negative", 0.7)]
+    public void The_final_figure_is_the_one_that_validation_chose_by(string objective, string decode, double reward)
+    {
+        var run = new IndexedRun("r", "1", objective, "finished", "", 3, 3, new Dictionary<string, string> { ["learner.dfpo.decode"] = decode }, new Dictionary<string, double> { ["policy/reward"] = 0.7, ["negative/reward"] = 0.9 }, new Dictionary<string, double>());
+        Assert.Equal(reward, run.Final("reward"));
+        Assert.Null(run.Final("kl"));
     }
 
     [Fact]

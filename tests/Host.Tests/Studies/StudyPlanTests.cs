@@ -85,6 +85,16 @@ public sealed class StudyPlanTests : IDisposable
     public void A_bad_study_is_one_clear_error(string text, string instead, string code, string word) => Assert.Equal(code, DfpoAssert.CodeOf(() => Plan(Study.Replace(text, instead)), word));
 
     [Fact]
+    public void The_study_of_the_documentation_is_one()
+    {
+        var text = File.ReadAllText(Repository.Path("docs/studies.md")).Split("```hocon")[1].Split("```")[0];
+        var plan = Plan(text);
+        Assert.Equal(3 * 2 * 2 * (3 + 8), plan.Trials.Count);
+        Assert.Equal([8, 15], plan.Halving!.Rungs(30));
+        Assert.Contains(plan.Trials, trial => trial is { Name: "large.dfpo.slow.tolerance-0.2.s3", Alone: true });
+    }
+
+    [Fact]
     public void The_bundled_studies_make_valid_trials()
     {
         foreach (var file in Directory.GetFiles(Repository.Path("hocon/studies")))

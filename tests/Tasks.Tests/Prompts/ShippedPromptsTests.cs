@@ -41,6 +41,14 @@ public sealed class ShippedPromptsTests
         Assert.Distinct(prompts.Select(prompt => string.Join(' ', prompt.Concepts.Order(StringComparer.Ordinal))));
     }
 
+    [Fact]
+    public void ImdbsReferencesContinueTheirPrompts()
+    {
+        Prompt[] prompts = [.. s_splits.SelectMany(split => Read("imdb-tiny", split))];
+        Assert.All(prompts, prompt => Assert.StartsWith(prompt.Text + " ", Assert.Single(prompt.References), StringComparison.Ordinal));
+        Assert.Distinct(prompts.Select(prompt => prompt.References[0][prompt.Text.Length..]));
+    }
+
     private static IReadOnlyList<Prompt> Read(string task, string split) => PromptSet.Read(Repository.Path($"models/{task}/prompts/{split}.jsonl")).Prompts;
 
     /// <summary>Two prompts that differ in case, punctuation or spacing only are the same.</summary>
