@@ -9,7 +9,7 @@ internal static class LearnerPresets
 
     private static readonly Dictionary<string, string> s_presets = new()
     {
-        // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-imdb-claim.md.
+        // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-claim.md.
         ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
         ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
         ["ppo"] = "objective = ppo, dfpo { behaviour = policy, decode = policy }",

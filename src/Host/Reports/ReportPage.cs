@@ -66,7 +66,7 @@ internal static class ReportPage
     private static string Absent(IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent)
     {
         string[] lines = [.. runs.Where(run => run.Run.Result is null).Select(run => $"{run.Run.Name}: {run.Run.Standing}, {run.Run.Iterations} of {run.Run.Setting("iterations")} iterations{(run.Run.Note.Length > 0 ? $"; {run.Run.Note}" : "")}"), .. absent];
-        return lines.Length == 0 ? "" : $"<details open><summary>Without a result: {lines.Length}</summary><ul>{string.Concat(lines.Select(line => $"<li>{E(line)}</li>"))}</ul></details>";
+        return lines.Length == 0 ? "" : $"<details{(lines.Length > 10 ? "" : " open")}><summary>Without a result: {lines.Length}</summary><ul>{string.Concat(lines.Select(line => $"<li>{E(line)}</li>"))}</ul></details>";
     }
 
     private static string Number(int count, string what) => count == 1 ? $"1 {what}" : $"{count} {what}s";
