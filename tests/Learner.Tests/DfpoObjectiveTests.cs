@@ -155,8 +155,8 @@ public sealed class DfpoObjectiveTests
         var zeros = new double[4];
         var batch = Enumerated(zeros, zeros, advantages, DfpoBehaviour.Policy);
         var scaled = new DfpoObjective(new DfpoOptions { ScaleAdvantages = true }, ClipRange).Weights(zeros, batch, new Statistics());
-        Assert.Equal(advantages.Select(a => a / Math.Sqrt(7.5)), scaled.Select(w => (double)w), (x, y) => Math.Abs(x - y) < 1e-6);
-        Assert.Equal(advantages, new DfpoObjective(new DfpoOptions(), ClipRange).Weights(zeros, batch, new Statistics()));
+        Assert.Equal(advantages.Select(a => a / Math.Sqrt(7.5)), scaled, (x, y) => Math.Abs(x - y) < 1e-6);
+        Assert.Equal(advantages.Doubles(), new DfpoObjective(new DfpoOptions(), ClipRange).Weights(zeros, batch, new Statistics()));
     }
 
     [Fact]

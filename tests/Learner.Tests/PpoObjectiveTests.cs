@@ -74,7 +74,7 @@ public sealed class PpoObjectiveTests
             double[] Field(string name) => policy.GetProperty(name).Masked(policy.GetProperty("mask"));
             using var scope = NewDisposeScope();
             var statistics = new Statistics();
-            ClippedSurrogate.Loss(tensor(Field("logprobs")), Field("old_logprobs").Floats(), Field("advantages").Floats(), 0.2, statistics);
+            ClippedSurrogate.Loss(tensor(Field("logprobs")), Field("old_logprobs"), Field("advantages"), 0.2, statistics);
             Assert.Equal(c.GetProperty("approx_kl_sb3_old_new").GetDouble(), statistics.Means()["policy/approx_kl"], Tolerance);
         }
     }

@@ -36,6 +36,8 @@ internal static class Support
     public static double[] Masked(this JsonElement rows, JsonElement mask) =>
         [.. rows.Matrix().Zip(mask.Matrix()).SelectMany(pair => pair.First.Zip(pair.Second).Where(x => x.Second == 1).Select(x => x.First))];
 
+    public static double[] Doubles(this IEnumerable<float> values) => [.. values.Select(x => (double)x)];
+
     public static float[] Floats(this IEnumerable<double> values) => [.. values.Select(x => (float)x)];
 
     public static void Close(IReadOnlyList<double> expected, IReadOnlyList<double> actual, double tolerance)
@@ -97,11 +99,11 @@ internal static class Support
 
     public static TokenBatch Tokens(float[] logprobs, float[] reference, float[] advantages, float[]? stateKl = null, DecodingPolicy[]? behaviour = null) => new()
     {
-        Logprobs = logprobs,
-        ReferenceLogprobs = reference,
-        Advantages = advantages,
-        StateKl = stateKl ?? new float[logprobs.Length],
-        Returns = new float[logprobs.Length],
+        Logprobs = logprobs.Doubles(),
+        ReferenceLogprobs = reference.Doubles(),
+        Advantages = advantages.Doubles(),
+        StateKl = (stateKl ?? new float[logprobs.Length]).Doubles(),
+        Returns = new double[logprobs.Length],
         Behaviour = behaviour ?? new DecodingPolicy[logprobs.Length],
     };
 

@@ -14,14 +14,14 @@ public static class ClippedSurrogate
     /// <param name="clipRange"><c>eps</c>.</param>
     /// <param name="statistics">Receives <c>policy/ratio</c>, <c>policy/approx_kl</c> and <c>policy/clip_fraction</c>.</param>
     /// <param name="dualClip">With c > 1, a token with <c>w &lt; 0</c> counts no less than <c>c w</c>, however large its ratio (Ye et al. 2020, equation 5); 0 for no such bound.</param>
-    public static Tensor Loss(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics, double dualClip = 0)
+    public static Tensor Loss(Tensor logprobs, double[] old, double[] weights, double clipRange, Statistics statistics, double dualClip = 0)
     {
         using var scope = NewDisposeScope();
         return PerToken(logprobs, old, weights, clipRange, statistics, dualClip).mean().neg().MoveToOuterDisposeScope();
     }
 
     /// <summary><c>s(rho_t, w_t)</c> of each token, <c>[tokens]</c>; see <see cref="Loss"/>.</summary>
-    public static Tensor PerToken(Tensor logprobs, float[] old, float[] weights, double clipRange, Statistics statistics, double dualClip = 0)
+    public static Tensor PerToken(Tensor logprobs, double[] old, double[] weights, double clipRange, Statistics statistics, double dualClip = 0)
     {
         using var scope = NewDisposeScope();
         var logRatio = logprobs - tensor(old, device: logprobs.device).to(logprobs.dtype);

@@ -58,13 +58,13 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
     /// Receives <c>dfpo/advantage_positive</c> (share of tokens) and <c>dfpo/mask_positive</c>, <c>dfpo/mask_negative</c>: of the tokens with a positive (negative)
     /// advantage that the truncation keeps, the share whose push the mask let through.
     /// </param>
-    public float[] Weights(double[] current, TokenBatch batch, Statistics statistics)
+    public double[] Weights(double[] current, TokenBatch batch, Statistics statistics)
     {
         var scale = options.ScaleAdvantages ? 1 / (RootMeanSquare(batch.Advantages) + 1e-8) : 1;
         var samples = batch.Behaviour.CountBy(kind => kind).ToDictionary();
         foreach (var name in new[] { "dfpo/mask_positive", "dfpo/mask_negative" })
             statistics.Add(name, 0, 0);
-        var weights = new float[batch.Count];
+        var weights = new double[batch.Count];
         for (var t = 0; t < weights.Length; t++)
         {
             var advantage = batch.Advantages[t];
@@ -74,7 +74,7 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
             var open = Open(advantage, current[t], batch, t);
             statistics.Add(advantage > 0 ? "dfpo/mask_positive" : "dfpo/mask_negative", open ? 1 : 0);
             if (open)
-                weights[t] = (float)(advantage * scale * Share(batch.Behaviour[t]));
+                weights[t] = advantage * scale * Share(batch.Behaviour[t]);
         }
         return weights;
 
@@ -83,14 +83,14 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
     }
 
     /// <summary>Truncation: samples of <c>pi+</c> carry <c>A+</c> alone, those of <c>pi-</c> <c>A-</c> alone, those of the policy both.</summary>
-    private static bool Kept(float advantage, DecodingPolicy behaviour) => behaviour switch
+    private static bool Kept(double advantage, DecodingPolicy behaviour) => behaviour switch
     {
         DecodingPolicy.Positive => advantage > 0,
         DecodingPolicy.Negative => advantage < 0,
         _ => true,
     };
 
-    private bool Open(float advantage, double current, TokenBatch batch, int t)
+    private bool Open(double advantage, double current, TokenBatch batch, int t)
     {
         if (options is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout })
             return true;
@@ -99,5 +99,5 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
         return advantage > 0 ? logRatio <= threshold + options.Tolerance : logRatio >= threshold - options.Tolerance;
     }
 
-    private static double RootMeanSquare(float[] values) => Math.Sqrt(values.Average(value => (double)value * value));
+    private static double RootMeanSquare(double[] values) => Math.Sqrt(values.Average(value => value * value));
 }

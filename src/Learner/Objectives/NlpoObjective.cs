@@ -75,7 +75,7 @@ public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, double cl
         var allowed = batch.Advantages.Where((_, t) => inside[t]).ToArray();
         if (ppo.NormalizeAdvantages && allowed.Length > 0)
             allowed = PpoObjective.Normalized(allowed);
-        var (weights, next) = (new float[batch.Count], 0);
+        var (weights, next) = (new double[batch.Count], 0);
         for (var t = 0; t < weights.Length; t++)
             weights[t] = inside[t] ? allowed[next++] : 0;
         return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(weights), clipRange, statistics, ppo.DualClip);

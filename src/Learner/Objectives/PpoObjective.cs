@@ -43,10 +43,10 @@ public sealed class PpoObjective(PpoOptions options, double clipRange) : IObject
     public void EndIteration(double meanKl) => _penalty.EndIteration(meanKl);
 
     /// <summary><c>(A - mean) / (std + 1e-8)</c>, std unbiased; a single advantage is only centred.</summary>
-    public static float[] Normalized(float[] advantages)
+    public static double[] Normalized(double[] advantages)
     {
-        var mean = advantages.Average(a => (double)a);
+        var mean = advantages.Average();
         var deviation = Math.Sqrt(advantages.Sum(a => (a - mean) * (a - mean)) / Math.Max(1, advantages.Length - 1));
-        return [.. advantages.Select(a => (float)((a - mean) / (deviation + 1e-8)))];
+        return [.. advantages.Select(a => (a - mean) / (deviation + 1e-8))];
     }
 }

@@ -38,10 +38,10 @@ public sealed class RlooObjective(RlooOptions options, double clipRange) : IObje
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
     {
         using var scope = NewDisposeScope();
-        float Sum(float[] values, SequenceSpan s) => (float)values.AsSpan(s.Start, s.Length).ToArray().Sum(x => (double)x);
-        float[] old = [.. batch.Sequences.Select(s => Sum(batch.Logprobs, s))];
+        double Sum(double[] values, SequenceSpan s) => values.AsSpan(s.Start, s.Length).ToArray().Sum();
+        double[] old = [.. batch.Sequences.Select(s => Sum(batch.Logprobs, s))];
         // A stale sequence weighs as its tokens do on average: the product over its tokens would be all noise.
-        float[] weights = [.. batch.Sequences.Select(s => batch.Advantages[s.Start] * (batch.Importance is { } importance ? Sum(importance, s) / s.Length : 1))];
+        double[] weights = [.. batch.Sequences.Select(s => batch.Advantages[s.Start] * (batch.Importance is { } importance ? Sum(importance, s) / s.Length : 1))];
         return ClippedSurrogate.Loss(logprobs.SumBySequence(batch.Sequences), old, weights, clipRange, statistics).MoveToOuterDisposeScope();
     }
 

@@ -2,29 +2,29 @@ using DfPO.Models.Policies;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>The tokens of a minibatch laid end to end, without padding; all arrays have one entry a token.</summary>
+/// <summary>The tokens of a minibatch laid end to end, without padding; all arrays have one entry a token. A loss works in the dtype of the log-probabilities that it is given.</summary>
 public sealed record TokenBatch
 {
     /// <summary><c>log pi_theta_old(a|s)</c>, nats: of the policy that rolled out; for stale trajectories of the learner when the update began.</summary>
-    public required float[] Logprobs { get; init; }
+    public required double[] Logprobs { get; init; }
 
     /// <summary><c>log pi_0(a|s)</c>, nats.</summary>
-    public required float[] ReferenceLogprobs { get; init; }
+    public required double[] ReferenceLogprobs { get; init; }
 
     /// <summary><c>KL(pi_theta_old || pi_0)</c> at the token's state, nats.</summary>
-    public required float[] StateKl { get; init; }
+    public required double[] StateKl { get; init; }
 
     /// <summary>Advantages, uncentred.</summary>
-    public required float[] Advantages { get; init; }
+    public required double[] Advantages { get; init; }
 
     /// <summary>Value targets.</summary>
-    public required float[] Returns { get; init; }
+    public required double[] Returns { get; init; }
 
     /// <summary>The policy that the token was drawn from.</summary>
     public required DecodingPolicy[] Behaviour { get; init; }
 
     /// <summary>Truncated importance weights of stale tokens; null when nothing is stale.</summary>
-    public float[]? Importance { get; init; }
+    public double[]? Importance { get; init; }
 
     /// <summary>Whether the mask policy allows the token; null for rules without one.</summary>
     public bool[]? InsideMask { get; init; }
@@ -56,7 +56,7 @@ public sealed record TokenBatch
     }
 
     /// <summary>Weights <paramref name="of"/> tokens times their importance.</summary>
-    internal float[] Weighted(float[] of) => Importance is { } importance ? [.. of.Zip(importance, (a, b) => a * b)] : of;
+    internal double[] Weighted(double[] of) => Importance is { } importance ? [.. of.Zip(importance, (a, b) => a * b)] : of;
 }
 
 /// <summary>One sequence of a <see cref="TokenBatch"/>.</summary>

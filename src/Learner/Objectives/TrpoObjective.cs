@@ -74,7 +74,7 @@ public sealed class TrpoObjective(TrpoOptions options) : IObjective, IPolicyStep
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
     {
         using var scope = NewDisposeScope();
-        Tensor Constant(float[] values) => tensor(values, device: logprobs.device).to(logprobs.dtype);
+        Tensor Constant(double[] values) => tensor(values, device: logprobs.device).to(logprobs.dtype);
         var ratio = (logprobs - Constant(batch.Logprobs)).exp();
         return (ratio * Constant(batch.Weighted(PpoObjective.Normalized(batch.Advantages)))).mean().neg().MoveToOuterDisposeScope();
     }

@@ -26,16 +26,18 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
     /// <summary>Lays the tokens of a minibatch end to end.</summary>
     public static TokenBatch Concatenate(IReadOnlyList<ScoredTrajectory> minibatch) => new()
     {
-        Logprobs = [.. minibatch.SelectMany(s => s.OldLogprobs)],
-        ReferenceLogprobs = [.. minibatch.SelectMany(s => s.Trajectory.ReferenceLogprobs)],
-        StateKl = [.. minibatch.SelectMany(s => s.Trajectory.StateKl)],
-        Advantages = [.. minibatch.SelectMany(s => s.Advantages)],
-        Returns = [.. minibatch.SelectMany(s => s.Returns)],
+        Logprobs = Join(minibatch, s => s.OldLogprobs),
+        ReferenceLogprobs = Join(minibatch, s => s.Trajectory.ReferenceLogprobs),
+        StateKl = Join(minibatch, s => s.Trajectory.StateKl),
+        Advantages = Join(minibatch, s => s.Advantages),
+        Returns = Join(minibatch, s => s.Returns),
         Behaviour = [.. minibatch.SelectMany(s => s.Trajectory.Tokens.Select(_ => s.Trajectory.Behaviour))],
-        Importance = minibatch.Any(s => s.Importance is not null) ? [.. minibatch.SelectMany(s => s.Importance ?? Ones(s))] : null,
+        Importance = minibatch.Any(s => s.Importance is not null) ? Join(minibatch, s => s.Importance ?? Ones(s)) : null,
         InsideMask = minibatch.Any(s => s.InsideMask is not null) ? [.. minibatch.SelectMany(s => s.InsideMask ?? [.. s.Advantages.Select(_ => true)])] : null,
         Sequences = Spans(minibatch),
     };
+
+    private static double[] Join(IReadOnlyList<ScoredTrajectory> minibatch, Func<ScoredTrajectory, float[]> of) => [.. minibatch.SelectMany(of).Select(x => (double)x)];
 
     private static float[] Ones(ScoredTrajectory scored) => [.. scored.Advantages.Select(_ => 1f)];
 

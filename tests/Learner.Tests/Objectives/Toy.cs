@@ -53,11 +53,11 @@ internal sealed class Toy : IDisposable
     /// <summary>A minibatch of sequences as the learner lays it out.</summary>
     public TokenBatch Batch(double[][] advantages, params int[][] sequences) => new()
     {
-        Logprobs = Floats(Logits.detach(), sequences),
-        ReferenceLogprobs = Floats(Reference, sequences),
-        StateKl = new float[2 * sequences.Length],
-        Advantages = [.. advantages.SelectMany(a => a).Select(a => (float)a)],
-        Returns = new float[2 * sequences.Length],
+        Logprobs = Floats(Logits.detach(), sequences).Doubles(),
+        ReferenceLogprobs = Floats(Reference, sequences).Doubles(),
+        StateKl = new double[2 * sequences.Length],
+        Advantages = [.. advantages.SelectMany(a => a)],
+        Returns = new double[2 * sequences.Length],
         Behaviour = new DecodingPolicy[2 * sequences.Length],
         Sequences = [.. sequences.Select((_, i) => new SequenceSpan(2 * i, 2, false))],
     };
