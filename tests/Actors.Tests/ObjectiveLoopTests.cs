@@ -5,6 +5,7 @@ using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Tests;
 
@@ -141,6 +142,23 @@ public sealed class ObjectiveLoopTests : LoopTests
         var (texts, tokenizer) = Texts(3);
         Assert.Equal(tokenizer.Encode(" a b c d")[..3], texts.Continuation("x", " a b c d"));
         Assert.Empty(texts.Continuation("the film", "the film"));
+    }
+
+    [Fact]
+    public void A_demonstration_may_be_longer_than_a_rollout_and_prompts_lose_the_end_that_is_said()
+    {
+        var config = Config();
+        var tokenizer = TextTokenizer.Load(Path.Combine(Root, "policy"));
+        var generation = config.Rollout.Generation with { MaxNewTokens = 3, MinNewTokens = 0 };
+        TaskTexts With(TaskOptions task) => new(tokenizer, config with { Task = task, Rollout = config.Rollout with { Generation = generation } }, encoderDecoder: false);
+        var prompt = new Prompt("1", "x") { References = [" a b c d e"] };
+        int[] whole = [.. tokenizer.Encode(" a b c d e"), tokenizer.EosTokenId];
+
+        Assert.Equal(whole[..3], With(config.Task).Demonstration(prompt, 0));
+        Assert.Equal(whole[..4], With(config.Task with { MaxReferenceTokens = 4 }).Demonstration(prompt, 0));
+        Assert.Equal(whole, With(config.Task with { MaxReferenceTokens = 64 }).Demonstration(prompt, 0));
+        Assert.Equal(whole[1..^1], With(config.Task with { MaxPromptTokens = whole.Length - 2 }).Prompt(" a b c d e"));
+        Assert.Equal(whole[..^2], With(config.Task with { MaxPromptTokens = whole.Length - 2, TruncationSide = TruncationSide.Right }).Prompt(" a b c d e"));
     }
 
     private static string Describe(IReadOnlyList<Trajectory> batch) => string.Join('|', batch.Select(t => $"{string.Join(' ', t.PromptTokens)}>{string.Join(' ', t.Tokens)}"));

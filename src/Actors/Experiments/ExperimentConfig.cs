@@ -1,6 +1,7 @@
 using DfPO.Actors.Security;
 using DfPO.Learner;
 using DfPO.Models.Lora;
+using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
 using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Metrics;
@@ -102,8 +103,14 @@ public sealed record TaskOptions
     /// <summary>Most test prompts made of <see cref="Data"/>; 0 takes its limit.</summary>
     public int TestLimit { get; init; }
 
-    /// <summary>Longest prompt in tokens; longer ones lose their beginning (as in RL4LMs).</summary>
+    /// <summary>Longest prompt in tokens.</summary>
     public int MaxPromptTokens { get; init; } = 64;
+
+    /// <summary>The end that a longer prompt loses: RL4LMs cuts the beginning of IMDB's prompts, and the end of CommonGen's.</summary>
+    public TruncationSide TruncationSide { get; init; } = TruncationSide.Left;
+
+    /// <summary>Longest text in tokens that supervised learning takes of a reference; 0 for <c>rollout.generation.max-new-tokens</c>.</summary>
+    public int MaxReferenceTokens { get; init; }
 
     /// <summary>What rewards; the default is the classifier that the next two keys name.</summary>
     public RewardSpec Reward { get; init; } = new();

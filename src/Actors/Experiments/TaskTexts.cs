@@ -12,8 +12,8 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
 {
     private const ulong Choices = 0x72656673;
 
-    /// <summary>A prompt; a longer one than <see cref="TaskOptions.MaxPromptTokens"/> loses its beginning.</summary>
-    public int[] Prompt(string text) => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens);
+    /// <summary>A prompt; one longer than <see cref="TaskOptions.MaxPromptTokens"/> is cut on the side that <see cref="TaskOptions.TruncationSide"/> says.</summary>
+    public int[] Prompt(string text) => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens, config.Task.TruncationSide);
 
     /// <summary>
     /// A given continuation, as a rollout would have made it: at most <see cref="Rollout.GenerationOptions.MaxNewTokens"/> tokens, the last one the end of the text
@@ -22,22 +22,25 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     /// <param name="prompt">The prompt.</param>
     /// <param name="text">What continues it, or the whole.</param>
     /// <returns>Token ids; empty when nothing is left of the text.</returns>
-    public int[] Continuation(string prompt, string text)
+    public int[] Continuation(string prompt, string text) => Continuation(prompt, text, config.Rollout.Generation.MaxNewTokens);
+
+    private int[] Continuation(string prompt, string text, int longest)
     {
         var rest = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
         if (string.IsNullOrWhiteSpace(rest))
             return [];
         var ids = encoderDecoder ? tokenizer.Encode(rest) : After(prompt, rest);
-        return ids.Length < config.Rollout.Generation.MaxNewTokens ? [.. ids, tokenizer.EosTokenId] : ids[..config.Rollout.Generation.MaxNewTokens];
+        return ids.Length < longest ? [.. ids, tokenizer.EosTokenId] : ids[..longest];
     }
 
-    /// <summary>One of a prompt's references, picked by the draw's number.</summary>
+    /// <summary>One of a prompt's references, picked by the draw's number, of at most <see cref="TaskOptions.MaxReferenceTokens"/> tokens.</summary>
     /// <param name="prompt">A prompt that <see cref="RequireReferences"/> let pass.</param>
     /// <param name="draw">Number of the draw.</param>
     public int[] Demonstration(Prompt prompt, long draw)
     {
         var pick = CounterRandom.UInt64(CounterRandom.UInt64(config.Seed, Choices), (ulong)draw) % (ulong)prompt.References.Count;
-        return Continuation(prompt.Text, prompt.References[(int)pick]);
+        var longest = config.Task.MaxReferenceTokens > 0 ? config.Task.MaxReferenceTokens : config.Rollout.Generation.MaxNewTokens;
+        return Continuation(prompt.Text, prompt.References[(int)pick], longest);
     }
 
     /// <summary>Checks that every prompt has a reference.</summary>

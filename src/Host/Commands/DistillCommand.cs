@@ -90,7 +90,7 @@ internal static class DistillCommand
                 original = kind == DecodingPolicy.Policy ? after : Measure(two, distilled);
             }
             var pi0 = trained.Reference!;
-            using (var initial = TextGenerator.Load(pi0, pi0, device, dtype))
+            using (var initial = TextGenerator.Load(pi0, pi0, device, dtype, side: trained.TruncationSide))
                 before = Measure(initial, plain);
             var hyper = new DistillerOptions(result.GetValue(epochs), result.GetValue(rate), result.GetValue(minibatch), seed, device);
             DistillationReport? report = null;
@@ -101,7 +101,7 @@ internal static class DistillCommand
                     if (!quiet)
                         Console.WriteLine($"epoch {epoch}/{hyper.Epochs}: {Verdict.Figure(nll)} nats a token of {sampled.Length} samples");
                 }, cancellation);
-                using var one = TextGenerator.Load(partial, pi0, device, dtype);
+                using var one = TextGenerator.Load(partial, pi0, device, dtype, side: trained.TruncationSide);
                 report = new DistillationReport(before, after, kind, original, Measure(one, plain));
             });
             if (quiet)

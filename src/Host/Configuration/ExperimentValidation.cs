@@ -58,6 +58,7 @@ internal static class ExperimentValidation
         Device(config.Model.Device, "model.device");
         AtLeast(0, config.Model.LearnerThreads, "model.learner-threads");
         AtLeast(1, config.Task.MaxPromptTokens, "task.max-prompt-tokens");
+        AtLeast(0, config.Task.MaxReferenceTokens, "task.max-reference-tokens");
         Range(config.Task.RewardLabel.Length > 0, "task.reward-label", config.Task.RewardLabel, "the name of a class in the reward model's id2label");
         var rollout = config.Rollout;
         AtLeast(1, rollout.PromptsPerIteration, "rollout.prompts-per-iteration");

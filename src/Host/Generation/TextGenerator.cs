@@ -18,12 +18,19 @@ internal sealed class TextGenerator : IDisposable
     private readonly LanguageModel? _mask;
     private readonly TextTokenizer _tokenizer;
     private readonly GenerationEngine _engine;
+    private readonly TruncationSide _side;
 
-    private TextGenerator(LanguageModel policy, LanguageModel? reference, LanguageModel? mask, TextTokenizer tokenizer) =>
-        (_policy, _reference, _mask, _tokenizer, _engine) = (policy, reference, mask, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId, mask));
+    private TextGenerator(LanguageModel policy, LanguageModel? reference, LanguageModel? mask, TextTokenizer tokenizer, TruncationSide side) =>
+        (_policy, _reference, _mask, _tokenizer, _engine, _side) = (policy, reference, mask, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId, mask), side);
 
     /// <summary>Loads a policy with its tokenizer and, if wanted, the reference model and the policy whose likely tokens are all that may be drawn.</summary>
-    public static TextGenerator Load(string checkpoint, string? reference, string device, string dtype, string? mask = null)
+    /// <param name="checkpoint">The policy's folder.</param>
+    /// <param name="reference">The reference model's folder.</param>
+    /// <param name="device">Device of all of them.</param>
+    /// <param name="dtype">Precision of all of them.</param>
+    /// <param name="mask">The mask policy's folder.</param>
+    /// <param name="side">The end that a prompt loses which is too long.</param>
+    public static TextGenerator Load(string checkpoint, string? reference, string device, string dtype, string? mask = null, TruncationSide side = TruncationSide.Left)
     {
         var (where, type) = (TorchDevices.Parse(device), TorchDevices.ParseDtype(dtype));
         var tokenizer = TextTokenizer.Load(checkpoint);
@@ -38,7 +45,7 @@ internal sealed class TextGenerator : IDisposable
         {
             var policy = Model(checkpoint)!;
             tokenizer.CheckFits(policy.VocabularySize);
-            return new(policy, Model(reference), Model(mask), tokenizer);
+            return new(policy, Model(reference), Model(mask), tokenizer, side);
         }
         catch
         {
@@ -48,7 +55,7 @@ internal sealed class TextGenerator : IDisposable
     }
 
     /// <summary>Continues prompts batch by batch, each with a seed of its own.</summary>
-    /// <param name="prompts">The prompts; of one with more than <paramref name="maxPromptTokens"/> tokens the last ones count.</param>
+    /// <param name="prompts">The prompts; one with more than <paramref name="maxPromptTokens"/> tokens is cut.</param>
     /// <param name="options">How.</param>
     /// <param name="seed">Seed of all.</param>
     /// <param name="batchSize">Prompts a batch.</param>
@@ -59,7 +66,7 @@ internal sealed class TextGenerator : IDisposable
         var most = maxPromptTokens ?? Math.Max(1, _policy.MaxPositions - options.MaxNewTokens);
         foreach (var batch in prompts.Select((prompt, index) => (Prompt: prompt, Seed: CounterRandom.UInt64(seed, (ulong)index))).Chunk(batchSize))
         {
-            var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(_tokenizer.EncodeInput(item.Prompt.Text, most), item.Seed))], options, cancellation);
+            var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(_tokenizer.EncodeInput(item.Prompt.Text, most, _side), item.Seed))], options, cancellation);
             foreach (var (item, sequence) in batch.Zip(sequences))
                 yield return new(item.Prompt, _tokenizer.DecodeContinuation(sequence.Tokens), sequence);
         }

@@ -5,6 +5,7 @@ using DfPO.Host.Runs;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
+using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
 
 namespace DfPO.Host.Generation;
@@ -27,6 +28,9 @@ internal sealed class TrainedPolicy
 
     /// <summary>Whether the policy itself is drawn under a mask of NLPO, so that it takes a second model.</summary>
     public bool IsMasked => _mask is not null;
+
+    /// <summary>The end that the experiment's prompts lose where they are too long; the beginning without one.</summary>
+    public TruncationSide TruncationSide => Config?.Task.TruncationSide ?? TruncationSide.Left;
 
     /// <summary>How the experiment evaluates; the defaults without one.</summary>
     public GenerationOptions Evaluated => Config is null ? new() : Tolerant(Config.Evaluation.Generation ?? Config.Rollout.Generation, Config);
@@ -67,7 +71,7 @@ internal sealed class TrainedPolicy
     /// <param name="dtype">How precise.</param>
     public TextGenerator Load(IReadOnlyCollection<GenerationOptions> decodings, bool scored, string device, string dtype) => TextGenerator.Load(Checkpoint,
         scored || decodings.Any(options => options.Policy != DecodingPolicy.Policy) ? Reference : null, device, dtype,
-        decodings.Any(options => options.MaskTopP < 1) ? _mask!.HeldByLearner ? MaskFolder.Of(Checkpoint) : Reference : null);
+        decodings.Any(options => options.MaskTopP < 1) ? _mask!.HeldByLearner ? MaskFolder.Of(Checkpoint) : Reference : null, TruncationSide);
 
     private static MaskPolicyTraits? MaskOf(ExperimentConfig? config) => config is not null && ObjectiveRegistry.Traits(config.Learner).MaskPolicy is { TopP: < 1 } mask ? mask : null;
 

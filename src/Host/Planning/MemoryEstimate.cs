@@ -36,7 +36,10 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
         var frozen = mask + (traits is { SamplesPerPrompt: 0, NeedsReference: true } ? 1 : 0);
         // Engines take the devices in turn.
         var sharing = Enumerable.Range(0, workers).Count(i => config.Rollout.Devices[i % config.Rollout.Devices.Count] == config.Model.Device) / (double)workers;
-        double tokens = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + config.Rollout.Generation.MaxNewTokens);
+        var generated = config.Rollout.Generation.MaxNewTokens;
+        double tokens = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + generated);
+        var learntTokens = traits.NeedsDemonstrations && config.Task.MaxReferenceTokens > 0 ? config.Task.MaxReferenceTokens : generated;
+        double learntLength = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + learntTokens);
         var caches = 2.0 * policy.NumHiddenLayers * policy.KeyValueWidth * tokens * config.Rollout.UnitSize * engine;
         var parts = new List<(string, double, bool)>
         {
@@ -44,7 +47,7 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
             (lora ? "learner: adapters" : "learner: value model weights", (lora ? trained : trained - 1) * learnt * Float32, true),
             ("learner: gradients", trained * learnt * Float32, true),
             ($"learner: AdamW moments{(learner.OffloadOptimizer ? " (host)" : "")}", 2 * trained * learnt * Float32, !learner.OffloadOptimizer),
-            ("learner: activations of a pass, one model at a time", Activations(learner, policy, Sequences(config), tokens, config.Rollout.Generation.MaxNewTokens), true),
+            ("learner: activations of a pass, one model at a time", Activations(learner, policy, Sequences(config), learntLength, learntTokens), true),
         };
         if (frozen > 0)
             parts.Add(("learner: mask policy or reference", frozen * parameters * Float32, true));

@@ -69,14 +69,16 @@ public abstract class TextTokenizer(string folder)
 
     /// <summary>Token ids of a text with the special tokens around it that a model's input needs.</summary>
     /// <param name="text">Any text.</param>
-    /// <param name="longest">Most tokens, special ones included; a longer text loses its beginning.</param>
+    /// <param name="longest">Most tokens, special ones included.</param>
+    /// <param name="side">The end that a longer text loses.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no room for the special tokens.</exception>
-    public int[] EncodeInput(string text, int longest = int.MaxValue)
+    public int[] EncodeInput(string text, int longest = int.MaxValue, TruncationSide side = TruncationSide.Left)
     {
         var room = longest - Prefix.Count - Suffix.Count;
         ArgumentOutOfRangeException.ThrowIfNegative(room, nameof(longest));
         var ids = Encode(text);
-        return [.. Prefix, .. ids[^Math.Min(ids.Length, room)..], .. Suffix];
+        var kept = Math.Min(ids.Length, room);
+        return [.. Prefix, .. side == TruncationSide.Left ? ids[^kept..] : ids[..kept], .. Suffix];
     }
 
     /// <summary>The text of token ids; special tokens and ids beyond the vocabulary read as nothing.</summary>

@@ -65,6 +65,9 @@ public sealed record DatasetSpec
     /// <summary>IMDB: share of a review's words that makes the prompt.</summary>
     public double PromptShare { get; init; } = 0.5;
 
+    /// <summary>IMDB: the only label, <c>pos</c> or <c>neg</c>, whose reviews train; validation and test have all. RL4LMs's supervised pool keeps <c>pos</c>. Empty for both.</summary>
+    public string TrainLabel { get; init; } = "";
+
     /// <summary>RealToxicityPrompts: least toxicity of a prompt, 0 to 1.</summary>
     public double MinToxicity { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using DfPO.Models;
 using DfPO.Tasks.Corpora;
 using DfPO.Tasks.Prompts;
@@ -19,13 +20,19 @@ internal static class ImdbDataset
     {
         var part = spec.Split == DatasetSplit.Test ? "test" : "train";
         if (Table.IsTable(spec.Path))
-            return PromptDataset.Part(spec, [.. TableReviews(spec.Path, malformed)]).SelectMany(review => PromptOf(review, spec, malformed));
+            return Prompts(PromptDataset.Part(spec, [.. TableReviews(spec.Path, malformed, Labelled(spec))]), spec, malformed);
         Review[] reviews = [.. Reviews(spec, part, malformed)];
         var order = NumpyRandom.Permutation(reviews.Length, spec.Seed);
         var train = (int)(reviews.Length * 0.8);
         var range = spec.Split switch { DatasetSplit.Train => ..train, DatasetSplit.Validation => train.., _ => ..Math.Min(TestReviews, reviews.Length) };
-        return order[range].SelectMany(index => PromptOf(reviews[index], spec, malformed));
+        return Prompts(order[range].Select(index => reviews[index]), spec, malformed);
     }
+
+    // Labels are looked at after the parting, so that they change no split.
+    private static IEnumerable<Prompt> Prompts(IEnumerable<Review> reviews, DatasetSpec spec, MalformedRows malformed) =>
+        reviews.Where(review => !Labelled(spec) || review.Label == spec.TrainLabel).SelectMany(review => PromptOf(review, spec, malformed));
+
+    private static bool Labelled(DatasetSpec spec) => spec.Split == DatasetSplit.Train && spec.TrainLabel.Length > 0;
 
     private static IEnumerable<Review> Reviews(DatasetSpec spec, string part, MalformedRows malformed)
     {
@@ -35,20 +42,32 @@ internal static class ImdbDataset
             throw new DfpoException("dataset/missing", $"IMDB '{spec.Path}' does not exist: give the folder aclImdb, its .tar.gz or .tar.xz archive, or a table.");
         string[] tables = [.. Directory.GetFiles(spec.Path, $"{part}*").Where(Table.IsTable).Order(StringComparer.Ordinal)];
         if (tables.Length > 0)
-            return tables.SelectMany(table => TableReviews(table, malformed));
+            return tables.SelectMany(table => TableReviews(table, malformed, Labelled(spec)));
         var root = new[] { spec.Path, Path.Combine(spec.Path, "aclImdb") }.FirstOrDefault(folder => Directory.Exists(Path.Combine(folder, part, "pos")))
             ?? throw new DfpoException("dataset/missing", $"'{spec.Path}' holds neither {part}/pos and {part}/neg with a review a file, nor {part}*.parquet, .csv or .jsonl.");
         return new[] { "neg", "pos" }.SelectMany(label => Directory.GetFiles(Path.Combine(root, part, label), "*.txt").Order(StringComparer.Ordinal)
-            .Select(file => new Review($"{part}/{label}/{Path.GetFileNameWithoutExtension(file)}", File.ReadAllText(file))));
+            .Select(file => new Review($"{part}/{label}/{Path.GetFileNameWithoutExtension(file)}", File.ReadAllText(file)) { Label = label }));
     }
 
-    private static IEnumerable<Review> TableReviews(string path, MalformedRows malformed)
+    private static IEnumerable<Review> TableReviews(string path, MalformedRows malformed, bool labelled)
     {
         var name = Path.GetFileNameWithoutExtension(path);
         // "review" is the name in the widespread CSV form of the data.
         return Table.Read(path, malformed)
-            .Select(row => PromptDataset.TryRow(malformed, () => new Review($"{name}/{row.Line}", row.Text(row.Has("review") ? "review" : "text"))))
+            .Select(row => PromptDataset.TryRow(malformed, () => new Review($"{name}/{row.Line}", row.Text(row.Has("review") ? "review" : "text")) { Label = labelled ? LabelOf(row) : null }))
             .OfType<Review>();
+    }
+
+    // The hub's files have 0 and 1 under "label", the widespread CSV form has words under "sentiment".
+    private static string LabelOf(DataRow row)
+    {
+        var column = row.Has("sentiment") ? "sentiment" : "label";
+        return row.Text(column).ToLowerInvariant() switch
+        {
+            "1" or "pos" or "positive" => "pos",
+            "0" or "neg" or "negative" => "neg",
+            var other => throw row.Malformed($"'{column}' is '{other}', but must be 0, 1, neg, pos, negative or positive."),
+        };
     }
 
     private static IEnumerable<Prompt> PromptOf(Review review, DatasetSpec spec, MalformedRows malformed)
@@ -88,7 +107,7 @@ internal static class ImdbDataset
             foreach (var group in reviews)
                 WriteIndex(Index(group.Key), group);
         }
-        return File.ReadLines(Index(part)).Select(line => JsonSerializer.Deserialize<Review>(line)!);
+        return File.ReadLines(Index(part)).Select(line => JsonSerializer.Deserialize<Review>(line)!).Select(review => review with { Label = review.Id.Split('/')[1] });
     }
 
     private static Review? TryReview(ArchiveFile file)
@@ -108,5 +127,10 @@ internal static class ImdbDataset
         File.Move(unfinished, path, overwrite: true);
     }
 
-    private sealed record Review(string Id, string Text);
+    private sealed record Review(string Id, string Text)
+    {
+        /// <summary><c>pos</c> or <c>neg</c>; of a table's reviews only where it is asked for.</summary>
+        [JsonIgnore]
+        public string? Label { get; init; }
+    }
 }

@@ -78,6 +78,8 @@ public sealed record PromptDataset(PromptSet Prompts, DatasetReport Report)
     {
         var problem = spec.Path.Length == 0 ? "path is not set"
             : spec.PromptShare is not (> 0 and < 1) ? $"prompt-share is {spec.PromptShare} but must lie between 0 and 1"
+            : spec.TrainLabel is not ("" or "pos" or "neg") ? $"train-label is '{spec.TrainLabel}' but must be pos, neg or empty"
+            : spec.TrainLabel.Length > 0 && spec.Format != DatasetFormat.Imdb ? $"train-label is for format imdb, and the format is {spec.Format}"
             : spec.Limit < 0 || spec.MaxMalformed < 0 ? "limit and max-malformed must not be negative"
             : spec.MinToxicity > spec.MaxToxicity ? $"min-toxicity {spec.MinToxicity} is over max-toxicity {spec.MaxToxicity}"
             : null;

@@ -33,6 +33,29 @@ public sealed class BundledExperimentsTests
         Assert.Equal((1e-5, 0.99, 0.95, 16), (learner.LearningRate, learner.Gamma, learner.Lambda, learner.MinibatchSize));
     }
 
+    /// <summary>Optimiser steps and token passes of RL4LMs's own configurations, from its buffer sizes: steps are tokens times epochs times iterations over 64.</summary>
+    [Theory]
+    [InlineData("imdb-ppo", 1280, 50, 48)]
+    [InlineData("imdb-nlpo", 1280, 50, 48)]
+    [InlineData("commongen-ppo", 2560, 200, 20)]
+    [InlineData("commongen-nlpo", 1280, 100, 20)]
+    public void A_baseline_takes_at_least_the_steps_that_its_reference_takes(string name, int tokens, int iterations, int longest)
+    {
+        var config = Bind($"{name}.conf");
+        Assert.InRange(BatchArithmetic.Of(config).OptimiserSteps, tokens / 64 * 5L * iterations, long.MaxValue);
+        Assert.Equal((5, longest), (config.Learner.Epochs, config.Rollout.Generation.MaxNewTokens));
+    }
+
+    [Fact]
+    public void The_real_models_have_the_sources_form_and_ours_side_by_side()
+    {
+        foreach (var task in new[] { "imdb", "detox", "commongen" })
+        {
+            Assert.Equal((0f, 0f, 0.4f), (Bind($"{task}-dfpo.conf").Learner.Dfpo.Tolerance, Bind($"{task}-dfpo-iclr.conf").Learner.Dfpo.Tolerance, Bind($"{task}-dfpo-tolerant.conf").Learner.Dfpo.Tolerance));
+        }
+        Assert.Equal(("pos", 960), (Bind("imdb-supervised.conf").Task.Data.TrainLabel, Bind("imdb-supervised.conf").Task.MaxReferenceTokens));
+    }
+
     [Fact]
     public void The_tiny_experiments_differ_in_their_objective()
     {

@@ -53,6 +53,8 @@ public sealed class TextTokenizerTests : IDisposable
         Assert.Equal([101, 102], TheBert.EncodeInput("hello world", 2));
         Assert.Equal([296, 1], TheT5.EncodeInput("hello world", 2));
         Assert.Equal([995], TheGpt2.EncodeInput("hello world", 1));
+        Assert.Equal([31373], TheGpt2.EncodeInput("hello world", 1, TruncationSide.Right));
+        Assert.Equal([21820, 1], TheT5.EncodeInput("hello world", 2, TruncationSide.Right));
         Assert.Throws<ArgumentOutOfRangeException>(() => TheBert.EncodeInput("hello", 1));
     }
 

@@ -69,6 +69,22 @@ public sealed class PromptDatasetTests : IDisposable
     }
 
     [Fact]
+    public async Task ALabelKeepsItsTrainingReviewsAloneAndChangesNoOtherSplit()
+    {
+        var root = WriteReviews(10);
+        await ParquetSerializer.SerializeAsync(Enumerable.Range(0, 10).Select(i => new Review { text = $"row {i} of it", label = i < 5 ? 0 : 1 }).ToList(), Path.Combine(Directory.CreateDirectory(_folder["hub"]).FullName, "train-00000-of-00001.parquet"));
+        var csv = _folder.Write("reviews.csv", "review,sentiment\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"review {i} of it,{(i < 10 ? "positive" : "negative")}\n")));
+
+        // Of default_rng(42).permutation(10)[..8] = 5, 6, 0, 7, 3, 2, 4, 9 the last five are positive.
+        Assert.Equal(new[] { 5, 6, 7, 9 }.Select(i => $"train/pos/{i}_1"), Load(Imdb(root, DatasetSplit.Train) with { TrainLabel = "pos" }).Select(p => p.Id));
+        Assert.Equal(new[] { 0, 3, 2, 4 }.Select(i => $"row {i}"), Load(Imdb(_folder["hub"], DatasetSplit.Train) with { TrainLabel = "neg" }).Select(p => p.Text));
+        Assert.All(Load(Imdb(csv, DatasetSplit.Train) with { TrainLabel = "pos" }), prompt => Assert.InRange(int.Parse(prompt.References[0].Split(' ')[1]), 0, 9));
+        Assert.Equal(Load(Imdb(root, DatasetSplit.Validation)).Select(p => p.Id), Load(Imdb(root, DatasetSplit.Validation) with { TrainLabel = "pos" }).Select(p => p.Id));
+        Assert.Equal("dataset/spec", CodeOf(() => Load(Imdb(root, DatasetSplit.Train) with { TrainLabel = "good" }), "train-label", "good"));
+        Assert.Equal("dataset/malformed", CodeOf(() => Load(Imdb(_folder.Write("odd.csv", "review,sentiment\nquite good,fine\n"), DatasetSplit.Train) with { TrainLabel = "pos", PartTable = false }), "sentiment", "fine"));
+    }
+
+    [Fact]
     public void ASingleTableIsPartedIntoThreeDisjointSplits()
     {
         var path = _folder.Write("IMDB Dataset.csv", "review,sentiment\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"\"review {i}, quoted\",positive\n")));
