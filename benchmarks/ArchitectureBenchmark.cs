@@ -4,6 +4,7 @@ using DfPO.Models.Classifiers;
 using DfPO.Models.Devices;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Gptj;
+using DfPO.Models.Layers;
 using DfPO.Models.Llama;
 using DfPO.Models.Lora;
 using DfPO.Models.Policies;
@@ -151,7 +152,7 @@ internal static class ArchitectureBenchmark
         }, CPU, dtype);
         model.Initialise(1);
         using var ids = randint(model.VocabularySize, [Batch, 128], ScalarType.Int64);
-        using var lengths = full([Batch], 128, ScalarType.Int64);
+        using var lengths = ones([Batch], ScalarType.Int64).Fill(128);
         var seconds = MachineLimits.Best(trials, () => model.Logits(ids, lengths).Dispose());
         Report.Line("distilbert (random)", dtype, Batch, "classify", $"{Batch / seconds:f1} texts/s of 128 tokens");
     }

@@ -3,6 +3,7 @@ using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Learner.Optimisation;
 using DfPO.Models.Gpt2;
+using DfPO.Models.Layers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
@@ -104,7 +105,7 @@ internal static class WeightsBenchmark
             if (parameter.grad is { } grad)
                 grad.normal_(0, 1e-3);
             else
-                parameter.grad = randn_like(parameter).mul_(1e-3f).DetachFromDisposeScope();
+                parameter.grad = randn_like(parameter).Scale(1e-3).DetachFromDisposeScope();
         }
         optimiser.Step();
     }
@@ -112,7 +113,7 @@ internal static class WeightsBenchmark
     private static WeightsRef Next(Gpt2LMHeadModel model, WeightsStore store)
     {
         using (no_grad())
-            model.parameters().First().add_(1f);
+            model.parameters().First().Increase(1);
         return store.Publish(model, 1, ScalarType.Float32);
     }
 

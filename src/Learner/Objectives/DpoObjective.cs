@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,9 +57,9 @@ public sealed class DpoObjective(DpoOptions options) : IObjective
     {
         using var scope = NewDisposeScope();
         var reference = tensor(batch.ReferenceLogprobs, device: logprobs.device).to(logprobs.dtype);
-        var implicitRewards = ((logprobs - reference) * options.Beta).SumBySequence(batch.Sequences).view(-1, 2);
+        var implicitRewards = (logprobs - reference).Times(options.Beta).SumBySequence(batch.Sequences).view(-1, 2);
         var margin = implicitRewards.select(1, 0) - implicitRewards.select(1, 1);
-        var loss = nn.functional.logsigmoid(margin) * (1 - options.LabelSmoothing) + nn.functional.logsigmoid(margin.neg()) * options.LabelSmoothing;
+        var loss = nn.functional.logsigmoid(margin).Times(1 - options.LabelSmoothing).Plus(nn.functional.logsigmoid(margin.neg()).Times(options.LabelSmoothing));
         var margins = margin.ToDoubles();
         statistics.Add("dpo/margin", margins.Sum(), margins.Length);
         statistics.Add("dpo/accuracy", margins.Count(m => m > 0), margins.Length);

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -47,8 +48,8 @@ public sealed class GrpoObjective(GrpoOptions options, double clipRange) : IObje
         using var scope = NewDisposeScope();
         var surrogate = ClippedSurrogate.PerToken(logprobs, batch.Logprobs, batch.Weighted(batch.Advantages), clipRange, statistics);
         var toReference = tensor(batch.ReferenceLogprobs, device: logprobs.device).to(logprobs.dtype) - logprobs;
-        var kl = toReference.exp() - toReference - 1;
-        statistics.Add("grpo/kl", kl.detach().sum().ToDouble(), batch.Count);
-        return options.Aggregation.Aggregate(kl * options.KlCoefficient - surrogate, batch.Sequences).MoveToOuterDisposeScope();
+        var kl = (toReference.exp() - toReference).Plus(-1.0);
+        statistics.Add("grpo/kl", kl.detach().sum().ToNumber(), batch.Count);
+        return options.Aggregation.Aggregate(kl.Times(options.KlCoefficient) - surrogate, batch.Sequences).MoveToOuterDisposeScope();
     }
 }

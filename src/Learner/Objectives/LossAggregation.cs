@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,6 +35,6 @@ internal static class SequenceReductions
     {
         using var scope = NewDisposeScope();
         long[] owner = [.. sequences.SelectMany((s, i) => Enumerable.Repeat((long)i, s.Length))];
-        return zeros([sequences.Count], perToken.dtype, perToken.device).index_add(0, tensor(owner, device: perToken.device), perToken, 1).MoveToOuterDisposeScope();
+        return zeros([sequences.Count], perToken.dtype, perToken.device).index_add(0, tensor(owner, device: perToken.device), perToken, Arithmetic.One).MoveToOuterDisposeScope();
     }
 }

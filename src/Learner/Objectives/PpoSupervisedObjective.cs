@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -47,6 +48,6 @@ public sealed class PpoSupervisedObjective(PpoSupervisedOptions options, PpoOpti
         Tensor Tokens(bool demonstrated) => logprobs.index_select(0, tensor(batch.Indices(demonstrated).Select(t => (long)t).ToArray(), device: logprobs.device));
         var rolledOut = _ppo.Loss(Tokens(false), batch.Select(batch.Indices(demonstrated: false)), statistics);
         var given = SupervisedObjective.NegativeLogLikelihood(Tokens(true), statistics);
-        return (rolledOut + given * options.Coefficient).MoveToOuterDisposeScope();
+        return rolledOut.Plus(given.Times(options.Coefficient)).MoveToOuterDisposeScope();
     }
 }

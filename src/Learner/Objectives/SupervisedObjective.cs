@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -24,7 +25,7 @@ public sealed class SupervisedObjective : IObjective
     {
         using var scope = NewDisposeScope();
         var loss = logprobs.mean().neg();
-        statistics.Add("supervised/nll", loss.ToDouble() * logprobs.size(0), logprobs.size(0));
+        statistics.Add("supervised/nll", loss.ToNumber() * logprobs.size(0), logprobs.size(0));
         return loss.MoveToOuterDisposeScope();
     }
 }

@@ -29,7 +29,7 @@ public static class ValueLoss
         Tensor Constant(float[] numbers) => tensor(numbers, device: values.device).to(values.dtype);
         var (before, targets) = (Constant(old), Constant(returns));
         var clipped = before.Plus((values - before).Between(-clipRange, clipRange));
-        return maximum((values - targets).square(), (clipped - targets).square()).mean().MoveToOuterDisposeScope();
+        return maximum((values - targets).Squared(), (clipped - targets).Squared()).mean().MoveToOuterDisposeScope();
     }
 
     /// <summary><c>1 - Var(R - V) / Var(R)</c>: 1 is perfect, 0 no better than a constant; 0 when the returns do not vary.</summary>

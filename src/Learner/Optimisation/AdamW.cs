@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -107,7 +108,7 @@ public sealed class AdamW : IDisposable
         using var scope = NewDisposeScope();
         Tensor[] Moments(string kind) => [.. live.Select(p => _state[$"{p.Name}.{kind}"])];
         Tensor[] values = [.. live.Select(p => p.Value.to(StateDevice(p.Value)))], gradients = [.. live.Select(p => p.Value.grad!.to(StateDevice(p.Value)))];
-        _script.invoke("step", values, gradients, Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), group.LearningRate, _beta1, _beta2, group.WeightDecay, _eps);
+        _script.Call("step", values, gradients, Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), group.LearningRate, _beta1, _beta2, group.WeightDecay, _eps);
         foreach (var (value, (_, parameter)) in values.Zip(live).Where(pair => pair.First.device != pair.Second.Value.device))
             parameter.copy_(value);
     }

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,16 +17,16 @@ public static class ConjugateGradient
         using var _ = no_grad();
         using var scope = NewDisposeScope();
         var (x, residual, direction) = (zeros_like(b), b.clone(), b.clone());
-        var squared = residual.square().sum().ToDouble();
+        var squared = residual.Squared().sum().ToNumber();
         for (var i = 0; i < iterations && squared > tolerance; i++)
         {
             using var inner = NewDisposeScope();
             var image = product(direction);
-            var step = squared / direction.dot(image).ToDouble();
-            x.add_(direction, alpha: step);
-            residual.sub_(image.mul_(step));
-            var next = residual.square().sum().ToDouble();
-            direction.mul_(next / squared).add_(residual);
+            var step = squared / direction.dot(image).ToNumber();
+            x.Increase(direction, step);
+            residual.sub_(image.Scale(step));
+            var next = residual.Squared().sum().ToNumber();
+            direction.Scale(next / squared).Increase(residual);
             squared = next;
         }
         return x.MoveToOuterDisposeScope();

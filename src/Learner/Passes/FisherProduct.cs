@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -25,11 +26,11 @@ internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory>
             using var inner = NewDisposeScope();
             var logprobs = LogDistributions(policy, piece);
             var fixedLogprobs = logprobs.detach();
-            var kl = (fixedLogprobs.exp() * (fixedLogprobs - logprobs)).sum() / _tokens;
+            var kl = (fixedLogprobs.exp() * (fixedLogprobs - logprobs)).sum().Over(_tokens);
             // Both graphs must live on: TorchSharp frees the first one unless told otherwise, and the process would end.
             var first = autograd.grad([kl], _parameters, retain_graph: true, create_graph: true);
             var slope = (Flat(first) * vector).sum();
-            sum.add_(Flat(autograd.grad([slope], _parameters, retain_graph: true)).detach());
+            sum.Increase(Flat(autograd.grad([slope], _parameters, retain_graph: true)).detach());
         }
         return sum.MoveToOuterDisposeScope();
     }

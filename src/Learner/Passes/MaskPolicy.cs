@@ -1,4 +1,5 @@
 using DfPO.Learner.Objectives;
+using DfPO.Models.Layers;
 using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -35,12 +36,12 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
             var length = Math.Min(step, rows - start);
             var (sorted, order) = nn.functional.softmax(logits.narrow(0, start, length).to(ScalarType.Float32), 1).sort(1, descending: true, stable: true);
             // What came before a token decides, so that the one which crosses p stays in.
-            var kept = (sorted.cumsum(1) - sorted) < traits.TopP;
-            kept.narrow(1, 0, traits.TopP < 1 ? Math.Min(traits.MinTokensToKeep, kept.size(1)) : kept.size(1)).fill_(true);
+            var kept = (sorted.cumsum(1) - sorted).Under(traits.TopP);
+            kept.narrow(1, 0, traits.TopP < 1 ? Math.Min(traits.MinTokensToKeep, kept.size(1)) : kept.size(1)).Fill(1);
             keep.narrow(0, start, length).scatter_(1, order, kept);
         }
         if (model.EosTokenId is { } eos && eos < keep.size(1))
-            keep.select(1, eos).fill_(true);
+            keep.select(1, eos).Fill(1);
         return keep.MoveToOuterDisposeScope();
     }
 

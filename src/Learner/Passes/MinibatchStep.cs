@@ -1,5 +1,6 @@
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -45,7 +46,7 @@ internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObject
         Tensor Loss(Tensor logprobs)
         {
             var loss = objective.Loss(logprobs, tokens, statistics);
-            statistics.Add("policy/loss", Finite.Require(loss.ToDouble(), "the policy loss"));
+            statistics.Add("policy/loss", Finite.Require(loss.ToNumber(), "the policy loss"));
             return loss;
         }
         if (policy.Backward([.. minibatch.Select(s => s.Trajectory)], Loss, withEntropy, options.EntropyCoefficient) is { } entropy)

@@ -14,7 +14,7 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     /// <summary>Elements of a slice: small enough for a processor's cache.</summary>
     private const long SliceElements = 1 << 21;
 
-    private static readonly Scalar s_impossible = double.NegativeInfinity;
+    private static readonly Scalar s_impossible = Arithmetic.Kept(double.NegativeInfinity);
 
     private readonly Tensor _logits;
     private readonly Tensor _tokens;
@@ -56,7 +56,7 @@ internal sealed class TokenLogprobs : ITokenLogprobs
             normalizers.narrow(0, start, length).copy_(normalizer.squeeze(1));
             values.narrow(0, start, length).copy_((rows.gather(1, tokens.narrow(0, start, length).unsqueeze(1)) - normalizer).squeeze(1));
             if (withEntropy)
-                entropy += (normalizer.sum() - ((rows - normalizer).exp_() * (keep is null ? rows : rows.nan_to_num(neginf: 0))).sum()).ToDouble();
+                entropy += (normalizer.sum() - ((rows - normalizer).exp_() * (keep is null ? rows : rows.nan_to_num(neginf: 0))).sum()).ToNumber();
         }
         return new TokenLogprobs(logits, tokens, keep, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null);
     }

@@ -1,5 +1,6 @@
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -26,17 +27,17 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
         var entropy = policy.Backward(sequences, logprobs =>
         {
             var loss = objective.Loss(logprobs, tokens, statistics);
-            before = Finite.Require(loss.ToDouble(), "the policy loss");
+            before = Finite.Require(loss.ToNumber(), "the policy loss");
             return loss;
         }, withEntropy: true);
         statistics.Add("policy/loss", before);
         statistics.Add("objective/entropy", entropy!.Value, tokens.Count);
         var descent = TakeGradient().neg();
         var fisher = new FisherProduct(policy, sequences);
-        Tensor Damped(Tensor v) => fisher.Times(v).add_(v, alpha: options.Damping);
+        Tensor Damped(Tensor v) => fisher.Times(v).Increase(v, options.Damping);
         var direction = ConjugateGradient.Solve(Damped, descent, options.ConjugateGradientIterations);
-        var curvature = Finite.Require(direction.dot(Damped(direction)).ToDouble(), "the natural gradient's curvature");
-        var share = curvature > 0 ? Search(direction * Math.Sqrt(2 * options.MaxStepKl / curvature), objective, sequences, tokens, before, statistics) : 0;
+        var curvature = Finite.Require(direction.dot(Damped(direction)).ToNumber(), "the natural gradient's curvature");
+        var share = curvature > 0 ? Search(direction.Times(Math.Sqrt(2 * options.MaxStepKl / curvature)), objective, sequences, tokens, before, statistics) : 0;
         statistics.Add("trpo/step_size", share);
     }
 
@@ -51,7 +52,7 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
         for (var i = 0; i < options.LineSearchSteps; i++, share *= options.LineSearchFactor)
         {
             using var inner = NewDisposeScope();
-            SetParameters(start + full * share);
+            SetParameters(start.Plus(full.Times(share)));
             var (kl, loss) = Measure(objective, pieces, old, tokens);
             if (kl < options.MaxStepKl && loss < before)
             {
@@ -70,13 +71,13 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
         foreach (var (piece, before) in pieces.Zip(old))
         {
             var now = FisherProduct.LogDistributions(policy, piece);
-            kl += (before.exp() * (before - now)).sum().ToDouble();
+            kl += (before.exp() * (before - now)).sum().ToNumber();
             long[] actions = [.. piece.SelectMany(t => t.Tokens).Select(t => (long)t)];
             logprobs.Add(now.gather(1, tensor(actions, device: policy.Device).unsqueeze(1)).squeeze(1));
             now.Dispose();
         }
         // The line search's trials are not figures of the update.
-        return (kl / tokens.Count, objective.Loss(cat(logprobs), tokens, new Statistics()).ToDouble());
+        return (kl / tokens.Count, objective.Loss(cat(logprobs), tokens, new Statistics()).ToNumber());
     }
 
     private Tensor TakeGradient()

@@ -50,7 +50,7 @@ internal sealed class ValuePass(ValueModel model, IObjective objective, int piec
             var values = Forward([.. piece.Select(s => s.Trajectory)]);
             var loss = clipRange > 0 ? ValueLoss.Clipped(values, [.. piece.SelectMany(s => s.Values)], returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
             var share = returns.Length / tokens;
-            sum += share * Finite.Require(loss.ToDouble(), "the value loss");
+            sum += share * Finite.Require(loss.ToNumber(), "the value loss");
             loss.Times(coefficient * share).backward();
         }
         return sum;

@@ -1,4 +1,5 @@
 using DfPO.Learner.Passes;
+using DfPO.Models.Layers;
 using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -47,7 +48,7 @@ public static class LanguageModelTrainer
         foreach (var chunk in starts.Chunk(batchSize))
         {
             using var scope = NewDisposeScope();
-            sum -= Logprobs(model, stream, chunk, blockSize).Values.mean().ToDouble() * chunk.Length;
+            sum -= Logprobs(model, stream, chunk, blockSize).Values.mean().ToNumber() * chunk.Length;
             blocks += chunk.Length;
         }
         return sum / blocks;
@@ -60,8 +61,8 @@ public static class LanguageModelTrainer
             starts[row] = (int)(CounterRandom.UInt64(options.Seed, (ulong)step * (ulong)options.BatchSize + (ulong)row) % (ulong)(train.Count - options.BlockSize));
         var logprobs = Logprobs(model, train, starts, options.BlockSize);
         var tokens = logprobs.Values.size(0);
-        logprobs.Backward(full_like(logprobs.Values, -1.0 / tokens, requires_grad: false));
-        return (-logprobs.Values.mean().ToDouble(), tokens);
+        logprobs.Backward(logprobs.Values.Full(-1.0 / tokens));
+        return (-logprobs.Values.mean().ToNumber(), tokens);
     }
 
     private static TokenLogprobs Logprobs(CausalLM model, TokenStream stream, int[] starts, int blockSize)

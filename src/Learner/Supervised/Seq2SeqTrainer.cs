@@ -1,4 +1,5 @@
 using DfPO.Learner.Passes;
+using DfPO.Models.Layers;
 using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -52,7 +53,7 @@ public static class Seq2SeqTrainer
         {
             using var scope = NewDisposeScope();
             var logprobs = Logprobs(model, batch, blockSize);
-            sum -= logprobs.Values.sum().ToDouble();
+            sum -= logprobs.Values.sum().ToNumber();
             tokens += logprobs.Values.size(0);
         }
         return sum / tokens;
@@ -63,8 +64,8 @@ public static class Seq2SeqTrainer
         var batch = Enumerable.Range(0, options.BatchSize).Select(row => train[order[(ulong)step * (ulong)options.BatchSize + (ulong)row]]);
         var logprobs = Logprobs(model, [.. batch], options.BlockSize);
         var tokens = logprobs.Values.size(0);
-        logprobs.Backward(full_like(logprobs.Values, -1.0 / tokens, requires_grad: false));
-        return (-logprobs.Values.mean().ToDouble(), tokens);
+        logprobs.Backward(logprobs.Values.Full(-1.0 / tokens));
+        return (-logprobs.Values.mean().ToNumber(), tokens);
     }
 
     private static TokenLogprobs Logprobs(EncoderDecoderLM model, SourceTarget[] batch, int blockSize)

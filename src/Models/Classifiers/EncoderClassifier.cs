@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -48,9 +49,9 @@ public abstract class EncoderClassifier : SequenceClassifier
     public override Tensor Logits(Tensor inputIds, Tensor lengths)
     {
         using var scope = NewDisposeScope();
-        var mask = arange(inputIds.size(1), ScalarType.Int64, inputIds.device).unsqueeze(0).lt(lengths.unsqueeze(1)).to(ScalarType.Int64);
+        var mask = Arithmetic.Range(inputIds.size(1), device: inputIds.device).unsqueeze(0).lt(lengths.unsqueeze(1)).to(ScalarType.Int64);
         // RoBERTa tells padding by its id.
-        var ids = inputIds.masked_fill(mask.eq(0), Config.PadTokenId);
+        var ids = inputIds.Filled(mask.Is(0), Config.PadTokenId);
         return MaskedLogits(ids, mask).MoveToOuterDisposeScope();
     }
 
@@ -80,9 +81,9 @@ public abstract class EncoderClassifier : SequenceClassifier
         foreach (var (name, parameter) in named_parameters())
         {
             if (parameter.dim() > 1)
-                parameter.copy_(randn(parameter.shape, generator: generator) * Config.InitializerRange);
+                parameter.copy_(randn(parameter.shape, generator: generator).Times(Config.InitializerRange));
             else
-                parameter.fill_(name.EndsWith(".bias", StringComparison.Ordinal) ? 0f : 1f);
+                parameter.Fill(name.EndsWith(".bias", StringComparison.Ordinal) ? 0 : 1);
         }
     }
 

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -31,9 +32,9 @@ internal sealed class EncoderLayer : NamedModules
         using var scope = NewDisposeScope();
         var attended = nn.functional.scaled_dot_product_attention(Heads(_query, input), Heads(_key, input), Heads(_value, input), mask);
         var merged = attended.transpose(1, 2).reshape(input.shape);
-        var middle = _attentionNorm.call(input + _attentionOutput.Project(merged, _precision));
+        var middle = _attentionNorm.call(input.Plus(_attentionOutput.Project(merged, _precision)));
         var inner = _activation(_up.Project(middle, _precision));
-        return _outputNorm.call(middle + _down.Project(inner, _precision)).MoveToOuterDisposeScope();
+        return _outputNorm.call(middle.Plus(_down.Project(inner, _precision))).MoveToOuterDisposeScope();
     }
 
     private Tensor Heads(Linear linear, Tensor input) => linear.Project(input, _precision).view(input.size(0), input.size(1), _heads, -1).transpose(1, 2);

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -52,9 +53,9 @@ internal sealed class EncoderModel : NamedModules
         var time = inputIds.size(1);
         if (time > _config.MaxTokens)
             throw new DfpoException("model/too-long", $"A text of {time} tokens does not fit the classifier's {_config.MaxTokens} positions: cut it.");
-        var hidden = _words.call(inputIds) + _positions.call(Positions(inputIds));
+        var hidden = _words.call(inputIds).Plus(_positions.call(Positions(inputIds)));
         if (_types is not null)
-            hidden += tokenTypeIds is null ? _types.weight![0] : _types.call(tokenTypeIds);
+            hidden = hidden.Plus(tokenTypeIds is null ? _types.weight![0] : _types.call(tokenTypeIds));
         return _norm.call(hidden).MoveToOuterDisposeScope();
     }
 
@@ -62,13 +63,13 @@ internal sealed class EncoderModel : NamedModules
     private Tensor Positions(Tensor inputIds)
     {
         if (!CountsFromPadding)
-            return arange(inputIds.size(1), ScalarType.Int64, inputIds.device).unsqueeze(0);
-        var real = inputIds.ne(_config.PadTokenId).to(ScalarType.Int64);
-        return real.cumsum(1) * real + _config.PadTokenId;
+            return Arithmetic.Range(inputIds.size(1), device: inputIds.device).unsqueeze(0);
+        var real = inputIds.Is(_config.PadTokenId).logical_not().to(ScalarType.Int64);
+        return (real.cumsum(1) * real).Plus(_config.PadTokenId);
     }
 
     // The most negative finite number instead of -inf, as in HF: a row of nothing but padding must not become NaN.
     private static Tensor Mask(Tensor attentionMask, ScalarType dtype) =>
         zeros([attentionMask.size(0), 1, 1, attentionMask.size(1)], dtype, attentionMask.device)
-            .masked_fill_(attentionMask.eq(0).view(-1, 1, 1, attentionMask.size(1)), dtype == ScalarType.Float16 ? -65504.0 : -3e38);
+            .Filled(attentionMask.Is(0).view(-1, 1, 1, attentionMask.size(1)), dtype == ScalarType.Float16 ? -65504.0 : -3e38);
 }

@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using System.IO.Compression;
 using System.Text;
 using TorchSharp;
@@ -45,7 +46,7 @@ internal sealed class PackedLinear : IDisposable
     public PackedLinear(Tensor weight, Tensor? bias, ScalarType dtype)
     {
         using var scope = NewDisposeScope();
-        _weight = ((Tensor)Operators.Value!.invoke("pack", weight.detach().to(dtype).contiguous(), TypicalRows)).DetachFromDisposeScope();
+        _weight = ((Tensor)Operators.Value!.Call("pack", weight.detach().to(dtype).contiguous(), TypicalRows)).DetachFromDisposeScope();
         _bias = bias?.detach().to(dtype, copy: true).DetachFromDisposeScope();
     }
 
@@ -53,10 +54,10 @@ internal sealed class PackedLinear : IDisposable
     public static bool IsSupported => Operators.Value is not null;
 
     /// <summary><c>x W^T + b</c> for <c>[rows, in]</c>.</summary>
-    public Tensor Forward(Tensor input) => (Tensor)Operators.Value!.invoke("linear", input, _weight, _bias!);
+    public Tensor Forward(Tensor input) => (Tensor)Operators.Value!.Call("linear", input, _weight, _bias);
 
     /// <summary>The same followed by the tanh form of GELU.</summary>
-    public Tensor ForwardGelu(Tensor input) => (Tensor)Operators.Value!.invoke("linear_gelu_tanh", input, _weight, _bias!);
+    public Tensor ForwardGelu(Tensor input) => (Tensor)Operators.Value!.Call("linear_gelu_tanh", input, _weight, _bias);
 
     /// <inheritdoc/>
     public void Dispose()

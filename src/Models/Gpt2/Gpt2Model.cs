@@ -63,7 +63,7 @@ public sealed class Gpt2Model : nn.Module
             if (name.EndsWith(".bias"))
                 parameter.zero_();
             else if (name.Contains("ln_"))
-                parameter.fill_(1f);
+                parameter.Fill(1);
             else
             {
                 var std = name.EndsWith("c_proj.weight") ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer) : _config.InitializerRange;

@@ -6,7 +6,7 @@ namespace DfPO.Models.Layers;
 /// <summary>Positions and additive attention masks.</summary>
 internal static class CausalMask
 {
-    private static readonly Scalar s_zero = 0, s_minusOne = -1, s_lowest = -3e38, s_lowestHalf = -65504.0;
+    private static readonly Scalar s_minusOne = Arithmetic.Kept(-1L), s_lowest = Arithmetic.Kept(-3e38), s_lowestHalf = Arithmetic.Kept(-65504.0);
 
     /// <summary>Positions <c>[batch or 1, time]</c>, int64: padding does not count, the tokens of a cache do.</summary>
     public static Tensor Positions(Tensor? attentionMask, long past, long time, Device device)
@@ -19,7 +19,7 @@ internal static class CausalMask
             return tensor(places, [1, time], device: device);
         }
         // The positions of padding itself are of no consequence but must be in range.
-        var positions = attentionMask.to(ScalarType.Int64).cumsum(1).Plus(s_minusOne).clamp_min(s_zero);
+        var positions = attentionMask.to(ScalarType.Int64).cumsum(1).Plus(s_minusOne).clamp_min(Arithmetic.Zero);
         return positions.narrow(1, past, time);
     }
 

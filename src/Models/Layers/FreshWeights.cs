@@ -22,7 +22,7 @@ internal static class FreshWeights
             else if (std(name, parameter.shape) is { } deviation)
                 parameter.copy_(randn(parameter.shape, generator: generator).Times(deviation));
             else
-                parameter.fill_(1f);
+                parameter.Fill(1);
         }
     }
 }

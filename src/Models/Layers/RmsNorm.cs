@@ -13,7 +13,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 
     public RmsNorm(long width, double epsilon, Device device, ScalarType dtype) : base(nameof(RmsNorm))
     {
-        _epsilon = epsilon;
+        _epsilon = Arithmetic.Kept(epsilon);
         weight = new Parameter(ones([width], dtype, device));
         weight.DetachFromDisposeScope();
         RegisterComponents();

@@ -42,7 +42,7 @@ internal sealed class ScaledAttention(double scale, long size)
         return matmul(nn.functional.softmax(scores, -1), value);
     }
 
-    private static Scalar? FactorOf(double factor) => Math.Abs(factor - 1) < 1e-12 ? null : (Scalar)factor;
+    private static Scalar? FactorOf(double factor) => Math.Abs(factor - 1) < 1e-12 ? null : Arithmetic.Kept(factor);
 
     private static Tensor Times(Tensor tensor, Scalar? factor) => factor is null ? tensor : tensor.mul(factor);
 

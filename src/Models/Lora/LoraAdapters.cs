@@ -23,7 +23,7 @@ public sealed class LoraAdapters : nn.Module
 
     private LoraAdapters(int rank, double alphaValue, IEnumerable<(string Path, long In, long Out)> layers, Device device, ScalarType dtype) : base(nameof(LoraAdapters))
     {
-        (Rank, _scale) = (rank, alphaValue / rank);
+        (Rank, _scale) = (rank, Arithmetic.Kept(alphaValue / rank));
         alpha = new Parameter(tensor([alphaValue], dtype, device), requires_grad: false);
         alpha.DetachFromDisposeScope();
         RegisterComponents();

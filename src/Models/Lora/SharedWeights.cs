@@ -1,3 +1,4 @@
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,7 +26,7 @@ public static class SharedWeights
         foreach (var (mine, theirs) in twin.parameters().Zip(model.parameters()))
         {
             mine.requires_grad_(false);
-            using var same = (Tensor)script.invoke("share", mine, theirs.detach())!;
+            using var same = (Tensor)script.Call("share", mine, theirs.detach());
             mine.requires_grad_(theirs.requires_grad);
         }
         return twin;

@@ -19,7 +19,7 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
     public T5ForConditionalGeneration(T5Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(T5ForConditionalGeneration), config)
     {
-        (_config, _headScale) = (config, Math.Pow(config.DModel, -0.5));
+        (_config, _headScale) = (config, Arithmetic.Kept(Math.Pow(config.DModel, -0.5)));
         shared = nn.Embedding(config.VocabSize, config.DModel, device: device ?? CPU, dtype: dtype);
         encoder = new T5Stack(config, isDecoder: false, Precision, device ?? CPU, dtype);
         decoder = new T5Stack(config, isDecoder: true, Precision, device ?? CPU, dtype);
