@@ -1,3 +1,4 @@
+using DfPO.Learner.Advantages;
 using DfPO.Learner.Guards;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
@@ -56,9 +57,12 @@ public sealed record LearnerOptions
     public int ValueWarmupIterations { get; init; }
 
     /// <summary>
-    /// Bound c of a stale token's importance weight <c>min(pi_learner / pi_rollout, c)</c>, both before the update (asynchronous runs; Espeholt et al. 2018); 0 corrects nothing.
-    /// Tokens of the learner's own weights are not weighed.
+    /// What weighs a rollout's tokens by <c>min(pi_learner / pi_rollout, c)</c>, both before the update: the engine computes the same policy by other kernels, maybe in another precision, and in
+    /// asynchronous runs with older weights. Ratios, masks and distances from the reference are the learner's own either way.
     /// </summary>
+    public RolloutCorrection RolloutCorrection { get; init; } = RolloutCorrection.Token;
+
+    /// <summary>Bound c of that weight, greater than 0 (2 in verl; Espeholt et al. 2018).</summary>
     public double ImportanceTruncation { get; init; } = 2;
 
     /// <summary>Guard: the highest mean KL a token of the rollouts, nats; see <see cref="GuardOptions.ExplodingKl"/>.</summary>
@@ -139,7 +143,7 @@ public sealed record LearnerOptions
         OptionRule.NotNegative(EntropyCoefficient, "entropy-coefficient"),
         OptionRule.Positive(MaxGradNorm, "max-grad-norm"),
         OptionRule.AtLeast(0, ValueWarmupIterations, "value-warmup-iterations"),
-        OptionRule.NotNegative(ImportanceTruncation, "importance-truncation", " (0 corrects nothing)"),
+        OptionRule.Positive(ImportanceTruncation, "importance-truncation"),
         OptionRule.Positive(MaxKl, "max-kl"),
     ];
 }

@@ -74,8 +74,8 @@ public sealed class PolicyLearner : IDisposable
         var statistics = new Statistics();
         var kl = Measure(batch, statistics);
         using var precision = new MatmulPrecision(_options.Bf16 ? ScalarType.BFloat16 : null, [_models.Policy.Precision, .. Precisions()]);
-        var units = Score(_objective.Units(batch), statistics, cancellation);
         var policyLearns = !_objective.Traits.NeedsValue || Iteration >= _options.ValueWarmupIterations;
+        var units = Score(_objective.Units(batch), policyLearns, statistics, cancellation);
         if (policyLearns && _objective is IPolicyStep own)
             Guarded(() => own.Step(_policy, [.. units.SelectMany(unit => unit)], statistics), "policy step", batch);
         for (var epoch = 0; epoch < (_objective.Traits.Epochs ?? _options.Epochs); epoch++)
@@ -124,11 +124,11 @@ public sealed class PolicyLearner : IDisposable
         return kl;
     }
 
-    private ScoredTrajectory[][] Score(IReadOnlyList<Trajectory[]> units, Statistics statistics, CancellationToken cancellation)
+    private ScoredTrajectory[][] Score(IReadOnlyList<Trajectory[]> units, bool policyLearns, Statistics statistics, CancellationToken cancellation)
     {
         using var activity = StartActivity(DfpoTelemetry.Spans.Advantages);
         var drawn = units.SelectMany(unit => unit).Where(t => !t.IsDemonstration).ToArray();
-        var scored = new Queue<ScoredTrajectory>(_scorer.Score(drawn, Iteration, statistics, cancellation));
+        var scored = new Queue<ScoredTrajectory>(_scorer.Score(drawn, Iteration, policyLearns, statistics, cancellation));
         return [.. units.Select(unit => unit.Select(t => t.IsDemonstration ? ScoredTrajectory.Demonstration(t) : scored.Dequeue()).ToArray())];
     }
 

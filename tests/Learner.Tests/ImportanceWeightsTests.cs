@@ -19,39 +19,55 @@ public sealed class ImportanceWeightsTests
         // Five actions, enumerated: E_rollout[w f] = sum_a min(pi_learner, c pi_rollout) f.
         double[] learner = [0.5, 0.2, 0.15, 0.1, 0.05], rollout = [0.1, 0.3, 0.15, 0.4, 0.05], f = [1, -2, 3, 0.5, 7];
         var statistics = new Statistics();
-        var weights = ImportanceWeights.Truncated([.. learner.Select(p => (float)Math.Log(p))], [.. rollout.Select(p => (float)Math.Log(p))], truncation, statistics);
+        static float[] Logs(double[] of) => [.. of.Select(p => (float)Math.Log(p))];
+        var weights = ImportanceWeights.Truncated([Logs(learner)], [Logs(rollout)], RolloutCorrection.Token, truncation, statistics)[0];
         var expected = Enumerable.Range(0, 5).Sum(a => Math.Min(learner[a], truncation * rollout[a]) * f[a]);
         Assert.Equal(expected, Enumerable.Range(0, 5).Sum(a => rollout[a] * weights[a] * f[a]), 1e-5);
-        Assert.Equal(Enumerable.Range(0, 5).Average(a => Math.Min(learner[a] / rollout[a], truncation)), statistics.Means()["async/importance_weight_mean"], 1e-6);
+        double[] ratios = [.. learner.Zip(rollout, (p, q) => p / q)];
+        var mean = ratios.Average();
+        Assert.Equal(mean, statistics.Means()["rollout_is/mean"], 1e-6);
+        Assert.Equal(Math.Sqrt(ratios.Average(r => (r - mean) * (r - mean))), statistics.Means()["rollout_is/std"], 1e-6);
+        Assert.Equal(ratios.Max(), statistics.Means()["rollout_is/max"], 1e-6);
         // Two actions have equal probabilities: their ratio is one but for rounding, so no bound here is one.
-        Assert.Equal(Enumerable.Range(0, 5).Count(a => learner[a] / rollout[a] > truncation) / 5.0, statistics.Means()["async/importance_truncated_fraction"]);
+        Assert.Equal(Enumerable.Range(0, 5).Count(a => learner[a] / rollout[a] > truncation) / 5.0, statistics.Means()["rollout_is/truncated_fraction"]);
     }
 
     [Fact]
-    public void When_nothing_is_stale_versions_change_no_bit()
+    public void A_sequence_weighs_by_the_product_of_its_tokens_ratios()
     {
-        byte[] Trained(Func<Trajectory, int, Trajectory> stamp, double truncation)
+        var statistics = new Statistics();
+        var weights = ImportanceWeights.Truncated([[-1, -2], [-1]], [[-1.25f, -2.5f], [-0.5f]], RolloutCorrection.Sequence, 2, statistics);
+        Assert.Equal([2f, 2f, (float)Math.Exp(-0.5)], weights.SelectMany(w => w));
+        Assert.Equal((Math.Exp(0.75) + Math.Exp(-0.5)) / 2, statistics.Means()["rollout_is/mean"], 1e-9);
+        Assert.Equal(0.5, statistics.Means()["rollout_is/truncated_fraction"]);
+    }
+
+    [Fact]
+    public void A_version_changes_no_bit_where_the_log_probabilities_are_the_learners()
+    {
+        byte[] Trained(Func<Trajectory, int, Trajectory> stamp)
         {
             using var policy = Support.TinyPolicy();
             using var reference = Support.TinyPolicy(3);
             using var value = Support.TinyValue();
-            using var learner = new PolicyLearner(policy, value, s_options with { ImportanceTruncation = truncation }, 1, "unused");
+            using var learner = new PolicyLearner(policy, value, s_options, 1, "unused");
             for (var i = 0; i < 3; i++)
             {
                 var metrics = learner.Update([.. Support.Trajectories(8, policy, reference, (ulong)(30 + i)).Select(t => stamp(t, i))]).Metrics;
                 Assert.DoesNotContain(metrics.Keys, name => name.StartsWith("async/"));
+                Assert.Equal(1, metrics["rollout_is/mean"], 1e-4);
+                Assert.InRange(metrics["rollout_is/max"], 1 - 1e-4, 1 + 1e-4);
             }
             return [.. Support.Bytes(policy), .. Support.Bytes(value)];
         }
-        var plain = Trained((t, _) => t, 2);
-        Assert.Equal(plain, Trained((t, i) => t with { WeightsVersion = i }, 2));
-        Assert.Equal(plain, Trained((t, i) => t with { WeightsVersion = i - 1 }, 0));
+        Assert.Equal(Trained((t, _) => t), Trained((t, i) => t with { WeightsVersion = i }));
     }
 
     [Theory]
-    [InlineData(ObjectiveKind.Ppo)]
-    [InlineData(ObjectiveKind.A2c)]
-    public void Stale_tokens_are_weighed_and_their_ratio_starts_at_one(ObjectiveKind kind)
+    [InlineData(ObjectiveKind.Ppo, true)]
+    [InlineData(ObjectiveKind.Ppo, false)]
+    [InlineData(ObjectiveKind.A2c, true)]
+    public void Rollouts_of_other_log_probabilities_are_weighed_and_their_ratio_starts_at_one(ObjectiveKind kind, bool corrects)
     {
         using var scope = NewDisposeScope();
         var (policy, older, reference) = (Support.TinyPolicy(1), Support.TinyPolicy(6), Support.TinyPolicy(3));
@@ -62,16 +78,17 @@ public sealed class ImportanceWeightsTests
         var options = s_options with
         {
             Objective = kind,
+            RolloutCorrection = corrects ? RolloutCorrection.Token : RolloutCorrection.None,
             ValueWarmupIterations = 1,
             ValueLearningRate = 1e-30,
             Ppo = new PpoOptions { NormalizeAdvantages = false, KlCoefficient = 0 },
             A2c = new A2cOptions { Lambda = 0.95, KlCoefficient = 0, TargetKl = 0 },
         };
         using var learner = new PolicyLearner(policy, Support.TinyValue(), options, 1, "unused");
-        learner.Update(batch);
+        Assert.DoesNotContain(learner.Update(batch).Metrics.Keys, name => name.StartsWith("rollout_is/"));
         var metrics = learner.Update(batch).Metrics;
 
-        var (losses, weights) = (new List<double>(), new List<double>());
+        var (losses, ratios) = (new List<double>(), new List<double>());
         var (naive, value) = (Support.TinyPolicy(1), Support.TinyValue());
         foreach (var t in batch)
         {
@@ -82,19 +99,22 @@ public sealed class ImportanceWeightsTests
             {
                 var n = t.Tokens.Length;
                 var a = Enumerable.Range(i, n - i).Sum(j => Math.Pow(0.99 * 0.95, j - i) * ((j == n - 1 ? t.Reward : 0) + (j + 1 < n ? 0.99 * v[j + 1] : 0) - v[j]));
-                var w = t.WeightsVersion == 0 ? Math.Min(2, Math.Exp(own[i] - t.Logprobs[i])) : 1;
-                if (t.WeightsVersion == 0)
-                    weights.Add(w);
-                losses.Add(-w * a * (kind == ObjectiveKind.A2c ? own[i] : 1));
+                ratios.Add(Math.Exp(own[i] - t.Logprobs[i]));
+                losses.Add(-(corrects ? Math.Min(2, ratios[^1]) : 1) * a * (kind == ObjectiveKind.A2c ? own[i] : 1));
             }
         }
-        Assert.Equal(weights.Average(), metrics["async/importance_weight_mean"], 1e-4);
-        Assert.Equal(weights.Count(w => w == 2) / (double)weights.Count, metrics["async/importance_truncated_fraction"], 1e-12);
-        Assert.InRange(metrics["async/importance_truncated_fraction"], 0.01, 0.99);
-        Assert.Equal(0.5, metrics["async/stale_fraction"]);
         Assert.Equal(losses.Average(), metrics["policy/loss"], 1e-4);
         if (kind == ObjectiveKind.Ppo)
             Assert.Equal(1, metrics["policy/ratio"], 1e-4);
+        if (kind == ObjectiveKind.Ppo)
+            Assert.Equal(0.5, metrics["async/stale_fraction"]);
+        Assert.Equal(corrects, metrics.ContainsKey("rollout_is/mean"));
+        if (!corrects)
+            return;
+        Assert.Equal(ratios.Average(), metrics["rollout_is/mean"], 1e-4);
+        Assert.Equal(ratios.Max(), metrics["rollout_is/max"], 1e-3 * ratios.Max());
+        Assert.Equal(ratios.Count(r => r > 2) / (double)ratios.Count, metrics["rollout_is/truncated_fraction"], 1e-12);
+        Assert.InRange(metrics["rollout_is/truncated_fraction"], 0.01, 0.99);
     }
 
     [Fact]

@@ -22,7 +22,8 @@ public sealed class PolicyLearnerReportTests
         using var learner = new PolicyLearner(policy, value, s_options, 1, "unused");
         var metrics = learner.Update(batch).Metrics;
         string[] names = ["objective/kl", "objective/kl_full", "objective/rewards", "objective/entropy", "policy/loss", "policy/approx_kl", "policy/clip_fraction", "policy/ratio",
-            "value/loss", "value/explained_variance", "grad/norm", "dfpo/mask_positive", "dfpo/mask_negative", "dfpo/advantage_positive"];
+            "value/loss", "value/explained_variance", "grad/norm", "dfpo/mask_positive", "dfpo/mask_negative", "dfpo/advantage_positive",
+            "rollout_is/mean", "rollout_is/std", "rollout_is/max", "rollout_is/truncated_fraction"];
         Assert.Equal(names.Order(), metrics.Keys.Order());
         Assert.All(metrics.Values, v => Assert.True(double.IsFinite(v)));
         Assert.Equal(batch.Average(t => t.Reward), metrics["objective/rewards"], 1e-6);

@@ -15,7 +15,8 @@ public sealed class PolicyLearnerUpdateTests
         LearningRate = 1e-3,
         ValueLearningRate = 3e-3,
         WeightDecay = 0.1,
-        Epochs = 1,
+        // In the second pass ratios have left 1, and live masks differ from frozen ones.
+        Epochs = 2,
         MinibatchSize = 8,
         MaxGradNorm = 0.05,
         ValueCoefficient = 0.7,
@@ -38,7 +39,7 @@ public sealed class PolicyLearnerUpdateTests
         var options = s_options with { Objective = kind, Dfpo = new DfpoOptions { Behaviour = behaviour, MaskAt = maskAt, MaskRule = rule, Tolerance = 0.05f, Value = heads } };
         using var scope = NewDisposeScope();
         var headCount = heads == DfpoValue.TwoHeaded ? 2 : 1;
-        // The rollout's weights differ from those updated, so that ratios clip and live masks differ from frozen ones.
+        // The rollout's weights differ from those updated, so that its tokens are weighed.
         var batch = Support.Trajectories(8, Support.TinyPolicy(1), Support.TinyPolicy(3), 5,
             i => behaviour == DfpoBehaviour.Masked ? (i % 2 == 0 ? DecodingPolicy.Positive : DecodingPolicy.Negative) : DecodingPolicy.Policy);
         CausalLM Policy()
@@ -67,64 +68,85 @@ public sealed class PolicyLearnerUpdateTests
 
     private sealed record NaiveUpdate(double PolicyLoss, double ValueLoss, double Norm, Dictionary<nn.Module, Dictionary<string, Tensor>> Trustworthy);
 
+    private sealed record Terms(Trajectory T, Tensor Old, float[] Reference, double[] Importance, double[] A, double[] Returns);
+
     private static NaiveUpdate Naive(CausalLM policy, ValueModel value, Trajectory[] batch, LearnerOptions options)
     {
-        var (policyTerms, valueTerms) = (new List<(DecodingPolicy Kind, Tensor Log, Tensor Old, double[] A, Trajectory T)>(), new List<Tensor>());
-        foreach (var t in batch)
+        Tensor Log(Trajectory t) => Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens).gather(1, tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1)).squeeze(1);
+        Tensor Values(Trajectory t)
         {
-            var index = tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1);
-            var log = Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens).gather(1, index).squeeze(1);
             long[] ids = [.. t.PromptTokens.Concat(t.Tokens).Select(x => (long)x)];
             long head = options.Dfpo.Value == DfpoValue.TwoHeaded && t.Behaviour == DecodingPolicy.Negative ? 1 : 0;
-            var values = value.Values(tensor(ids).unsqueeze(0), tensor(new[] { head }))[0].narrow(0, t.PromptTokens.Length - 1, t.Tokens.Length);
-            var v = values.detach().data<float>().Select(x => (double)x).ToArray();
+            return value.Values(tensor(ids).unsqueeze(0), tensor(new[] { head }))[0].narrow(0, t.PromptTokens.Length - 1, t.Tokens.Length);
+        }
+        var terms = batch.Select(t =>
+        {
+            var own = Log(t).detach();
+            float[] before = [.. own.data<float>()];
+            var v = Values(t).detach().data<float>().Select(x => (double)x).ToArray();
             // GAE as a sum over the future, not as a recursion.
             var n = t.Tokens.Length;
             var rewards = Enumerable.Range(0, n).Select(i => (i == n - 1 ? t.Reward : 0.0)
                 - (options.Objective == ObjectiveKind.Ppo ? options.Ppo.KlCoefficient * (t.Logprobs[i] - t.ReferenceLogprobs[i]) : 0)).ToArray();
             var deltas = Enumerable.Range(0, n).Select(i => rewards[i] + (i + 1 < n ? options.Gamma * v[i + 1] : 0) - v[i]).ToArray();
             var a = Enumerable.Range(0, n).Select(i => Enumerable.Range(i, n - i).Sum(j => Math.Pow(options.Gamma * options.Lambda, j - i) * deltas[j])).ToArray();
-            policyTerms.Add((t.Behaviour, log, tensor(t.Logprobs), a, t));
-            valueTerms.Add((values - tensor(a.Zip(v, (x, y) => (float)(x + y)).ToArray())).square());
-        }
-        var all = policyTerms.SelectMany(p => p.A).ToArray();
+            return new Terms(t, own, [.. before.Select((p, i) => p - (t.Logprobs[i] - t.ReferenceLogprobs[i]))], [.. before.Select((p, i) => Math.Min(2, Math.Exp(p - t.Logprobs[i])))],
+                a, [.. a.Zip(v, (x, y) => x + y)]);
+        }).ToArray();
+        var all = terms.SelectMany(p => p.A).ToArray();
         var mean = all.Average();
         var deviation = Math.Sqrt(all.Sum(x => (x - mean) * (x - mean)) / (all.Length - 1));
-        Tensor Surrogate((DecodingPolicy Kind, Tensor Log, Tensor Old, double[] A, Trajectory T) p)
+        Tensor Surrogate(Terms p)
         {
-            var now = p.Log.detach().data<float>().ToArray();
+            var log = Log(p.T);
+            var now = log.detach().data<float>().ToArray();
             var w = tensor(p.A.Select((a, i) =>
             {
                 if (options.Objective == ObjectiveKind.Ppo)
-                    return (float)((a - mean) / deviation);
-                var l = (options.Dfpo.MaskAt == DfpoMaskAt.Update ? now[i] : p.T.Logprobs[i]) - p.T.ReferenceLogprobs[i];
+                    return (float)(p.Importance[i] * (a - mean) / deviation);
+                var l = options.Dfpo.MaskAt == DfpoMaskAt.Update ? now[i] - p.Reference[i] : p.T.Logprobs[i] - p.T.ReferenceLogprobs[i];
                 var c = options.Dfpo.MaskRule == KlMaskRule.KlCentred ? p.T.StateKl[i] : 0;
                 var frozenMasked = options.Dfpo is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout };
-                var raised = p.Kind != DecodingPolicy.Negative && (frozenMasked || l <= c + options.Dfpo.Tolerance) ? Math.Max(a, 0) : 0;
-                var lowered = p.Kind != DecodingPolicy.Positive && (frozenMasked || l >= c - options.Dfpo.Tolerance) ? Math.Min(a, 0) : 0;
-                return (float)(raised + lowered);
+                var raised = p.T.Behaviour != DecodingPolicy.Negative && (frozenMasked || l <= c + options.Dfpo.Tolerance) ? Math.Max(a, 0) : 0;
+                var lowered = p.T.Behaviour != DecodingPolicy.Positive && (frozenMasked || l >= c - options.Dfpo.Tolerance) ? Math.Min(a, 0) : 0;
+                return (float)(p.Importance[i] * (raised + lowered));
             }).ToArray());
-            var rho = (p.Log - p.Old).exp();
+            var rho = (log - p.Old).exp();
             return minimum(rho * w, rho.clamp(1 - options.ClipRange, 1 + options.ClipRange) * w);
         }
-        var policyLoss = policyTerms.GroupBy(p => p.Kind).Select(kind => cat(kind.Select(Surrogate).ToList()).mean().neg()).Aggregate((x, y) => x + y);
-        var valueLoss = cat(valueTerms).mean();
-        (policyLoss + options.ValueCoefficient * valueLoss).backward();
-        var trustworthy = new Dictionary<nn.Module, Dictionary<string, Tensor>>();
-        var squares = 0.0;
-        foreach (var module in new nn.Module[] { policy, value })
+        optim.Optimizer[] optimizers =
+        [
+            .. from part in new (nn.Module Module, double Rate)[] { (policy, options.LearningRate), (value, options.ValueLearningRate) }
+               from matrices in new[] { true, false }
+               select optim.AdamW(part.Module.parameters().Where(p => p.dim() > 1 == matrices), part.Rate, weight_decay: matrices ? options.WeightDecay : 0),
+        ];
+        var trustworthy = new nn.Module[] { policy, value }.ToDictionary(m => m, m => m.named_parameters().ToDictionary(p => p.name, p => ones_like(p.parameter, ScalarType.Bool)));
+        var (policyLosses, valueLosses, norms) = (new List<double>(), new List<double>(), new List<double>());
+        for (var epoch = 0; epoch < options.Epochs; epoch++)
         {
-            // Adam's first step is the gradient's sign: where it is rounding noise, there is nothing to compare.
-            trustworthy[module] = module.named_parameters().ToDictionary(p => p.name, p => (p.parameter.grad ?? zeros_like(p.parameter)).abs() > 1e-6);
-            squares += module.parameters().Where(p => p.grad is not null).Sum(p => p.grad!.square().sum().ToDouble());
+            var policyLoss = terms.GroupBy(p => p.T.Behaviour).Select(kind => cat(kind.Select(Surrogate).ToList()).mean().neg()).Aggregate((x, y) => x + y);
+            var valueLoss = cat(terms.Select(p => (Values(p.T) - tensor(p.Returns).to(ScalarType.Float32)).square()).ToList()).mean();
+            (policyLoss + options.ValueCoefficient * valueLoss).backward();
+            var squares = 0.0;
+            foreach (var module in new nn.Module[] { policy, value })
+            {
+                // Adam's steps are nearly the gradient's sign: where it is rounding noise, there is nothing to compare.
+                foreach (var (name, parameter) in module.named_parameters())
+                    trustworthy[module][name].logical_and_((parameter.grad ?? zeros_like(parameter)).abs() > 1e-5);
+                squares += module.parameters().Where(p => p.grad is not null).Sum(p => p.grad!.square().sum().ToDouble());
+            }
+            policyLosses.Add(policyLoss.ToDouble());
+            valueLosses.Add(valueLoss.ToDouble());
+            norms.Add(Math.Sqrt(squares));
+            foreach (var parameter in policy.parameters().Concat(value.parameters()).Where(p => p.grad is not null))
+                parameter.grad!.mul_(Math.Min(1, options.MaxGradNorm / norms[^1]));
+            foreach (var optimizer in optimizers)
+            {
+                optimizer.step();
+                optimizer.zero_grad();
+            }
         }
-        var norm = Math.Sqrt(squares);
-        foreach (var parameter in policy.parameters().Concat(value.parameters()).Where(p => p.grad is not null))
-            parameter.grad!.mul_(Math.Min(1, options.MaxGradNorm / norm));
-        foreach (var (module, rate) in new (nn.Module, double)[] { (policy, options.LearningRate), (value, options.ValueLearningRate) })
-            foreach (var matrices in new[] { true, false })
-                optim.AdamW(module.parameters().Where(p => p.dim() > 1 == matrices), rate, weight_decay: matrices ? options.WeightDecay : 0).step();
-        return new NaiveUpdate(policyLoss.ToDouble(), valueLoss.ToDouble(), norm, trustworthy);
+        return new NaiveUpdate(policyLosses.Average(), valueLosses.Average(), norms.Average(), trustworthy);
     }
 
     private static void RequireSameWeights(nn.Module expected, nn.Module actual, Dictionary<nn.Module, Dictionary<string, Tensor>> trustworthy)

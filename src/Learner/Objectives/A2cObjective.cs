@@ -34,7 +34,7 @@ public sealed class A2cObjective(A2cOptions options) : IObjective
     private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "a2c/kl_coefficient");
 
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new() { WholeBatch = true, Epochs = 1, Lambda = options.Lambda };
+    public ObjectiveTraits Traits { get; } = new() { WholeBatch = true, Epochs = 1, ComparesPolicies = false, Lambda = options.Lambda };
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> State => _penalty.State;

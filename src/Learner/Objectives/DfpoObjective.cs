@@ -27,6 +27,9 @@ namespace DfPO.Learner.Objectives;
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
 public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObjective
 {
+    /// <summary>Nats by which passes of the same weights may differ; no step that matters is so small.</summary>
+    private const double Rounding = 1e-4;
+
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new()
     {
@@ -94,10 +97,13 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
     {
         if (options is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout })
             return true;
-        var logRatio = (options.MaskAt == DfpoMaskAt.Update ? current : batch.Logprobs[t]) - batch.ReferenceLogprobs[t];
+        var logRatio = (double)batch.Logprobs[t] - batch.ReferenceLogprobs[t] + (options.MaskAt == DfpoMaskAt.Update ? Moved(current, batch.Logprobs[t]) : 0);
         var threshold = options.MaskRule == KlMaskRule.KlCentred ? batch.StateKl[t] : 0.0;
         return advantage > 0 ? logRatio <= threshold + options.Tolerance : logRatio >= threshold - options.Tolerance;
     }
+
+    /// <summary>What the update has changed so far. Another minibatch's shapes round the same weights' numbers otherwise, which without tolerance would shut tokens that have not moved.</summary>
+    private static double Moved(double current, double old) => Math.Abs(current - old) < Rounding ? 0 : current - old;
 
     private static double RootMeanSquare(double[] values) => Math.Sqrt(values.Average(value => value * value));
 }

@@ -23,6 +23,9 @@ public sealed record ObjectiveTraits
     /// <summary>Whether <see cref="Trajectory.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
     public bool NeedsReference { get; init; } = true;
 
+    /// <summary>Whether current log-probabilities are compared with earlier ones: by a ratio, a mask, or a distance from the reference.</summary>
+    public bool ComparesPolicies { get; init; } = true;
+
     /// <summary>Whether each prompt needs a given continuation (<see cref="Trajectory.Demonstration"/>).</summary>
     public bool NeedsDemonstrations { get; init; }
 

@@ -5,10 +5,10 @@ namespace DfPO.Learner.Objectives;
 /// <summary>The tokens of a minibatch laid end to end, without padding; all arrays have one entry a token. A loss works in the dtype of the log-probabilities that it is given.</summary>
 public sealed record TokenBatch
 {
-    /// <summary><c>log pi_theta_old(a|s)</c>, nats: of the policy that rolled out; for stale trajectories of the learner when the update began.</summary>
+    /// <summary><c>log pi_theta_old(a|s)</c>, nats: the learner's own when the update began.</summary>
     public required double[] Logprobs { get; init; }
 
-    /// <summary><c>log pi_0(a|s)</c>, nats.</summary>
+    /// <summary><c>log pi_0(a|s)</c>, nats, such that <see cref="Logprobs"/> minus it is the log-ratio that the rollout's engine found: 0 where the policies are the same.</summary>
     public required double[] ReferenceLogprobs { get; init; }
 
     /// <summary><c>KL(pi_theta_old || pi_0)</c> at the token's state, nats.</summary>
@@ -23,7 +23,7 @@ public sealed record TokenBatch
     /// <summary>The policy that the token was drawn from.</summary>
     public required DecodingPolicy[] Behaviour { get; init; }
 
-    /// <summary>Truncated importance weights of stale tokens; null when nothing is stale.</summary>
+    /// <summary>Truncated importance weights of the rollout's tokens; null when nothing is corrected.</summary>
     public double[]? Importance { get; init; }
 
     /// <summary>Whether the mask policy allows the token; null for rules without one.</summary>

@@ -13,16 +13,18 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
     /// <summary>Scores continuations that were drawn.</summary>
     /// <param name="batch">All of an iteration's.</param>
     /// <param name="iteration">Updates done.</param>
-    /// <param name="statistics">Receives <c>value/explained_variance</c>, and <c>async/...</c> when something is stale.</param>
+    /// <param name="policyLearns">Whether the policy will be pushed, or the value model alone.</param>
+    /// <param name="statistics">Receives <c>value/explained_variance</c>, <c>rollout_is/...</c>, and <c>async/stale_fraction</c> when something is stale.</param>
     /// <param name="cancellation">Ends between two passes.</param>
-    public ScoredTrajectory[] Score(IReadOnlyList<Trajectory> batch, int iteration, Statistics statistics, CancellationToken cancellation)
+    public ScoredTrajectory[] Score(IReadOnlyList<Trajectory> batch, int iteration, bool policyLearns, Statistics statistics, CancellationToken cancellation)
     {
         if (batch.Count == 0)
             return [];
         var scored = value is null ? WithoutValue(batch) : WithValue(value, batch, statistics, cancellation);
-        if (objective.Traits.MaskPolicy is { HeldByLearner: true })
-            scored = Masked(scored, cancellation);
-        return Weighed(scored, iteration, statistics, cancellation);
+        var corrects = options.RolloutCorrection != RolloutCorrection.None;
+        return policyLearns && objective.Traits.SamplesPerPrompt > 0 && (objective.Traits.ComparesPolicies || corrects)
+            ? Compared(scored, iteration, corrects, statistics, cancellation)
+            : scored;
     }
 
     private ScoredTrajectory[] WithoutValue(IReadOnlyList<Trajectory> batch) =>
@@ -37,35 +39,31 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
         return [.. batch.Select((t, i) => new ScoredTrajectory(t, Floats(estimates[i].Advantages), Floats(estimates[i].Returns)) { Values = Floats(values[i]) })];
     }
 
-    /// <summary>The ratio is one of masked, renormalised policies, both as the learner computes them.</summary>
-    private ScoredTrajectory[] Masked(ScoredTrajectory[] scored, CancellationToken cancellation)
+    /// <summary>
+    /// What the policy's current log-probabilities are compared with, as the learner itself computes it when the update begins: an engine's numbers come from other kernels, maybe in another
+    /// precision, and maybe from older weights. What lies between engine and learner is left to the importance weights (decoupled as by Hilton et al. 2022). The value's targets are left as they are.
+    /// </summary>
+    private ScoredTrajectory[] Compared(ScoredTrajectory[] scored, int iteration, bool corrects, Statistics statistics, CancellationToken cancellation)
     {
-        var (logprobs, inside) = policy.Estimate([.. scored.Select(s => s.Trajectory)], options.MinibatchSize, cancellation);
-        return [.. scored.Select((s, i) => s with { OldLogprobs = logprobs[i], InsideMask = inside![i] })];
+        var (own, inside) = policy.Estimate([.. scored.Select(s => s.Trajectory)], options.MinibatchSize, cancellation);
+        bool Stale(ScoredTrajectory s) => s.Trajectory.WeightsVersion < iteration;
+        ScoredTrajectory[] compared = [.. scored.Select((s, i) => s with
+        {
+            OldLogprobs = own[i],
+            ReferenceLogprobs = inside is null && !Stale(s) ? Shifted(s.Trajectory, own[i]) : s.Trajectory.ReferenceLogprobs,
+            InsideMask = inside?[i],
+        })];
+        if (compared.Count(Stale) is var stale and > 0)
+            statistics.Add("async/stale_fraction", stale, compared.Length);
+        if (!corrects)
+            return compared;
+        var weights = ImportanceWeights.Truncated(own, [.. compared.Select(RolloutLogprobs)], options.RolloutCorrection, options.ImportanceTruncation, statistics);
+        return [.. compared.Select((s, i) => s with { Importance = weights[i] })];
     }
 
-    /// <summary>
-    /// Trajectories of older weights: the ratio's denominator becomes the learner's own policy, and the token's weight <c>min(pi_learner / pi_rollout, c)</c>, both as the
-    /// update begins (decoupled as by Hilton et al. 2022, truncated as V-trace's rho by Espeholt et al. 2018). The value's targets are left as they are.
-    /// </summary>
-    private ScoredTrajectory[] Weighed(ScoredTrajectory[] scored, int iteration, Statistics statistics, CancellationToken cancellation)
-    {
-        if (options.ImportanceTruncation == 0 || !scored.Any(s => s.Trajectory.WeightsVersion < iteration))
-            return scored;
-        int[] stale = [.. Enumerable.Range(0, scored.Length).Where(i => scored[i].Trajectory.WeightsVersion < iteration)];
-        // Under a mask the learner's own are known by now.
-        var own = objective.Traits.MaskPolicy is { HeldByLearner: true }
-            ? [.. stale.Select(i => scored[i].OldLogprobs)]
-            : policy.Estimate([.. stale.Select(i => scored[i].Trajectory)], options.MinibatchSize, cancellation).Logprobs;
-        ScoredTrajectory[] weighed = [.. scored];
-        foreach (var (i, logprobs) in stale.Zip(own))
-        {
-            var weights = ImportanceWeights.Truncated(logprobs, RolloutLogprobs(scored[i]), options.ImportanceTruncation, statistics);
-            weighed[i] = scored[i] with { Importance = weights, OldLogprobs = logprobs };
-        }
-        statistics.Add("async/stale_fraction", stale.Length, scored.Length);
-        return weighed;
-    }
+    /// <summary>The reference's log-probabilities at the learner's: the two models of an engine run the same kernels, so that their difference is right, and 0 where they are the same.</summary>
+    private static float[] Shifted(Trajectory trajectory, float[] own) =>
+        [.. own.Select((logprob, t) => logprob - (trajectory.Logprobs[t] - trajectory.ReferenceLogprobs[t]))];
 
     /// <summary>Of the policy that was rolled out: under a mask, renormalised by what it retained.</summary>
     private static float[] RolloutLogprobs(ScoredTrajectory scored)

@@ -11,10 +11,13 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
     /// <summary>Denominator of the ratio: the rollout's log-probabilities, or the learner's own at the start of the update.</summary>
     public float[] OldLogprobs { get; init; } = Trajectory.Logprobs;
 
+    /// <summary><c>log pi_0(a|s)</c> on the scale of <see cref="OldLogprobs"/>: their difference is the rollout's log-ratio.</summary>
+    public float[] ReferenceLogprobs { get; init; } = Trajectory.ReferenceLogprobs;
+
     /// <summary>Values before the update; empty without a value model.</summary>
     public float[] Values { get; init; } = [];
 
-    /// <summary>Truncated importance weights; null when the trajectory is not stale.</summary>
+    /// <summary>Truncated importance weights; null when nothing is corrected.</summary>
     public float[]? Importance { get; init; }
 
     /// <summary>Whether the mask policy allows each token; null without one.</summary>
@@ -27,7 +30,7 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
     public static TokenBatch Concatenate(IReadOnlyList<ScoredTrajectory> minibatch) => new()
     {
         Logprobs = Join(minibatch, s => s.OldLogprobs),
-        ReferenceLogprobs = Join(minibatch, s => s.Trajectory.ReferenceLogprobs),
+        ReferenceLogprobs = Join(minibatch, s => s.ReferenceLogprobs),
         StateKl = Join(minibatch, s => s.Trajectory.StateKl),
         Advantages = Join(minibatch, s => s.Advantages),
         Returns = Join(minibatch, s => s.Returns),

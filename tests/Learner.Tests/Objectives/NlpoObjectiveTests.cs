@@ -1,3 +1,4 @@
+using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Passes;
 using DfPO.Models;
@@ -16,6 +17,7 @@ public sealed class NlpoObjectiveTests : IDisposable
         MinibatchSize = 8,
         MaxGradNorm = 1e9,
         MaxKl = 100,
+        RolloutCorrection = RolloutCorrection.None,
         Nlpo = new NlpoOptions { TopP = 0.8, MinTokensToKeep = 4, RefreshEvery = 2 },
     };
     private readonly CausalLM _policy = Support.TinyPolicy(1);
@@ -116,13 +118,13 @@ public sealed class NlpoObjectiveTests : IDisposable
     {
         using var scope = NewDisposeScope();
         // As the second update begins, policy and mask policy are the initial one.
-        var options = s_options with { ValueWarmupIterations = 1, Nlpo = s_options.Nlpo with { RefreshEvery = 9 } };
+        var options = s_options with { RolloutCorrection = RolloutCorrection.Token, ValueWarmupIterations = 1, Nlpo = s_options.Nlpo with { RefreshEvery = 9 } };
         Trajectory[] batch = [.. Support.Trajectories(8, Support.TinyPolicy(6), _reference, 11).Select(t => t with { WeightsVersion = 0, RetainedMass = [.. t.Tokens.Select(_ => 0.7f)] })];
         using var learner = new PolicyLearner(_policy, _value, options, 1, "unused", _maskModel);
         learner.Update(batch);
         var metrics = learner.Update(batch).Metrics;
 
-        var weights = new List<double>();
+        var ratios = new List<double>();
         foreach (var t in batch)
         {
             var distributions = Support.NaiveLogprobs(Support.TinyPolicy(1), t.PromptTokens, t.Tokens);
@@ -131,10 +133,11 @@ public sealed class NlpoObjectiveTests : IDisposable
                 var probabilities = distributions[i].exp().data<float>().ToArray();
                 // A forbidden token is pushed nowhere, and counts as if it were allowed.
                 var mass = Allowed(distributions[i]).Append(t.Tokens[i]).Distinct().Sum(token => (double)probabilities[token]);
-                weights.Add(Math.Min(2, probabilities[t.Tokens[i]] / mass / (Math.Exp(t.Logprobs[i]) / 0.7)));
+                ratios.Add(probabilities[t.Tokens[i]] / mass / (Math.Exp(t.Logprobs[i]) / 0.7));
             }
         }
-        Assert.Equal(weights.Average(), metrics["async/importance_weight_mean"], 1e-4);
+        Assert.Equal(ratios.Average(), metrics["rollout_is/mean"], 1e-4 * ratios.Average());
+        Assert.Equal(ratios.Max(), metrics["rollout_is/max"], 1e-4 * ratios.Max());
         Assert.Equal(1, metrics["policy/ratio"], 1e-4);
     }
 
