@@ -43,6 +43,14 @@ public sealed class ImportanceWeightsTests
     }
 
     [Fact]
+    public void Figures_stay_numbers_however_far_the_policies_are_apart()
+    {
+        var statistics = new Statistics();
+        Assert.Equal([2f, 0f], ImportanceWeights.Truncated([[-1, -2000]], [[-2000, -1]], RolloutCorrection.Token, 2, statistics)[0].Select(w => MathF.Round(w, 6)));
+        Assert.All(statistics.Means().Values, figure => Assert.True(double.IsFinite(figure)));
+    }
+
+    [Fact]
     public void A_version_changes_no_bit_where_the_log_probabilities_are_the_learners()
     {
         byte[] Trained(Func<Trajectory, int, Trajectory> stamp)

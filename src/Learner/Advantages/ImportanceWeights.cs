@@ -16,6 +16,9 @@ public enum RolloutCorrection
 /// <summary>Weights that make samples of the policy that rolled out count as samples of the learner's when the update begins: other kernels, another precision, older weights.</summary>
 public static class ImportanceWeights
 {
+    // A ratio beyond exp(20) tells no more than that, and its mean stays a number (as verl clamps it).
+    private const double LargestLogRatio = 20;
+
     /// <summary><c>min(pi_learner(a|s) / pi_rollout(a|s), c)</c> of each token, or of the product over a sequence.</summary>
     /// <param name="learner"><c>log pi_learner(a|s)</c> before the update, nats: an array a sequence.</param>
     /// <param name="rollout"><c>log pi_rollout(a|s)</c>, nats.</param>
@@ -26,7 +29,7 @@ public static class ImportanceWeights
     public static float[][] Truncated(IReadOnlyList<float[]> learner, IReadOnlyList<float[]> rollout, RolloutCorrection correction, double truncation, Statistics statistics)
     {
         var tokens = learner.Zip(rollout, (own, theirs) => own.Zip(theirs, (p, q) => (double)p - q).ToArray()).ToArray();
-        double[] ratios = [.. (correction == RolloutCorrection.Sequence ? tokens.Select(sequence => sequence.Sum()) : tokens.SelectMany(sequence => sequence)).Select(Math.Exp)];
+        double[] ratios = [.. (correction == RolloutCorrection.Sequence ? tokens.Select(sequence => sequence.Sum()) : tokens.SelectMany(sequence => sequence)).Select(d => Math.Exp(Math.Clamp(d, -LargestLogRatio, LargestLogRatio)))];
         var mean = ratios.Average();
         statistics.Add("rollout_is/mean", mean);
         statistics.Add("rollout_is/std", Math.Sqrt(ratios.Average(r => (r - mean) * (r - mean))));

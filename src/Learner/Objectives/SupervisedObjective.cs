@@ -9,7 +9,7 @@ namespace DfPO.Learner.Objectives;
 public sealed class SupervisedObjective : IObjective
 {
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = 0, ValueHeads = 0, NeedsReference = false, NeedsDemonstrations = true };
+    public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = 0, ValueHeads = 0, NeedsReference = false, ComparesPolicies = false, NeedsDemonstrations = true };
 
     /// <summary>The demonstrations, whatever came with them.</summary>
     public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) =>
