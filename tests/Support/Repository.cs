@@ -11,6 +11,12 @@ internal static class Repository
     /// <summary>Tokenizer vectors; <c>DFPO_VECTORS</c> names another folder of the same form.</summary>
     public static string Vectors { get; } = FolderOf("DFPO_VECTORS", "tests/vectors");
 
+    /// <summary>Chat templates with what transformers renders from them; <c>DFPO_CHAT</c> names another folder of the same form.</summary>
+    public static string Chat { get; } = FolderOf("DFPO_CHAT", "tests/chat");
+
+    /// <summary>Real models with their oracles, which are not part of the repository: <c>DFPO_MODELS</c> names their folder, default <c>../shared/models</c> beside it.</summary>
+    public static string Models { get; } = FolderOf("DFPO_MODELS", "../shared/models");
+
     public static string Gpt2Tokenizer { get; } = Path("tests/tokenizers/gpt2");
 
     public static string Path(string relative) => System.IO.Path.Combine(Root, relative);
