@@ -27,7 +27,7 @@ public sealed class ChatVectorTests
         if (ChatTemplateFiles.Find(path) is { } own)
             return own;
         var model = Path.Combine(Repository.Models, folder);
-        Assert.SkipUnless(Directory.Exists(model), $"the template of '{folder}' is inside the model of this name (set DFPO_MODELS)");
+        Assert.SkipUnless(Directory.Exists(model) && ChatTemplateFiles.Find(model) is not null, $"the template of '{folder}' is inside the model of this name (set DFPO_MODELS)");
         return ChatTemplate.Load(model);
     }
 

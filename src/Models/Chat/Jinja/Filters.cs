@@ -261,8 +261,8 @@ internal static partial class Filters
             var key = Folded(Members.Path(item, bound.Get(1)), bound.Get(0, false));
             if (key is PythonList or PythonDict)
                 throw JinjaErrors.Fail("'unique' of lists or dictionaries");
-            if (seen.Count > 10_000)
-                throw JinjaErrors.TooMuch("'unique' of ten thousand items");
+            if (seen.Count > 1000)
+                throw JinjaErrors.TooMuch("'unique' of a thousand items");
             if (seen.Any(other => Operators.AreEqual(other, key)))
                 return false;
             seen.Add(key);

@@ -102,6 +102,7 @@ internal sealed class JinjaEvaluator
         if (loop.Condition is not null)
             items = items.Where(item =>
             {
+                Step(1);
                 var tested = new Scope(scope);
                 Assign(loop.Target, item, tested);
                 return Operators.IsTrue(Evaluate(loop.Condition, tested));
@@ -111,6 +112,7 @@ internal sealed class JinjaEvaluator
         while (state.Next(out var item))
         {
             any = true;
+            Step(1);
             var inner = new Scope(scope) { ["loop"] = state };
             Assign(loop.Target, item, inner);
             if (Execute(loop.Body, inner, output) == Flow.Break)
@@ -171,10 +173,9 @@ internal sealed class JinjaEvaluator
     private object? Evaluate(Expression expression, Scope scope)
     {
         Enter();
-        Step(1);
         var value = Compute(expression, scope);
-        if (value is string text)
-            Step(text.Length / 64);
+        // Whoever takes the value may walk over all of it.
+        Step(1 + value switch { string text => text.Length / 64, Sequence or NumberRange or PythonDict or DictView => (int)Iteration.Length(value)! / 16, _ => 0 });
         _depth--;
         return value;
     }
