@@ -1,3 +1,5 @@
+using DfPO.Models.Policies;
+
 namespace DfPO.Rollout;
 
 /// <summary>A continuation and what is known of each of its tokens; all arrays are as long as <see cref="Tokens"/>.</summary>
@@ -18,11 +20,14 @@ public sealed record GeneratedSequence
     /// <summary><c>log pi_0(a|s)</c> of the reference model; empty when the engine has none.</summary>
     public required float[] ReferenceLogprobs { get; init; }
 
-    /// <summary><c>KL(pi_theta || pi_0)</c> over the vocabulary at each state; empty without a reference model.</summary>
+    /// <summary><c>KL(pi_theta || pi_0)</c> over the vocabulary at each state, of the policy itself and not of what was drawn from (<see cref="Figures"/>); empty without a reference model.</summary>
     public required float[] StateKl { get; init; }
 
     /// <summary>Probability <c>Z</c> that the mask retained at each step, of NLPO's mask in the full softmax; 1 where no mask applied or it was skipped; empty when sampled without mask and reference model.</summary>
     public required float[] RetainedMass { get; init; }
+
+    /// <summary>Cross-entropy, entropy and KL of the distributions that were really drawn from, summed over the states; null without a reference model, and of a beam search, which draws nothing.</summary>
+    public DecodingFigures? Figures { get; init; }
 
     /// <summary>Steps at which the mask was skipped.</summary>
     public int SkippedMasks { get; init; }

@@ -11,8 +11,8 @@ namespace DfPO.Rollout;
 /// <summary>Batched generation, sampled or by beam search, with a policy of any architecture, for the KL masks and log-ratios a frozen reference model, and for NLPO's mask a mask policy. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
 /// Under a KL mask policy and reference decode in lock-step (<see cref="LockstepDecoder"/>) and every figure comes from there. Under the policy itself it
-/// decodes alone, or with its mask policy in lock-step, and one teacher-forced pass of policy and reference over the results gives log-probabilities and
-/// KL. Either way both run the same kernels on the same shapes: equal weights give log-ratios of exactly 0.
+/// decodes alone, or with its mask policy in lock-step, and one teacher-forced pass of policy and reference (and mask policy) over the results gives
+/// log-probabilities, KL, and the distribution that was drawn from. Either way both run the same kernels on the same shapes: equal weights give log-ratios of exactly 0.
 /// </remarks>
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
@@ -41,12 +41,15 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             return sequences;
 
         cancellation.ThrowIfCancellationRequested();
-        var scores = TeacherForcedPass.Run(policy, reference, [.. sequences.Select(s => (s.PromptTokens, s.Tokens))]);
+        // A beam search draws nothing, so it has no distribution to measure.
+        var drawn = options.NumBeams == 1 ? new DrawnDistribution(options, eosTokenId, options.MaskTopP < 1 ? mask : null) : null;
+        var scores = TeacherForcedPass.Run(policy, reference, [.. sequences.Select(s => (s.PromptTokens, s.Tokens))], drawn);
         return [.. sequences.Zip(scores, (sequence, score) => sequence with
         {
             Logprobs = score.Logprobs,
             ReferenceLogprobs = score.ReferenceLogprobs,
             StateKl = score.StateKl,
+            Figures = drawn is null ? null : score.Figures,
             RetainedMass = sequence.RetainedMass.Length > 0 ? sequence.RetainedMass : [.. Enumerable.Repeat(1f, sequence.Tokens.Length)],
         })];
     }

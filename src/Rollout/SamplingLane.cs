@@ -78,6 +78,7 @@ internal sealed class SamplingLane : ILane
                 ReferenceLogprobs = Column(draw => draw.ReferenceLogprob, compared),
                 StateKl = Column(draw => draw.StateKl, compared),
                 RetainedMass = Column(draw => draw.RetainedMass, masked),
+                Figures = compared ? draws.Aggregate(default(DecodingFigures), (sum, draw) => sum + draw.Figures) : null,
                 SkippedMasks = draws.Count(draw => draw.SkippedMask),
                 Finished = IsFinished(row),
             };

@@ -45,6 +45,17 @@ public sealed class WorkSerializerTests : IDisposable
             SkippedMasks = 2,
             Finished = true,
         }])),
+        ["complete figures"] = new CompleteUnit(s_worker, new UnitId("eval/policy/0"), "abc123", new RolloutResult([new GeneratedSequence
+        {
+            PromptTokens = [5],
+            Tokens = [8],
+            Logprobs = [-1.5f],
+            SamplingLogprobs = [-1f],
+            ReferenceLogprobs = [-3f],
+            StateKl = [0.5f],
+            RetainedMass = [1f],
+            Figures = new(3.25, 0.75),
+        }])),
         ["fail"] = new FailUnit(s_worker, new UnitId("train-1/policy/0"), "no memory"),
         ["return"] = new ReturnUnit(s_worker, new UnitId("train-1/policy/0")),
         ["leave"] = new LeaveQueue(s_worker),

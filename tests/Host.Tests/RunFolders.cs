@@ -27,7 +27,7 @@ internal static class RunFolders
         if (!finished)
             return run;
         var before = Reports.Evaluation("test", DecodingPolicy.Policy, 0, 0.5, 30);
-        var after = Reports.Evaluation("test", DecodingPolicy.Policy, 3, reward, 33) with { Samples = [new("p-1", "This film", continuation, reward)], Texts = new Dictionary<string, double> { ["reference-perplexity"] = 100 * reward } };
+        var after = Reports.Evaluation("test", DecodingPolicy.Policy, 3, reward, 33, continuation) with { Texts = new Dictionary<string, double> { ["reference-perplexity"] = 100 * reward } };
         recorder.Evaluated(before);
         recorder.Evaluated(after);
         recorder.Finished(new ExperimentResult(3, before, [after], "abc123"));

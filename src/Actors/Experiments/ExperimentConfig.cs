@@ -184,6 +184,9 @@ public sealed record EvaluationOptions
     /// <summary>Continuations shown side by side at the end.</summary>
     public int Samples { get; init; } = 3;
 
+    /// <summary>Relative change of perplexity that still counts as none in a run's verdict, an equivalence test; greater than 0, below 1.</summary>
+    public double EquivalenceMargin { get; init; } = 0.05;
+
     /// <summary>Text metrics of every evaluation, by their names in <see cref="EvaluationMetrics"/>.</summary>
     public IReadOnlyList<string> Metrics { get; init; } = [];
 

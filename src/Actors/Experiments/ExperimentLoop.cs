@@ -238,8 +238,9 @@ public sealed class ExperimentLoop
         var references = policy == DecodingPolicy.Policy && _config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity)
             ? (await _services.Learner(new Measure(prompts.Prompts, exported), cancellation)).ReferencePerplexity
             : null;
-        var report = new EvaluationReport(split, policy, iteration, Figures(scored), samples)
+        var report = new EvaluationReport(split, policy, iteration, GenerationMetrics.Compute(samples), samples)
         {
+            Intervals = FigureIntervals.Of(samples),
             Texts = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples, references),
         };
         _observer.Evaluated(report);
@@ -254,5 +255,5 @@ public sealed class ExperimentLoop
         return state;
     }
 
-    private static GenerationMetrics Figures(IEnumerable<ScoredUnit> units) => GenerationMetrics.Compute([.. units.SelectMany(unit => unit.Continuations())]);
+    private static GenerationMetrics Figures(IEnumerable<ScoredUnit> units) => GenerationMetrics.Compute([.. units.SelectMany(unit => unit.Samples())]);
 }

@@ -32,9 +32,6 @@ public interface IExperimentObserver
     void Finished(ExperimentResult result);
 }
 
-/// <summary>A continuation to look at.</summary>
-public sealed record Sample(string PromptId, string Prompt, string Continuation, double Reward);
-
 /// <summary>One split, scored with one decoding policy.</summary>
 /// <param name="Split"><c>validation</c> or <c>test</c>.</param>
 /// <param name="Policy">What decoded.</param>
@@ -43,6 +40,9 @@ public sealed record Sample(string PromptId, string Prompt, string Continuation,
 /// <param name="Samples">All continuations, in the order of the prompts.</param>
 public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int Iteration, GenerationMetrics Metrics, IReadOnlyList<Sample> Samples)
 {
+    /// <summary>How sure the figures are, by their names in <see cref="GenerationMetrics.Figures"/>: 95 % intervals over the prompts.</summary>
+    public IReadOnlyDictionary<string, Interval> Intervals { get; init; } = new Dictionary<string, Interval>();
+
     /// <summary>The text metrics that the experiment asks for, by name.</summary>
     public IReadOnlyDictionary<string, double> Texts { get; init; } = new Dictionary<string, double>();
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using DfPO.Models;
 
 namespace DfPO.Actors.Experiments;
@@ -16,6 +17,9 @@ public sealed record ExperimentState(int Iteration, int ValidatedIteration, int 
 public sealed class RunCheckpoints(string root)
 {
     private const int Kept = 2;
+
+    // A figure may have no value, such as the entropy of a beam search.
+    private static readonly JsonSerializerOptions s_format = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
     private readonly string _folder = Path.Combine(root, "checkpoints");
 
     /// <summary>Where batches go that tripped a guard.</summary>
@@ -41,7 +45,7 @@ public sealed class RunCheckpoints(string root)
     {
         Directory.CreateDirectory(_folder);
         var path = StateFile(state.Iteration);
-        File.WriteAllText(path + ".partial", JsonSerializer.Serialize(state));
+        File.WriteAllText(path + ".partial", JsonSerializer.Serialize(state, s_format));
         File.Move(path + ".partial", path, overwrite: true);
     }
 
@@ -77,7 +81,7 @@ public sealed class RunCheckpoints(string root)
         var path = StateFile(iteration);
         try
         {
-            return JsonSerializer.Deserialize<ExperimentState>(File.ReadAllText(path)) ?? throw new JsonException("it is empty");
+            return JsonSerializer.Deserialize<ExperimentState>(File.ReadAllText(path), s_format) ?? throw new JsonException("it is empty");
         }
         catch (JsonException e)
         {

@@ -33,19 +33,13 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         Demonstration = Planned.Demonstrations.Count > 0 ? Planned.Demonstrations[i] : null,
     });
 
-    /// <summary>As the metrics take it.</summary>
-    public IEnumerable<EvaluatedContinuation> Continuations() => Sequences.Select((sequence, i) =>
-        new EvaluatedContinuation(Texts[i], sequence.Tokens.Length, Rewards[i], Sum(sequence.Logprobs), Sum(sequence.ReferenceLogprobs), Sum(sequence.StateKl)));
-
-    /// <summary>As a reader takes it.</summary>
-    public IEnumerable<Sample> Samples() => Planned.Prompts.Select((prompt, i) => new Sample(prompt.Id, prompt.Text, Texts[i], Rewards[i]));
+    /// <summary>As readers and metrics take it.</summary>
+    public IEnumerable<Sample> Samples() => Planned.Prompts.Select((prompt, i) => EvaluationMetrics.Sample(prompt, Texts[i], Rewards[i], Sequences[i]));
 
     /// <summary>As rewards and text metrics take it.</summary>
     public IEnumerable<PromptContinuation> PromptContinuations() => Planned.Prompts.Zip(Texts, Text);
 
     internal static PromptContinuation Text(Prompt prompt, string continuation) => new(prompt.Text, continuation) { References = prompt.References, Concepts = prompt.Concepts };
-
-    private static double Sum(float[] values) => values.Sum(value => (double)value);
 }
 
 /// <summary>Takes units through rollout and reward; a unit is rewarded while others are still rolled out.</summary>

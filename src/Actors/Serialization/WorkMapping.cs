@@ -213,6 +213,7 @@ internal static class WorkMapping
         SkippedMasks = sequence.SkippedMasks,
         Finished = sequence.Finished,
         Score = sequence.Score,
+        Figures = sequence.Figures is { } figures ? new Wire.DecodingFigures { CrossEntropy = figures.CrossEntropy, Kl = figures.Kl } : null,
     };
 
     private static GeneratedSequence FromWire(Wire.Sequence sequence) => new()
@@ -227,6 +228,7 @@ internal static class WorkMapping
         SkippedMasks = sequence.SkippedMasks,
         Finished = sequence.Finished,
         Score = sequence.Score,
+        Figures = sequence.Figures is { } figures ? new DecodingFigures(figures.CrossEntropy, figures.Kl) : null,
     };
 
     private static SerializationException Missing(string field) => new($"A work message lacks its field '{field}'.");

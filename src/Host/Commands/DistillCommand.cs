@@ -78,11 +78,11 @@ internal static class DistillCommand
                 ? ClassifierReward.Load(classifier, result.GetValue(label) ?? config?.Task.RewardLabel ?? "pos", TorchDevices.Parse(device))
                 : RewardLoading.Local(config!.Task with { RewardLabel = result.GetValue(label) ?? config.Task.RewardLabel }, TorchDevices.Parse(device));
             var judged = Repeated(held, result.GetValue(measured));
-            GenerationMetrics Measure(TextGenerator generator, GenerationOptions how) =>
+            MeasuredModel Measure(TextGenerator generator, GenerationOptions how) =>
                 Figures([.. generator.Generate(judged, how, CounterRandom.UInt64(seed, Measuring), batch, most, cancellation)], judge, batch);
 
             Continuation[] sampled;
-            GenerationMetrics before, after, original;
+            MeasuredModel before, after, original;
             using (var two = trained.Load([theta, distilled], scored: true, device, dtype))
             {
                 sampled = [.. two.Generate(Repeated(learnt, result.GetValue(samples)), distilled, CounterRandom.UInt64(seed, Training), batch, most, cancellation)];
@@ -114,11 +114,9 @@ internal static class DistillCommand
 
     private static IReadOnlyList<Prompt> Repeated(IReadOnlyList<Prompt> prompts, int times) => [.. Enumerable.Repeat(prompts, times).SelectMany(all => all)];
 
-    private static GenerationMetrics Figures(Continuation[] continuations, IReward judge, int batch)
+    private static MeasuredModel Figures(Continuation[] continuations, IReward judge, int batch)
     {
         float[] rewards = [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))];
-        static double Sum(float[] values) => values.Sum(value => (double)value);
-        return GenerationMetrics.Compute([.. continuations.Zip(rewards, (c, r) =>
-            new EvaluatedContinuation(c.Text, c.Sequence.Tokens.Length, r, Sum(c.Sequence.Logprobs), Sum(c.Sequence.ReferenceLogprobs), Sum(c.Sequence.StateKl)))]);
+        return new([.. continuations.Zip(rewards, (c, r) => EvaluationMetrics.Sample(c.Prompt, c.Text, r, c.Sequence))]);
     }
 }

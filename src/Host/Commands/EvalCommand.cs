@@ -71,7 +71,7 @@ internal static class EvalCommand
         {
             if (result.GetValue(compare) is [var a, var b])
             {
-                RunComparison.Print(LineReporter.Plain(Console.Out), RunComparison.Of(a, b), a, b);
+                RunComparison.Print(LineReporter.Plain(Console.Out), RunComparison.Of([a], [b]), [a], [b]);
                 return 0;
             }
             var trained = TrainedPolicy.Open(result.GetValue(checkpoint)!, result.GetValue(experiment), result.GetValue(reference),

@@ -75,6 +75,7 @@ internal static class ExperimentValidation
         AtLeast(1, config.Evaluation.Every, "evaluation.every");
         AtLeast(1, config.Evaluation.SamplesPerPrompt, "evaluation.samples-per-prompt");
         AtLeast(0, config.Evaluation.Samples, "evaluation.samples");
+        Range(config.Evaluation.EquivalenceMargin is > 0 and < 1, "evaluation.equivalence-margin", ConfigValues.Write(config.Evaluation.EquivalenceMargin), "greater than 0 and below 1, for example 0.05 for 5 %");
         AtLeast(1, config.Checkpoint.Every, "checkpoint.every");
     }
 

@@ -8,29 +8,25 @@ namespace DfPO.Host.Reporting;
 /// <summary>What a run prints at its end: the before/after table on held-out prompts, continuations side by side, and a verdict.</summary>
 internal static class FinalReport
 {
-    /// <summary>The figures that tables show.</summary>
-    public static (string Name, Func<GenerationMetrics, double> Value)[] Columns { get; } =
-        [("reward", m => m.Reward), ("perplexity", m => m.Perplexity), ("distinct-1", m => m.Distinct1), ("distinct-2", m => m.Distinct2), ("length", m => m.Length), ("KL", m => m.Kl)];
-
     /// <summary>Prints it.</summary>
     /// <param name="console">Where to.</param>
     /// <param name="result">How the run ended.</param>
-    /// <param name="samples">Continuations to show.</param>
+    /// <param name="how">How many continuations to show, and the margin of the verdict.</param>
     /// <param name="folder">The run's folder; null when there is none.</param>
-    public static void Write(IAnsiConsole console, ExperimentResult result, int samples, string? folder)
+    public static void Write(IAnsiConsole console, ExperimentResult result, EvaluationOptions how, string? folder)
     {
         console.WriteLine();
         console.Write(Figures(result));
         if (result.Before.Texts.Count > 0)
             console.Write(TextFigures(result));
         foreach (var after in result.After)
-            console.WriteLine(Verdict.Of(result.Before, after).Sentence);
+            console.WriteLine(Verdict.Of(result.Before, after, how.EquivalenceMargin).Sentence);
         if (result.BestIteration == 0)
             console.WriteLine("No iteration had a better validation reward than the initial weights.");
-        if (samples > 0)
+        if (how.Samples > 0)
         {
             console.WriteLine();
-            console.Write(Samples(result, samples));
+            console.Write(Samples(result, how.Samples));
         }
         if (folder is not null)
             console.WriteLine($"Run folder: {folder}");
@@ -39,16 +35,13 @@ internal static class FinalReport
     /// <summary>The before/after table.</summary>
     public static Table Figures(ExperimentResult result)
     {
-        var table = new Table().Title($"Held-out prompts, {result.Before.Samples.Count} continuations each row, best validation at iteration {result.BestIteration}").Border(TableBorder.Rounded).AddColumn(new TableColumn("").NoWrap());
-        foreach (var (name, _) in Columns)
-            table.AddColumn(new TableColumn(name).RightAligned().NoWrap().Padding(1, 0, 0, 0));
-        table.AddRow(Row("before", value => Verdict.Figure(value(result.Before.Metrics))));
+        var before = result.Before;
+        var clusters = SampleClusters.Of(before.Samples);
+        var table = new FigureTable($"Held-out prompts, {before.Samples.Count} continuations each row, 95 % intervals, best validation at iteration {result.BestIteration}").Add("before", before.Metrics, before.Intervals);
         foreach (var after in result.After)
-        {
-            table.AddRow(Row($"after, {MetricNames.Symbol(after.Policy)}", value => Verdict.Figure(value(after.Metrics))));
-            table.AddRow(Row("  change", value => Verdict.Percent(value(result.Before.Metrics), value(after.Metrics))));
-        }
-        return table;
+            table.Add($"after, {MetricNames.Symbol(after.Policy)}", after.Metrics, after.Intervals)
+                .AddChange("  change", before.Metrics, after.Metrics, clusters.AreMeasured ? FigureIntervals.Paired([clusters], [SampleClusters.Of(after.Samples)]) : null);
+        return table.Table;
     }
 
     /// <summary>The text metrics before and after: a row each, for there may be many.</summary>
@@ -61,8 +54,6 @@ internal static class FinalReport
             table.AddRow([name, Verdict.Figure(before), .. result.After.Select(after => after.Texts.GetValueOrDefault(name, double.NaN)).SelectMany(value => new[] { Verdict.Figure(value), Verdict.Percent(before, value) })]);
         return table;
     }
-
-    private static string[] Row(string name, Func<Func<GenerationMetrics, double>, string> cell) => [name, .. Columns.Select(column => cell(column.Value))];
 
     private static Table Samples(ExperimentResult result, int count)
     {

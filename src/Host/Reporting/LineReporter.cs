@@ -13,12 +13,12 @@ namespace DfPO.Host.Reporting;
 public sealed class LineReporter(TextWriter output, string? folder = null, bool quiet = false) : IExperimentObserver
 {
     private const int Width = 140;
-    private int _samples;
+    private EvaluationOptions _how = new();
 
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration)
     {
-        _samples = config.Evaluation.Samples;
+        _how = config.Evaluation;
         Line($"{config.Name}: {(iteration == 0 ? "starts" : $"goes on after iteration {iteration}")}, {config.Iterations} iterations of {config.Rollout.PromptsPerIteration} prompts{(folder is null ? "" : $", {folder}")}");
     }
 
@@ -26,8 +26,9 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     public void Evaluated(EvaluationReport report)
     {
         var m = report.Metrics;
-        Line($"{report.Split} after iteration {report.Iteration}, {MetricNames.Symbol(report.Policy)}: reward {Verdict.Figure(m.Reward)}  perplexity {Verdict.Figure(m.Perplexity)}"
-            + $"  distinct-1 {Verdict.Figure(m.Distinct1)}  distinct-2 {Verdict.Figure(m.Distinct2)}  length {Verdict.Figure(m.Length)}  KL {Verdict.Figure(m.Kl)}");
+        string Sure(string name) => FigureTable.Brackets(report.Intervals.TryGetValue(name, out var interval) ? interval : null, Verdict.Figure) is { Length: > 0 } brackets ? " " + brackets : "";
+        Line($"{report.Split} after iteration {report.Iteration}, {MetricNames.Symbol(report.Policy)}: reward {Verdict.Figure(m.Reward)}{Sure("reward")}  perplexity {Verdict.Figure(m.Perplexity)}{Sure("perplexity")}"
+            + $"  entropy {Verdict.Figure(m.Entropy)}  KL {Verdict.Figure(m.Kl)}  distinct-2 {Verdict.Figure(m.Distinct2)}  length {Verdict.Figure(m.Length)}");
     }
 
     /// <inheritdoc/>
@@ -52,7 +53,7 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Line(Waiting(role, units, waited, patience));
 
     /// <inheritdoc/>
-    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _samples, folder);
+    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _how, folder);
 
     /// <summary>Tells for whom a run waits, and for how long it may.</summary>
     internal static string Waiting(string role, int units, TimeSpan waited, TimeSpan patience) =>

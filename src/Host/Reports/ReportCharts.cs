@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Reports;
 
@@ -24,14 +25,14 @@ internal static class ReportCharts
     }
 
     /// <summary>A curve a group, and another of its runs that are not finished: for each iteration the mean over the runs that came so far, with its t interval.</summary>
-    public static IReadOnlyList<(string Group, IReadOnlyList<(int Iteration, Interval Value)> Points)> Curve(IReadOnlyList<ReportRun> runs, string metric) =>
+    public static IReadOnlyList<(string Group, IReadOnlyList<(int Iteration, Interval Value, int Runs)> Points)> Curve(IReadOnlyList<ReportRun> runs, string metric) =>
     [
         .. from run in runs
            group run by run.Curve into own
            let points = own.SelectMany(run => run.Run.Points().Where(point => point.Metric == metric)).GroupBy(point => point.Iteration).OrderBy(at => at.Key)
-               .Select(at => (at.Key, Interval.StudentT([.. at.Select(point => point.Value)]))).ToList()
+               .Select(at => (at.Key, StudentT.Mean([.. at.Select(point => point.Value)]), at.Count())).ToList()
            where points.Count > 0
-           select (own.Key, (IReadOnlyList<(int, Interval)>)points),
+           select (own.Key, (IReadOnlyList<(int, Interval, int)>)points),
     ];
 
     /// <summary>Everything for the script.</summary>
@@ -43,18 +44,18 @@ internal static class ReportCharts
             .. figures.GroupBy(row => (row.Family, row.Policy)).Select(family => (JsonNode)new JsonObject
             {
                 ["label"] = $"{family.Key.Family}, {family.Key.Policy}",
-                ["means"] = new JsonArray([.. family.OrderBy(row => row["perplexity"].Mean).Select(row => Point(row.Group, row["perplexity"].Mean, row["reward"].Mean))]),
+                ["means"] = new JsonArray([.. family.OrderBy(row => row["perplexity"].Estimate).Select(row => Point(row.Group, row["perplexity"].Estimate, row["reward"].Estimate))]),
                 ["seeds"] = new JsonArray([.. family.SelectMany(row => row.Values("perplexity").Zip(row.Values("reward"), (perplexity, reward) => Point(row.Group, perplexity, reward)))]),
             }),
         ]),
     };
 
-    private static JsonArray Series(IReadOnlyList<(string Group, IReadOnlyList<(int Iteration, Interval Value)> Points)> curves) =>
+    private static JsonArray Series(IReadOnlyList<(string Group, IReadOnlyList<(int Iteration, Interval Value, int Runs)> Points)> curves) =>
     [
         .. curves.Select(curve => (JsonNode)new JsonObject
         {
             ["label"] = curve.Group,
-            ["points"] = new JsonArray([.. curve.Points.Select(point => (JsonNode)new JsonArray(point.Iteration, point.Value.Mean, point.Value.Low, point.Value.High, point.Value.Count))]),
+            ["points"] = new JsonArray([.. curve.Points.Select(point => (JsonNode)new JsonArray(point.Iteration, point.Value.Estimate, point.Value.Low, point.Value.High, point.Runs))]),
         }),
     ];
 

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
 using DfPO.Host.Reporting;
+using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Reports;
 
@@ -33,7 +34,8 @@ internal static class ReportPage
             <body>
             <h1>{E(title)}</h1>
             <p>{Number(runs.Count, "run")} in {Number(runs.Select(run => run.Group).Distinct().Count(), "setting")}, {runs.Count(run => run.Run.Result is not null)} of them finished{Others(runs)}.{Means(runs)}
-            Bands are 95 % t intervals of the mean over the runs (seeds) of a setting, brackets 95 % bootstrap intervals; one run has neither. With few seeds a bootstrap interval is too narrow.</p>
+            Bands are 95 % t intervals of the mean over the runs (seeds) of a setting, brackets 95 % bootstrap intervals over prompts with all
+            their samples, and over runs where a setting has several. A curve of one run has no band. With few seeds a bootstrap interval is too narrow.</p>
             {Absent(runs, absent)}
             <h2>Figures on held-out prompts</h2>
             {Figures(runs, figures)}
@@ -92,7 +94,7 @@ internal static class ReportPage
 
     private static string Share(int finished, int all) => finished == all ? $"{all}" : $"{finished} of {all}";
 
-    private static string Cell(Interval value) => value.Count > 1 ? $"{Verdict.Figure(value.Mean)} [{Verdict.Figure(value.Low)}, {Verdict.Figure(value.High)}]" : Verdict.Figure(value.Mean);
+    private static string Cell(Interval value) => $"{Verdict.Figure(value.Estimate)} {FigureTable.Brackets(value, Verdict.Figure)}".TrimEnd();
 
     private static string Samples(IReadOnlyList<ReportRun> runs)
     {

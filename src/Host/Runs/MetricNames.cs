@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 
@@ -22,14 +23,14 @@ internal static class MetricNames
         _ => "pi-",
     };
 
+    /// <summary>The symbol of a decoding policy's name; any other name, such as <c>before</c>, is its own.</summary>
+    public static string Symbol(string name) => Enum.GetValues<DecodingPolicy>().Where(policy => Of(policy) == name).Select(Symbol).FirstOrDefault(name);
+
     /// <summary>The figures of a set of continuations, each name behind the prefix.</summary>
     public static IEnumerable<KeyValuePair<string, double>> Of(string prefix, GenerationMetrics metrics) =>
-    [
-        new(prefix + "reward", metrics.Reward),
-        new(prefix + "perplexity", metrics.Perplexity),
-        new(prefix + "distinct_1", metrics.Distinct1),
-        new(prefix + "distinct_2", metrics.Distinct2),
-        new(prefix + "length", metrics.Length),
-        new(prefix + "kl", metrics.Kl),
-    ];
+        GenerationMetrics.Figures.Select(figure => KeyValuePair.Create(prefix + figure.Name, figure.Of(metrics)));
+
+    /// <summary>The intervals of figures as one object: for each its low and its high end; those without one are left out.</summary>
+    public static JsonObject Of(IReadOnlyDictionary<string, Interval> intervals) => new(intervals.Where(figure => double.IsFinite(figure.Value.Low) && double.IsFinite(figure.Value.High))
+        .Select(figure => KeyValuePair.Create(figure.Key, (JsonNode?)new JsonArray(figure.Value.Low, figure.Value.High))));
 }

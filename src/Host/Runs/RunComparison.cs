@@ -1,82 +1,71 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using DfPO.Host.Reporting;
+using DfPO.Host.Store;
 using DfPO.Models;
 using DfPO.Tasks.Metrics;
 using Spectre.Console;
 
 namespace DfPO.Host.Runs;
 
-/// <summary>Two runs' last test continuations of the same prompts, compared in pairs.</summary>
+/// <summary>Two runs' last test continuations of the same prompts, or those of two groups of runs that differ in their seeds, compared in pairs.</summary>
 internal static class RunComparison
 {
     /// <summary>One figure under one decoding policy.</summary>
     /// <param name="Policy">The decoding policy's name.</param>
     /// <param name="Figure">What is compared.</param>
-    /// <param name="Prompts">Prompts that both runs continued.</param>
-    /// <param name="A">Mean of the first run.</param>
-    /// <param name="B">Mean of the second run.</param>
-    /// <param name="Difference">Mean of A - B over prompts, with its 95 % interval.</param>
-    internal sealed record Row(string Policy, string Figure, int Prompts, double A, double B, Interval Difference);
+    /// <param name="Values">Both sides, and B - A with its 95 % interval.</param>
+    internal sealed record Row(string Policy, string Figure, PairedFigure Values);
 
-    private sealed record Line(string Policy, string Id, double Reward, string Text);
-
-    private static readonly (string Name, Func<Line, double> Of)[] s_figures =
+    private static readonly (string Name, Func<Sample, double> Of)[] s_words =
     [
-        ("reward", line => line.Reward),
-        ("words", line => WordTokens.Of(line.Text).Length),
-        ("repetition-4", line => Degeneration.RepetitionRate(WordTokens.Of(line.Text))),
+        ("words", sample => WordTokens.Of(sample.Continuation).Length),
+        ("repetition-4", sample => Degeneration.RepetitionRate(WordTokens.Of(sample.Continuation))),
     ];
 
-    /// <summary>Compares; a prompt's several samples count as their mean.</summary>
+    /// <summary>Compares. Prompts are resampled with all their samples; where a side has several runs, these are resampled too, so training's own chance counts.</summary>
+    /// <param name="a">Folders of the one side's runs, at least one.</param>
+    /// <param name="b">Folders of the other side's.</param>
     /// <exception cref="DfpoException"><c>compare/samples</c>: a run without test continuations, or two without a common prompt.</exception>
-    public static IReadOnlyList<Row> Of(string a, string b)
+    public static IReadOnlyList<Row> Of(IReadOnlyList<string> a, IReadOnlyList<string> b)
     {
-        var (left, right) = (Last(a), Last(b));
-        Row[] rows = [.. left.Select(line => line.Policy).Distinct().SelectMany(policy => s_figures.Select(figure =>
-        {
-            var (x, y) = (PerPrompt(left, policy, figure.Of), PerPrompt(right, policy, figure.Of));
-            string[] common = [.. x.Keys.Where(y.ContainsKey).Order(StringComparer.Ordinal)];
-            double[] of(Dictionary<string, double> values) => [.. common.Select(id => values[id])];
-            return common.Length == 0 ? null : new Row(policy, figure.Name, common.Length, of(x).Average(), of(y).Average(), Bootstrap.PairedDifference(of(x), of(y)));
-        })).OfType<Row>()];
-        return rows.Length > 0 ? rows : throw new DfpoException("compare/samples", $"'{a}' and '{b}' have no test prompt in common under the same decoding policy: compare runs on the same data.");
+        var (left, right) = (a.Select(Last).ToArray(), b.Select(Last).ToArray());
+        Row[] rows = [.. left[0].Keys.Where(policy => policy != "before" && left.Concat(right).All(run => run.ContainsKey(policy))).SelectMany(policy => Of(policy, [.. left.Select(run => run[policy])], [.. right.Select(run => run[policy])]))];
+        return rows.Length > 0 ? rows : throw new DfpoException("compare/samples", $"'{string.Join(' ', a)}' and '{string.Join(' ', b)}' have no test prompt in common under the same decoding policy: compare runs on the same data.");
     }
 
     /// <summary>Prints the rows.</summary>
-    public static void Print(IAnsiConsole console, IReadOnlyList<Row> rows, string a, string b)
+    public static void Print(IAnsiConsole console, IReadOnlyList<Row> rows, IReadOnlyList<string> a, IReadOnlyList<string> b)
     {
-        var table = new Table().Title($"A: {a}   B: {b}").Border(TableBorder.Rounded).AddColumns("policy", "figure", "prompts", "A", "B", "A - B", "95 % interval", "");
-        foreach (var row in rows)
-            table.AddRow(row.Policy, row.Figure, $"{row.Prompts}", Verdict.Figure(row.A), Verdict.Figure(row.B), Verdict.Figure(row.Difference.Estimate),
-                $"{Verdict.Figure(row.Difference.Low)} to {Verdict.Figure(row.Difference.High)}", row.Difference.ExcludesZero ? "differs" : "may be chance");
+        var table = new Table().Title(Markup.Escape($"A: {string.Join(' ', a)}   B: {string.Join(' ', b)}")).Border(TableBorder.Rounded).AddColumns("policy", "figure", "prompts", "A", "B", "B - A", "95 % interval", "");
+        foreach (var (policy, figure, values) in rows)
+            table.AddRow(policy, figure, $"{values.Prompts}", Verdict.Figure(values.A.Estimate), Verdict.Figure(values.B.Estimate), Verdict.Figure(values.Difference.Estimate),
+                $"{Verdict.Figure(values.Difference.Low)} to {Verdict.Figure(values.Difference.High)}", values.Difference.ExcludesZero ? "differs" : "may be chance");
         console.Write(table);
     }
 
-    private static Dictionary<string, double> PerPrompt(IEnumerable<Line> lines, string policy, Func<Line, double> figure) =>
-        lines.Where(line => line.Policy == policy).GroupBy(line => line.Id).ToDictionary(prompt => prompt.Key, prompt => prompt.Average(figure));
-
-    /// <summary>The test continuations of a run's end.</summary>
-    private static Line[] Last(string run)
+    private static IEnumerable<Row> Of(string policy, Sample[][] a, Sample[][] b)
     {
-        var folder = RunFolder.Open(run);
-        if (!File.Exists(folder.Samples) || !File.Exists(folder.Result))
-            throw new DfpoException("compare/samples", $"'{run}' has no test continuations: only a finished run can be compared, not one that goes on or was stopped.");
-        var best = (int?)JsonNode.Parse(File.ReadAllText(folder.Result))?["best_iteration"] ?? 0;
-        Line[] lines = [.. File.ReadLines(folder.Samples).Select((text, index) => Parse(text, $"'{folder.Samples}' line {index + 1}")).Where(line => (string?)line["split"] == "test" && (int?)line["iteration"] == best)
-            .Select(line => new Line((string?)line["policy"] ?? "", (string?)line["id"] ?? "", (double?)line["reward"] ?? double.NaN, (string?)line["continuation"] ?? ""))];
-        return lines.Length > 0 ? lines : throw new DfpoException("compare/samples", $"'{run}' has no test continuations of iteration {best}.");
+        SampleClusters[] left = [.. a.Select(SampleClusters.Of)], right = [.. b.Select(SampleClusters.Of)];
+        if (!left[0].Prompts.Any(prompt => left.Concat(right).All(run => run.Has(prompt))))
+            yield break;
+        var figures = FigureIntervals.Paired(left, right);
+        foreach (var column in FigureTable.Columns)
+            if (double.IsFinite(figures[column.Name].Difference.Estimate))
+                yield return new(MetricNames.Symbol(policy), column.Title, figures[column.Name]);
+        // What the words alone tell takes the reward's place, which is any mean over samples.
+        foreach (var (name, of) in s_words)
+        {
+            SampleClusters[] With(Sample[][] runs) => [.. runs.Select(run => SampleClusters.Of([.. run.Select(sample => sample with { Reward = of(sample) })]))];
+            yield return new(MetricNames.Symbol(policy), name, FigureIntervals.Paired(With(a), With(b))["reward"]);
+        }
     }
 
-    private static JsonObject Parse(string text, string place)
+    /// <summary>The test continuations of a run's end, by decoding policy.</summary>
+    private static IReadOnlyDictionary<string, Sample[]> Last(string path)
     {
-        try
-        {
-            return JsonNode.Parse(text) as JsonObject ?? throw new JsonException("not an object");
-        }
-        catch (JsonException e)
-        {
-            throw new DfpoException("run/corrupt", $"{place} is not a JSON object ({e.Message}).", e);
-        }
+        var run = RunRecord.Open(path);
+        if (run.Result is null)
+            throw new DfpoException("compare/samples", $"'{path}' has no test continuations: only a finished run can be compared, not one that goes on or was stopped.");
+        var samples = run.TestSamples();
+        return samples.Count > 0 ? samples : throw new DfpoException("compare/samples", $"'{path}' has no test continuations of iteration {run.BestIteration}.");
     }
 }

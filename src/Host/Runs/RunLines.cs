@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using DfPO.Actors.Experiments;
 using DfPO.Learner;
+using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Runs;
 
@@ -33,21 +34,43 @@ internal static class RunLines
         var line = Line("evaluation", report.Iteration, MetricNames.Of($"eval/{report.Split}/{MetricNames.Of(report.Policy)}/", report.Metrics));
         foreach (var (name, value) in report.Texts)
             line[$"eval/{report.Split}/{MetricNames.Of(report.Policy)}/{name}"] = Number(value);
+        line["intervals"] = MetricNames.Of(report.Intervals);
         line["split"] = report.Split;
         line["policy"] = MetricNames.Of(report.Policy);
         return line;
     }
 
     /// <summary>One continuation of an evaluation.</summary>
-    public static JsonObject Of(EvaluationReport report, Sample sample) => new()
+    public static JsonObject Of(EvaluationReport report, Sample sample)
     {
-        ["iteration"] = report.Iteration,
-        ["split"] = report.Split,
-        ["policy"] = MetricNames.Of(report.Policy),
+        var line = Of(sample);
+        line.Insert(0, "iteration", report.Iteration);
+        line.Insert(1, "split", report.Split);
+        line.Insert(2, "policy", MetricNames.Of(report.Policy));
+        return line;
+    }
+
+    /// <summary>A continuation by itself; sums over its tokens, nats.</summary>
+    public static JsonObject Of(Sample sample) => new()
+    {
         ["id"] = sample.PromptId,
         ["prompt"] = sample.Prompt,
         ["continuation"] = sample.Continuation,
         ["reward"] = Number(sample.Reward),
+        ["tokens"] = sample.Tokens,
+        ["cross_entropy"] = Number(sample.Decoding?.CrossEntropy ?? double.NaN),
+        ["kl"] = Number(sample.Decoding?.Kl ?? double.NaN),
+        ["drawn_cross_entropy"] = Number(sample.DrawnCrossEntropy),
+        ["policy_kl"] = Number(sample.PolicyKl),
+    };
+
+    /// <summary>The continuation that <see cref="Of(Tasks.Metrics.Sample)"/> wrote; one of a run before figures were kept has no tokens.</summary>
+    public static Sample Sample(JsonObject line) => new((string?)line["id"] ?? "", (string?)line["prompt"] ?? "", (string?)line["continuation"] ?? "", (double?)line["reward"] ?? double.NaN)
+    {
+        Tokens = (int?)line["tokens"] ?? 0,
+        DrawnCrossEntropy = (double?)line["drawn_cross_entropy"] ?? double.NaN,
+        PolicyKl = (double?)line["policy_kl"] ?? double.NaN,
+        Decoding = (double?)line["cross_entropy"] is { } crossEntropy && (double?)line["kl"] is { } kl ? new(crossEntropy, kl) : null,
     };
 
     /// <summary>The end of a run.</summary>
@@ -67,6 +90,7 @@ internal static class RunLines
             figures[name] = Number(value);
         foreach (var (name, value) in report.Texts)
             figures[name] = Number(value);
+        figures["intervals"] = MetricNames.Of(report.Intervals);
         return figures;
     }
 

@@ -9,10 +9,12 @@ namespace DfPO.Host.Runs;
 public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
 {
     private readonly HashSet<string> _evaluated = [];
+    private EvaluationOptions _how = new();
 
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration)
     {
+        _how = config.Evaluation;
         folder.KeepUpTo(iteration);
         // A resumed run may evaluate the iteration of its checkpoint again, with the same outcome.
         JsonLinesFile.Keep(folder.Metrics, line =>
@@ -44,7 +46,7 @@ public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
     public void Finished(ExperimentResult result)
     {
         var json = RunLines.Of(result);
-        json["verdict"] = new JsonArray([.. result.After.Select(after => (JsonNode)Verdict.Of(result.Before, after).Sentence)]);
+        json["verdict"] = new JsonArray([.. result.After.Select(after => (JsonNode)Verdict.Of(result.Before, after, _how.EquivalenceMargin).Sentence)]);
         RunFolder.WriteJson(folder.Result, json);
     }
 

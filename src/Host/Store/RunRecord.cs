@@ -5,6 +5,8 @@ using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
 using DfPO.Host.Studies;
 using DfPO.Models;
+using DfPO.Models.Policies;
+using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Store;
 
@@ -45,6 +47,18 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
         from field in row.Figures as JsonObject ?? []
         where field.Key is not "iteration" && field.Value?.GetValueKind() == JsonValueKind.Number
         select (row.Policy, field.Key, (double)field.Value!);
+
+    /// <summary>Iteration whose weights were tested; 0 before the run has ended.</summary>
+    public int BestIteration => (int?)Result?["best_iteration"] ?? 0;
+
+    /// <summary>The continuations of test prompts by decoding policy, of the weights that were tested, and under <c>before</c> those before training.</summary>
+    public IReadOnlyDictionary<string, Sample[]> TestSamples()
+    {
+        JsonObject[] lines = [.. Samples().Where(line => (string?)line["split"] == "test")];
+        return lines.Where(line => (int?)line["iteration"] == BestIteration).Select(line => (Policy: (string?)line["policy"] ?? "", Line: line))
+            .Concat(lines.Where(line => (int?)line["iteration"] == 0 && (string?)line["policy"] == MetricNames.Of(DecodingPolicy.Policy)).Select(line => (Policy: "before", Line: line)))
+            .GroupBy(entry => entry.Policy, entry => RunLines.Sample(entry.Line)).ToDictionary(policy => policy.Key, policy => policy.ToArray());
+    }
 
     /// <summary>The continuations of evaluations, one object each.</summary>
     public IReadOnlyList<JsonObject> Samples() => Read(System.IO.Path.Combine(Path, "samples.jsonl"));

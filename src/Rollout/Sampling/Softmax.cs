@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 using DfPO.Models;
+using DfPO.Models.Policies;
 
 namespace DfPO.Rollout.Sampling;
 
@@ -80,6 +81,39 @@ internal sealed class Softmax(int vocabulary)
             token++;
         }
         return last;
+    }
+
+    /// <summary>Cross-entropy and <c>KL</c> of the row's distribution under another.</summary>
+    /// <param name="row">The row that was loaded; minus infinity where nothing can be drawn.</param>
+    /// <param name="other">The other's logits, finite.</param>
+    /// <param name="normaliser">The other's <see cref="LogNormaliser"/>.</param>
+    public DecodingFigures Against(ReadOnlySpan<float> row, ReadOnlySpan<float> other, float normaliser)
+    {
+        var (own, others) = (Vector512.Create(LogNormaliser), Vector512.Create(normaliser));
+        double crossEntropy = 0, kl = 0;
+        for (var start = 0; start < row.Length; start += Block)
+        {
+            var end = Math.Min(start + Block, row.Length);
+            var (crossEntropies, kls) = (Vector512<float>.Zero, Vector512<float>.Zero);
+            var i = start;
+            for (; i + Vector512<float>.Count <= end; i += Vector512<float>.Count)
+            {
+                var e = Vector512.LoadUnsafe(in _exponentials[i]);
+                var logprob = Vector512.LoadUnsafe(in other[i]) - others;
+                crossEntropies -= e * logprob;
+                // 0 times minus infinity is no number, and counts nothing.
+                kls += Vector512.ConditionalSelect(Vector512.GreaterThan(e, Vector512<float>.Zero), e * (Vector512.LoadUnsafe(in row[i]) - own - logprob), Vector512<float>.Zero);
+            }
+            crossEntropy += Vector512.Sum(crossEntropies);
+            kl += Vector512.Sum(kls);
+            for (; i < end; i++)
+                if (_exponentials[i] > 0)
+                {
+                    crossEntropy -= _exponentials[i] * (other[i] - normaliser);
+                    kl += _exponentials[i] * (row[i] - LogNormaliser - (other[i] - normaliser));
+                }
+        }
+        return new(crossEntropy / Total, Math.Max(0, kl / Total));
     }
 
     /// <summary><c>KL</c> of the row's distribution to another, from the log-ratio of each token.</summary>

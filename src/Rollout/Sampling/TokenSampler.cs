@@ -23,10 +23,31 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
     public TokenDraw Draw(ReadOnlySpan<float> logits, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
-        if (!_shapes && !_rules.IsActive(step))
+        if (IsPlain(step))
             return Sample(_policy, logits, logits, seed, step);
         Filter(logits, text, step);
-        return Shape(logits, seed, step);
+        Shape();
+        return Sample(_sampled, _filtered, logits, seed, step);
+    }
+
+    /// <summary>Whether the token after so many of the continuation is drawn from the policy's own distribution.</summary>
+    public bool IsPlain(int step) => !_shapes && options.MaskTopP == 1 && options.Policy == DecodingPolicy.Policy && !_rules.IsActive(step);
+
+    /// <summary>Cross-entropy and KL of the distribution that is drawn from at a state, without drawing; not for a KL mask, under which a draw itself tells them.</summary>
+    /// <param name="logits">The policy's row.</param>
+    /// <param name="mask">The row of NLPO's mask policy; empty where there is none.</param>
+    /// <param name="reference">The reference's row.</param>
+    /// <param name="normaliser">The reference's <c>log sum exp</c>.</param>
+    /// <param name="text">What the continuation continues, and the continuation so far.</param>
+    /// <param name="step">Tokens that the continuation has.</param>
+    public DecodingFigures Measure(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<float> reference, float normaliser, ReadOnlySpan<int> text, int step)
+    {
+        if (mask.IsEmpty)
+            Filter(logits, text, step);
+        else
+            FilterInside(logits, mask, text, step);
+        Shape();
+        return _sampled.Against(_filtered, reference, normaliser);
     }
 
     /// <summary>Draws from the distribution masked by the log-ratio to a reference, or by the nucleus of a mask policy.</summary>
@@ -50,9 +71,11 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
         var skipped = retained == 0 || retained < options.MassFloor;
         if (skipped)
             Filter(logits, text, step);
-        var draw = Shape(logits, seed, step);
+        Shape();
+        var draw = Sample(_sampled, _filtered, logits, seed, step);
         return draw with
         {
+            Figures = _sampled.Against(_filtered, reference, _reference.LogNormaliser),
             ReferenceLogprob = reference[draw.Token] - _reference.LogNormaliser,
             StateKl = kl,
             RetainedMass = skipped ? 1 : (float)retained,
@@ -62,14 +85,20 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
 
     private TokenDraw DrawInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, ulong seed, int step)
     {
-        var allowed = _weights;
-        NucleusMask.Allow(mask, options.MaskTopP, options.MaskMinTokens, eosTokenId, allowed);
+        var skipped = !FilterInside(logits, mask, text, step);
+        Shape();
+        return Sample(_sampled, _filtered, logits, seed, step) with { RetainedMass = skipped ? 1 : (float)NucleusMask.Mass(_weights, _policy.Exponentials), SkippedMask = skipped };
+    }
+
+    /// <returns>Whether the mask holds: what the text forbids may be all that it allows, and then it is skipped.</returns>
+    private bool FilterInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, int step)
+    {
+        NucleusMask.Allow(mask, options.MaskTopP, options.MaskMinTokens, eosTokenId, _weights);
         Filter(logits, text, step);
-        // What the text forbids may be all that the mask allows.
-        var skipped = !NucleusMask.Apply(_filtered, allowed);
-        if (skipped)
+        var holds = NucleusMask.Apply(_filtered, _weights);
+        if (!holds)
             Filter(logits, text, step);
-        return Shape(logits, seed, step) with { RetainedMass = skipped ? 1 : (float)NucleusMask.Mass(allowed, _policy.Exponentials), SkippedMask = skipped };
+        return holds;
     }
 
     private void Filter(ReadOnlySpan<float> logits, ReadOnlySpan<int> text, int step)
@@ -79,7 +108,8 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
             _rules.Apply(_filtered, text, step);
     }
 
-    private TokenDraw Shape(ReadOnlySpan<float> logits, ulong seed, int step)
+    /// <summary>Shapes what was filtered; <see cref="_sampled"/> is then what is drawn from.</summary>
+    private void Shape()
     {
         if (options.Temperature != 1)
             LogitFilters.Temperature(_filtered, options.Temperature);
@@ -88,7 +118,6 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
         if (options.TopP < 1)
             LogitFilters.TopP(_filtered, options.TopP);
         _sampled.Load(_filtered);
-        return Sample(_sampled, _filtered, logits, seed, step);
     }
 
     private TokenDraw Sample(Softmax distribution, ReadOnlySpan<float> filtered, ReadOnlySpan<float> logits, ulong seed, int step)

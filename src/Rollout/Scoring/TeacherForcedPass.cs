@@ -16,7 +16,11 @@ internal static class TeacherForcedPass
     private const int TokensAtOnce = 1024;
     private const int LogitRowsAtOnce = 256;
 
-    public static TokenScores[] Run(LanguageModel model, LanguageModel? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
+    /// <param name="model">The policy.</param>
+    /// <param name="reference">The reference; null for none.</param>
+    /// <param name="sequences">Prompts and continuations.</param>
+    /// <param name="drawn">What the continuations were drawn from, to be measured under the reference; null where nothing was.</param>
+    public static TokenScores[] Run(LanguageModel model, LanguageModel? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, DrawnDistribution? drawn = null)
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.ScoreLogprobs);
         activity?.SetTag(DfpoTelemetry.Tags.InputTokens, sequences.Sum(s => (long)s.Prompt.Length + s.Continuation.Length));
@@ -25,7 +29,7 @@ internal static class TeacherForcedPass
         for (var row = 0; row < scores.Length; row++)
             scores[row] = new(Empty(row), reference is null ? [] : Empty(row), reference is null ? [] : Empty(row));
 
-        TorchThreads.Run([.. Batches(sequences).Select(rows => (Action)(() => ScoreBatch(model, reference, sequences, rows, scores)))]);
+        TorchThreads.Run([.. Batches(sequences).Select(rows => (Action)(() => ScoreBatch(model, reference, drawn, sequences, rows, scores)))]);
         return scores;
     }
 
@@ -44,16 +48,18 @@ internal static class TeacherForcedPass
         }
     }
 
-    private static void ScoreBatch(LanguageModel model, LanguageModel? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
+    private static void ScoreBatch(LanguageModel model, LanguageModel? reference, DrawnDistribution? drawn, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var targets = rows.SelectMany(row => Enumerable.Range(0, sequences[row].Continuation.Length).Select(index => (Row: row, Index: index))).ToArray();
         var batch = TeacherForcedBatch.Create(model, [.. rows.Select(row => sequences[row])], model.parameters().First().device);
         Tensor Hidden(LanguageModel lm) => batch.SelectStates(lm.Hidden(batch.Input));
-        var worker = new Worker(model.VocabularySize);
+        var worker = new Worker(model.VocabularySize, drawn);
         var hidden = Hidden(model);
         var referenceHidden = reference is null ? null : Hidden(reference);
+        var maskHidden = drawn?.Mask is not { } mask ? null : ReferenceEquals(mask, reference) ? referenceHidden : Hidden(mask);
+        var textOf = rows.ToDictionary(row => row, row => (int[])[.. model.DecoderPrompt(sequences[row].Prompt), .. sequences[row].Continuation]);
 
         for (var start = 0; start < targets.Length; start += LogitRowsAtOnce)
         {
@@ -61,24 +67,28 @@ internal static class TeacherForcedPass
             var count = Math.Min(LogitRowsAtOnce, targets.Length - start);
             using var logits = new LogitRows(model.Head(hidden.narrow(0, start, count)));
             using var referenceLogits = reference is null ? null : new LogitRows(reference.Head(referenceHidden!.narrow(0, start, count)));
+            using var maskLogits = maskHidden is null ? null : new LogitRows(drawn!.Mask!.Head(maskHidden.narrow(0, start, count)));
             for (var i = 0; i < count; i++)
             {
                 var (row, index) = targets[start + i];
-                worker.Score(logits, referenceLogits, i, sequences[row].Continuation[index], scores[row], index);
+                var text = textOf[row];
+                worker.Score(logits, referenceLogits, maskLogits, i, text.AsSpan(0, text.Length - sequences[row].Continuation.Length + index), sequences[row].Continuation[index], scores[row], index);
             }
         }
     }
 
     /// <summary>Scratch rows of one thread.</summary>
-    private sealed class Worker(int vocabulary)
+    private sealed class Worker(int vocabulary, DrawnDistribution? drawn)
     {
+        private readonly TokenSampler? _sampler = drawn is null ? null : new(drawn.Options, vocabulary, drawn.EosTokenId);
         private readonly Softmax _policy = new(vocabulary);
         private readonly Softmax _reference = new(vocabulary);
         private readonly float[] _row = new float[vocabulary];
         private readonly float[] _referenceRow = new float[vocabulary];
+        private readonly float[] _maskRow = new float[drawn?.Mask is null ? 0 : vocabulary];
         private readonly float[] _ratios = new float[vocabulary];
 
-        public void Score(LogitRows logits, LogitRows? referenceLogits, int i, int token, TokenScores scores, int index)
+        public void Score(LogitRows logits, LogitRows? referenceLogits, LogitRows? maskLogits, int i, ReadOnlySpan<int> text, int token, TokenScores scores, int index)
         {
             var row = logits.Row(i, _row);
             _policy.Load(row);
@@ -90,6 +100,11 @@ internal static class TeacherForcedPass
             scores.ReferenceLogprobs[index] = reference[token] - _reference.LogNormaliser;
             KlMask.LogRatios(row, _policy.LogNormaliser, reference, _reference.LogNormaliser, _ratios);
             scores.StateKl[index] = (float)_policy.Kl(_ratios);
+            if (_sampler is null)
+                return;
+            scores.Figures += _sampler.IsPlain(index)
+                ? _policy.Against(row, reference, _reference.LogNormaliser)
+                : _sampler.Measure(row, maskLogits is null ? default : maskLogits.Row(i, _maskRow), reference, _reference.LogNormaliser, text, index);
         }
     }
 }

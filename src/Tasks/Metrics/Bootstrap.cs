@@ -2,27 +2,29 @@ using DfPO.Models;
 
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>An estimate with its confidence interval.</summary>
-public readonly record struct Interval(double Estimate, double Low, double High)
-{
-    /// <summary>Whether the interval leaves 0 out: a paired difference that chance does not explain at that level.</summary>
-    public bool ExcludesZero => Low > 0 || High < 0;
-}
-
-/// <summary>Percentile bootstrap (Efron, 1979) with a seed of its own: the same interval on every machine.</summary>
+/// <summary>
+/// Percentile bootstrap (Efron, 1979) with a seed of its own: the same interval on every machine. What is resampled are clusters (prompts), and seeds where
+/// there are several, each kind by itself and both in each resample, for every seed continues the same prompts (Owen, 2007).
+/// </summary>
+/// <remarks>
+/// Ends are moved by the resamples' mean distance to the estimate. That is next to nothing, except for what counts different things, such as distinct-n: a
+/// resample holds 63 % of the prompts, so it counts fewer, and without the move its interval would leave the estimate out.
+/// </remarks>
 public static class Bootstrap
 {
+    private const int Resamples = 1000;
+
     /// <summary>Interval of a mean.</summary>
     /// <param name="values">At least one, finite.</param>
     /// <param name="seed">Seed of the resampling.</param>
     /// <param name="level">Confidence, in (0, 1).</param>
     /// <param name="resamples">Number of resamples.</param>
-    public static Interval Mean(IReadOnlyList<double> values, ulong seed = 0, double level = 0.95, int resamples = 1000) =>
+    public static Interval Mean(IReadOnlyList<double> values, ulong seed = 0, double level = 0.95, int resamples = Resamples) =>
         Of(values.Count, items => items.Average(item => values[item]), seed, level, resamples);
 
     /// <summary>Interval of the mean of a - b over items that both measured: narrower than that of two means, because items differ in difficulty.</summary>
     /// <exception cref="DfpoException"><c>metrics/pairs</c>: not the same number of items.</exception>
-    public static Interval PairedDifference(IReadOnlyList<double> a, IReadOnlyList<double> b, ulong seed = 0, double level = 0.95, int resamples = 1000) => a.Count == b.Count
+    public static Interval PairedDifference(IReadOnlyList<double> a, IReadOnlyList<double> b, ulong seed = 0, double level = 0.95, int resamples = Resamples) => a.Count == b.Count
         ? Mean([.. a.Zip(b, (x, y) => x - y)], seed, level, resamples)
         : throw new DfpoException("metrics/pairs", $"A paired difference needs the same items on both sides: {a.Count} and {b.Count} were given.");
 
@@ -33,20 +35,41 @@ public static class Bootstrap
     /// <param name="level">Confidence, in (0, 1).</param>
     /// <param name="resamples">Number of resamples.</param>
     /// <exception cref="DfpoException"><c>metrics/empty</c>: no item.</exception>
-    public static Interval Of(int count, Func<int[], double> statistic, ulong seed = 0, double level = 0.95, int resamples = 1000)
+    public static Interval Of(int count, Func<int[], double> statistic, ulong seed = 0, double level = 0.95, int resamples = Resamples) =>
+        Of([count], items => [statistic(items[0])], seed, level, resamples)[0];
+
+    /// <summary>Intervals of several figures at once.</summary>
+    /// <param name="counts">Items of each kind, at least 1; of one alone nothing is resampled, so what it adds to the spread is left out.</param>
+    /// <param name="statistics">The figures of the items with these indices, for each kind a list, which may repeat. The lists are reused.</param>
+    /// <param name="seed">Seed of the resampling.</param>
+    /// <param name="level">Confidence, in (0, 1).</param>
+    /// <param name="resamples">Number of resamples.</param>
+    /// <returns>For each figure its interval; resamples without a value are left out, and a figure without one has no interval either, but NaN.</returns>
+    /// <exception cref="DfpoException"><c>metrics/empty</c>: no item.</exception>
+    public static Interval[] Of(IReadOnlyList<int> counts, Func<int[][], double[]> statistics, ulong seed = 0, double level = 0.95, int resamples = Resamples)
     {
-        if (count == 0)
+        if (counts.Any(count => count == 0))
             throw new DfpoException("metrics/empty", "There is nothing to resample: no item was measured.");
-        var items = new int[count];
-        var figures = new double[resamples];
+        var estimates = statistics([.. counts.Select(count => Enumerable.Range(0, count).ToArray())]);
+        int[][] items = [.. counts.Select(count => new int[count])];
+        var figures = new double[resamples][];
         for (var resample = 0; resample < resamples; resample++)
         {
-            for (var i = 0; i < count; i++)
-                items[i] = (int)(CounterRandom.Uniform(seed, (ulong)resample * (ulong)count + (ulong)i) * count);
-            figures[resample] = statistic(items);
+            foreach (var (kind, list) in items.Index())
+                for (var i = 0; i < list.Length; i++)
+                    list[i] = (int)(CounterRandom.Uniform(seed + (ulong)kind, (ulong)resample * (ulong)list.Length + (ulong)i) * list.Length);
+            figures[resample] = statistics(items);
         }
+        return [.. estimates.Select((estimate, figure) => Percentiles(estimate, [.. figures.Select(values => values[figure]).Where(double.IsFinite)], level))];
+    }
+
+    private static Interval Percentiles(double estimate, double[] figures, double level)
+    {
+        if (!double.IsFinite(estimate) || figures.Length == 0)
+            return Interval.Of(double.NaN);
         Array.Sort(figures);
-        return new Interval(statistic([.. Enumerable.Range(0, count)]), Quantile(figures, (1 - level) / 2), Quantile(figures, (1 + level) / 2));
+        var shift = estimate - figures.Average();
+        return new(estimate, Quantile(figures, (1 - level) / 2) + shift, Quantile(figures, (1 + level) / 2) + shift);
     }
 
     // Linear between the two nearest, as NumPy does by default.
