@@ -103,10 +103,9 @@ public sealed class ReporterTests
         // What has no spread, such as the length here, has no interval either.
         Assert.Equal("[0.493, 0.507]", Below("before")[0]);
         Assert.Equal("[29.61, 30.41]", Below("before")[1]);
-        Assert.Contains("Under pi_theta: reward rose, 0.500 -> 0.550 (+0.050, 95 % +0.0", text);
-        Assert.Contains("perplexity within 10 %: shown, 30.00 -> 30.60 (+2.0 %, 95 % -", text);
-        Assert.Contains("perplexity within 10 %: not shown, 30.00 -> 33.00 (+10.0 %, 95 % +", text);
-        Assert.Contains("21 continuations of 21 prompts", text.ReplaceLineEndings(" "));
+        var words = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        Assert.Matches(@"Under pi_theta: reward rose, 0\.500 -> 0\.550 \(\+0\.050, 95 % \+0\.0\d\d to \+0\.0\d\d\); perplexity within 10 %: shown, 30\.00 -> 30\.60 \(\+2\.0 %, 95 % [-+]\d\.\d to \+\d\.\d %; 21 continuations of 21 prompts\); KL 0\.0123 -> 0\.0123 nats a token\.", words);
+        Assert.Contains("perplexity within 10 %: not shown, 30.00 -> 33.00 (+10.0 %, 95 % +", words);
         Assert.Contains("is [negative] text [0.700]", text);
         Assert.DoesNotContain("A story", text);
         Assert.DoesNotContain("\u001b", text);
