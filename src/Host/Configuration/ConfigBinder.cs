@@ -3,66 +3,69 @@ using DfPO.Models;
 
 namespace DfPO.Host.Configuration;
 
-/// <summary>Binds a tree to a record of records by the names of their properties; what the tree does not say keeps the record's default.</summary>
+/// <summary>Binds a tree to a record of records as its <see cref="OptionSchema"/> says; what the tree does not say keeps the record's default.</summary>
 internal static class ConfigBinder
 {
     /// <summary>A new record.</summary>
-    /// <exception cref="DfpoException"><c>config/unknown-key</c> or <c>config/value</c>, naming source, full key, and the nearest known key or what was expected.</exception>
-    public static T Bind<T>(ConfigNode.Branch tree) where T : class, new()
+    /// <param name="tree">What a file and its overrides say.</param>
+    /// <param name="resolve">From a path as it was written to where it is.</param>
+    /// <exception cref="DfpoException">
+    /// <c>config/unknown-key</c>, <c>config/value</c>, <c>config/range</c> or <c>config/conflict</c>, naming source, full key, and the nearest known key or what was expected.
+    /// </exception>
+    public static T Bind<T>(ConfigNode.Branch tree, Func<string, string>? resolve = null) where T : class, new()
     {
         var record = new T();
-        Fill(record, tree, "", new Lazy<IReadOnlyList<string>>(() => [.. Keys(typeof(T), "")]));
+        Fill(record, tree, "", OptionSchema.Of(typeof(T)).ToDictionary(key => key.Key), resolve ?? (path => path));
         return record;
     }
 
-    /// <summary>Every key of a record and of the records in it, sections included, in the order of the properties.</summary>
-    public static IEnumerable<string> Keys(Type type, string prefix) => Properties(type).SelectMany(property =>
-        (IEnumerable<string>)[prefix + Kebab.Of(property.Name), .. IsNested(property.PropertyType) ? Keys(property.PropertyType, prefix + Kebab.Of(property.Name) + ".") : []]);
-
-    /// <summary>Properties that a file may set.</summary>
-    public static IEnumerable<PropertyInfo> Properties(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite);
-
-    /// <summary>Whether a property is a record of its own.</summary>
-    public static bool IsNested(Type type) => !ConfigValues.IsScalar(type) && ItemType(type) is null;
-
-    private static void Fill(object record, ConfigNode.Branch tree, string prefix, Lazy<IReadOnlyList<string>> known)
+    private static void Fill(object record, ConfigNode.Branch tree, string prefix, IReadOnlyDictionary<string, OptionKey> known, Func<string, string> resolve)
     {
-        var properties = Properties(record.GetType()).ToDictionary(property => Kebab.Of(property.Name));
         foreach (var (name, node) in tree.Children)
         {
-            var key = prefix + name;
-            if (!properties.TryGetValue(name, out var property))
-                throw Unknown(key, node, known.Value);
-            if (!IsNested(property.PropertyType))
-                property.SetValue(record, Value(property.PropertyType, key, node));
+            if (!known.TryGetValue(prefix + name, out var key))
+                throw Unknown(prefix + name, node, known.Values.Where(other => other.Follows is null).Select(other => other.Key));
+            // Its default says nothing, and older files spell it out.
+            if (key.Follows is { } from && !Equals(Value(key, node), key.Default))
+                throw new DfpoException("config/conflict", $"{SourceOf(node)}: '{key.Key}' follows from {from}: remove it and set that instead.");
+            if (!key.IsSection)
+                key.Property.SetValue(record, Resolved(key, Value(key, node), resolve));
             else if (node is ConfigNode.Branch branch)
             {
                 // A record that is absent by default is there as soon as one of its keys is.
-                var nested = property.GetValue(record) ?? Activator.CreateInstance(property.PropertyType)!;
-                property.SetValue(record, nested);
-                Fill(nested, branch, key + ".", known);
+                var nested = key.Property.GetValue(record) ?? Activator.CreateInstance(key.Property.PropertyType)!;
+                key.Property.SetValue(record, nested);
+                Fill(nested, branch, key.Key + ".", known, resolve);
             }
             else
-                throw Wrong(key, (ConfigNode.Leaf)node, $"an object with keys such as {Kebab.Of(Properties(property.PropertyType).First().Name)}");
+                throw Wrong(key.Key, (ConfigNode.Leaf)node, $"an object with keys such as {Kebab.Of(OptionSchema.Properties(key.Property.PropertyType).First().Name)}");
         }
     }
 
-    private static object Value(Type type, string key, ConfigNode node)
+    private static object Value(OptionKey key, ConfigNode node)
     {
+        var type = key.Property.PropertyType;
         if (node is not ConfigNode.Leaf leaf)
-            throw new DfpoException("config/value", $"{SourceOf(node)}: '{key}' is an object but must be {ConfigValues.Expected(ItemType(type) ?? type)}.");
-        if (ItemType(type) is not { } item)
-            return (leaf.IsList ? null : ConfigValues.Parse(leaf.Text, type)) ?? throw Wrong(key, leaf, ConfigValues.Expected(type));
+            throw new DfpoException("config/value", $"{SourceOf(node)}: '{key.Key}' is an object but must be {OptionValues.Expected(OptionSchema.ItemType(type) ?? type)}.");
+        var value = OptionSchema.ItemType(type) is { } item ? List(key.Key, leaf, item)
+            : (leaf.IsList ? null : OptionValues.Parse(leaf.Text, type)) ?? throw Wrong(key.Key, leaf, OptionValues.Expected(type));
+        return OptionRange.Allows(key.Property, value) ? value
+            : throw new DfpoException("config/range", $"{leaf.Source}: '{key.Key}' is '{leaf.Text}' but must be {key.Range ?? OptionValues.Expected(type)}.");
+    }
+
+    private static Array List(string key, ConfigNode.Leaf leaf, Type item)
+    {
         string[] texts = leaf.IsList ? [.. leaf.Items] : leaf.Text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         var array = Array.CreateInstance(item, texts.Length);
         for (var i = 0; i < texts.Length; i++)
-            array.SetValue(ConfigValues.Parse(texts[i], item) ?? throw Wrong(key, leaf, $"a list, each item {ConfigValues.Expected(item)}"), i);
+            array.SetValue(OptionValues.Parse(texts[i], item) ?? throw Wrong(key, leaf, $"a list, each item {OptionValues.Expected(item)}"), i);
         return array;
     }
 
-    private static Type? ItemType(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) ? type.GetGenericArguments()[0] : null;
+    private static object Resolved(OptionKey key, object value, Func<string, string> resolve) =>
+        key.Path is { } path && value is string { Length: > 0 } text && text != path.Except ? resolve(text) : value;
 
-    private static DfpoException Unknown(string key, ConfigNode node, IReadOnlyList<string> known) =>
+    private static DfpoException Unknown(string key, ConfigNode node, IEnumerable<string> known) =>
         new("config/unknown-key", $"{SourceOf(node)}: key '{key}' is not known; the nearest known key is '{Kebab.Nearest(key, known)}'.");
 
     private static DfpoException Wrong(string key, ConfigNode.Leaf leaf, string expected) =>

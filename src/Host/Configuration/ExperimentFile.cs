@@ -1,7 +1,6 @@
 using System.Collections;
 using DfPO.Actors.Experiments;
 using DfPO.Models;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Configuration;
 
@@ -25,34 +24,7 @@ public static class ExperimentFile
     internal static ExperimentConfig Bind(string path, IEnumerable<string> settings, IDictionary environment, Func<string, string> resolve)
     {
         var tree = HoconFile.Read(resolve(path)).Under(ConfigOverrides.FromEnvironment(environment)).Under(ConfigOverrides.FromCommandLine(settings));
-        var config = ConfigBinder.Bind<ExperimentConfig>(EvaluationGeneration(LearnerPresets.Resolve(tree)));
-        string Resolved(string value) => value.Length == 0 ? value : resolve(value);
-        return config with
-        {
-            Model = config.Model with { Policy = Resolved(config.Model.Policy) },
-            Task = config.Task with
-            {
-                TrainPrompts = Resolved(config.Task.TrainPrompts),
-                ValidationPrompts = Resolved(config.Task.ValidationPrompts),
-                TestPrompts = Resolved(config.Task.TestPrompts),
-                Preferences = Resolved(config.Task.Preferences),
-                Data = config.Task.Data with { Path = Resolved(config.Task.Data.Path) },
-                Reward = RewardFiles.Resolved(config.Task.Reward, resolve),
-                RewardModel = Resolved(config.Task.RewardModel),
-            },
-            Evaluation = config.Evaluation with
-            {
-                WordNet = config.Evaluation.WordNet == RewardFiles.None ? RewardFiles.None : Resolved(config.Evaluation.WordNet),
-                Lexicon = Resolved(config.Evaluation.Lexicon),
-                SpiceJar = Resolved(config.Evaluation.SpiceJar),
-                BertScoreModel = Resolved(config.Evaluation.BertScoreModel),
-                PerplexityModel = Resolved(config.Evaluation.PerplexityModel),
-            },
-            Cluster = config.Cluster with
-            {
-                Tls = new() { Ca = Resolved(config.Cluster.Tls.Ca), Certificate = Resolved(config.Cluster.Tls.Certificate), Key = Resolved(config.Cluster.Tls.Key) },
-            },
-        };
+        return ConfigBinder.Bind<ExperimentConfig>(EvaluationGeneration(LearnerPresets.Resolve(tree)), resolve);
     }
 
     /// <summary>What evaluation says of generation goes over what rollout says.</summary>

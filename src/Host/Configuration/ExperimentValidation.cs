@@ -1,28 +1,22 @@
 using DfPO.Actors.Experiments;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
-using DfPO.Models.Policies;
-using DfPO.Rollout;
 
 namespace DfPO.Host.Configuration;
 
-/// <summary>Checks that no single key can make: ranges, sizes that must divide each other, and files that must exist.</summary>
+/// <summary>Checks that no single key can make: sizes that must divide each other, keys that exclude each other, and files that must exist.</summary>
 internal static class ExperimentValidation
 {
     /// <summary>The configuration itself when all is well.</summary>
     /// <exception cref="DfpoException"><c>config/range</c>, <c>config/batch</c>, <c>config/conflict</c>, <c>config/path</c> or <c>config/tls</c>.</exception>
     public static ExperimentConfig Checked(ExperimentConfig config)
     {
-        Ranges(config);
+        OptionSchema.Check(config, "config/range");
         Within("rollout.generation", () => config.Rollout.Generation.Checked());
         Within("learner", () => config.Learner.Checked());
         Within("model", () => config.Model.Lora.Checked());
-        FollowsFromLearner(config.Rollout.Generation, "rollout.generation");
         if (config.Evaluation.Generation is { } evaluated)
-        {
             Within("evaluation.generation", () => evaluated.Checked());
-            FollowsFromLearner(evaluated, "evaluation.generation");
-        }
         Batches(config);
         Paths(config);
         if (!config.Cluster.Tls.IsEmpty && !config.Cluster.Tls.IsComplete)
@@ -50,35 +44,6 @@ internal static class ExperimentValidation
                 + " and the learner's weights would depend on the timing. Leave it at 0, or have no workers in this process: --local-workers 0 and rollout.reward-workers=0.");
     }
 
-    private static void Ranges(ExperimentConfig config)
-    {
-        Range(config.Name.Length > 0 && config.Name.All(c => char.IsLetterOrDigit(c) || c is '-' or '_' or '.'), "name", config.Name, "letters, digits, '-', '_' and '.', because it names the run's folder");
-        AtLeast(1, config.Iterations, "iterations");
-        Range(config.Model.Dtype is "float32" or "bfloat16", "model.dtype", config.Model.Dtype, "float32 or bfloat16");
-        Device(config.Model.Device, "model.device");
-        AtLeast(0, config.Model.LearnerThreads, "model.learner-threads");
-        AtLeast(1, config.Task.MaxPromptTokens, "task.max-prompt-tokens");
-        AtLeast(0, config.Task.MaxReferenceTokens, "task.max-reference-tokens");
-        Range(config.Task.RewardLabel.Length > 0, "task.reward-label", config.Task.RewardLabel, "the name of a class in the reward model's id2label");
-        var rollout = config.Rollout;
-        AtLeast(1, rollout.PromptsPerIteration, "rollout.prompts-per-iteration");
-        AtLeast(1, rollout.UnitSize, "rollout.unit-size");
-        AtLeast(0, rollout.Workers, "rollout.workers");
-        AtLeast(1, rollout.Threads, "rollout.threads");
-        AtLeast(0, rollout.RewardWorkers, "rollout.reward-workers");
-        AtLeast(1, rollout.MaxAttempts, "rollout.max-attempts");
-        Range(rollout.UnitTimeout > TimeSpan.Zero, "rollout.unit-timeout", ConfigValues.Write(rollout.UnitTimeout), "longer than 0, for example 5m");
-        Range(rollout.Devices.Count > 0, "rollout.devices", "[]", "at least one device, for example [cpu]");
-        foreach (var device in rollout.Devices)
-            Device(device, "rollout.devices");
-        AtLeast(0, config.Async.MaxStaleness, "async.max-staleness");
-        AtLeast(1, config.Evaluation.Every, "evaluation.every");
-        AtLeast(1, config.Evaluation.SamplesPerPrompt, "evaluation.samples-per-prompt");
-        AtLeast(0, config.Evaluation.Samples, "evaluation.samples");
-        Range(config.Evaluation.EquivalenceMargin is > 0 and < 1, "evaluation.equivalence-margin", ConfigValues.Write(config.Evaluation.EquivalenceMargin), "greater than 0 and below 1, for example 0.05 for 5 %");
-        AtLeast(1, config.Checkpoint.Every, "checkpoint.every");
-    }
-
     private static void Within(string section, Action check)
     {
         try
@@ -89,20 +54,6 @@ internal static class ExperimentValidation
         {
             throw new DfpoException("config/range", $"{section}: {e.Message}", e);
         }
-    }
-
-    private static void FollowsFromLearner(GenerationOptions generation, string section)
-    {
-        foreach (var (follows, name, from) in new[]
-        {
-            (generation.Policy == DecodingPolicy.Policy, "policy", "learner.dfpo.behaviour and learner.dfpo.decode"),
-            (generation.MaskRule == KlMaskRule.Sign, "mask-rule", "learner.dfpo.mask-rule"),
-            (generation.Tolerance == 0, "tolerance", "learner.dfpo.tolerance"),
-            (generation.MaskTopP == 1, "mask-top-p", "learner.nlpo.top-p"),
-            (generation.MaskMinTokens == 1, "mask-min-tokens", "learner.nlpo.min-tokens-to-keep"),
-        })
-            if (!follows)
-                throw new DfpoException("config/conflict", $"'{section}.{name}' follows from {from}: remove it and set that instead.");
     }
 
     private static void Batches(ExperimentConfig config)
@@ -135,17 +86,6 @@ internal static class ExperimentValidation
             throw new DfpoException("config/path", $"'{key}' is not set: give the path of {what}.");
         if (!exists(path))
             throw new DfpoException("config/path", $"'{key}' is '{path}', which does not exist: give the path of {what}.");
-    }
-
-    private static void Device(string name, string key) => Range(
-        name is "cpu" or "cuda" || (name.StartsWith("cuda:", StringComparison.Ordinal) && name.Length > 5 && name[5..].All(char.IsAsciiDigit)), key, name, "cpu, cuda or cuda:N");
-
-    private static void AtLeast(int least, int value, string key) => Range(value >= least, key, value, $"at least {least}");
-
-    private static void Range(bool holds, string key, object value, string rule)
-    {
-        if (!holds)
-            throw new DfpoException("config/range", FormattableString.Invariant($"'{key}' is '{value}' but must be {rule}."));
     }
 
     private static string Divisors(int of, int times = 1) => string.Join(", ", Enumerable.Range(1, of).Where(d => of % d == 0).Select(d => d * times));

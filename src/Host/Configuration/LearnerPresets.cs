@@ -5,7 +5,8 @@ namespace DfPO.Host.Configuration;
 /// <summary><c>learner.preset</c>: names for settings of the learner's switches, which explicit keys override.</summary>
 internal static class LearnerPresets
 {
-    private const string Key = "learner.preset";
+    /// <summary>The key.</summary>
+    public const string Key = "learner.preset";
 
     private static readonly Dictionary<string, string> s_presets = new()
     {
@@ -24,6 +25,9 @@ internal static class LearnerPresets
         ["dpo"] = "objective = dpo, epochs = 1, learning-rate = 1e-6",
         ["ppo-supervised"] = "objective = ppo-supervised",
     };
+
+    /// <summary>Settings by name.</summary>
+    public static IReadOnlyDictionary<string, string> All => s_presets;
 
     /// <summary>The tree with the preset's settings under its own, and without the key.</summary>
     /// <exception cref="DfpoException"><c>config/value</c>: no such preset.</exception>

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using DfPO.Actors.Experiments;
@@ -20,15 +21,15 @@ public static class ResolvedConfig
 
     private static void Write(StringBuilder text, object record, string indent)
     {
-        foreach (var property in ConfigBinder.Properties(record.GetType()))
+        foreach (var property in OptionSchema.Properties(record.GetType()).Where(property => !property.IsDefined(typeof(FollowsAttribute))))
         {
             var (name, value) = (Kebab.Of(property.Name), property.GetValue(record));
             if (value is null)
                 continue; // A record that is absent: there is nothing to spell out.
-            if (ConfigValues.IsScalar(property.PropertyType))
-                text.Append(indent).Append(name).Append(" = ").Append(ConfigValues.Write(value)).Append('\n');
-            else if (!ConfigBinder.IsNested(property.PropertyType))
-                text.Append(indent).Append(name).Append(" = [").AppendJoin(", ", ((System.Collections.IEnumerable)value).Cast<object>().Select(ConfigValues.Write)).Append("]\n");
+            if (OptionValues.IsScalar(property.PropertyType))
+                text.Append(indent).Append(name).Append(" = ").Append(OptionValues.Write(value)).Append('\n');
+            else if (!OptionSchema.IsSection(property.PropertyType))
+                text.Append(indent).Append(name).Append(" = [").AppendJoin(", ", ((System.Collections.IEnumerable)value).Cast<object>().Select(OptionValues.Write)).Append("]\n");
             else
             {
                 text.Append(indent).Append(name).Append(" {\n");

@@ -36,12 +36,8 @@ internal static class TaskValidation
         if (task.Data.Path.Length == 0)
             return;
         Exists(task.Data.Path, "task.data.path", "the data that prompts are made of");
-        if (task.Data.Split != DatasetSplit.Train)
-            throw new DfpoException("config/conflict", "'task.data.split' follows from the use: every split is made of the data. Remove it, and limit splits by 'task.validation-limit' and 'task.test-limit'.");
         if (task.Data.Format == DatasetFormat.Prompts && s_splits.Any(split => TaskPrompts.FileOf(task, split.Split).Length == 0))
             throw new DfpoException("config/conflict", "'task.data.format' is 'prompts', a file that has no splits: name a file for each split by 'task.train-prompts', 'task.validation-prompts' and 'task.test-prompts', or another format.");
-        if (task.ValidationLimit < 0 || task.TestLimit < 0)
-            throw new DfpoException("config/range", "'task.validation-limit' and 'task.test-limit' must be at least 0; 0 takes all.");
     }
 
     private static void Reward(RewardSpec reward, TaskOptions task)
@@ -50,8 +46,6 @@ internal static class TaskValidation
             throw Wrong("terms", "is empty, or holds a combination", "kinds to add up, such as [meteor, repeat-penalty]");
         if (reward.Weights.Count > 0 && reward.Weights.Count != reward.Terms.Count)
             throw Wrong("weights", $"has {reward.Weights.Count} numbers for {reward.Terms.Count} terms", "one a term, or none");
-        if (reward.CacheSize < 0)
-            throw Wrong("cache-size", $"is {reward.CacheSize}", "at least 0");
         if (reward.Uses(RewardKind.Classifier))
         {
             Required(task.RewardModel, "task.reward-model", "the path of a classifier's checkpoint folder");
@@ -77,11 +71,11 @@ internal static class TaskValidation
     private static void Endpoint(ExperimentConfig config)
     {
         var (endpoint, rollout) = (config.Task.Reward.Endpoint, config.Rollout);
-        if (!config.Task.Reward.Uses(RewardKind.Http) || endpoint.BatchSize < 1)
+        if (!config.Task.Reward.Uses(RewardKind.Http))
             return;
         var requests = (rollout.UnitSize + endpoint.BatchSize - 1) / endpoint.BatchSize;
         if (endpoint.Timeout * requests >= rollout.UnitTimeout)
-            throw new DfpoException("config/conflict", $"'rollout.unit-timeout' ({ConfigValues.Write(rollout.UnitTimeout)}) must be longer than the reward's endpoint may take for a unit: {requests} requests of up to {ConfigValues.Write(endpoint.Timeout)}"
+            throw new DfpoException("config/conflict", $"'rollout.unit-timeout' ({OptionValues.Write(rollout.UnitTimeout)}) must be longer than the reward's endpoint may take for a unit: {requests} requests of up to {OptionValues.Write(endpoint.Timeout)}"
                 + " ('task.reward.endpoint.timeout').");
     }
 

@@ -35,7 +35,7 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     public static TokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null) =>
         FromLogits(Logits(model, batch), batch.Actions, withEntropy, keep);
 
-    /// <summary>From logits <c>[tokens, vocabulary]</c>, which <see cref="Backward(Tensor)"/> overwrites, and token ids <c>[tokens]</c>.</summary>
+    /// <summary>From logits <c>[tokens, vocabulary]</c>, which <c>Backward</c> overwrites, and token ids <c>[tokens]</c>.</summary>
     /// <param name="logits">The scores.</param>
     /// <param name="tokens">The ids.</param>
     /// <param name="withEntropy">Whether to measure entropies.</param>

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoding;
 
-/// <summary>Decodes any model, on any device, through <see cref="CausalLM.Hidden"/> and a <see cref="KeyValueCache"/>.</summary>
+/// <summary>Decodes any model, on any device, through <see cref="CausalLM.Hidden(ModelInput)"/> and a <see cref="KeyValueCache"/>.</summary>
 internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
 {
     public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => new Session(model, device, prompts, newTokens);

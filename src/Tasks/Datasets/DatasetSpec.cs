@@ -1,3 +1,6 @@
+using System.ComponentModel.DataAnnotations;
+using DfPO.Models.Options;
+
 namespace DfPO.Tasks.Datasets;
 
 /// <summary>Forms of data that prompts can be made of.</summary>
@@ -39,9 +42,11 @@ public sealed record DatasetSpec
     public DatasetFormat Format { get; init; } = DatasetFormat.Prompts;
 
     /// <summary>File, folder or archive.</summary>
+    [PathOption("a data set's file, folder or archive")]
     public string Path { get; init; } = "";
 
     /// <summary>Part of the data; a single table is parted by <see cref="Seed"/> into 80 % training, 10 % validation and 10 % test.</summary>
+    [Follows("the use: every split is made of the data, and limited by 'task.validation-limit' and 'task.test-limit'")]
     public DatasetSplit Split { get; init; } = DatasetSplit.Train;
 
     /// <summary>Whether a single table is parted; if not, all of it is the split asked for.</summary>
@@ -51,9 +56,11 @@ public sealed record DatasetSpec
     public ulong Seed { get; init; } = 42;
 
     /// <summary>Most prompts, the first ones; 0 for all.</summary>
+    [Range(0, int.MaxValue)]
     public int Limit { get; init; }
 
     /// <summary>Most malformed rows that are passed over.</summary>
+    [Range(0, int.MaxValue)]
     public int MaxMalformed { get; init; }
 
     /// <summary>Whether only the first of several prompts of equal text stays.</summary>
@@ -63,15 +70,19 @@ public sealed record DatasetSpec
     public bool CleanText { get; init; }
 
     /// <summary>IMDB: share of a review's words that makes the prompt.</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double PromptShare { get; init; } = 0.5;
 
     /// <summary>IMDB: the only label, <c>pos</c> or <c>neg</c>, whose reviews train; validation and test have all. RL4LMs's supervised pool keeps <c>pos</c>. Empty for both.</summary>
+    [AllowedValues("", "pos", "neg")]
     public string TrainLabel { get; init; } = "";
 
     /// <summary>RealToxicityPrompts: least toxicity of a prompt, 0 to 1.</summary>
+    [Range(0.0, 1.0)]
     public double MinToxicity { get; init; }
 
     /// <summary>RealToxicityPrompts: greatest toxicity of a prompt, 0 to 1. Prompts without a score stay only if neither bound is set.</summary>
+    [Range(0.0, 1.0)]
     public double MaxToxicity { get; init; } = 1;
 
     /// <summary>CommonGen: whether all sentences of a set of concepts are references of one prompt; if not, each sentence has its own prompt, as in the base library.</summary>

@@ -31,9 +31,5 @@ public static class RewardFiles
     /// <param name="place">From the option's name and its path to where the data are.</param>
     public static RewardSpec Moved(RewardSpec spec, Func<string, string, string> place) => Used(spec, s_data).Aggregate(spec, (moved, file) => file.With(moved, place(file.Name, file.Path(spec))));
 
-    /// <summary>The reward with every path resolved, whether its kinds need it or not.</summary>
-    public static RewardSpec Resolved(RewardSpec spec, Func<string, string> resolve) =>
-        s_data.Append(s_plugin).Where(file => file.Path(spec).Length > 0).Aggregate(spec, (resolved, file) => file.With(resolved, resolve(file.Path(spec))));
-
     private static IEnumerable<File> Used(RewardSpec spec, IEnumerable<File> files) => files.Where(file => spec.Uses(file.Kinds) && file.Path(spec).Length > 0);
 }

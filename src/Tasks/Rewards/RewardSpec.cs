@@ -1,3 +1,6 @@
+using System.ComponentModel.DataAnnotations;
+using DfPO.Models.Options;
+
 namespace DfPO.Tasks.Rewards;
 
 /// <summary>Rewards that an experiment can name.</summary>
@@ -69,27 +72,34 @@ public sealed record RewardSpec
     public RewardScope Scope { get; init; } = RewardScope.Continuation;
 
     /// <summary>Texts whose scores are kept, so that equal texts are scored once; 0 keeps none.</summary>
+    [Range(0, int.MaxValue)]
     public int CacheSize { get; init; }
 
     /// <summary>METEOR: folder or archive of WordNet, or <c>none</c> to do without synonyms. Coverage: likewise, for irregular forms.</summary>
+    [PathOption("WordNet's folder or archive", Except = RewardFiles.None)]
     public string WordNet { get; init; } = "";
 
     /// <summary>METEOR: whether references are read as the base library reads them by mistake (<see cref="Metrics.Meteor.PythonList"/>).</summary>
     public bool Rl4lmsCompat { get; init; }
 
     /// <summary>ROUGE: <c>rouge1</c>, <c>rouge2</c>, <c>rougeL</c> or <c>rougeLsum</c>.</summary>
+    [AllowedValues("rouge1", "rouge2", "rougeL", "rougeLsum")]
     public string RougeType { get; init; } = "rougeL";
 
     /// <summary>CIDEr: prompts file (.jsonl) whose references say how frequent each n-gram is; usually the training prompts.</summary>
+    [PathOption("a prompts file with references")]
     public string CiderCorpus { get; init; } = "";
 
     /// <summary>VADER: <c>vader_lexicon.txt</c> or its folder.</summary>
+    [PathOption("vader_lexicon.txt or its folder")]
     public string Lexicon { get; init; } = "";
 
     /// <summary>NonToxicity: the regressor's file or its folder.</summary>
+    [PathOption("a toxicity regressor, such as models/toxicity-tiny")]
     public string ToxicityModel { get; init; } = "";
 
     /// <summary>Plugin: the assembly.</summary>
+    [PathOption("a .dll")]
     public string PluginAssembly { get; init; } = "";
 
     /// <summary>Plugin: full name of the class; may be empty when the assembly has one reward only.</summary>
@@ -124,23 +134,27 @@ public sealed record EndpointOptions
     public string KeyVariable { get; init; } = "";
 
     /// <summary>Most texts of one request (Http).</summary>
+    [Range(1, int.MaxValue)]
     public int BatchSize { get; init; } = 32;
 
     /// <summary>How long one attempt may take.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Further attempts after a failure that may pass (connection, timeout, status 408, 429, 5xx).</summary>
+    [Range(0, int.MaxValue)]
     public int Retries { get; init; } = 4;
 
     /// <summary>Wait before the first further attempt; each later one waits about twice as long.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Failed attempts in a row after which calls fail at once for a while.</summary>
+    [Range(1, int.MaxValue)]
     public int BreakAfter { get; init; } = 10;
 
     /// <summary>How long calls then fail at once.</summary>
     public TimeSpan BreakFor { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Most requests a second (Perspective grants 1 by default); 0 for no limit.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double RequestsPerSecond { get; init; }
 }

@@ -1,9 +1,9 @@
 using System.Text;
 
-namespace DfPO.Host.Configuration;
+namespace DfPO.Models.Options;
 
 /// <summary>Names of properties and enum members as configuration files spell them.</summary>
-internal static class Kebab
+public static class Kebab
 {
     /// <summary><c>MaxNewTokens</c> becomes <c>max-new-tokens</c>.</summary>
     public static string Of(string name)

@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace DfPO.Host.Configuration;
+namespace DfPO.Models.Options;
 
 /// <summary>Single values between text and the types that configuration records use.</summary>
-internal static class ConfigValues
+public static class OptionValues
 {
     private static readonly (string Unit, TimeSpan Size)[] s_units =
         [("ms", TimeSpan.FromMilliseconds(1)), ("s", TimeSpan.FromSeconds(1)), ("m", TimeSpan.FromMinutes(1)), ("h", TimeSpan.FromHours(1)), ("d", TimeSpan.FromDays(1))];
@@ -50,6 +50,24 @@ internal static class ConfigValues
             _ => "a duration such as 30s, 5m or 500ms",
         };
     }
+
+    /// <summary>A type's name for a reader.</summary>
+    public static string TypeName(Type type) => type.IsEnum ? "choice" : Type.GetTypeCode(type) switch
+    {
+        TypeCode.String => "text",
+        TypeCode.Boolean => "switch",
+        TypeCode.Int32 or TypeCode.Int64 or TypeCode.UInt64 => "whole number",
+        TypeCode.Single or TypeCode.Double => "number",
+        _ => type == typeof(TimeSpan) ? "duration" : "section",
+    };
+
+    /// <summary>A value, or a list of them, as a file spells it, without quotation marks.</summary>
+    public static string Text(object value) => value switch
+    {
+        string text => text,
+        System.Collections.IEnumerable items => $"[{string.Join(", ", items.Cast<object>().Select(Text))}]",
+        _ => Write(value),
+    };
 
     /// <summary>HOCON text that <see cref="Parse"/> reads back as the same value.</summary>
     public static string Write(object value) => value switch
