@@ -18,7 +18,7 @@ public sealed class ExperimentFileTests : IDisposable
     public void Every_kind_of_value_reaches_its_property()
     {
         var config = Bind("""
-            name = "a name"         # text in quotes
+            task.reward-label = "a name" # text in quotes
             seed = 18446744073709551615
             iterations = 7
             rollout {
@@ -30,7 +30,7 @@ public sealed class ExperimentFileTests : IDisposable
             learner.bf16 = true
             learner.dfpo { mask-at = rollout, mask-rule = kl-centred, value = two-headed, tolerance = 0.25 } // enums
             """);
-        Assert.Equal(("a name", ulong.MaxValue, 7), (config.Name, config.Seed, config.Iterations));
+        Assert.Equal(("a name", ulong.MaxValue, 7), (config.Task.RewardLabel, config.Seed, config.Iterations));
         Assert.Equal(["cuda:0", "cpu"], config.Rollout.Devices);
         Assert.Equal(TimeSpan.FromSeconds(90), config.Rollout.UnitTimeout);
         Assert.Equal((0.5f, 20), (config.Rollout.Generation.Temperature, config.Rollout.Generation.MaxNewTokens));
@@ -123,9 +123,9 @@ public sealed class ExperimentFileTests : IDisposable
     [Fact]
     public void Settings_may_be_lists_and_hold_equals_signs()
     {
-        var config = Bind("", ["rollout.devices=[\"cuda:0\", \"cuda:1\"]", "name=a=b", "name = c=d"]);
+        var config = Bind("", ["rollout.devices=[\"cuda:0\", \"cuda:1\"]", "task.reward-label=a=b", "task.reward-label = c=d"]);
         Assert.Equal(["cuda:0", "cuda:1"], config.Rollout.Devices);
-        Assert.Equal("c=d", config.Name);
+        Assert.Equal("c=d", config.Task.RewardLabel);
     }
 
     [Fact]

@@ -1,7 +1,9 @@
 using System.Collections;
+using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
+using DfPO.Models.Options;
 using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Tests.Configuration;
@@ -19,7 +21,7 @@ public sealed class ResolvedConfigTests : IDisposable
         var (count, n) = (0, 0);
         Visit(config, (owner, property) =>
         {
-            property.SetValue(owner, Other(property.PropertyType, property.GetValue(owner)!, ++n));
+            property.SetValue(owner, Other(property, property.GetValue(owner)!, ++n));
             count++;
         });
         Assert.True(count > 50, $"{count} keys");
@@ -37,14 +39,25 @@ public sealed class ResolvedConfigTests : IDisposable
     [InlineData("quotes \" and \\ back # slashes // and ${x}")]
     [InlineData("{ [ = : , ] }")]
     [InlineData("")]
-    public void Any_text_survives(string text) => Assert.Equal(text, Read(ResolvedConfig.Write(new ExperimentConfig { Name = text })).Name);
+    public void Any_text_survives(string text) => Assert.Equal(text, Read(ResolvedConfig.Write(With(text))).Task.Reward.PluginArgument);
 
     [Fact]
     public void The_digest_tells_configurations_apart() => Assert.NotEqual(ResolvedConfig.Digest(new ExperimentConfig()), ResolvedConfig.Digest(new ExperimentConfig { Seed = 2 }));
 
     private ExperimentConfig Read(string text) => ExperimentFile.Bind(_folder.Write("resolved.conf", text), [], new Hashtable(), path => path);
 
-    private static object Other(Type type, object value, int n) => value switch
+    private static ExperimentConfig With(string argument) => new() { Task = new() { Reward = new() { PluginArgument = argument } } };
+
+    /// <summary>Another value than the default, which the key's range allows.</summary>
+    private static object Other(PropertyInfo property, object value, int n)
+    {
+        object[] candidates = property.GetCustomAttribute<AllowedValuesAttribute>() is { } allowed
+            ? [.. allowed.Values.Where(other => !Equals(other, value)).Select(other => other!)]
+            : [Far(property.PropertyType, value, n), Near(value, n), value is IReadOnlyList<string> ? new[] { $"cuda:{n}" } : $"cuda:{n}"];
+        return candidates.First(candidate => property.PropertyType.IsInstanceOfType(candidate) && !Equals(candidate, value) && OptionRange.Allows(property, candidate));
+    }
+
+    private static object Far(Type type, object value, int n) => value switch
     {
         string text => $"{text}.{n}",
         bool flag => !flag,
@@ -60,6 +73,15 @@ public sealed class ResolvedConfigTests : IDisposable
         _ => throw new NotSupportedException($"{type} has no test value yet."),
     };
 
+    // For what must lie between 0 and 1, or between two whole numbers.
+    private static object Near(object value, int n) => value switch
+    {
+        float number => number > 0.5f ? number - (1 / (n + 2f)) : number + (1 / (n + 3f)),
+        double number => number > 0.5 ? number - (1 / (n + 2.0)) : number + (1 / (n + 3.0)),
+        int number => number + 1,
+        _ => value,
+    };
+
     private static List<object> Values(ExperimentConfig config)
     {
         List<object> values = [];
@@ -69,7 +91,7 @@ public sealed class ResolvedConfigTests : IDisposable
 
     private static void Visit(object record, Action<object, PropertyInfo> leaf)
     {
-        foreach (var property in record.GetType().GetProperties().Where(property => property.CanWrite))
+        foreach (var property in record.GetType().GetProperties().Where(property => property.CanWrite && !property.IsDefined(typeof(FollowsAttribute))))
             if (property.PropertyType.Namespace!.StartsWith("DfPO", StringComparison.Ordinal) && !property.PropertyType.IsEnum)
             {
                 if (property.GetValue(record) is null)
