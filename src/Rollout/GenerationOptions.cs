@@ -45,7 +45,7 @@ public sealed record GenerationOptions
     /// <summary>Threshold of the KL mask.</summary>
     public KlMaskRule MaskRule { get; init; }
 
-    /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0.</summary>
+    /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0: nats, or with <see cref="KlMaskRule.Scaled"/> standard deviations of the log-ratio.</summary>
     public float Tolerance { get; init; }
 
     /// <summary>The mask is skipped, and counted, at a step where it would retain less probability than this.</summary>

@@ -1,5 +1,7 @@
 using DfPO.Actors.Security;
 using DfPO.Learner;
+using DfPO.Learner.Advantages;
+using DfPO.Learner.Objectives;
 using DfPO.Models.Lora;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
@@ -44,6 +46,10 @@ public sealed record ExperimentConfig
 
     /// <summary>How the run's processes speak to each other.</summary>
     public ClusterConfig Cluster { get; init; } = new();
+
+    /// <summary>Whether the learner holds the reference model: to score given texts, which no engine has seen, to compare the policy with it in the update, or to weigh older rollouts of masked policies.</summary>
+    public bool LearnerHoldsReference() => ObjectiveRegistry.Traits(Learner) is { ReferenceInLearner: true } or { SamplesPerPrompt: 0, NeedsReference: true }
+        || (Async.MaxStaleness > 0 && Learner.RolloutCorrection != RolloutCorrection.None && ObjectiveRegistry.Traits(Learner).KlMask is not null);
 
     /// <summary>Torch threads of the learner as they follow from the options.</summary>
     /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>
