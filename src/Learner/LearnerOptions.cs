@@ -20,6 +20,12 @@ public sealed record LearnerOptions
     /// <summary>Decoupled weight decay of matrices.</summary>
     public double WeightDecay { get; init; } = 1e-6;
 
+    /// <summary>What tokens are credited with, for rules that have a value model by default: DfPO, PPO, NLPO, A2C, TRPO, PPO with a supervised term. No value model is made where none is used.</summary>
+    public AdvantageKind Advantages { get; init; }
+
+    /// <summary>Continuations of each prompt by each behaviour, for those rules; 0 takes 8 with advantages that compare them (<c>group</c>, <c>rloo</c>), else 1. GRPO, RLOO and DPO have keys of their own.</summary>
+    public int SamplesPerPrompt { get; init; }
+
     /// <summary>Discount (paper: 0.99), in (0, 1].</summary>
     public double Gamma { get; init; } = 0.99;
 
@@ -127,6 +133,12 @@ public sealed record LearnerOptions
     private IEnumerable<OptionRule> Rules() =>
     [
         new(Enum.IsDefined(Objective), "objective", "one of the update rules"),
+        new(Enum.IsDefined(Advantages) && (Advantages == AdvantageKind.Default || ObjectiveRegistry.TakesAdvantages(Objective)), "advantages",
+            "default with an objective that has advantages of its own, or none (grpo, rloo, reinforce-plus-plus, dpo, supervised)"),
+        OptionRule.AtLeast(0, SamplesPerPrompt, "samples-per-prompt", " (0 takes what the advantages need)"),
+        new(SamplesPerPrompt == 0 || ObjectiveRegistry.TakesAdvantages(Objective), "samples-per-prompt", "0 with an objective that has a key of its own for it, or none: grpo.samples-per-prompt, rloo.samples-per-prompt, dpo.samples-per-prompt"),
+        new(SamplesPerPrompt != 1 || Advantages is not (AdvantageKind.Group or AdvantageKind.Rloo), "samples-per-prompt", "at least 2 with advantages that compare a prompt's continuations (group, rloo)"),
+        new(Objective != ObjectiveKind.Dfpo || Dfpo.Value == DfpoValue.Single || Advantages is AdvantageKind.Default or AdvantageKind.Gae, "dfpo.value", "single with advantages that need no value model"),
         OptionRule.Positive(LearningRate, "learning-rate"),
         OptionRule.NotNegative(ValueLearningRate, "value-learning-rate", " (0 takes learning-rate)"),
         OptionRule.NotNegative(WeightDecay, "weight-decay"),

@@ -21,6 +21,7 @@ public sealed class PolicyLearner : IDisposable
     private readonly AdamW _optimizer;
     private readonly PolicyPass _policy;
     private readonly MaskPolicy? _mask;
+    private readonly LanguageModel? _reference;
     private readonly BatchScorer _scorer;
     private readonly MinibatchStep _step;
     private readonly GuardWatch _guards;
@@ -32,8 +33,9 @@ public sealed class PolicyLearner : IDisposable
     /// <param name="seed">Seed of the minibatch order.</param>
     /// <param name="incidents">Folder that receives the offending batch when a guard trips; created when needed.</param>
     /// <param name="mask">Holds the mask policy when the objective's traits say that the learner does: a model of the policy's shape, whose weights are overwritten; stays the caller's.</param>
+    /// <param name="reference"><c>pi_0</c> beside the policy, when the objective's traits ask for it, or older rollouts of masked policies come; never changed; stays the caller's.</param>
     /// <exception cref="DfpoException"><c>learner/options</c> or <c>learner/model</c>.</exception>
-    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null)
+    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null, LanguageModel? reference = null)
     {
         (_options, _seed, _incidents) = (options.Checked(), seed, incidents);
         _objective = ObjectiveRegistry.Create(options);
@@ -41,19 +43,22 @@ public sealed class PolicyLearner : IDisposable
         var maskTraits = traits.MaskPolicy is { HeldByLearner: true } held ? held : null;
         _models = new LearnerCheckpoint.Models(policy, traits.NeedsValue ? value : null, maskTraits is null ? null : mask);
         TrainableModels.Require(_models, traits);
+        _reference = reference;
+        if (traits.ReferenceInLearner && reference is null)
+            throw new DfpoException("learner/model", "The objective compares the policy with the reference model over the whole vocabulary: give the learner the reference.");
         if (maskTraits is not null)
         {
             _mask = new MaskPolicy(mask!, maskTraits);
             _mask.CopyFrom(policy);
         }
-        var wholeBatch = traits.WholeBatch || _objective is IPolicyStep;
+        var wholeBatch = traits.WholeBatch || _objective.PolicyStep is not null;
         var pieceSize = options.MicrobatchSize > 0 ? options.MicrobatchSize : wholeBatch ? options.MinibatchSize : int.MaxValue;
-        _policy = new PolicyPass(policy, pieceSize, options.HeadChunkTokens, _mask);
+        _policy = new PolicyPass(policy, pieceSize, options.HeadChunkTokens, _mask, traits.ReferenceInLearner ? reference : null);
         var valuePass = _models.Value is null ? null : new ValuePass(_models.Value, _objective, pieceSize, _policy.Device);
         _optimizer = new AdamW(Groups(), offload: options.OffloadOptimizer);
         foreach (var precision in Precisions().Prepend(policy.Precision))
             precision.RecomputeBlocks = options.RecomputeActivations;
-        _scorer = new BatchScorer(_policy, valuePass, _objective, options);
+        _scorer = new BatchScorer(_policy, valuePass, _objective, options, reference);
         _step = new MinibatchStep(_policy, valuePass, _objective, _optimizer, options);
         _guards = new GuardWatch(options, incidents);
     }
@@ -76,10 +81,10 @@ public sealed class PolicyLearner : IDisposable
         using var precision = new MatmulPrecision(_options.Bf16 ? ScalarType.BFloat16 : null, [_models.Policy.Precision, .. Precisions()]);
         var policyLearns = !_objective.Traits.NeedsValue || Iteration >= _options.ValueWarmupIterations;
         var units = Score(_objective.Units(batch), policyLearns, statistics, cancellation);
-        if (policyLearns && _objective is IPolicyStep own)
+        if (policyLearns && _objective.PolicyStep is { } own)
             Guarded(() => own.Step(_policy, [.. units.SelectMany(unit => unit)], statistics), "policy step", batch);
         for (var epoch = 0; epoch < (_objective.Traits.Epochs ?? _options.Epochs); epoch++)
-            Pass(units, epoch, withPolicy: policyLearns && _objective is not IPolicyStep, statistics, cancellation);
+            Pass(units, epoch, withPolicy: policyLearns && _objective.PolicyStep is null, statistics, cancellation);
         foreach (var (name, value) in _objective.State)
             statistics.Add(name, value);
         _guards.Look(new GuardFigures { Entropy = statistics.Mean("objective/entropy") }, Iteration + 1, "update", batch);
@@ -165,7 +170,7 @@ public sealed class PolicyLearner : IDisposable
         var valueRate = _options.ValueLearningRate > 0 ? _options.ValueLearningRate : _options.LearningRate;
         return
         [
-            .. _objective is IPolicyStep ? [] : ParameterGroup.Split(_models.Policy.TrainedParameters(), "policy.", _options.LearningRate, _options.WeightDecay),
+            .. _objective.PolicyStep is not null ? [] : ParameterGroup.Split(_models.Policy.TrainedParameters(), "policy.", _options.LearningRate, _options.WeightDecay),
             .. _models.Value is null ? [] : ParameterGroup.Split(_models.Value.TrainedParameters(), "value.", valueRate, _options.WeightDecay),
         ];
     }
@@ -176,6 +181,8 @@ public sealed class PolicyLearner : IDisposable
             yield return value.Precision;
         if (_models.Mask is { } mask)
             yield return mask.Precision;
+        if (_reference is not null)
+            yield return _reference.Precision;
     }
 
     private DfpoException Stop(string reason, string place, IReadOnlyList<Trajectory> batch) =>

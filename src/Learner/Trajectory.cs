@@ -23,6 +23,9 @@ public sealed record Trajectory
     /// <summary>Probability that a mask left of the policy at each state, 1 where none applied; empty where it is not known.</summary>
     public float[] RetainedMass { get; init; } = [];
 
+    /// <summary>Indices of the tokens that were drawn without the mask, which would have left too little.</summary>
+    public int[] SkippedMaskSteps { get; init; } = [];
+
     /// <summary>Task reward, given at the last token.</summary>
     public required float Reward { get; init; }
 

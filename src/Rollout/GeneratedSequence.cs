@@ -29,8 +29,11 @@ public sealed record GeneratedSequence
     /// <summary>Cross-entropy, entropy and KL of the distributions that were really drawn from, summed over the states; null without a reference model, and of a beam search, which draws nothing.</summary>
     public DecodingFigures? Figures { get; init; }
 
-    /// <summary>Steps at which the mask was skipped.</summary>
-    public int SkippedMasks { get; init; }
+    /// <summary>Steps at which the mask was skipped, from 0, in order.</summary>
+    public int[] SkippedMaskSteps { get; init; } = [];
+
+    /// <summary>How many steps those are.</summary>
+    public int SkippedMasks => SkippedMaskSteps.Length;
 
     /// <summary>A beam search's score: summed log-probability, after penalties, divided by length to the length penalty; 0 where tokens were sampled.</summary>
     public float Score { get; init; }

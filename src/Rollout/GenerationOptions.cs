@@ -60,7 +60,7 @@ public sealed record GenerationOptions
     [Follows("learner.dfpo.mask-rule")]
     public KlMaskRule MaskRule { get; init; }
 
-    /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0.</summary>
+    /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0: nats, or with <see cref="KlMaskRule.Scaled"/> standard deviations of the log-ratio.</summary>
     [Range(0, double.PositiveInfinity)]
     [Follows("learner.dfpo.tolerance")]
     public float Tolerance { get; init; }

@@ -79,7 +79,7 @@ internal sealed class SamplingLane : ILane
                 StateKl = Column(draw => draw.StateKl, compared),
                 RetainedMass = Column(draw => draw.RetainedMass, masked),
                 Figures = compared ? draws.Aggregate(default(DecodingFigures), (sum, draw) => sum + draw.Figures) : null,
-                SkippedMasks = draws.Count(draw => draw.SkippedMask),
+                SkippedMaskSteps = [.. Enumerable.Range(0, draws.Count).Where(step => draws[step].SkippedMask)],
                 Finished = IsFinished(row),
             };
         }

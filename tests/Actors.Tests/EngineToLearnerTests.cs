@@ -1,6 +1,11 @@
+using DfPO.Actors.Experiments;
+using DfPO.Actors.Learning;
+using DfPO.Actors.Weights;
 using DfPO.Learner;
+using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
+using DfPO.Models.Lora;
 using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
@@ -40,6 +45,60 @@ public sealed class EngineToLearnerTests
         var metrics = learner.Update(batch).Metrics;
         Assert.True(metrics["dfpo/mask_positive"] == 1 && metrics["dfpo/mask_negative"] == 1,
             $"engine {engine}, learner {(bf16 ? "bf16" : "f32")}: open {metrics["dfpo/mask_positive"]} and {metrics["dfpo/mask_negative"]}, ratio {metrics["policy/ratio"]}, kl {metrics["policy/approx_kl"]:E2}");
+    }
+
+    /// <summary>Policy and reference run the same kernels on the same shapes: before the first step nothing of a budget is used, not even a rounding.</summary>
+    [Theory]
+    [InlineData(false, 0)]
+    [InlineData(false, 100)]
+    [InlineData(true, 0)]
+    public void At_the_reference_nothing_of_a_budget_is_used(bool bf16, int chunk)
+    {
+        var options = new LearnerOptions
+        {
+            // No weight is so small that it would change.
+            LearningRate = 1e-30,
+            Epochs = 2,
+            MinibatchSize = 8,
+            Bf16 = bf16,
+            HeadChunkTokens = chunk,
+            Advantages = AdvantageKind.Reinforce,
+            Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget, KlBudget = 0 },
+        };
+        using var policy = PretrainedModels.LoadLanguageModel(s_model);
+        using var reference = PretrainedModels.LoadLanguageModel(s_model);
+        using var learner = new PolicyLearner(policy, null, options, 1, "unused", reference: reference);
+        var metrics = learner.Update(RollOut("bfloat16", 16)).Metrics;
+        Assert.Equal((0, 0, 1, 1), (metrics["dfpo/kl_budget_used"], metrics["dfpo/over_budget"], metrics["dfpo/mask_positive"], metrics["dfpo/mask_negative"]));
+        // What the engine's precision does to its policy is told, and nothing else is.
+        Assert.InRange(metrics["rollout_is/std"], 1e-3, 0.2);
+        Assert.Equal(1, metrics["policy/ratio"], 1e-5);
+    }
+
+    /// <summary>The reference of a policy of adapters is its base without them.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4)]
+    public void What_is_used_of_a_budget_is_measured_from_the_policy_that_training_started_from(int rank)
+    {
+        var config = new ExperimentConfig
+        {
+            Model = new ModelOptions { Policy = s_model, Lora = new LoraOptions { Rank = rank } },
+            Learner = new LearnerOptions
+            {
+                LearningRate = 1e-3,
+                Epochs = 1,
+                MinibatchSize = 16,
+                Advantages = AdvantageKind.Reinforce,
+                Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget, KlBudget = 0.2 },
+            },
+        };
+        using var store = new WeightsStore();
+        using var session = new LearnerSession(config, store, "unused");
+        session.Handle(new LearnerProtocol.Start(null));
+        double Used() => session.Handle(new LearnerProtocol.Learn(RollOut("float32", 16), default, [])).Report!.Metrics["dfpo/kl_budget_used"];
+        Assert.Equal(0, Used(), 1e-9);
+        Assert.InRange(Used(), 1e-6, 1);
     }
 
     /// <summary>Continuations of bundled prompts with made-up rewards, as an engine of initial weights makes them.</summary>

@@ -42,7 +42,7 @@ public sealed class WorkSerializerTests : IDisposable
             ReferenceLogprobs = [-3f, -4f],
             StateKl = [0.5f, 0.75f],
             RetainedMass = [0.875f, 1f],
-            SkippedMasks = 2,
+            SkippedMaskSteps = [0, 1],
             Finished = true,
         }])),
         ["complete figures"] = new CompleteUnit(s_worker, new UnitId("eval/policy/0"), "abc123", new RolloutResult([new GeneratedSequence
@@ -131,6 +131,22 @@ public sealed class WorkSerializerTests : IDisposable
         var register = (RegisterWorker)_serializer.FromBinary(Convert.FromHexString("0a10686f73742f312f726f6c6c6f75742d301206637564613a31"), "register");
         Assert.Equal(new RegisterWorker(s_worker, "cuda:1", "", ""), register);
         Assert.Equal(new RunEnded(""), _serializer.FromBinary([], "ended"));
+        // Two skipped masks, whose steps were not told.
+        const string Complete = "0a10686f73742f312f726f6c6c6f75742d301210747261696e2d312f706f6c6963792f301a0661626331323322420a400a0405f0a204120208091a080000c0bf000010c0"
+            + "2208000080bf000000c02a08000040c0000080c032080000003f0000403f3a080000603f0000803f40024801";
+        var sequence = ((RolloutResult)((CompleteUnit)_serializer.FromBinary(Convert.FromHexString(Complete), "complete")).Result).Sequences[0];
+        Assert.Equal([8, 9], sequence.Tokens);
+        Assert.Empty(sequence.SkippedMaskSteps);
+    }
+
+    [Theory]
+    [InlineData(KlMaskRule.Sign)]
+    [InlineData(KlMaskRule.KlCentred)]
+    [InlineData(KlMaskRule.Scaled)]
+    public void Mask_rules_come_back_as_they_went(KlMaskRule rule)
+    {
+        var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [], new GenerationOptions { Policy = DecodingPolicy.Negative, MaskRule = rule, Tolerance = 2 }, s_weights), "");
+        Assert.Equal(rule, ((RolloutUnit)((AssignUnit)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message))).Unit).Options.MaskRule);
     }
 
     [Theory]

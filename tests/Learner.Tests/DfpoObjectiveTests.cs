@@ -12,14 +12,17 @@ public sealed class DfpoObjectiveTests
 {
     private const double ClipRange = 0.2;
 
-    public static TheoryData<DfpoBehaviour, DfpoMaskAt, KlMaskRule> Switches
+    /// <summary>Those that bound each token.</summary>
+    private static readonly DfpoMaskRule[] s_tokenRules = [DfpoMaskRule.Sign, DfpoMaskRule.KlCentred];
+
+    public static TheoryData<DfpoBehaviour, DfpoMaskAt, DfpoMaskRule> Switches
     {
         get
         {
-            var data = new TheoryData<DfpoBehaviour, DfpoMaskAt, KlMaskRule>();
+            var data = new TheoryData<DfpoBehaviour, DfpoMaskAt, DfpoMaskRule>();
             foreach (var behaviour in Enum.GetValues<DfpoBehaviour>())
                 foreach (var maskAt in Enum.GetValues<DfpoMaskAt>())
-                    foreach (var rule in Enum.GetValues<KlMaskRule>())
+                    foreach (var rule in s_tokenRules)
                         data.Add(behaviour, maskAt, rule);
             return data;
         }
@@ -27,7 +30,7 @@ public sealed class DfpoObjectiveTests
 
     [Theory]
     [MemberData(nameof(Switches))]
-    public void At_the_reference_no_mask_is_shut_even_without_tolerance(DfpoBehaviour behaviour, DfpoMaskAt maskAt, KlMaskRule rule)
+    public void At_the_reference_no_mask_is_shut_even_without_tolerance(DfpoBehaviour behaviour, DfpoMaskAt maskAt, DfpoMaskRule rule)
     {
         // Float32, as the learner computes them.
         double[] policy = [.. Draw(1, 12).LogSoftmax().Floats().Select(l => (double)l)];
@@ -47,7 +50,7 @@ public sealed class DfpoObjectiveTests
         var logits = Draw(2, 12);
         var policy = logits.LogSoftmax();
         var advantages = Draw(3, 12).Floats();
-        var gradient = Gradient(logits, Enumerated(policy, policy, advantages, DfpoBehaviour.Policy), Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, KlMaskRule.Sign, 1e-6f));
+        var gradient = Gradient(logits, Enumerated(policy, policy, advantages, DfpoBehaviour.Policy), Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, 1e-6f));
         // d/dz_b of -mean_a A_a log pi(a) = -mean_a A_a (1[a = b] - pi(b)).
         var expected = logits.Select((_, b) => -advantages.Select((a, i) => a * ((i == b ? 1 : 0) - Math.Exp(policy[b]))).Average()).ToArray();
         Support.Close(expected, gradient, 1e-6);
@@ -57,7 +60,7 @@ public sealed class DfpoObjectiveTests
     public void A_natural_gradient_step_changes_the_kl_as_derived_and_never_raises_it_where_the_masks_promise_so()
     {
         var (raisedBySign, compared) = (0, 0);
-        foreach (var rule in Enum.GetValues<KlMaskRule>())
+        foreach (var rule in s_tokenRules)
             foreach (var sign in new[] { 1, -1 })
                 for (ulong seed = 0; seed < 50; seed++)
                 {
@@ -70,7 +73,7 @@ public sealed class DfpoObjectiveTests
                     var derived = policy.Select((p, a) => Math.Exp(p) * weights[a] * (p - reference[a] - kl)).Sum();
                     double After(double eta) => Kl(logits.Zip(weights, (z, w) => z + eta * w).ToArray().LogSoftmax(), reference);
                     Assert.Equal(derived, (After(1e-5) - After(-1e-5)) / 2e-5, 1e-6);
-                    if (rule == KlMaskRule.KlCentred || sign > 0)
+                    if (rule == DfpoMaskRule.KlCentred || sign > 0)
                         Assert.InRange(derived, double.NegativeInfinity, 1e-9);
                     else if (derived > 1e-9)
                         raisedBySign++;
@@ -107,10 +110,10 @@ public sealed class DfpoObjectiveTests
             var positive = half == DecodingPolicy.Positive;
             var f = Draw(seed + 900, 9).Select(x => (float)(positive ? Math.Abs(x) : -Math.Abs(x))).ToArray();
             // The ICML form weighs samples of the policy by 1[M] f; the ICLR form weighs samples of the masked policy by f.
-            var masked = Objective(DfpoBehaviour.Policy, DfpoMaskAt.Rollout, KlMaskRule.Sign, 0.05f).Weights(policy, Enumerated(policy, reference, f, DfpoBehaviour.Policy), new Statistics());
+            var masked = Objective(DfpoBehaviour.Policy, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0.05f).Weights(policy, Enumerated(policy, reference, f, DfpoBehaviour.Policy), new Statistics());
             var inside = policy.Select((p, a) => positive ? p - reference[a] <= 0.05 : p - reference[a] >= -0.05).ToArray();
             var kept = Enumerated(policy, reference, f, DfpoBehaviour.Masked) with { Behaviour = [.. f.Select(_ => half)] };
-            var plain = Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, KlMaskRule.Sign, 0.05f).Weights(policy, kept, new Statistics());
+            var plain = Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0.05f).Weights(policy, kept, new Statistics());
             var mass = policy.Where((_, a) => inside[a]).Sum(Math.Exp);
             var under = policy.Select((p, a) => inside[a] ? Math.Exp(p) / mass * plain[a] : 0).Sum();
             Assert.Equal(policy.Select((p, a) => Math.Exp(p) * masked[a]).Sum(), mass * under, 1e-6);
@@ -119,7 +122,7 @@ public sealed class DfpoObjectiveTests
 
     [Theory]
     [MemberData(nameof(Switches))]
-    public void Finite_differences_agree_with_the_gradient_on_five_tokens(DfpoBehaviour behaviour, DfpoMaskAt maskAt, KlMaskRule rule)
+    public void Finite_differences_agree_with_the_gradient_on_five_tokens(DfpoBehaviour behaviour, DfpoMaskAt maskAt, DfpoMaskRule rule)
     {
         const int Vocabulary = 5, States = 24;
         var logits = Draw(20, States * Vocabulary).Select(z => z * 0.6).ToArray();
@@ -167,7 +170,21 @@ public sealed class DfpoObjectiveTests
         var statistics = new Statistics();
         using var scope = NewDisposeScope();
         // -( (2 + 0 + 1) / 3 ) - ( -3 / 1 )
-        Assert.Equal(2, Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, KlMaskRule.Sign, 0).Loss(zeros(4), batch, statistics).ToDouble(), 1e-6);
+        Assert.Equal(2, Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Loss(zeros(4), batch, statistics).ToDouble(), 1e-6);
+    }
+
+    [Fact]
+    public void Tokens_that_were_drawn_without_the_mask_are_counted_and_not_pushed()
+    {
+        var behaviour = new[] { DecodingPolicy.Positive, DecodingPolicy.Positive, DecodingPolicy.Negative, DecodingPolicy.Negative };
+        var batch = Support.Tokens(new float[4], new float[4], [2, 1, -1, -3], behaviour: behaviour) with { MaskSkipped = [true, false, false, true] };
+        var statistics = new Statistics();
+        Assert.Equal([0, 2, -2, 0], Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Weights(new double[4], batch, statistics));
+        Assert.Equal(0.5, statistics.Means()["dfpo/mask_skipped"]);
+        // Samples of the policy have no mask that could be skipped.
+        var plain = new Statistics();
+        Assert.DoesNotContain(0, Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, 0).Weights(new double[4], batch with { Behaviour = new DecodingPolicy[4] }, plain));
+        Assert.DoesNotContain("dfpo/mask_skipped", plain.Means().Keys);
     }
 
     [Fact]
@@ -186,7 +203,7 @@ public sealed class DfpoObjectiveTests
         Assert.Equal([0, 0, 0.7f], new DfpoObjective(new DfpoOptions(), ClipRange).TokenRewards(trajectory));
     }
 
-    private static DfpoObjective Objective(DfpoBehaviour behaviour, DfpoMaskAt maskAt, KlMaskRule rule, float tolerance) =>
+    private static DfpoObjective Objective(DfpoBehaviour behaviour, DfpoMaskAt maskAt, DfpoMaskRule rule, float tolerance) =>
         new(new DfpoOptions { Behaviour = behaviour, MaskAt = maskAt, MaskRule = rule, Tolerance = tolerance }, ClipRange);
 
     /// <summary>Numbers of about unit size, from a seed.</summary>
@@ -224,7 +241,7 @@ public sealed class DfpoObjectiveTests
         var logits = new double[5];
         var start = logits.LogSoftmax()[2];
         var batch = Support.Tokens([(float)start], [(float)start], [1]);
-        var objective = Objective(DfpoBehaviour.Policy, maskAt, KlMaskRule.Sign, tolerance);
+        var objective = Objective(DfpoBehaviour.Policy, maskAt, DfpoMaskRule.Sign, tolerance);
         var (now, largest) = (start, 0.0);
         for (var step = 0; step < 500; step++)
         {

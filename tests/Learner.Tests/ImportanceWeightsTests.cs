@@ -1,6 +1,7 @@
 using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
+using DfPO.Models.Policies;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -123,6 +124,57 @@ public sealed class ImportanceWeightsTests
         Assert.Equal(ratios.Max(), metrics["rollout_is/max"], 1e-3 * ratios.Max());
         Assert.Equal(ratios.Count(r => r > 2) / (double)ratios.Count, metrics["rollout_is/truncated_fraction"], 1e-12);
         Assert.InRange(metrics["rollout_is/truncated_fraction"], 0.01, 0.99);
+    }
+
+    [Theory]
+    [InlineData(DfpoMaskRule.Sign)]
+    [InlineData(DfpoMaskRule.KlCentred)]
+    [InlineData(DfpoMaskRule.Scaled)]
+    public void Older_samples_of_masked_policies_are_weighed_by_what_both_masks_retain(DfpoMaskRule rule)
+    {
+        using var scope = NewDisposeScope();
+        const float Tolerance = 0.3f, Then = 0.6f;
+        var (policy, older, reference) = (Support.TinyPolicy(1), Support.TinyPolicy(6), Support.TinyPolicy(3));
+        var options = s_options with
+        {
+            ValueWarmupIterations = 1,
+            Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked, MaskAt = DfpoMaskAt.Rollout, MaskRule = rule, Tolerance = Tolerance },
+        };
+        // As the second update begins, the policy is the initial one. The first four are its own samples, whose masks are the same on both sides.
+        Trajectory[] Samples(CausalLM by, ulong seed, int version) => [.. Support.Trajectories(4, by, reference, seed, i => i % 2 == 0 ? DecodingPolicy.Positive : DecodingPolicy.Negative)
+            .Select(t => t with { WeightsVersion = version, RetainedMass = [.. t.Tokens.Select(_ => Then)] })];
+        Trajectory[] batch = [.. Samples(policy, 5, 1), .. Samples(older, 8, 0)];
+        using var learner = new PolicyLearner(policy, Support.TinyValue(), options, 1, "unused", reference: reference);
+        learner.Update(batch);
+        var metrics = learner.Update(batch).Metrics;
+
+        var ratios = new List<double>();
+        using var _ = no_grad();
+        foreach (var t in batch)
+        {
+            var (ours, theirs) = (Support.NaiveLogprobs(Support.TinyPolicy(1), t.PromptTokens, t.Tokens).to(ScalarType.Float64), Support.NaiveLogprobs(reference, t.PromptTokens, t.Tokens).to(ScalarType.Float64));
+            for (var i = 0; i < t.Tokens.Length; i++)
+            {
+                var (p, q) = (ours[i].data<double>().ToArray(), theirs[i].data<double>().ToArray());
+                double[] l = [.. p.Zip(q, (x, y) => x - y)];
+                var kl = p.Zip(l, (x, y) => Math.Exp(x) * y).Sum();
+                var limit = rule == DfpoMaskRule.Scaled ? Tolerance * Math.Sqrt(p.Zip(l, (x, y) => Math.Exp(x) * (y - kl) * (y - kl)).Sum()) : Tolerance;
+                var centre = rule == DfpoMaskRule.KlCentred ? kl : 0;
+                bool Keeps(int a) => t.Behaviour == DecodingPolicy.Positive ? l[a] <= centre + limit : l[a] >= centre - limit;
+                var now = Enumerable.Range(0, p.Length).Where(Keeps).Sum(a => Math.Exp(p[a]));
+                var own = Math.Exp(p[t.Tokens[i]] - t.Logprobs[i]);
+                ratios.Add(t.WeightsVersion == 1 ? own : Keeps(t.Tokens[i]) ? own / now * Then : 0);
+            }
+        }
+        Assert.Equal(ratios.Average(), metrics["rollout_is/mean"], 1e-3);
+        Assert.Equal(ratios.Max(), metrics["rollout_is/max"], 1e-3 * ratios.Max());
+        Assert.Contains(0, ratios);
+        using var grad = enable_grad();
+        Assert.Equal("learner/model", Assert.Throws<DfpoException>(() =>
+        {
+            using var without = new PolicyLearner(policy, Support.TinyValue(), options with { ValueWarmupIterations = 0 }, 1, "unused");
+            without.Update([.. batch.Select(t => t with { WeightsVersion = -1 })]);
+        }).Code);
     }
 
     [Fact]

@@ -23,18 +23,18 @@ public sealed class PolicyLearnerUpdateTests
         MaxKl = 100,
     };
 
-    public static TheoryData<ObjectiveKind, DfpoBehaviour, DfpoMaskAt, KlMaskRule, DfpoValue> Cases => new()
+    public static TheoryData<ObjectiveKind, DfpoBehaviour, DfpoMaskAt, DfpoMaskRule, DfpoValue> Cases => new()
     {
-        { ObjectiveKind.Dfpo, DfpoBehaviour.Policy, DfpoMaskAt.Update, KlMaskRule.Sign, DfpoValue.Single },
-        { ObjectiveKind.Dfpo, DfpoBehaviour.Policy, DfpoMaskAt.Rollout, KlMaskRule.KlCentred, DfpoValue.Single },
-        { ObjectiveKind.Dfpo, DfpoBehaviour.Masked, DfpoMaskAt.Rollout, KlMaskRule.Sign, DfpoValue.Single },
-        { ObjectiveKind.Dfpo, DfpoBehaviour.Masked, DfpoMaskAt.Update, KlMaskRule.Sign, DfpoValue.TwoHeaded },
-        { ObjectiveKind.Ppo, DfpoBehaviour.Policy, DfpoMaskAt.Update, KlMaskRule.Sign, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Policy, DfpoMaskAt.Rollout, DfpoMaskRule.KlCentred, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, DfpoValue.Single },
+        { ObjectiveKind.Dfpo, DfpoBehaviour.Masked, DfpoMaskAt.Update, DfpoMaskRule.Sign, DfpoValue.TwoHeaded },
+        { ObjectiveKind.Ppo, DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, DfpoValue.Single },
     };
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void An_update_equals_the_formulas_written_out(ObjectiveKind kind, DfpoBehaviour behaviour, DfpoMaskAt maskAt, KlMaskRule rule, DfpoValue heads)
+    public void An_update_equals_the_formulas_written_out(ObjectiveKind kind, DfpoBehaviour behaviour, DfpoMaskAt maskAt, DfpoMaskRule rule, DfpoValue heads)
     {
         var options = s_options with { Objective = kind, Dfpo = new DfpoOptions { Behaviour = behaviour, MaskAt = maskAt, MaskRule = rule, Tolerance = 0.05f, Value = heads } };
         using var scope = NewDisposeScope();
@@ -105,7 +105,7 @@ public sealed class PolicyLearnerUpdateTests
                 if (options.Objective == ObjectiveKind.Ppo)
                     return (float)(p.Importance[i] * (a - mean) / deviation);
                 var l = options.Dfpo.MaskAt == DfpoMaskAt.Update ? now[i] - p.Reference[i] : p.T.Logprobs[i] - p.T.ReferenceLogprobs[i];
-                var c = options.Dfpo.MaskRule == KlMaskRule.KlCentred ? p.T.StateKl[i] : 0;
+                var c = options.Dfpo.MaskRule == DfpoMaskRule.KlCentred ? p.T.StateKl[i] : 0;
                 var frozenMasked = options.Dfpo is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout };
                 var raised = p.T.Behaviour != DecodingPolicy.Negative && (frozenMasked || l <= c + options.Dfpo.Tolerance) ? Math.Max(a, 0) : 0;
                 var lowered = p.T.Behaviour != DecodingPolicy.Positive && (frozenMasked || l >= c - options.Dfpo.Tolerance) ? Math.Min(a, 0) : 0;

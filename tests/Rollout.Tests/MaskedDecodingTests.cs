@@ -23,10 +23,11 @@ public sealed class MaskedDecodingTests
         public bool Keeps(int token, GenerationOptions options)
         {
             var threshold = options.MaskRule == KlMaskRule.KlCentred ? Kl : 0;
+            var tolerance = options.Tolerance * (options.MaskRule == KlMaskRule.Scaled ? Math.Sqrt(Policy.Zip(LogRatio, (p, l) => p * (l - Kl) * (l - Kl)).Sum()) : 1);
             return options.Policy switch
             {
-                DecodingPolicy.Positive => LogRatio[token] <= threshold + options.Tolerance,
-                DecodingPolicy.Negative => LogRatio[token] >= threshold - options.Tolerance,
+                DecodingPolicy.Positive => LogRatio[token] <= threshold + tolerance,
+                DecodingPolicy.Negative => LogRatio[token] >= threshold - tolerance,
                 _ => true,
             };
         }
@@ -114,6 +115,8 @@ public sealed class MaskedDecodingTests
     [InlineData(ScalarType.Float32, KlMaskRule.KlCentred)]
     [InlineData(ScalarType.BFloat16, KlMaskRule.Sign)]
     [InlineData(ScalarType.BFloat16, KlMaskRule.KlCentred)]
+    [InlineData(ScalarType.Float32, KlMaskRule.Scaled)]
+    [InlineData(ScalarType.BFloat16, KlMaskRule.Scaled)]
     public void At_equal_weights_masks_keep_all_and_the_three_policies_are_one(ScalarType dtype, KlMaskRule rule)
     {
         using var model = TinyModels.Create(dtype: dtype);

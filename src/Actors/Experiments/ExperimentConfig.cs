@@ -1,6 +1,8 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Actors.Security;
 using DfPO.Learner;
+using DfPO.Learner.Advantages;
+using DfPO.Learner.Objectives;
 using DfPO.Models.Lora;
 using DfPO.Models.Options;
 using DfPO.Models.Tokenizers;
@@ -49,6 +51,10 @@ public sealed record ExperimentConfig
     /// <summary>How the run's processes speak to each other.</summary>
     [MayChange]
     public ClusterConfig Cluster { get; init; } = new();
+
+    /// <summary>Whether the learner holds the reference model: to score given texts, which no engine has seen, to compare the policy with it in the update, or to weigh older rollouts of masked policies.</summary>
+    public bool LearnerHoldsReference() => ObjectiveRegistry.Traits(Learner) is { ReferenceInLearner: true } or { SamplesPerPrompt: 0, NeedsReference: true }
+        || (Async.MaxStaleness > 0 && Learner.RolloutCorrection != RolloutCorrection.None && ObjectiveRegistry.Traits(Learner).KlMask is not null);
 
     /// <summary>Torch threads of the learner as they follow from the options.</summary>
     /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>

@@ -76,7 +76,7 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
         var options = generation with
         {
             Policy = policy,
-            MaskRule = config.Learner.Dfpo.MaskRule,
+            MaskRule = config.Learner.Dfpo.MaskRule.Decoding(),
             Tolerance = config.Learner.Dfpo.Tolerance,
         };
         // One mask at a time: what a KL mask decodes is the policy alone.

@@ -26,6 +26,7 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         ReferenceLogprobs = sequence.ReferenceLogprobs,
         StateKl = sequence.StateKl,
         RetainedMass = sequence.RetainedMass,
+        SkippedMaskSteps = sequence.SkippedMaskSteps,
         Reward = Rewards[i],
         Behaviour = Planned.Unit.Options.Policy,
         WeightsVersion = Planned.Unit.Weights.Version,

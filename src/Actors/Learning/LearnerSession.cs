@@ -24,6 +24,7 @@ public sealed class LearnerSession : IDisposable
     private readonly ValueModel? _value;
     private readonly LanguageModel? _mask;
     private readonly LanguageModel? _reference;
+    private readonly bool _scoresTexts;
     private readonly PolicyLearner _learner;
     private WeightsRef? _publishedMask;
     private WeightsRef? _published;
@@ -42,14 +43,16 @@ public sealed class LearnerSession : IDisposable
         LanguageModel Copy() => PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
         _value = traits.NeedsValue ? new ValueModel(lora.IsOn ? SharedWeights.Twin(_policy) : Copy(), traits.ValueHeads) : null;
         _mask = traits.MaskPolicy is { HeldByLearner: true } ? Copy() : null;
-        _reference = traits is { SamplesPerPrompt: 0, NeedsReference: true } ? Copy() : null;
+        // Under adapters the base is the reference.
+        _reference = config.LearnerHoldsReference() ? lora.IsOn ? SharedWeights.Twin(_policy) : Copy() : null;
+        _scoresTexts = traits.SamplesPerPrompt == 0;
         if (lora.IsOn)
         {
             LoraAdapters.Create(_policy, lora, config.Seed);
             if (_value is not null)
                 LoraAdapters.Create(_value.Trunk, lora, config.Seed + 1);
         }
-        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask);
+        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask, _reference);
     }
 
     /// <summary>What is learnt of the policy, which is all that workers need to be sent.</summary>
@@ -112,7 +115,7 @@ public sealed class LearnerSession : IDisposable
         using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Consumer, command.Parent, links: command.Units.Where(u => u != default).Select(u => new ActivityLink(u))))
         {
             activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
-            report = _learner.Update(_reference is null ? command.Batch : Scored(command.Batch, _reference));
+            report = _learner.Update(_scoresTexts && _reference is not null ? Scored(command.Batch, _reference) : command.Batch);
         }
         Publish(command.Parent);
         return report;

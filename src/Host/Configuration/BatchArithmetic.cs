@@ -31,6 +31,7 @@ internal sealed record BatchArithmetic(int Sequences, string PerPrompt, int Unit
 
     private static string Words(ObjectiveTraits traits) => (traits.Behaviours.Count, traits.SamplesPerPrompt) switch
     {
+        ( > 1, > 1) => $" x {traits.Behaviours.Count} masked policies x {traits.SamplesPerPrompt} continuations",
         ( > 1, _) => $" x {traits.Behaviours.Count} masked policies",
         (_, > 1) => $" x {traits.SamplesPerPrompt} continuations",
         (_, 0) when traits.SequencesPerUnit > 1 => $" x {traits.SequencesPerUnit} of a given pair",

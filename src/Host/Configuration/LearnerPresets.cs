@@ -13,6 +13,7 @@ internal static class LearnerPresets
         // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-claim.md.
         ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
         ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
+        ["dfpo-budget"] = "objective = dfpo, advantages = group, epochs = 2, dfpo { behaviour = policy, mask-at = update, mask-rule = budget, decode = policy }",
         ["ppo"] = "objective = ppo, dfpo { behaviour = policy, decode = policy }",
         // The rules' own sections hold their papers' values already; what is said here is the papers' choice of keys that all rules share.
         ["nlpo"] = "objective = nlpo",

@@ -33,7 +33,8 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
         var traits = ObjectiveRegistry.Traits(learner);
         var trained = traits.NeedsValue ? 2 : 1;
         var mask = traits.MaskPolicy is { HeldByLearner: true } ? 1 : 0;
-        var frozen = mask + (traits is { SamplesPerPrompt: 0, NeedsReference: true } ? 1 : 0);
+        // Under adapters the policy's own weights are the reference's.
+        var frozen = mask + (config.LearnerHoldsReference() && !lora ? 1 : 0);
         // Engines take the devices in turn.
         var sharing = Enumerable.Range(0, workers).Count(i => config.Rollout.Devices[i % config.Rollout.Devices.Count] == config.Model.Device) / (double)workers;
         var generated = config.Rollout.Generation.MaxNewTokens;
@@ -47,7 +48,7 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
             (lora ? "learner: adapters" : "learner: value model weights", (lora ? trained : trained - 1) * learnt * Float32, true),
             ("learner: gradients", trained * learnt * Float32, true),
             ($"learner: AdamW moments{(learner.OffloadOptimizer ? " (host)" : "")}", 2 * trained * learnt * Float32, !learner.OffloadOptimizer),
-            ("learner: activations of a pass, one model at a time", Activations(learner, policy, Sequences(config), learntLength, learntTokens), true),
+            ("learner: activations of a pass, one model at a time", Activations(learner, policy, Sequences(config), learntLength, learntTokens, traits.ReferenceInLearner), true),
         };
         if (frozen > 0)
             parts.Add(("learner: mask policy or reference", frozen * parameters * Float32, true));
@@ -96,11 +97,11 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
     }
 
     // Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models", equation 1, doubled for float32; plus the logits of the continuations, whose memory serves their gradient.
-    private static double Activations(LearnerOptions learner, ModelConfig config, double sequences, double tokens, double newTokens)
+    private static double Activations(LearnerOptions learner, ModelConfig config, double sequences, double tokens, double newTokens, bool compared)
     {
         var block = 2 * sequences * tokens * ((34.0 * config.HiddenSize) + (5 * config.NumAttentionHeads * tokens));
         var blocks = learner.RecomputeActivations ? (config.NumHiddenLayers * sequences * tokens * config.HiddenSize * Float32) + block : config.NumHiddenLayers * block;
         var scored = learner.HeadChunkTokens > 0 ? Math.Min(learner.HeadChunkTokens, sequences * newTokens) : sequences * newTokens;
-        return blocks + (scored * config.VocabSize * Float32);
+        return blocks + ((compared ? 2 : 1) * scored * config.VocabSize * Float32);
     }
 }

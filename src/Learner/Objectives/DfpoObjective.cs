@@ -19,7 +19,7 @@ namespace DfPO.Learner.Objectives;
 /// </list>
 /// <para>
 /// <c>c</c> is 0 [S, ICLR] or the rollout's <c>KL(pi_theta_old || pi_0)</c> at the state [D]. What is pushed is always <c>log pi_theta(a|s)</c>, never a masked policy's
-/// log-probability; no gradient flows through the test. The sign of an advantage is its meaning, so advantages are never centred. A token at
+/// log-probability; no gradient flows through the test. A third rule bounds a continuation's divergence in place of each token's (<see cref="KlBudget"/> [D]). The sign of an advantage is its meaning, so advantages are never centred. A token at
 /// <c>l = 0</c> belongs to both sets: at <c>theta_0</c> the first form is the plain policy gradient.
 /// </para>
 /// </remarks>
@@ -36,6 +36,8 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
         Behaviours = options.Behaviour == DfpoBehaviour.Masked ? [DecodingPolicy.Positive, DecodingPolicy.Negative] : [DecodingPolicy.Policy],
         ValueHeads = options.Value == DfpoValue.TwoHeaded ? 2 : 1,
         Decode = options.Decode,
+        ReferenceInLearner = options is { MaskRule: DfpoMaskRule.Budget, BudgetForm: BudgetForm.Exact } or { MaskRule: DfpoMaskRule.Scaled, MaskAt: DfpoMaskAt.Update },
+        KlMask = options.Behaviour == DfpoBehaviour.Masked ? new KlMaskTraits(options.MaskRule.Decoding(), options.Tolerance) : null,
     };
 
     /// <inheritdoc/>
@@ -59,7 +61,8 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
     /// <param name="batch">The tokens.</param>
     /// <param name="statistics">
     /// Receives <c>dfpo/advantage_positive</c> (share of tokens) and <c>dfpo/mask_positive</c>, <c>dfpo/mask_negative</c>: of the tokens with a positive (negative)
-    /// advantage that the truncation keeps, the share whose push the mask let through.
+    /// advantage that the truncation keeps, the share whose push the mask let through. Of samples of masked policies also <c>dfpo/mask_skipped</c>, the share of tokens that were drawn without
+    /// the mask: they are not of the policy that the loss is about, and get no push. With a budget also what <see cref="KlBudget.Thresholds"/> tells.
     /// </param>
     public double[] Weights(double[] current, TokenBatch batch, Statistics statistics)
     {
@@ -67,14 +70,20 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
         var samples = batch.Behaviour.CountBy(kind => kind).ToDictionary();
         foreach (var name in new[] { "dfpo/mask_positive", "dfpo/mask_negative" })
             statistics.Add(name, 0, 0);
+        var logRatios = LogRatios(current, batch);
+        var budget = options.MaskRule == DfpoMaskRule.Budget ? KlBudget.Thresholds(logRatios, batch, options, statistics) : null;
+        if (options.Behaviour == DfpoBehaviour.Masked)
+            statistics.Add("dfpo/mask_skipped", batch.MaskSkipped?.Count(skipped => skipped) ?? 0, batch.Count);
         var weights = new double[batch.Count];
         for (var t = 0; t < weights.Length; t++)
         {
+            if (options.Behaviour == DfpoBehaviour.Masked && batch.MaskSkipped is { } skipped && skipped[t])
+                continue;
             var advantage = batch.Advantages[t];
             statistics.Add("dfpo/advantage_positive", advantage > 0 ? 1 : 0);
             if (advantage == 0 || !Kept(advantage, batch.Behaviour[t]))
                 continue;
-            var open = Open(advantage, current[t], batch, t);
+            var open = budget is null ? Open(advantage, logRatios[t], batch, t) : budget[t] is not { } limit || (advantage > 0 ? logRatios[t] <= limit : logRatios[t] >= limit);
             statistics.Add(advantage > 0 ? "dfpo/mask_positive" : "dfpo/mask_negative", open ? 1 : 0);
             if (open)
                 weights[t] = advantage * scale * Share(batch.Behaviour[t]);
@@ -93,13 +102,18 @@ public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObje
         _ => true,
     };
 
-    private bool Open(double advantage, double current, TokenBatch batch, int t)
+    /// <summary><c>l</c> of every token, of the weights that the mask is taken with. A reference that ran in the same pass as the policy is compared as it is.</summary>
+    private double[] LogRatios(double[] current, TokenBatch batch) => [.. current.Select((now, t) => batch.CurrentKl is not null
+        ? now - batch.ReferenceLogprobs[t]
+        : batch.Logprobs[t] - batch.ReferenceLogprobs[t] + (options.MaskAt == DfpoMaskAt.Update ? Moved(now, batch.Logprobs[t]) : 0))];
+
+    private bool Open(double advantage, double logRatio, TokenBatch batch, int t)
     {
         if (options is { Behaviour: DfpoBehaviour.Masked, MaskAt: DfpoMaskAt.Rollout })
             return true;
-        var logRatio = (double)batch.Logprobs[t] - batch.ReferenceLogprobs[t] + (options.MaskAt == DfpoMaskAt.Update ? Moved(current, batch.Logprobs[t]) : 0);
-        var threshold = options.MaskRule == KlMaskRule.KlCentred ? batch.StateKl[t] : 0.0;
-        return advantage > 0 ? logRatio <= threshold + options.Tolerance : logRatio >= threshold - options.Tolerance;
+        var threshold = options.MaskRule == DfpoMaskRule.KlCentred ? batch.StateKl[t] : 0.0;
+        var tolerance = options.MaskRule == DfpoMaskRule.Scaled ? options.Tolerance * batch.CurrentDeviation![t] : options.Tolerance;
+        return advantage > 0 ? logRatio <= threshold + tolerance : logRatio >= threshold - tolerance;
     }
 
     /// <summary>What the update has changed so far. Another minibatch's shapes round the same weights' numbers otherwise, which without tolerance would shut tokens that have not moved.</summary>

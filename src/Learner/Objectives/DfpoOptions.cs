@@ -41,10 +41,19 @@ public sealed record DfpoOptions : IObjectiveOptions
     /// <summary>When the mask is taken.</summary>
     public DfpoMaskAt MaskAt { get; init; } = DfpoMaskAt.Update;
 
-    /// <summary>Threshold of the mask. With <see cref="KlMaskRule.KlCentred"/> the threshold is always the rollout weights' KL at the state.</summary>
-    public KlMaskRule MaskRule { get; init; } = KlMaskRule.Sign;
+    /// <summary>What the mask lets through. With <see cref="DfpoMaskRule.KlCentred"/> the threshold is always the rollout weights' KL at the state.</summary>
+    public DfpoMaskRule MaskRule { get; init; } = DfpoMaskRule.Sign;
 
-    /// <summary>Tolerance <c>tau</c> of the mask, nats, at least 0.</summary>
+    /// <summary>Budget <c>delta</c> of <see cref="DfpoMaskRule.Budget"/>: how far a continuation may drift from the reference, nats a token, at least 0.</summary>
+    public double KlBudget { get; init; } = 0.2;
+
+    /// <summary>Whose KL is held against the budget.</summary>
+    public BudgetOver BudgetOver { get; init; } = BudgetOver.Sequence;
+
+    /// <summary>How that KL is measured.</summary>
+    public BudgetForm BudgetForm { get; init; } = BudgetForm.Exact;
+
+    /// <summary>Tolerance <c>tau</c> of the mask, at least 0: nats, or with <see cref="DfpoMaskRule.Scaled"/> standard deviations of <c>l</c> over the policy at the state. The rule <see cref="DfpoMaskRule.Budget"/> learns without one; what it decodes by <c>pi+</c> or <c>pi-</c> has it.</summary>
     public float Tolerance { get; init; } = 0.1f;
 
     /// <summary>The policy that evaluations and model selection decode with.</summary>
@@ -59,6 +68,10 @@ public sealed record DfpoOptions : IObjectiveOptions
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
         OptionRule.NotNegative(Tolerance, "dfpo.tolerance"),
+        new(MaskRule != DfpoMaskRule.Scaled || Behaviour == DfpoBehaviour.Masked || MaskAt == DfpoMaskAt.Update, "dfpo.mask-at", "update with 'dfpo.mask-rule = scaled' on samples of the policy, of whose rollout the deviation is not known"),
+        new(KlBudget >= 0, "dfpo.kl-budget", "at least 0"),
+        new(MaskRule != DfpoMaskRule.Budget || Behaviour == DfpoBehaviour.Policy, "dfpo.behaviour", "policy with 'dfpo.mask-rule = budget', which masks pushes and not what is drawn"),
+        new(MaskRule != DfpoMaskRule.Budget || MaskAt == DfpoMaskAt.Update, "dfpo.mask-at", "update with 'dfpo.mask-rule = budget', which measures the weights being updated"),
         new(Value == DfpoValue.Single || Behaviour == DfpoBehaviour.Masked, "dfpo.value", "single unless 'dfpo.behaviour' is masked: the second head is for samples of pi-"),
     ];
 }

@@ -1,3 +1,4 @@
+using DfPO.Learner.Passes;
 using DfPO.Models.Policies;
 using static TorchSharp.torch;
 
@@ -29,6 +30,9 @@ public interface IObjective
     /// <param name="batch">What else is known of those tokens.</param>
     /// <param name="statistics">Receives what the rule measures.</param>
     Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics);
+
+    /// <summary>The step by which the rule moves the policy itself, in place of AdamW; null where it leaves that to AdamW.</summary>
+    internal IPolicyStep? PolicyStep => this as IPolicyStep;
 
     /// <summary>Adapts to the mean <c>log pi_theta - log pi_0</c> a token of the iteration that has just been learnt from.</summary>
     void EndIteration(double meanKl)

@@ -1,3 +1,4 @@
+using DfPO.Learner.Advantages;
 using DfPO.Models;
 
 namespace DfPO.Learner.Objectives;
@@ -5,6 +6,9 @@ namespace DfPO.Learner.Objectives;
 /// <summary>The one place where an update rule is chosen. A new rule is a file and a line here (and its name in <see cref="ObjectiveKind"/>); see docs/add-an-objective.md.</summary>
 public static class ObjectiveRegistry
 {
+    // As many as GRPO's.
+    private const int DefaultSamples = 8;
+
     private static readonly Dictionary<ObjectiveKind, Entry> s_entries = new()
     {
         [ObjectiveKind.Dfpo] = new(o => new DfpoObjective(o.Dfpo, o.ClipRange), nameof(LearnerOptions.Dfpo)),
@@ -22,7 +26,19 @@ public static class ObjectiveRegistry
 
     /// <summary>The rule that the options ask for, in its initial state.</summary>
     /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
-    public static IObjective Create(LearnerOptions options) => s_entries[options.Checked().Objective].Create(options);
+    public static IObjective Create(LearnerOptions options)
+    {
+        var rule = s_entries[options.Checked().Objective].Create(options);
+        var compares = options.Advantages is AdvantageKind.Group or AdvantageKind.Rloo;
+        return options.Advantages == AdvantageKind.Default && options.SamplesPerPrompt == 0
+            ? rule
+            : new ChosenAdvantages(rule, options.Advantages == AdvantageKind.Default ? AdvantageKind.Gae : options.Advantages,
+                options.SamplesPerPrompt > 0 ? options.SamplesPerPrompt : compares ? DefaultSamples : rule.Traits.SamplesPerPrompt, options.Gamma);
+    }
+
+    /// <summary>Whether a rule takes advantages from a value model, and so from anywhere.</summary>
+    internal static bool TakesAdvantages(ObjectiveKind kind) =>
+        kind is ObjectiveKind.Dfpo or ObjectiveKind.Ppo or ObjectiveKind.Nlpo or ObjectiveKind.A2c or ObjectiveKind.Trpo or ObjectiveKind.PpoSupervised;
 
     /// <summary>What that rule needs of the loop around it.</summary>
     /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>

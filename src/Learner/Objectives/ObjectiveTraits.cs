@@ -23,6 +23,9 @@ public sealed record ObjectiveTraits
     /// <summary>Whether <see cref="Trajectory.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
     public bool NeedsReference { get; init; } = true;
 
+    /// <summary>Whether the reference model scores the whole vocabulary in each pass of the update, for which the learner holds it.</summary>
+    public bool ReferenceInLearner { get; init; }
+
     /// <summary>Whether current log-probabilities are compared with earlier ones: by a ratio, a mask, or a distance from the reference.</summary>
     public bool ComparesPolicies { get; init; } = true;
 
@@ -47,9 +50,17 @@ public sealed record ObjectiveTraits
     /// <summary>The policy that evaluations and model selection decode with.</summary>
     public DecodingPolicy Decode { get; init; } = DecodingPolicy.Policy;
 
+    /// <summary>The mask of the behaviours that are masked by the reference; null where none is.</summary>
+    public KlMaskTraits? KlMask { get; init; }
+
     /// <summary>Restricts what rollouts and evaluations of the policy may draw to the likely tokens of a slower policy; null for no restriction.</summary>
     public MaskPolicyTraits? MaskPolicy { get; init; }
 }
+
+/// <summary>How the log-ratio to the reference masks a behaviour (DfPO's <c>pi+</c> and <c>pi-</c>).</summary>
+/// <param name="Rule">Threshold.</param>
+/// <param name="Tolerance"><c>tau</c>.</param>
+public sealed record KlMaskTraits(KlMaskRule Rule, double Tolerance);
 
 /// <summary>A policy that lags behind the learner's and whose most likely tokens are all that may be sampled (NLPO).</summary>
 /// <param name="TopP">Probability that the kept tokens reach; the token that crosses it is kept.</param>

@@ -1,3 +1,4 @@
+using DfPO.Learner.Advantages;
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -33,30 +34,9 @@ public sealed class ReinforcePlusPlusObjective(ReinforcePlusPlusOptions options,
     public ObjectiveTraits Traits { get; } = new() { ValueHeads = 0 };
 
     /// <inheritdoc/>
-    public double[][] Advantages(IReadOnlyList<Trajectory> batch)
-    {
-        var returns = batch.Select(t => RewardsToCome(_penalty.TokenRewards(t))).ToArray();
-        var whitened = Whitened([.. returns.SelectMany(r => r)]);
-        var start = 0;
-        return [.. returns.Select(r => whitened[start..(start += r.Length)])];
-    }
+    public double[][] Advantages(IReadOnlyList<Trajectory> batch) => RewardsToCome.Whitened([.. batch.Select(_penalty.TokenRewards)], options.Gamma);
 
     /// <inheritdoc/>
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics) =>
         ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(batch.Advantages), clipRange, statistics);
-
-    /// <summary><c>(A - mean) / sqrt(var + 1e-8)</c>, var biased.</summary>
-    public static double[] Whitened(IReadOnlyList<double> advantages)
-    {
-        var mean = advantages.Average();
-        var scale = 1 / Math.Sqrt(advantages.Average(a => (a - mean) * (a - mean)) + 1e-8);
-        return [.. advantages.Select(a => (a - mean) * scale)];
-    }
-
-    private double[] RewardsToCome(double[] rewards)
-    {
-        for (var t = rewards.Length - 2; t >= 0; t--)
-            rewards[t] += options.Gamma * rewards[t + 1];
-        return rewards;
-    }
 }

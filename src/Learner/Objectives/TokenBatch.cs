@@ -29,6 +29,15 @@ public sealed record TokenBatch
     /// <summary>Whether the mask policy allows the token; null for rules without one.</summary>
     public bool[]? InsideMask { get; init; }
 
+    /// <summary>Whether the token was drawn without the mask of its behaviour, which would have left too little; null where none was.</summary>
+    public bool[]? MaskSkipped { get; init; }
+
+    /// <summary><c>KL(pi_theta || pi_0)</c> at the token's state under the weights being updated, nats; null unless the learner holds the reference.</summary>
+    public double[]? CurrentKl { get; init; }
+
+    /// <summary>Standard deviation of <c>log pi_theta - log pi_0</c> over the policy at the token's state, as <see cref="CurrentKl"/>.</summary>
+    public double[]? CurrentDeviation { get; init; }
+
     /// <summary>Where the sequences lie, in order.</summary>
     public IReadOnlyList<SequenceSpan> Sequences { get; init; } = [];
 
@@ -52,6 +61,9 @@ public sealed record TokenBatch
             Behaviour = Of(Behaviour),
             Importance = Importance is null ? null : Of(Importance),
             InsideMask = InsideMask is null ? null : Of(InsideMask),
+            MaskSkipped = MaskSkipped is null ? null : Of(MaskSkipped),
+            CurrentKl = CurrentKl is null ? null : Of(CurrentKl),
+            CurrentDeviation = CurrentDeviation is null ? null : Of(CurrentDeviation),
         };
     }
 

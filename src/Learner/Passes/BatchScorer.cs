@@ -1,5 +1,6 @@
 using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
+using DfPO.Models;
 
 namespace DfPO.Learner.Passes;
 
@@ -8,7 +9,8 @@ namespace DfPO.Learner.Passes;
 /// <param name="value">The value model; null for rules without one.</param>
 /// <param name="objective">The update rule.</param>
 /// <param name="options">Discounts and truncation.</param>
-internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjective objective, LearnerOptions options)
+/// <param name="reference"><c>pi_0</c>, for older rollouts of masked policies; null where there is none.</param>
+internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjective objective, LearnerOptions options, LanguageModel? reference)
 {
     /// <summary>Scores continuations that were drawn.</summary>
     /// <param name="batch">All of an iteration's.</param>
@@ -53,12 +55,33 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
             ReferenceLogprobs = inside is null && !Stale(s) ? Shifted(s.Trajectory, own[i]) : s.Trajectory.ReferenceLogprobs,
             InsideMask = inside?[i],
         })];
-        if (compared.Count(Stale) is var stale and > 0)
+        var stale = compared.Count(Stale);
+        if (stale > 0)
             statistics.Add("async/stale_fraction", stale, compared.Length);
         if (!corrects)
             return compared;
-        var weights = ImportanceWeights.Truncated(own, [.. compared.Select(RolloutLogprobs)], options.RolloutCorrection, options.ImportanceTruncation, statistics);
+        var (learner, rollout) = (own, compared.Select(RolloutLogprobs).ToArray());
+        if (objective.Traits.KlMask is { } mask && stale > 0)
+            Remask(compared, [.. Enumerable.Range(0, compared.Length).Where(i => Stale(compared[i]))], mask, learner, rollout, cancellation);
+        var weights = ImportanceWeights.Truncated(learner, rollout, options.RolloutCorrection, options.ImportanceTruncation, statistics);
         return [.. compared.Select((s, i) => s with { Importance = weights[i] })];
+    }
+
+    /// <summary>
+    /// Older samples of <c>pi+</c> or <c>pi-</c> count as samples of what is <c>pi+</c> or <c>pi-</c> now: both sides are renormalised by what their masks retain. Of fresh samples the two are the same.
+    /// </summary>
+    private void Remask(ScoredTrajectory[] compared, int[] stale, KlMaskTraits mask, float[][] learner, float[][] rollout, CancellationToken cancellation)
+    {
+        if (reference is null)
+            throw new DfpoException("learner/model", "Rollouts of older masked policies are weighed by what the masks retain, for which the learner needs the reference model: give it one, or set 'rollout-correction' to none.");
+        var size = Math.Min(options.MinibatchSize, policy.PieceSize);
+        var now = new RetainedMass(policy.Model, reference, mask).Logs([.. stale.Select(i => compared[i].Trajectory)], size, policy.Device, cancellation);
+        foreach (var (i, logs) in stale.Zip(now))
+        {
+            var then = compared[i].Trajectory.RetainedMass;
+            learner[i] = [.. learner[i].Zip(logs, (logprob, z) => logprob - z)];
+            rollout[i] = [.. rollout[i].Select((logprob, t) => then.Length == 0 ? logprob : logprob - MathF.Log(then[t]))];
+        }
     }
 
     /// <summary>The reference's log-probabilities at the learner's: the two models of an engine run the same kernels, so that their difference is right, and 0 where they are the same.</summary>

@@ -11,6 +11,9 @@ internal interface ITokenLogprobs
     /// <summary>Sum of the softmaxes' entropies, nats, if asked for.</summary>
     double? SummedEntropy { get; }
 
+    /// <summary>What the reference model says of the same tokens, if it was given.</summary>
+    ReferenceScores? Reference { get; }
+
     /// <summary>Carries gradients on into the model's parameters. Once only.</summary>
     /// <param name="valuesGradient">Of a loss by <see cref="Values"/>.</param>
     /// <param name="entropyGradient">Of the loss by the sum of the softmaxes' entropies.</param>

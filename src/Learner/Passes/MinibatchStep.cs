@@ -43,9 +43,9 @@ internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObject
     private void PolicyGradient(ScoredTrajectory[] minibatch, bool withEntropy, Statistics statistics)
     {
         var tokens = ScoredTrajectory.Concatenate(minibatch);
-        Tensor Loss(Tensor logprobs)
+        Tensor Loss(Tensor logprobs, ReferenceScores? reference)
         {
-            var loss = objective.Loss(logprobs, tokens, statistics);
+            var loss = objective.Loss(logprobs, reference?.Beside(tokens) ?? tokens, statistics);
             statistics.Add("policy/loss", Finite.Require(loss.ToNumber(), "the policy loss"));
             return loss;
         }

@@ -37,8 +37,11 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
         Behaviour = [.. minibatch.SelectMany(s => s.Trajectory.Tokens.Select(_ => s.Trajectory.Behaviour))],
         Importance = minibatch.Any(s => s.Importance is not null) ? Join(minibatch, s => s.Importance ?? Ones(s)) : null,
         InsideMask = minibatch.Any(s => s.InsideMask is not null) ? [.. minibatch.SelectMany(s => s.InsideMask ?? [.. s.Advantages.Select(_ => true)])] : null,
+        MaskSkipped = minibatch.Any(s => s.Trajectory.SkippedMaskSteps.Length > 0) ? [.. minibatch.SelectMany(Skipped)] : null,
         Sequences = Spans(minibatch),
     };
+
+    private static IEnumerable<bool> Skipped(ScoredTrajectory scored) => scored.Advantages.Select((_, step) => scored.Trajectory.SkippedMaskSteps.Contains(step));
 
     private static double[] Join(IReadOnlyList<ScoredTrajectory> minibatch, Func<ScoredTrajectory, float[]> of) => [.. minibatch.SelectMany(of).Select(x => (double)x)];
 

@@ -21,8 +21,8 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     private readonly Tensor _normalizers;
     private readonly Tensor? _keep;
 
-    private TokenLogprobs(Tensor logits, Tensor tokens, Tensor? keep, Tensor normalizers, Tensor values, double? entropy) =>
-        (_logits, _tokens, _keep, _normalizers, Values, SummedEntropy) = (logits, tokens, keep, normalizers, values, entropy);
+    private TokenLogprobs(Tensor logits, Tensor tokens, Tensor? keep, Tensor normalizers, Tensor values, double? entropy, ReferenceScores? reference) =>
+        (_logits, _tokens, _keep, _normalizers, Values, SummedEntropy, Reference) = (logits, tokens, keep, normalizers, values, entropy, reference);
 
     /// <inheritdoc/>
     public Tensor Values { get; }
@@ -30,23 +30,31 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     /// <inheritdoc/>
     public double? SummedEntropy { get; }
 
+    /// <inheritdoc/>
+    public ReferenceScores? Reference { get; }
+
     /// <summary>One pass of a model over a batch, its head on the continuations' positions alone.</summary>
     /// <remarks>The tensors belong to the caller's dispose scope.</remarks>
-    public static TokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null) =>
-        FromLogits(Logits(model, batch), batch.Actions, withEntropy, keep);
+    public static TokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null, LanguageModel? reference = null)
+    {
+        using var theirs = reference is null ? null : ReferenceLogits(reference, batch);
+        return FromLogits(Logits(model, batch), batch.Actions, withEntropy, keep, theirs);
+    }
 
     /// <summary>From logits <c>[tokens, vocabulary]</c>, which <c>Backward</c> overwrites, and token ids <c>[tokens]</c>.</summary>
     /// <param name="logits">The scores.</param>
     /// <param name="tokens">The ids.</param>
     /// <param name="withEntropy">Whether to measure entropies.</param>
     /// <param name="keep">The tokens that the softmax is over, bool <c>[tokens, vocabulary]</c>, the given ones among them; null for all.</param>
-    public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy, Tensor? keep = null)
+    /// <param name="reference">Logits of the reference model, which are not kept; null for none.</param>
+    public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy, Tensor? keep = null, Tensor? reference = null)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var dtype = logits.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
         var normalizers = empty([logits.size(0)], dtype, logits.device);
         var values = empty([logits.size(0)], dtype, logits.device);
+        var scores = reference is null ? null : ReferenceScores.Of(logits.size(0), dtype, logits.device);
         var entropy = 0.0;
         foreach (var (start, length) in Slices(logits))
         {
@@ -57,8 +65,10 @@ internal sealed class TokenLogprobs : ITokenLogprobs
             values.narrow(0, start, length).copy_((rows.gather(1, tokens.narrow(0, start, length).unsqueeze(1)) - normalizer).squeeze(1));
             if (withEntropy)
                 entropy += (normalizer.sum() - ((rows - normalizer).exp_() * (keep is null ? rows : rows.nan_to_num(neginf: 0))).sum()).ToNumber();
+            scores?.Put(rows - normalizer, Rows(reference!, null, start, length, dtype), tokens.narrow(0, start, length), start);
         }
-        return new TokenLogprobs(logits, tokens, keep, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null);
+        scores?.Rows.MoveToOuterDisposeScope();
+        return new TokenLogprobs(logits, tokens, keep, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null, scores);
     }
 
     /// <summary>Carries the gradient of <see cref="Values"/> on into the model. Once only.</summary>
@@ -85,6 +95,12 @@ internal sealed class TokenLogprobs : ITokenLogprobs
                 target.copy_(rows);
             }
         autograd.backward([_logits], [_logits.detach()]);
+    }
+
+    private static Tensor ReferenceLogits(LanguageModel reference, TeacherForcedBatch batch)
+    {
+        using var _ = no_grad();
+        return Logits(reference, batch);
     }
 
     private static Tensor Logits(LanguageModel model, TeacherForcedBatch batch)

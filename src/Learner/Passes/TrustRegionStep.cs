@@ -24,7 +24,7 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
         var sequences = batch.Select(s => s.Trajectory).ToArray();
         var tokens = ScoredTrajectory.Concatenate(batch);
         var before = 0.0;
-        var entropy = policy.Backward(sequences, logprobs =>
+        var entropy = policy.Backward(sequences, (logprobs, _) =>
         {
             var loss = objective.Loss(logprobs, tokens, statistics);
             before = Finite.Require(loss.ToNumber(), "the policy loss");

@@ -127,4 +127,15 @@ internal sealed class Softmax(int vocabulary)
         }
         return Math.Max(0, total / Total);
     }
+
+    /// <summary>Standard deviation of the log-ratios under the row's distribution.</summary>
+    /// <param name="logRatios">Of each token; where the probability is 0 they count for nothing, if they are finite.</param>
+    /// <param name="mean">Their mean, which <see cref="Kl"/> is.</param>
+    public double Deviation(ReadOnlySpan<float> logRatios, double mean)
+    {
+        double total = 0;
+        for (var token = 0; token < logRatios.Length; token++)
+            total += _exponentials[token] * (logRatios[token] - mean) * (logRatios[token] - mean);
+        return Math.Sqrt(total / Total);
+    }
 }

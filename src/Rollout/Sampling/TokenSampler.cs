@@ -62,12 +62,13 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
         KlMask.LogRatios(logits, _policy.LogNormaliser, reference, _reference.LogNormaliser, _ratios);
         var kl = (float)_policy.Kl(_ratios);
         var threshold = options.MaskRule == KlMaskRule.KlCentred ? kl : 0;
+        var tolerance = options.MaskRule == KlMaskRule.Scaled ? options.Tolerance * (float)_policy.Deviation(_ratios, kl) : options.Tolerance;
 
         Filter(logits, text, step);
         if (_rules.IsActive(step))
             _sampled.Load(_filtered);
         (_rules.IsActive(step) ? _sampled : _policy).Exponentials.CopyTo(_weights);
-        var retained = KlMask.Apply(_filtered, _ratios, _weights, options.Policy, threshold, options.Tolerance);
+        var retained = KlMask.Apply(_filtered, _ratios, _weights, options.Policy, threshold, tolerance);
         var skipped = retained == 0 || retained < options.MassFloor;
         if (skipped)
             Filter(logits, text, step);

@@ -2,6 +2,7 @@ using System.Collections;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Learner;
+using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
@@ -35,7 +36,7 @@ public sealed class ExperimentFileTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(90), config.Rollout.UnitTimeout);
         Assert.Equal((0.5f, 20), (config.Rollout.Generation.Temperature, config.Rollout.Generation.MaxNewTokens));
         Assert.Equal((3e-5, true), (config.Learner.LearningRate, config.Learner.Bf16));
-        Assert.Equal(new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, MaskRule = KlMaskRule.KlCentred, Value = DfpoValue.TwoHeaded, Tolerance = 0.25f }, config.Learner.Dfpo);
+        Assert.Equal(new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, MaskRule = DfpoMaskRule.KlCentred, Value = DfpoValue.TwoHeaded, Tolerance = 0.25f }, config.Learner.Dfpo);
     }
 
     [Fact]
@@ -63,7 +64,7 @@ public sealed class ExperimentFileTests : IDisposable
     [InlineData("learner = 3", "config/value", "'learner' is '3'", "an object")]
     [InlineData("iterations { a = 1 }", "config/value", "'iterations' is an object", "a whole number")]
     [InlineData("iterations = [1, 2]", "config/value", "'iterations' is '[1, 2]'", "a whole number")]
-    [InlineData("learner.preset = best", "config/value", "'learner.preset' is 'best'", "dfpo, dfpo-iclr, ppo, nlpo, a2c, trpo, supervised, grpo, rloo, reinforce-plus-plus, dpo, ppo-supervised")]
+    [InlineData("learner.preset = best", "config/value", "'learner.preset' is 'best'", "dfpo, dfpo-iclr, dfpo-budget, ppo, nlpo, a2c, trpo, supervised, grpo, rloo, reinforce-plus-plus, dpo, ppo-supervised")]
     [InlineData("learner {\n gamma = 1", "config/syntax", "line 1", "'{' is not closed")]
     [InlineData("a = 1 ]", "config/syntax", "line 1", "']' closes nothing")]
     [InlineData("name = \"x", "config/syntax", "line 1", "a quote is not closed")]
@@ -133,6 +134,8 @@ public sealed class ExperimentFileTests : IDisposable
     {
         var iclr = Bind("learner { preset = dfpo-iclr, dfpo { tolerance = 0.3, decode = policy } }").Learner;
         Assert.Equal(new DfpoOptions { Behaviour = DfpoBehaviour.Masked, MaskAt = DfpoMaskAt.Rollout, Value = DfpoValue.Single, Decode = DecodingPolicy.Policy, Tolerance = 0.3f }, iclr.Dfpo);
+        var budget = Bind("learner { preset = dfpo-budget, dfpo.kl-budget = 0.05 }").Learner;
+        Assert.Equal((AdvantageKind.Group, DfpoMaskRule.Budget, 0.05, DecodingPolicy.Policy), (budget.Advantages, budget.Dfpo.MaskRule, budget.Dfpo.KlBudget, budget.Dfpo.Decode));
         Assert.Equal(ObjectiveKind.Ppo, Bind("learner.preset = dfpo", ["learner.preset=ppo"]).Learner.Objective);
         Assert.Equal(new DfpoOptions { Behaviour = DfpoBehaviour.Policy, MaskAt = DfpoMaskAt.Update, Tolerance = 0.4f, Decode = DecodingPolicy.Negative }, Bind("learner.preset = dfpo").Learner.Dfpo);
     }

@@ -1,5 +1,7 @@
 using DfPO.Actors.Experiments;
 using DfPO.Host.Planning;
+using DfPO.Learner.Advantages;
+using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Gptj;
@@ -45,6 +47,23 @@ public sealed class MemoryEstimateTests
         var lora = MemoryEstimate.Of(config with { Model = config.Model with { Lora = new LoraOptions { Rank = 16 } } }, s_gptj, s_gptj.ParameterCount).Parts;
         // 28 blocks, queries and values, two factors of 16 x 4096.
         Assert.Equal(28 * 2 * 2 * 16 * 4096 * 4.0 * 2, lora.Single(part => part.What == "learner: gradients").Bytes);
+    }
+
+    [Fact]
+    public void A_budget_needs_the_reference_and_its_logits_and_no_value_model_and_under_adapters_no_weights_more()
+    {
+        var policy = PretrainedModels.ReadConfig(Repository.Path("tests/fixtures/gpt2"));
+        var plain = new ExperimentConfig { Learner = new() { Advantages = AdvantageKind.Group } };
+        var budget = plain with { Learner = plain.Learner with { Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget } } };
+        static ExperimentConfig Adapted(ExperimentConfig config) => config with { Model = config.Model with { Lora = new LoraOptions { Rank = 4 } } };
+        double More(ExperimentConfig with, ExperimentConfig without) => MemoryEstimate.Of(with, policy, 0).Total - MemoryEstimate.Of(without, policy, 0).Total;
+        var logits = 4.0 * policy.VocabSize * 16 * 48;
+
+        Assert.Equal((4.0 * policy.ParameterCount) + logits, More(budget, plain), 1e-3);
+        Assert.Equal(logits, More(Adapted(budget), Adapted(plain)), 1e-3);
+        Assert.Equal(4.0 * 4 * policy.ParameterCount, More(plain with { Learner = plain.Learner with { Advantages = AdvantageKind.Gae } }, plain), 1e-3);
+        var sampled = budget with { Learner = budget.Learner with { Dfpo = budget.Learner.Dfpo with { BudgetForm = BudgetForm.Sampled } } };
+        Assert.Equal(0, More(sampled, plain));
     }
 
     [Fact(Explicit = true)]

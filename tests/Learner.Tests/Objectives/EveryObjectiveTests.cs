@@ -1,3 +1,4 @@
+using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using TorchSharp;
@@ -122,6 +123,18 @@ public sealed class EveryObjectiveTests : IDisposable
         { "microbatch-size", EveryObjective.Options with { MicrobatchSize = -1 } },
         { "head-chunk-tokens", EveryObjective.Options with { HeadChunkTokens = -1 } },
         { "importance-truncation", EveryObjective.Options with { ImportanceTruncation = double.NaN } },
+        { "importance-truncation", EveryObjective.Options with { ImportanceTruncation = 0 } },
+        { "advantages", EveryObjective.Options with { Objective = ObjectiveKind.Grpo, Advantages = AdvantageKind.Gae } },
+        { "advantages", EveryObjective.Options with { Objective = ObjectiveKind.Supervised, Advantages = AdvantageKind.Group } },
+        { "samples-per-prompt", EveryObjective.Options with { Objective = ObjectiveKind.Grpo, SamplesPerPrompt = 4 } },
+        { "samples-per-prompt", EveryObjective.Options with { SamplesPerPrompt = -1 } },
+        { "samples-per-prompt", EveryObjective.Options with { Advantages = AdvantageKind.Rloo, SamplesPerPrompt = 1 } },
+        { "dfpo.value", EveryObjective.Options with { Advantages = AdvantageKind.Group, Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked, Value = DfpoValue.TwoHeaded } } },
+        { "dfpo.kl-budget", EveryObjective.Options with { Dfpo = new DfpoOptions { KlBudget = -0.1 } } },
+        { "dfpo.kl-budget", EveryObjective.Options with { Dfpo = new DfpoOptions { KlBudget = double.NaN } } },
+        { "dfpo.behaviour", EveryObjective.Options with { Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget, Behaviour = DfpoBehaviour.Masked } } },
+        { "dfpo.mask-at", EveryObjective.Options with { Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget, MaskAt = DfpoMaskAt.Rollout } } },
+        { "dfpo.mask-at", EveryObjective.Options with { Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Scaled, MaskAt = DfpoMaskAt.Rollout } } },
         { "value-clip-range", EveryObjective.Options with { ValueClipRange = -1 } },
         { "entropy-coefficient", EveryObjective.Options with { EntropyCoefficient = -1 } },
         { "ppo.dual-clip", EveryObjective.Options with { Ppo = new PpoOptions { DualClip = 0.5 } } },

@@ -33,7 +33,7 @@ public sealed class GroupAdvantagesTests
         {
             var c = expected.GetProperty("text_episode_gae");
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
-            Support.Close(Field("advantages_whitened_pop_var_eps_in_sqrt"), ReinforcePlusPlusObjective.Whitened(Field("advantages")), 1e-9);
+            Support.Close(Field("advantages_whitened_pop_var_eps_in_sqrt"), Advantages.RewardsToCome.Whitened(Field("advantages")), 1e-9);
             Support.Close(Field("advantages_normalised_sb3"), PpoObjective.Normalized(Field("advantages")), 1e-9);
         }
     }
