@@ -1,6 +1,7 @@
 using DfPO.Learner.Advantages;
 using DfPO.Learner.Guards;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Optimisation;
 using DfPO.Models;
 
 namespace DfPO.Learner;
@@ -17,6 +18,18 @@ public sealed record LearnerOptions
     /// <summary>Learning rate of the value model; 0 takes <see cref="LearningRate"/>.</summary>
     public double ValueLearningRate { get; init; }
 
+    /// <summary>How the policy's learning rate goes on after its warm-up; the value model's stays.</summary>
+    public ScheduleKind Schedule { get; init; } = ScheduleKind.Constant;
+
+    /// <summary>The policy's first optimiser steps, over which its learning rate rises from 0.</summary>
+    public int WarmupSteps { get; init; }
+
+    /// <summary>The policy's optimiser steps in all, which a linear or cosine schedule ends at; 0 takes what the run's iterations come to.</summary>
+    public int ScheduleSteps { get; init; }
+
+    /// <summary>The end of a cosine schedule as a share of <see cref="LearningRate"/>, in [0, 1].</summary>
+    public double MinLearningRateRatio { get; init; }
+
     /// <summary>Decoupled weight decay of matrices.</summary>
     public double WeightDecay { get; init; } = 1e-6;
 
@@ -31,6 +44,12 @@ public sealed record LearnerOptions
 
     /// <summary>GAE's lambda (paper: 0.95), in [0, 1].</summary>
     public double Lambda { get; init; } = 0.95;
+
+    /// <summary>
+    /// Whether a continuation that the length limit cut off goes on in its value: its last target then has <c>gamma V</c> of the state after it. RL4LMs, and the default,
+    /// take the limit for an end.
+    /// </summary>
+    public bool BootstrapTruncated { get; init; }
 
     /// <summary>PPO's clip range epsilon.</summary>
     public double ClipRange { get; init; } = 0.2;
@@ -59,8 +78,17 @@ public sealed record LearnerOptions
     /// <summary>Bound on the global norm of the gradient of policy and value together.</summary>
     public double MaxGradNorm { get; init; } = 0.5;
 
-    /// <summary>First iterations in which only the value model learns: before it knows the mean reward, every advantage has the same sign.</summary>
+    /// <summary>First iterations, at most, in which only the value model learns: before it knows the mean reward, every advantage has the same sign.</summary>
     public int ValueWarmupIterations { get; init; }
+
+    /// <summary>
+    /// Explained variance (of returns that the value model has not learnt from) at which the warm-up is over; the policy learns from the next iteration on. 0 takes all of
+    /// <see cref="ValueWarmupIterations"/>.
+    /// </summary>
+    public double ValueWarmupUntil { get; init; }
+
+    /// <summary>Learning rate of the value model while it learns alone; 0 takes its usual one.</summary>
+    public double ValueWarmupLearningRate { get; init; }
 
     /// <summary>
     /// What weighs a rollout's tokens by <c>min(pi_learner / pi_rollout, c)</c>, both before the update: the engine computes the same policy by other kernels, maybe in another precision, and in
@@ -141,6 +169,13 @@ public sealed record LearnerOptions
         new(Objective != ObjectiveKind.Dfpo || Dfpo.Value == DfpoValue.Single || Advantages is AdvantageKind.Default or AdvantageKind.Gae, "dfpo.value", "single with advantages that need no value model"),
         OptionRule.Positive(LearningRate, "learning-rate"),
         OptionRule.NotNegative(ValueLearningRate, "value-learning-rate", " (0 takes learning-rate)"),
+        new(Enum.IsDefined(Schedule), "schedule", "constant, linear or cosine"),
+        OptionRule.AtLeast(0, WarmupSteps, "warmup-steps"),
+        OptionRule.AtLeast(0, ScheduleSteps, "schedule-steps", " (0 takes the run's)"),
+        new(ScheduleSteps == 0 || ScheduleSteps > WarmupSteps, "schedule-steps", "greater than 'warmup-steps'"),
+        OptionRule.UnitInterval(MinLearningRateRatio, "min-learning-rate-ratio"),
+        new(MinLearningRateRatio == 0 || Schedule == ScheduleKind.Cosine, "min-learning-rate-ratio", "0 unless 'schedule' is cosine"),
+        new(Objective != ObjectiveKind.Trpo || (Schedule == ScheduleKind.Constant && WarmupSteps == 0), "schedule", "constant, without warm-up steps, with trpo, whose steps have no learning rate"),
         OptionRule.NotNegative(WeightDecay, "weight-decay"),
         new(Gamma is > 0 and <= 1, "gamma", "greater than 0 and at most 1"),
         OptionRule.UnitInterval(Lambda, "lambda"),
@@ -155,6 +190,8 @@ public sealed record LearnerOptions
         OptionRule.NotNegative(EntropyCoefficient, "entropy-coefficient"),
         OptionRule.Positive(MaxGradNorm, "max-grad-norm"),
         OptionRule.AtLeast(0, ValueWarmupIterations, "value-warmup-iterations"),
+        new(ValueWarmupUntil is >= 0 and < 1, "value-warmup-until", "at least 0 and less than 1 (0 takes all of value-warmup-iterations)"),
+        OptionRule.NotNegative(ValueWarmupLearningRate, "value-warmup-learning-rate", " (0 takes the value model's usual one)"),
         OptionRule.Positive(ImportanceTruncation, "importance-truncation"),
         OptionRule.Positive(MaxKl, "max-kl"),
     ];

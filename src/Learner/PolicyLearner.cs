@@ -25,6 +25,9 @@ public sealed class PolicyLearner : IDisposable
     private readonly BatchScorer _scorer;
     private readonly MinibatchStep _step;
     private readonly GuardWatch _guards;
+    private readonly ScheduledRate _rate;
+    private readonly ParameterGroup[] _valueGroups;
+    private bool _valueIsWarm;
 
     /// <summary>Prepares the optimiser.</summary>
     /// <param name="policy">Float32; trained in place; stays the caller's.</param>
@@ -39,6 +42,8 @@ public sealed class PolicyLearner : IDisposable
     {
         (_options, _seed, _incidents) = (options.Checked(), seed, incidents);
         _objective = ObjectiveRegistry.Create(options);
+        if (options.Schedule != ScheduleKind.Constant && options.ScheduleSteps == 0)
+            throw new DfpoException("learner/options", "Learner option 'schedule-steps' must be the policy's optimiser steps in all: a learner by itself does not know how many iterations will come.");
         var traits = _objective.Traits;
         var maskTraits = traits.MaskPolicy is { HeldByLearner: true } held ? held : null;
         _models = new LearnerCheckpoint.Models(policy, traits.NeedsValue ? value : null, maskTraits is null ? null : mask);
@@ -55,7 +60,10 @@ public sealed class PolicyLearner : IDisposable
         var pieceSize = options.MicrobatchSize > 0 ? options.MicrobatchSize : wholeBatch ? options.MinibatchSize : int.MaxValue;
         _policy = new PolicyPass(policy, pieceSize, options.HeadChunkTokens, _mask, traits.ReferenceInLearner ? reference : null);
         var valuePass = _models.Value is null ? null : new ValuePass(_models.Value, _objective, pieceSize, _policy.Device);
-        _optimizer = new AdamW(Groups(), offload: options.OffloadOptimizer);
+        ParameterGroup[] policyGroups = _objective.PolicyStep is not null ? [] : ParameterGroup.Split(policy.TrainedParameters(), "policy.", options.LearningRate, options.WeightDecay);
+        _valueGroups = _models.Value is null ? [] : ParameterGroup.Split(_models.Value.TrainedParameters(), "value.", ValueRate(warming: false), options.WeightDecay);
+        _rate = new ScheduledRate(new(options.Schedule, options.LearningRate, options.WarmupSteps, options.ScheduleSteps, options.MinLearningRateRatio), policyGroups);
+        _optimizer = new AdamW([.. policyGroups, .. _valueGroups], offload: options.OffloadOptimizer);
         foreach (var precision in Precisions().Prepend(policy.Precision))
             precision.RecomputeBlocks = options.RecomputeActivations;
         _scorer = new BatchScorer(_policy, valuePass, _objective, options, reference);
@@ -79,7 +87,9 @@ public sealed class PolicyLearner : IDisposable
         var statistics = new Statistics();
         var kl = Measure(batch, statistics);
         using var precision = new MatmulPrecision(_options.Bf16 ? ScalarType.BFloat16 : null, [_models.Policy.Precision, .. Precisions()]);
-        var policyLearns = !_objective.Traits.NeedsValue || Iteration >= _options.ValueWarmupIterations;
+        var policyLearns = !_objective.Traits.NeedsValue || _valueIsWarm || Iteration >= _options.ValueWarmupIterations;
+        foreach (var group in _valueGroups)
+            group.LearningRate = ValueRate(warming: !policyLearns);
         var units = Score(_objective.Units(batch), policyLearns, statistics, cancellation);
         if (policyLearns && _objective.PolicyStep is { } own)
             Guarded(() => own.Step(_policy, [.. units.SelectMany(unit => unit)], statistics), "policy step", batch);
@@ -88,6 +98,7 @@ public sealed class PolicyLearner : IDisposable
         foreach (var (name, value) in _objective.State)
             statistics.Add(name, value);
         _guards.Look(new GuardFigures { Entropy = statistics.Mean("objective/entropy") }, Iteration + 1, "update", batch);
+        _valueIsWarm |= _options.ValueWarmupUntil > 0 && statistics.Mean("value/explained_variance") >= _options.ValueWarmupUntil;
         _objective.EndIteration(kl);
         Iteration++;
         if (MaskIteration == Iteration)
@@ -97,7 +108,7 @@ public sealed class PolicyLearner : IDisposable
 
     /// <summary>Writes everything that a resumed run needs to be bit-identical: models, optimiser, the objective's state, iteration. The folder appears whole or not at all.</summary>
     public void Save(string folder) => LearnerCheckpoint.Save(folder, _models, _optimizer,
-        new LearnerCheckpoint.Scalars(Iteration, LearnerFingerprint.Of(_options, _seed), _objective.State, _guards.Baseline));
+        new LearnerCheckpoint.Scalars(Iteration, LearnerFingerprint.Of(_options, _seed), _objective.State, _guards.Baseline, _rate.Steps, _valueIsWarm));
 
     /// <summary>Restores what <see cref="Save"/> wrote.</summary>
     /// <exception cref="DfpoException"><c>learner/resume</c>: there is no checkpoint, or it was made with other options; or a checkpoint error.</exception>
@@ -107,6 +118,7 @@ public sealed class PolicyLearner : IDisposable
         Iteration = scalars.Iteration;
         _objective.Restore(scalars.Objective);
         _guards.Baseline = scalars.Guards ?? new GuardBaseline();
+        (_rate.Steps, _valueIsWarm) = (scalars.PolicySteps, scalars.ValueIsWarm);
     }
 
     /// <inheritdoc/>
@@ -134,6 +146,9 @@ public sealed class PolicyLearner : IDisposable
         using var activity = StartActivity(DfpoTelemetry.Spans.Advantages);
         var drawn = units.SelectMany(unit => unit).Where(t => !t.IsDemonstration).ToArray();
         var scored = new Queue<ScoredTrajectory>(_scorer.Score(drawn, Iteration, policyLearns, statistics, cancellation));
+        var pushes = scored.SelectMany(s => s.Advantages).Where(a => a != 0).ToArray();
+        if (pushes.Length > 0)
+            statistics.Add("objective/advantages_positive", pushes.Count(a => a > 0), pushes.Length);
         return [.. units.Select(unit => unit.Select(t => t.IsDemonstration ? ScoredTrajectory.Demonstration(t) : scored.Dequeue()).ToArray())];
     }
 
@@ -145,6 +160,8 @@ public sealed class PolicyLearner : IDisposable
         for (var m = 0; m < minibatches.Length; m++)
         {
             cancellation.ThrowIfCancellationRequested();
+            if (withPolicy)
+                statistics.Set("learner/lr", _rate.Next());
             ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(unit => unit)];
             Guarded(() => _step.Take(minibatch, withPolicy, withEntropy: epoch == 0, statistics), $"epoch {epoch + 1} minibatch {m + 1}", [.. minibatch.Select(s => s.Trajectory)]);
         }
@@ -165,15 +182,8 @@ public sealed class PolicyLearner : IDisposable
     /// <summary>The order of the units in an epoch: a pure function of seed, iteration and epoch.</summary>
     private int[] Order(int count, int epoch) => CounterRandom.Permutation(count, CounterRandom.UInt64(CounterRandom.UInt64(_seed, (ulong)Iteration), (ulong)epoch));
 
-    private IEnumerable<ParameterGroup> Groups()
-    {
-        var valueRate = _options.ValueLearningRate > 0 ? _options.ValueLearningRate : _options.LearningRate;
-        return
-        [
-            .. _objective.PolicyStep is not null ? [] : ParameterGroup.Split(_models.Policy.TrainedParameters(), "policy.", _options.LearningRate, _options.WeightDecay),
-            .. _models.Value is null ? [] : ParameterGroup.Split(_models.Value.TrainedParameters(), "value.", valueRate, _options.WeightDecay),
-        ];
-    }
+    private double ValueRate(bool warming) => warming && _options.ValueWarmupLearningRate > 0 ? _options.ValueWarmupLearningRate
+        : _options.ValueLearningRate > 0 ? _options.ValueLearningRate : _options.LearningRate;
 
     private IEnumerable<ComputePrecision> Precisions()
     {

@@ -12,6 +12,9 @@ public sealed class Statistics
         _sums[name] = (oldSum + sum, oldCount + count);
     }
 
+    /// <summary>A figure that is no mean: the last one stands.</summary>
+    public void Set(string name, double value) => _sums[name] = (value, 1);
+
     /// <summary>One mean; null where nothing was counted.</summary>
     public double? Mean(string name) => _sums.TryGetValue(name, out var sum) && sum.Count != 0 ? sum.Sum / sum.Count : null;
 

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Tests;
 
 /// <summary>Numbers that libtorch reads live until it has read them, however often the garbage collector runs. It runs beside no other test.</summary>
-[Collection(AttentionKernels.Name)]
+[Collection(Alone.Name)]
 public sealed class ScalarLifetimeTests : IDisposable
 {
     private readonly TestFolder _folder = new();

@@ -10,7 +10,7 @@ internal static class BundledRun
     private static readonly string[] s_settings =
     [
         $"iterations={Iterations}", "rollout.prompts-per-iteration=16", "rollout.unit-size=4", "rollout.threads=1", "rollout.generation.max-new-tokens=8", "rollout.generation.min-new-tokens=8",
-        "learner.epochs=1", "learner.value-warmup-iterations=0", "evaluation.every=100", "evaluation.samples-per-prompt=1", "checkpoint.every=1",
+        "learner.epochs=1", "learner.value-warmup-iterations=0", "learner.warmup-steps=0", "evaluation.every=100", "evaluation.samples-per-prompt=1", "checkpoint.every=1",
     ];
 
     /// <summary>Command line.</summary>

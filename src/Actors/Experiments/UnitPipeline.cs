@@ -28,6 +28,7 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         RetainedMass = sequence.RetainedMass,
         SkippedMaskSteps = sequence.SkippedMaskSteps,
         Reward = Rewards[i],
+        Truncated = !sequence.Finished,
         Behaviour = Planned.Unit.Options.Policy,
         WeightsVersion = Planned.Unit.Weights.Version,
         Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,

@@ -1,5 +1,6 @@
 using DfPO.Actors.Experiments;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Optimisation;
 using DfPO.Models;
 
 namespace DfPO.Host.Configuration;
@@ -7,7 +8,7 @@ namespace DfPO.Host.Configuration;
 /// <summary>Checks that no single key can make: sizes that must divide each other, keys that exclude each other, and files that must exist.</summary>
 internal static class ExperimentValidation
 {
-    /// <summary>The configuration itself when all is well.</summary>
+    /// <summary>The configuration when all is well, with the steps that its schedule ends at.</summary>
     /// <exception cref="DfpoException"><c>config/range</c>, <c>config/batch</c>, <c>config/conflict</c>, <c>config/path</c> or <c>config/tls</c>.</exception>
     public static ExperimentConfig Checked(ExperimentConfig config)
     {
@@ -18,10 +19,22 @@ internal static class ExperimentValidation
         if (config.Evaluation.Generation is { } evaluated)
             Within("evaluation.generation", () => evaluated.Checked());
         Batches(config);
+        config = WithScheduleSteps(config);
         Paths(config);
         if (!config.Cluster.Tls.IsEmpty && !config.Cluster.Tls.IsComplete)
             throw new DfpoException("config/tls", "'cluster.tls' needs ca, certificate and key, all three or none; 'dfpo certs' makes the files.");
         return config;
+    }
+
+    /// <summary>Written down rather than computed anew, so that a run that is resumed for more iterations goes on along the same schedule.</summary>
+    private static ExperimentConfig WithScheduleSteps(ExperimentConfig config)
+    {
+        if (config.Learner.Schedule == ScheduleKind.Constant || config.Learner.ScheduleSteps > 0)
+            return config;
+        var steps = BatchArithmetic.Of(config).OptimiserSteps;
+        if (steps <= config.Learner.WarmupSteps)
+            throw new DfpoException("config/range", $"'learner.warmup-steps' is {config.Learner.WarmupSteps}, but the run has {steps} optimiser steps in all: set it lower, or more iterations.");
+        return config with { Learner = config.Learner with { ScheduleSteps = (int)steps } };
     }
 
     /// <summary>

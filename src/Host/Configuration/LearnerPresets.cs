@@ -8,23 +8,26 @@ internal static class LearnerPresets
     /// <summary>The key.</summary>
     public const string Key = "learner.preset";
 
+    // Every rule with a value model lets it learn first.
+    private const string Value = "value-warmup-iterations = 5, value-warmup-until = 0.5, ";
+
     private static readonly Dictionary<string, string> s_presets = new()
     {
         // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-claim.md.
-        ["dfpo"] = "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
-        ["dfpo-iclr"] = "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
+        ["dfpo"] = Value + "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
+        ["dfpo-iclr"] = Value + "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
         ["dfpo-budget"] = "objective = dfpo, advantages = group, epochs = 2, dfpo { behaviour = policy, mask-at = update, mask-rule = budget, decode = policy }",
-        ["ppo"] = "objective = ppo, dfpo { behaviour = policy, decode = policy }",
+        ["ppo"] = Value + "objective = ppo, dfpo { behaviour = policy, decode = policy }",
         // The rules' own sections hold their papers' values already; what is said here is the papers' choice of keys that all rules share.
-        ["nlpo"] = "objective = nlpo",
-        ["a2c"] = "objective = a2c",
-        ["trpo"] = "objective = trpo",
+        ["nlpo"] = Value + "objective = nlpo",
+        ["a2c"] = Value + "objective = a2c",
+        ["trpo"] = Value + "objective = trpo",
         ["supervised"] = "objective = supervised, epochs = 1",
         ["grpo"] = "objective = grpo, epochs = 1, learning-rate = 1e-6",
         ["rloo"] = "objective = rloo, epochs = 1, learning-rate = 1e-6",
         ["reinforce-plus-plus"] = "objective = reinforce-plus-plus, epochs = 1, learning-rate = 5e-7",
         ["dpo"] = "objective = dpo, epochs = 1, learning-rate = 1e-6",
-        ["ppo-supervised"] = "objective = ppo-supervised",
+        ["ppo-supervised"] = Value + "objective = ppo-supervised",
     };
 
     /// <summary>Settings by name.</summary>

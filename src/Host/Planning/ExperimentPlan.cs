@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
+using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Tasks.Rewards;
 
@@ -37,7 +38,8 @@ internal static class ExperimentPlan
 
         Section("Schedule");
         Line("iterations", config.Iterations);
-        Line("value model alone", $"{Math.Min(config.Learner.ValueWarmupIterations, config.Iterations)} iterations");
+        if (ObjectiveRegistry.Traits(config.Learner).NeedsValue)
+            Line("value model alone", ValueAlone(config));
         Line("optimiser steps in all", batch.OptimiserSteps);
         Line("tokens generated for training, at most", batch.TokensPerIteration * config.Iterations);
         Line("validations", $"{batch.Evaluations} (every {config.Evaluation.Every} iterations, and before the first)");
@@ -56,6 +58,13 @@ internal static class ExperimentPlan
         foreach (var (what, bytes) in MemoryEstimate.WithSwitches(config, policy, reward))
             Line(what, $"{Bytes(bytes)}{(bytes <= Gpu80 ? "  fits one 80 GB GPU" : "")}");
         return text.ToString();
+    }
+
+    private static string ValueAlone(ExperimentConfig config)
+    {
+        var iterations = Math.Min(config.Learner.ValueWarmupIterations, config.Iterations);
+        return iterations == 0 || config.Learner.ValueWarmupUntil == 0 ? $"{iterations} iterations"
+            : string.Create(CultureInfo.InvariantCulture, $"until its explained variance is {config.Learner.ValueWarmupUntil}, {iterations} iterations at most");
     }
 
     private static string Count(double count) => count >= 1e6 ? string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:F1} million") : string.Create(CultureInfo.InvariantCulture, $"{count:F0}");

@@ -30,11 +30,11 @@ public static class GeneralizedAdvantageEstimation
         return new AdvantageEstimate(advantages, returns);
     }
 
-    /// <summary>One whole episode: its last step is terminal, a length limit included (as in RL4LMs).</summary>
-    public static AdvantageEstimate Episode(ReadOnlySpan<double> rewards, ReadOnlySpan<double> values, double gamma, double lambda)
+    /// <summary>One whole episode: its last step is terminal, a length limit included (as in RL4LMs), unless the value of the state after it is given.</summary>
+    public static AdvantageEstimate Episode(ReadOnlySpan<double> rewards, ReadOnlySpan<double> values, double gamma, double lambda, double? lastValue = null)
     {
         var dones = new bool[rewards.Length];
-        dones[^1] = true;
-        return Estimate(rewards, values, dones, lastValue: 0, gamma, lambda);
+        dones[^1] = lastValue is null;
+        return Estimate(rewards, values, dones, lastValue ?? 0, gamma, lambda);
     }
 }

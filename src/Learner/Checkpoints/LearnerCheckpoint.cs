@@ -24,7 +24,9 @@ internal static class LearnerCheckpoint
     /// <param name="Fingerprint">Options that a resumed run must repeat.</param>
     /// <param name="Objective">The objective's adaptive state.</param>
     /// <param name="Guards">What the guards compare with.</param>
-    public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null);
+    /// <param name="PolicySteps">Steps that the policy's learning rate has gone.</param>
+    /// <param name="ValueIsWarm">Whether the value model has passed the end of its warm-up.</param>
+    public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null, long PolicySteps = 0, bool ValueIsWarm = false);
 
     /// <summary>The models that a learner trains or keeps.</summary>
     public sealed record Models(LanguageModel Policy, ValueModel? Value, LanguageModel? Mask);

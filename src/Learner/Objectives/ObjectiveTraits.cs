@@ -38,7 +38,7 @@ public sealed record ObjectiveTraits
     /// <summary>Whether one step is taken on the whole batch, whatever <see cref="LearnerOptions.MinibatchSize"/> says.</summary>
     public bool WholeBatch { get; init; }
 
-    /// <summary>Whether the policy is differentiated twice, for which libtorch's attention has kernels on a CPU alone.</summary>
+    /// <summary>Whether the policy is differentiated twice, which is tested on a CPU alone.</summary>
     public bool NeedsSecondDerivatives { get; init; }
 
     /// <summary>Passes over the batch; null takes <see cref="LearnerOptions.Epochs"/>.</summary>

@@ -35,8 +35,12 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
     private ScoredTrajectory[] WithValue(ValuePass model, IReadOnlyList<Trajectory> batch, Statistics statistics, CancellationToken cancellation)
     {
         var lambda = objective.Traits.Lambda ?? options.Lambda;
-        var values = model.Estimate(batch, options.MinibatchSize, cancellation);
-        var estimates = batch.Zip(values, (t, v) => GeneralizedAdvantageEstimation.Episode(objective.TokenRewards(t), v, options.Gamma, lambda)).ToArray();
+        // The state after the last token is that of one more token, whatever it is.
+        bool GoesOn(Trajectory t) => options.BootstrapTruncated && t.Truncated;
+        var all = model.Estimate([.. batch.Select(t => GoesOn(t) ? t with { Tokens = [.. t.Tokens, t.Tokens[^1]] } : t)], options.MinibatchSize, cancellation);
+        double[][] values = [.. batch.Zip(all, (t, v) => v[..t.Tokens.Length])];
+        var estimates = batch.Select((t, i) =>
+            GeneralizedAdvantageEstimation.Episode(objective.TokenRewards(t), values[i], options.Gamma, lambda, GoesOn(t) ? all[i][^1] : null)).ToArray();
         statistics.Add("value/explained_variance", ValueLoss.ExplainedVariance([.. values.SelectMany(v => v)], [.. estimates.SelectMany(e => e.Returns)]));
         return [.. batch.Select((t, i) => new ScoredTrajectory(t, Floats(estimates[i].Advantages), Floats(estimates[i].Returns)) { Values = Floats(values[i]) })];
     }

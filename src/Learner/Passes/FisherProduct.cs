@@ -16,9 +16,21 @@ internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory>
     /// <summary><c>F v</c>, <c>[parameters]</c>; it belongs to the caller's dispose scope.</summary>
     public Tensor Times(Tensor vector)
     {
+        var precision = policy.Model.Precision;
+        precision.PlainAttention = true;
+        try
+        {
+            return Product(vector);
+        }
+        finally
+        {
+            precision.PlainAttention = false;
+        }
+    }
+
+    private Tensor Product(Tensor vector)
+    {
         using var scope = NewDisposeScope();
-        // The fused attention kernels have no second derivative.
-        using var plain = new PlainAttention();
         using var grad = enable_grad();
         var sum = zeros_like(vector);
         foreach (var piece in policy.Pieces(sequences))
@@ -46,14 +58,4 @@ internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory>
 
     /// <summary>Tensors end to end, <c>[elements]</c>.</summary>
     public static Tensor Flat(IEnumerable<Tensor> tensors) => cat([.. tensors.Select(t => t.reshape(-1))]);
-
-    /// <summary>Keeps attention on kernels with a second derivative until disposed. The switch is the process's: what rolls out beside it takes other kernels meanwhile, and may round otherwise.</summary>
-    private sealed class PlainAttention : IDisposable
-    {
-        private readonly bool _flash = backends.cuda.flash_sdp_enabled();
-
-        public PlainAttention() => backends.cuda.enable_flash_sdp(false);
-
-        public void Dispose() => backends.cuda.enable_flash_sdp(_flash);
-    }
 }

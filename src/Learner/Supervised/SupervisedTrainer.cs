@@ -20,7 +20,7 @@ internal static class SupervisedTrainer
     public static void Run(nn.Module model, SupervisedOptions options, string checkpoint, Func<int, (double Loss, long Tokens)> backward, Func<double> evaluate,
         Action<TrainingProgress> report, CancellationToken cancellation)
     {
-        var schedule = new TrainingSchedule(options.LearningRate, options.WarmupSteps, options.Steps);
+        var schedule = new TrainingSchedule(ScheduleKind.Cosine, options.LearningRate, options.WarmupSteps, options.Steps, MinRatio: 0.1);
         using var optimizer = new AdamW(ParameterGroup.Split(model, "", options.LearningRate, options.WeightDecay), beta2: 0.95);
         var first = TrainerState.TryLoad(checkpoint, model, optimizer, options);
         var clock = Stopwatch.StartNew();

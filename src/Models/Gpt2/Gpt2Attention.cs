@@ -18,7 +18,7 @@ internal sealed class Gpt2Attention : nn.Module
     {
         (_layer, _heads, _width) = (layer, config.NHead, config.NEmbd);
         var scale = (config.ScaleAttnWeights ? 1 / Math.Sqrt(config.HeadSize) : 1) / (config.ScaleAttnByInverseLayerIdx ? layer + 1 : 1);
-        _attention = new ScaledAttention(scale, config.HeadSize);
+        _attention = new ScaledAttention(scale, config.HeadSize, precision);
         c_attn = new Conv1D(config.NEmbd, 3 * config.NEmbd, precision, device, dtype);
         c_proj = new Conv1D(config.NEmbd, config.NEmbd, precision, device, dtype);
         RegisterComponents();

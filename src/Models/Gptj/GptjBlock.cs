@@ -41,7 +41,7 @@ internal sealed class GptjAttention : nn.Module
 
     public GptjAttention(GptjConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(GptjAttention))
     {
-        (_layer, _heads, _attention) = (layer, config.NHead, new ScaledAttention(1 / Math.Sqrt(config.HeadSize), config.HeadSize));
+        (_layer, _heads, _attention) = (layer, config.NHead, new ScaledAttention(1 / Math.Sqrt(config.HeadSize), config.HeadSize, precision));
         AutocastLinear Projection() => new(config.NEmbd, config.NEmbd, hasBias: false, precision, device, dtype);
         (k_proj, v_proj, q_proj, out_proj) = (Projection(), Projection(), Projection(), Projection());
         RegisterComponents();

@@ -6,7 +6,8 @@ namespace DfPO.Models.Layers;
 /// <summary>Attention of queries <c>[batch, heads, time, size]</c> over keys and values <c>[batch, key heads, total, size]</c>; key heads divide heads.</summary>
 /// <param name="scale">Factor of the scores.</param>
 /// <param name="size">Size of a head.</param>
-internal sealed class ScaledAttention(double scale, long size)
+/// <param name="precision">The model's switches.</param>
+internal sealed class ScaledAttention(double scale, long size, ComputePrecision precision)
 {
     private readonly Scalar? _scale = FactorOf(scale);
 
@@ -27,14 +28,16 @@ internal sealed class ScaledAttention(double scale, long size)
         using var scope = NewDisposeScope();
         long batch = query.size(0), heads = query.size(1), time = query.size(2);
         var groups = heads / key.size(1);
+        // One query a row: plain products beat the CPU's fused kernel several times over there. Heads that share keys stand in the place of time.
         var attended = time == 1 && key.size(2) > 1
-            ? One(query.view(batch, -1, groups, size), key, value, mask).view(batch, heads, 1, size)
+            ? Plain(query.view(batch, -1, groups, size), key, value, mask).view(batch, heads, 1, size)
+            : precision.PlainAttention
+            ? Plain(query, Repeat(key, groups), Repeat(value, groups), mask ?? (causal ? CausalMask.Penalty(CausalMask.Triangle(0, time, query.device), query.dtype) : null))
             : nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel), Repeat(key, groups), Repeat(value, groups), mask, 0.0, causal && mask is null);
         return attended.transpose(1, 2).reshape(batch, time, heads * size).MoveToOuterDisposeScope();
     }
 
-    /// <summary>One query a row: plain products beat the CPU's fused kernel several times over there. Heads that share keys stand in the place of time.</summary>
-    private Tensor One(Tensor query, Tensor key, Tensor value, Tensor? mask)
+    private Tensor Plain(Tensor query, Tensor key, Tensor value, Tensor? mask)
     {
         var scores = matmul(Times(query, _scale), key.transpose(-2, -1));
         if (mask is not null)

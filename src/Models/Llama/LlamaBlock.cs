@@ -42,7 +42,7 @@ internal sealed class LlamaAttention : nn.Module
 
     public LlamaAttention(LlamaConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(LlamaAttention))
     {
-        (_layer, _config, _attention) = (layer, config, new ScaledAttention(1 / Math.Sqrt(config.HeadSize), config.HeadSize));
+        (_layer, _config, _attention) = (layer, config, new ScaledAttention(1 / Math.Sqrt(config.HeadSize), config.HeadSize, precision));
         AutocastLinear Projection(long from, long to) => new(from, to, config.AttentionBias, precision, device, dtype);
         long queries = (long)config.Heads * config.HeadSize, keys = (long)config.KeyValueHeads * config.HeadSize;
         q_proj = Projection(config.Width, queries);

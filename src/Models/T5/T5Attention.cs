@@ -18,7 +18,7 @@ internal sealed class T5Attention : nn.Module
 
     public T5Attention(T5Config config, bool hasPositions, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5Attention))
     {
-        (_heads, _attention) = (config.NumHeads, new ScaledAttention(scale: 1, config.DKv));
+        (_heads, _attention) = (config.NumHeads, new ScaledAttention(scale: 1, config.DKv, precision));
         var inner = (long)config.NumHeads * config.DKv;
         AutocastLinear Projection(long from, long to) => new(from, to, hasBias: false, precision, device, dtype);
         (q, k, v, o) = (Projection(config.DModel, inner), Projection(config.DModel, inner), Projection(config.DModel, inner), Projection(inner, config.DModel));

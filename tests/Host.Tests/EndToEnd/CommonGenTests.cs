@@ -16,7 +16,7 @@ public sealed class CommonGenTests : IDisposable
     [Fact]
     public async Task The_bundled_T5_learns_from_a_comparison_with_references_and_is_evaluated_by_beams_where_asked()
     {
-        string[] settings = ["iterations=2", "rollout.prompts-per-iteration=16", "rollout.unit-size=8", "rollout.threads=1", "learner.epochs=1", "learner.value-warmup-iterations=0",
+        string[] settings = ["iterations=2", "rollout.prompts-per-iteration=16", "rollout.unit-size=8", "rollout.threads=1", "learner.epochs=1", "learner.value-warmup-iterations=0", "learner.warmup-steps=0",
             $"task.test-prompts={Repository.Path("models/commongen-tiny/prompts/validation.jsonl")}", "evaluation.every=2", "evaluation.samples-per-prompt=1", "evaluation.generation.num-beams=5"];
         var (exit, output, errors) = await DfpoProcess.Run(["run", Repository.Path("hocon/experiments/commongen-tiny.conf"), "--runs-dir", _folder["runs"], "--port", "0", .. settings.SelectMany(setting => new[] { "--set", setting })]);
         Assert.True(exit == 0, $"exit code {exit}\n{output}\n{errors}");

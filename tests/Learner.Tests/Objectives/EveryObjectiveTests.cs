@@ -7,7 +7,6 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Tests.Objectives;
 
 /// <summary>What holds of every update rule, whatever it does.</summary>
-[Collection(AttentionKernels.Name)]
 public sealed class EveryObjectiveTests : IDisposable
 {
     private readonly TestFolder _folder = new();

@@ -6,7 +6,6 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Tests.Objectives;
 
 /// <summary>Every rule that learns from rewards, on one state with ten arms, through the real learner and a real (tiny) language model.</summary>
-[Collection(AttentionKernels.Name)]
 public sealed class LearningTests
 {
     private const int Arms = 10;

@@ -51,7 +51,7 @@ public sealed class SupervisedTermsTests : IDisposable
         var before = Likelihood();
         var report = learner.Update(batch);
         Assert.True(Likelihood() > before + 1, $"{before} to {Likelihood()}");
-        Assert.Equal(["grad/norm", "objective/entropy", "policy/loss", "supervised/nll"], report.Metrics.Keys.Order());
+        Assert.Equal(["grad/norm", "learner/lr", "objective/entropy", "policy/loss", "supervised/nll"], report.Metrics.Keys.Order());
     }
 
     [Fact]

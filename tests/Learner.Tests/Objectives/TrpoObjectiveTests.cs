@@ -7,7 +7,6 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Tests.Objectives;
 
-[Collection(AttentionKernels.Name)]
 public sealed class TrpoObjectiveTests
 {
     private static readonly LearnerOptions s_options = new() { Objective = ObjectiveKind.Trpo, MinibatchSize = 4, ValueLearningRate = 1e-3, MaxKl = 100 };
@@ -167,14 +166,39 @@ public sealed class TrpoObjectiveTests
     }
 
     [Fact]
-    public void The_attention_kernels_are_put_back()
+    public async Task Its_attention_is_its_own_model_s_and_no_other_model_s_bits_change_beside_it()
     {
-        var before = backends.cuda.flash_sdp_enabled();
-        var (policy, reference) = (Support.TinyPolicy(1), Support.TinyPolicy(3));
-        using var learner = new PolicyLearner(policy, Support.TinyValue(), s_options, 1, "unused");
-        learner.Update(Support.Trajectories(4, policy, reference, 5));
-        Assert.Equal(before, backends.cuda.flash_sdp_enabled());
-        Assert.All(policy.parameters(), p => Assert.Null(p.grad));
+        var (policy, other) = (Support.TinyPolicy(1), Support.TinyPolicy(2));
+        var sequences = Support.Trajectories(6, policy, Support.TinyPolicy(3), 5);
+        using var generator = new Generator(2);
+        using var vector = randn([policy.parameters().Sum(p => p.numel())], generator: generator);
+        float[] Logits()
+        {
+            using var _ = no_grad();
+            using var inner = NewDisposeScope();
+            return other.Logits(arange(24, ScalarType.Int64).unsqueeze(0)).data<float>().ToArray();
+        }
+        var quiet = Logits();
+        other.Precision.PlainAttention = true;
+        Assert.NotEqual(quiet, Logits());
+        other.Precision.PlainAttention = false;
+
+        var switched = false;
+        var products = Task.Run(() =>
+        {
+            using var inner = NewDisposeScope();
+            for (var i = 0; i < 5; i++)
+                new FisherProduct(new PolicyPass(policy, 8, 0, null), sequences).Times(vector);
+        }, TestContext.Current.CancellationToken);
+        do
+        {
+            Assert.Equal(quiet, Logits());
+            switched |= !backends.cuda.flash_sdp_enabled();
+        }
+        while (!products.IsCompleted);
+        await products;
+        Assert.False(switched);
+        Assert.False(policy.Precision.PlainAttention);
     }
 
     /// <summary>Ascent direction of the surrogate: the advantages come from values and rewards written out.</summary>

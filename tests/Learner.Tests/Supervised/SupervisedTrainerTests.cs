@@ -87,19 +87,6 @@ public sealed class SupervisedTrainerTests
     }
 
     [Fact]
-    public void A_schedule_rises_linearly_to_the_peak_and_falls_by_half_a_cosine_to_a_tenth()
-    {
-        var schedule = new TrainingSchedule(Peak: 1, WarmupSteps: 10, TotalSteps: 110);
-        Assert.Equal(0.1, schedule.At(0), 1e-12);
-        Assert.Equal(1, schedule.At(9), 1e-12);
-        Assert.Equal(1, schedule.At(10), 1e-12);
-        Assert.Equal(0.55, schedule.At(60), 1e-12);
-        Assert.Equal(0.1, schedule.At(110), 1e-12);
-        Assert.Equal(0.1, schedule.At(500), 1e-12);
-        Assert.Equal(2, new TrainingSchedule(2, 0, 5).At(0), 1e-12);
-    }
-
-    [Fact]
     public void A_stream_ends_every_document_and_cuts_blocks_with_their_targets()
     {
         var stream = TokenStream.Encode(["ab c", "d"], Encode, 28);

@@ -111,6 +111,25 @@ public sealed class ArchitectureTests : IDisposable
 
     [Theory]
     [MemberData(nameof(All))]
+    public void PlainAttentionGivesWhatTheFusedKernelGivesAndIsTheModelsOwn(string name)
+    {
+        using LanguageModel model = TinyModels.Create(name), other = TinyModels.Create(name);
+        (int[], int[])[] sequences = [([1, 2, 3], [4, 5, 6]), ([6], [7, 8, 9, 10])];
+        Tensor Logits(LanguageModel of)
+        {
+            var batch = TeacherForcedBatch.Create(of, sequences, CPU);
+            return of.Head(batch.SelectStates(of.Hidden(batch.Input)));
+        }
+        var fused = Logits(model);
+
+        model.Precision.PlainAttention = true;
+
+        Close(fused, Logits(model), 1e-5);
+        Close(fused, Logits(other), 0);
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
     public void ABatchOfSequencesOfAnyLengthsGivesWhatEachAloneGives(string name)
     {
         using var model = TinyModels.Create(name);
