@@ -35,6 +35,9 @@ public sealed record Trajectory
     /// <summary>Updates that the weights which rolled out had seen (<see cref="PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
     public int? WeightsVersion { get; init; }
 
+    /// <summary>Whether the continuation was cut off at the limit of its length rather than ended.</summary>
+    public bool Truncated { get; init; }
+
     /// <summary>Token ids of a given continuation of the same prompt, for rules with a supervised term; null when there is none.</summary>
     public int[]? Demonstration { get; init; }
 

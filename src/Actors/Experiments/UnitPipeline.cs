@@ -27,6 +27,7 @@ public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequ
         StateKl = sequence.StateKl,
         RetainedMass = sequence.RetainedMass,
         Reward = Rewards[i],
+        Truncated = !sequence.Finished,
         Behaviour = Planned.Unit.Options.Policy,
         WeightsVersion = Planned.Unit.Weights.Version,
         Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,

@@ -34,7 +34,8 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
     {
         var lambda = objective.Traits.Lambda ?? options.Lambda;
         var values = model.Estimate(batch, options.MinibatchSize, cancellation);
-        var estimates = batch.Zip(values, (t, v) => GeneralizedAdvantageEstimation.Episode(objective.TokenRewards(t), v, options.Gamma, lambda)).ToArray();
+        var rewards = objective.FinishRewards([.. batch.Select(objective.TokenRewards)]);
+        var estimates = rewards.Zip(values, (r, v) => GeneralizedAdvantageEstimation.Episode(r, v, options.Gamma, lambda)).ToArray();
         statistics.Add("value/explained_variance", ValueLoss.ExplainedVariance([.. values.SelectMany(v => v)], [.. estimates.SelectMany(e => e.Returns)]));
         return [.. batch.Select((t, i) => new ScoredTrajectory(t, Floats(estimates[i].Advantages), Floats(estimates[i].Returns)) { Values = Floats(values[i]) })];
     }

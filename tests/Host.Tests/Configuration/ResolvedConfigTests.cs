@@ -2,6 +2,7 @@ using System.Collections;
 using System.Reflection;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
+using DfPO.Learner.Objectives;
 using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Tests.Configuration;
@@ -56,6 +57,7 @@ public sealed class ResolvedConfigTests : IDisposable
         Enum => Enum.GetValues(type).Cast<object>().Last(member => !member.Equals(value)),
         IReadOnlyList<double> => new[] { n / 3.0, -n },
         IReadOnlyList<RewardKind> => new[] { RewardKind.RepeatPenalty, RewardKind.Http },
+        IReadOnlyList<DpoLossType> => new[] { DpoLossType.ApoDown, DpoLossType.Sft },
         IReadOnlyList<string> => new[] { $"a{n}", $"b:{n}" },
         _ => throw new NotSupportedException($"{type} has no test value yet."),
     };
