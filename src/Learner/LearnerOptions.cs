@@ -51,8 +51,11 @@ public sealed record LearnerOptions
     /// </summary>
     public bool BootstrapTruncated { get; init; }
 
-    /// <summary>PPO's clip range epsilon.</summary>
+    /// <summary>PPO's clip range epsilon: how far a ratio may fall under 1.</summary>
     public double ClipRange { get; init; } = 0.2;
+
+    /// <summary>How far a ratio may rise above 1 ("clip-higher", TRL's epsilon_high); 0 takes <see cref="ClipRange"/>. With <c>grpo.loss-type</c> cispo the cap of the ratio itself.</summary>
+    public double ClipRangeHigh { get; init; }
 
     /// <summary>Passes over the batch.</summary>
     public int Epochs { get; init; } = 5;
@@ -144,6 +147,9 @@ public sealed record LearnerOptions
     /// <summary>Switches of PPO with a supervised term.</summary>
     public PpoSupervisedOptions PpoSupervised { get; init; } = new();
 
+    /// <summary>The clip range on both sides.</summary>
+    internal ClipRange Clip => new(ClipRange, ClipRangeHigh > 0 ? ClipRangeHigh : ClipRange);
+
     /// <summary>Checks every field.</summary>
     /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
     public LearnerOptions Checked()
@@ -180,6 +186,8 @@ public sealed record LearnerOptions
         new(Gamma is > 0 and <= 1, "gamma", "greater than 0 and at most 1"),
         OptionRule.UnitInterval(Lambda, "lambda"),
         OptionRule.Positive(ClipRange, "clip-range"),
+        OptionRule.NotNegative(ClipRangeHigh, "clip-range-high", " (0 takes clip-range)"),
+        new(ClipRangeHigh > 0 || Objective != ObjectiveKind.Grpo || Grpo.LossType != GrpoLossType.Cispo, "clip-range-high", "greater than 0 with 'grpo.loss-type' cispo: it is the cap of the ratio"),
         OptionRule.AtLeast(1, Epochs, "epochs"),
         OptionRule.AtLeast(1, MinibatchSize, "minibatch-size"),
         OptionRule.AtLeast(0, MicrobatchSize, "microbatch-size", " (0 takes the whole minibatch)"),

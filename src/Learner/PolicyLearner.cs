@@ -157,13 +157,16 @@ public sealed class PolicyLearner : IDisposable
         using var activity = StartActivity(DfpoTelemetry.Spans.Epoch);
         var size = _objective.Traits.WholeBatch ? units.Length : Math.Max(1, _options.MinibatchSize / _objective.Traits.SequencesPerUnit);
         var minibatches = Order(units.Length, epoch).Select(i => units[i]).Chunk(Math.Max(1, size)).ToArray();
+        Trajectory[] all = [.. units.SelectMany(unit => unit).Select(s => s.Trajectory)];
+        double Tokens(IEnumerable<Trajectory> of) => of.Sum(t => t.Tokens.Length) / (double)minibatches.Length;
+        var stepTokens = new StepTokens(Tokens(all), Tokens(all.Where(t => !t.Truncated)));
         for (var m = 0; m < minibatches.Length; m++)
         {
             cancellation.ThrowIfCancellationRequested();
             if (withPolicy)
                 statistics.Set("learner/lr", _rate.Next());
             ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(unit => unit)];
-            Guarded(() => _step.Take(minibatch, withPolicy, withEntropy: epoch == 0, statistics), $"epoch {epoch + 1} minibatch {m + 1}", [.. minibatch.Select(s => s.Trajectory)]);
+            Guarded(() => _step.Take(minibatch, stepTokens, withPolicy, withEntropy: epoch == 0, statistics), $"epoch {epoch + 1} minibatch {m + 1}", [.. minibatch.Select(s => s.Trajectory)]);
         }
     }
 

@@ -21,8 +21,9 @@ public sealed class PolicyLearnerReportTests
         var batch = Support.Trajectories(8, policy, reference, 11);
         using var learner = new PolicyLearner(policy, value, s_options, 1, "unused");
         var metrics = learner.Update(batch).Metrics;
-        string[] names = ["objective/kl", "objective/kl_full", "objective/rewards", "objective/entropy", "objective/advantages_positive", "learner/lr", "policy/loss", "policy/approx_kl", "policy/clip_fraction", "policy/ratio",
-            "value/loss", "value/explained_variance", "grad/norm", "dfpo/mask_positive", "dfpo/mask_negative", "dfpo/advantage_positive",
+        string[] names = ["objective/kl", "objective/kl_full", "objective/rewards", "objective/entropy", "objective/advantages_positive", "learner/lr", "policy/loss", "policy/approx_kl",
+            "policy/clip_fraction", "policy/clip_low", "policy/clip_high", "policy/clip_region", "policy/ratio", "value/loss", "value/explained_variance", "grad/norm",
+            "dfpo/mask_positive", "dfpo/mask_negative", "dfpo/advantage_positive",
             "rollout_is/mean", "rollout_is/std", "rollout_is/max", "rollout_is/truncated_fraction"];
         Assert.Equal(names.Order(), metrics.Keys.Order());
         Assert.All(metrics.Values, v => Assert.True(double.IsFinite(v)));

@@ -11,36 +11,30 @@ public static class ClippedSurrogate
     /// <param name="logprobs">Current log-probabilities <c>[tokens]</c>, with a gradient.</param>
     /// <param name="old">Log-probabilities at rollout.</param>
     /// <param name="weights"><c>w</c>: an advantage, truncated and masked or not.</param>
-    /// <param name="clipRange"><c>eps</c>.</param>
-    /// <param name="statistics">Receives <c>policy/ratio</c>, <c>policy/approx_kl</c> and <c>policy/clip_fraction</c>.</param>
-    /// <param name="dualClip">With c > 1, a token with <c>w &lt; 0</c> counts no less than <c>c w</c>, however large its ratio (Ye et al. 2020, equation 5); 0 for no such bound.</param>
-    public static Tensor Loss(Tensor logprobs, double[] old, double[] weights, double clipRange, Statistics statistics, double dualClip = 0)
+    /// <param name="clip"><c>eps</c>, on both sides.</param>
+    /// <param name="statistics">Receives what <see cref="RatioFigures"/> measures.</param>
+    /// <param name="delta">Upper bound of <c>rho</c> in the unclipped term, so that a token with <c>w &lt; 0</c> counts no less than <c>delta w</c> (Ye et al. 2020, equation 5); 0 for none.</param>
+    public static Tensor Loss(Tensor logprobs, double[] old, double[] weights, ClipRange clip, Statistics statistics, double delta = 0)
     {
         using var scope = NewDisposeScope();
-        return PerToken(logprobs, old, weights, clipRange, statistics, dualClip).mean().neg().MoveToOuterDisposeScope();
+        return PerToken(logprobs, old, weights, clip, statistics, delta).mean().neg().MoveToOuterDisposeScope();
     }
 
     /// <summary><c>s(rho_t, w_t)</c> of each token, <c>[tokens]</c>; see <see cref="Loss"/>.</summary>
-    public static Tensor PerToken(Tensor logprobs, double[] old, double[] weights, double clipRange, Statistics statistics, double dualClip = 0)
+    public static Tensor PerToken(Tensor logprobs, double[] old, double[] weights, ClipRange clip, Statistics statistics, double delta = 0)
     {
         using var scope = NewDisposeScope();
         var logRatio = logprobs - tensor(old, device: logprobs.device).to(logprobs.dtype);
-        var ratio = logRatio.exp();
-        var w = tensor(weights, device: logprobs.device).to(logprobs.dtype);
-        var surrogate = minimum(ratio * w, ratio.Between(1 - clipRange, 1 + clipRange) * w);
-        if (dualClip > 0)
-            surrogate = where(w.signbit(), maximum(surrogate, w.Times(dualClip)), surrogate);
-        Measure(logRatio.ToDoubles(), clipRange, statistics);
-        return surrogate.MoveToOuterDisposeScope();
+        RatioFigures.Measure(logRatio.ToDoubles(), weights, clip, statistics, delta);
+        return Of(logRatio.exp(), tensor(weights, device: logprobs.device).to(logprobs.dtype), clip, delta).MoveToOuterDisposeScope();
     }
 
-    private static void Measure(double[] logRatios, double clipRange, Statistics statistics)
+    /// <summary><c>s(rho, w)</c>, entry by entry.</summary>
+    internal static Tensor Of(Tensor ratio, Tensor weights, ClipRange clip, double delta)
     {
-        var count = logRatios.Length;
-        statistics.Add("policy/ratio", logRatios.Sum(Math.Exp), count);
-        // The samples are the old policy's: this is KL(old || new).
-        statistics.Add("policy/approx_kl", count * KlEstimators.K3(logRatios.Select(d => -d)), count);
-        statistics.Add("policy/clip_fraction", logRatios.Count(d => Math.Abs(Math.Exp(d) - 1) > clipRange), count);
+        using var scope = NewDisposeScope();
+        var bounded = delta > 0 ? ratio.Between(double.NegativeInfinity, delta) : ratio;
+        return minimum(bounded * weights, ratio.Between(1 - clip.Low, 1 + clip.High) * weights).MoveToOuterDisposeScope();
     }
 
     /// <summary>A tensor's values on the host, without its gradient.</summary>

@@ -25,7 +25,7 @@ namespace DfPO.Learner.Objectives;
 /// </remarks>
 /// <param name="options">The switches.</param>
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
-public sealed class DfpoObjective(DfpoOptions options, double clipRange) : IObjective
+public sealed class DfpoObjective(DfpoOptions options, ClipRange clipRange) : IObjective
 {
     /// <summary>Nats by which passes of the same weights may differ; no step that matters is so small.</summary>
     private const double Rounding = 1e-4;

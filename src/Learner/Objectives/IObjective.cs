@@ -19,6 +19,9 @@ public interface IObjective
     /// <summary>With a value model: reward of each token of a continuation, from which advantages and returns are estimated. By default the task reward at the last one.</summary>
     double[] TokenRewards(Trajectory trajectory) => trajectory.TerminalRewards();
 
+    /// <summary>With a value model: what becomes of the token rewards of the whole batch, an array a continuation, before anything is estimated from them. By default nothing.</summary>
+    double[][] FinishRewards(double[][] rewards) => rewards;
+
     /// <summary>With a value model: index of the head that estimates a continuation's returns.</summary>
     int ValueHead(Trajectory trajectory) => 0;
 

@@ -4,7 +4,8 @@ namespace DfPO.Learner.Objectives;
 /// <param name="coefficient"><c>beta</c> of the first rewards.</param>
 /// <param name="target">Target of the controller, nats a token; 0 keeps the coefficient fixed.</param>
 /// <param name="name">Metric name of the coefficient.</param>
-public sealed class KlPenalty(double coefficient, double target, string name)
+/// <param name="form">What is penalised.</param>
+public sealed class KlPenalty(double coefficient, double target, string name, KlPenaltyForm form = KlPenaltyForm.K1)
 {
     /// <summary><c>beta</c> of the next rewards.</summary>
     public double Coefficient { get; private set; } = coefficient;
@@ -15,13 +16,15 @@ public sealed class KlPenalty(double coefficient, double target, string name)
     /// <summary>Takes a saved <see cref="State"/> back.</summary>
     public void Restore(IReadOnlyDictionary<string, double> state) => Coefficient = state[name];
 
-    /// <summary><c>[t is last] r - beta (log pi_theta_old - log pi_0)</c> of every token.</summary>
-    public double[] TokenRewards(Trajectory trajectory)
+    /// <summary><c>[t is last] r - beta k(log pi_theta_old - log pi_0)</c> of every token.</summary>
+    public double[] TokenRewards(Trajectory trajectory) =>
+        TokenRewards([.. trajectory.Logprobs.Zip(trajectory.ReferenceLogprobs, (policy, reference) => (double)policy - reference)], trajectory.Reward);
+
+    /// <summary>The same, from the log-ratios of a continuation's tokens and its reward.</summary>
+    public double[] TokenRewards(double[] logRatios, double reward)
     {
-        var rewards = new double[trajectory.Tokens.Length];
-        for (var t = 0; t < rewards.Length; t++)
-            rewards[t] = -Coefficient * ((double)trajectory.Logprobs[t] - trajectory.ReferenceLogprobs[t]);
-        rewards[^1] += trajectory.Reward;
+        double[] rewards = [.. logRatios.Select(d => -Coefficient * Penalised(d))];
+        rewards[^1] += reward;
         return rewards;
     }
 
@@ -31,4 +34,12 @@ public sealed class KlPenalty(double coefficient, double target, string name)
         if (target > 0)
             Coefficient = AdaptiveKl.Next(Coefficient, meanKl, target);
     }
+
+    private double Penalised(double d) => form switch
+    {
+        KlPenaltyForm.K2 => d * d / 2,
+        KlPenaltyForm.K3 => Math.Exp(-d) - 1 + d,
+        KlPenaltyForm.Abs => Math.Abs(d),
+        _ => d,
+    };
 }

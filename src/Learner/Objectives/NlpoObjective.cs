@@ -44,7 +44,7 @@ public sealed record NlpoOptions : IObjectiveOptions
 /// <param name="options">The switches.</param>
 /// <param name="ppo">PPO's switches.</param>
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
-public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, double clipRange) : IObjective
+public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, ClipRange clipRange) : IObjective
 {
     private readonly PpoObjective _ppo = new(ppo, clipRange);
 
@@ -64,6 +64,9 @@ public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, double cl
     public double[] TokenRewards(Trajectory trajectory) => _ppo.TokenRewards(trajectory);
 
     /// <inheritdoc/>
+    public double[][] FinishRewards(double[][] rewards) => _ppo.FinishRewards(rewards);
+
+    /// <inheritdoc/>
     public void EndIteration(double meanKl) => _ppo.EndIteration(meanKl);
 
     /// <inheritdoc/>
@@ -78,6 +81,6 @@ public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, double cl
         var (weights, next) = (new double[batch.Count], 0);
         for (var t = 0; t < weights.Length; t++)
             weights[t] = inside[t] ? allowed[next++] : 0;
-        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(weights), clipRange, statistics, ppo.DualClip);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(weights), clipRange, statistics, ppo.Delta);
     }
 }

@@ -11,17 +11,17 @@ public static class ObjectiveRegistry
 
     private static readonly Dictionary<ObjectiveKind, Entry> s_entries = new()
     {
-        [ObjectiveKind.Dfpo] = new(o => new DfpoObjective(o.Dfpo, o.ClipRange), nameof(LearnerOptions.Dfpo)),
-        [ObjectiveKind.Ppo] = new(o => new PpoObjective(o.Ppo, o.ClipRange), nameof(LearnerOptions.Ppo)),
-        [ObjectiveKind.Nlpo] = new(o => new NlpoObjective(o.Nlpo, o.Ppo, o.ClipRange), nameof(LearnerOptions.Nlpo), nameof(LearnerOptions.Ppo)),
+        [ObjectiveKind.Dfpo] = new(o => new DfpoObjective(o.Dfpo, o.Clip), nameof(LearnerOptions.Dfpo)),
+        [ObjectiveKind.Ppo] = new(o => new PpoObjective(o.Ppo, o.Clip), nameof(LearnerOptions.Ppo)),
+        [ObjectiveKind.Nlpo] = new(o => new NlpoObjective(o.Nlpo, o.Ppo, o.Clip), nameof(LearnerOptions.Nlpo), nameof(LearnerOptions.Ppo)),
         [ObjectiveKind.A2c] = new(o => new A2cObjective(o.A2c), nameof(LearnerOptions.A2c)),
         [ObjectiveKind.Trpo] = new(o => new TrpoObjective(o.Trpo), nameof(LearnerOptions.Trpo)),
         [ObjectiveKind.Supervised] = new(_ => new SupervisedObjective()),
-        [ObjectiveKind.Grpo] = new(o => new GrpoObjective(o.Grpo, o.ClipRange), nameof(LearnerOptions.Grpo)),
-        [ObjectiveKind.Rloo] = new(o => new RlooObjective(o.Rloo, o.ClipRange), nameof(LearnerOptions.Rloo)),
-        [ObjectiveKind.ReinforcePlusPlus] = new(o => new ReinforcePlusPlusObjective(o.ReinforcePlusPlus, o.ClipRange), nameof(LearnerOptions.ReinforcePlusPlus)),
+        [ObjectiveKind.Grpo] = new(o => new GrpoObjective(o.Grpo, o.Clip), nameof(LearnerOptions.Grpo)),
+        [ObjectiveKind.Rloo] = new(o => new RlooObjective(o.Rloo, o.Clip), nameof(LearnerOptions.Rloo)),
+        [ObjectiveKind.ReinforcePlusPlus] = new(o => new ReinforcePlusPlusObjective(o.ReinforcePlusPlus, o.Clip), nameof(LearnerOptions.ReinforcePlusPlus)),
         [ObjectiveKind.Dpo] = new(o => new DpoObjective(o.Dpo), nameof(LearnerOptions.Dpo)),
-        [ObjectiveKind.PpoSupervised] = new(o => new PpoSupervisedObjective(o.PpoSupervised, o.Ppo, o.ClipRange), nameof(LearnerOptions.PpoSupervised), nameof(LearnerOptions.Ppo)),
+        [ObjectiveKind.PpoSupervised] = new(o => new PpoSupervisedObjective(o.PpoSupervised, o.Ppo, o.Clip), nameof(LearnerOptions.PpoSupervised), nameof(LearnerOptions.Ppo)),
     };
 
     /// <summary>The rule that the options ask for, in its initial state.</summary>

@@ -9,10 +9,10 @@ namespace DfPO.Learner.Objectives;
 /// their unbiased standard deviation + 1e-8 in each minibatch. <c>beta</c> is fixed, or adapts to a target after each iteration (<see cref="AdaptiveKl"/>).
 /// </remarks>
 /// <param name="options">The switches.</param>
-/// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
-public sealed class PpoObjective(PpoOptions options, double clipRange) : IObjective
+/// <param name="clip"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
+public sealed class PpoObjective(PpoOptions options, ClipRange clip) : IObjective
 {
-    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "ppo/kl_coefficient");
+    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "ppo/kl_coefficient", options.KlPenalty);
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new();
@@ -32,11 +32,23 @@ public sealed class PpoObjective(PpoOptions options, double clipRange) : IObject
     /// <inheritdoc/>
     public double[] TokenRewards(Trajectory trajectory) => _penalty.TokenRewards(trajectory);
 
+    /// <summary>The same, from the log-ratios <c>log pi_theta_old - log pi_0</c> of a continuation's tokens and its reward.</summary>
+    public double[] TokenRewards(double[] logRatios, double reward) => _penalty.TokenRewards(logRatios, reward);
+
+    /// <inheritdoc/>
+    public double[][] FinishRewards(double[][] rewards)
+    {
+        if (!options.WhitenRewards)
+            return rewards;
+        var (whitened, start) = (Whitening.Apply([.. rewards.SelectMany(r => r)], keepMean: true), 0);
+        return [.. rewards.Select(r => whitened[start..(start += r.Length)])];
+    }
+
     /// <inheritdoc/>
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
     {
         var advantages = options.NormalizeAdvantages ? Normalized(batch.Advantages) : batch.Advantages;
-        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(advantages), clipRange, statistics, options.DualClip);
+        return ClippedSurrogate.Loss(logprobs, batch.Logprobs, batch.Weighted(advantages), clip, statistics, options.Delta);
     }
 
     /// <inheritdoc/>

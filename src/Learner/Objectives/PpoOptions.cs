@@ -6,19 +6,25 @@ public sealed record PpoOptions : IObjectiveOptions
     /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
     public double KlCoefficient { get; init; } = 0.1;
 
+    /// <summary>What is penalised of <c>d = log pi_theta_old - log pi_0</c> at a token.</summary>
+    public KlPenaltyForm KlPenalty { get; init; } = KlPenaltyForm.K1;
+
     /// <summary>Target of the adaptive controller, nats a token; 0 keeps the coefficient fixed.</summary>
     public double TargetKl { get; init; }
+
+    /// <summary>Whether token rewards are divided by their standard deviation over the batch, their mean kept (Ziegler et al. 2019).</summary>
+    public bool WhitenRewards { get; init; }
 
     /// <summary>Whether advantages are centred and scaled by their standard deviation in each minibatch.</summary>
     public bool NormalizeAdvantages { get; init; } = true;
 
-    /// <summary>Bound c of a token with a negative advantage, in multiples of it (dual-clip PPO; the paper takes 3); 0 for none.</summary>
-    public double DualClip { get; init; }
+    /// <summary>Upper bound of the ratio in the unclipped term (dual-clip PPO; the paper takes 3); 0 for none.</summary>
+    public double Delta { get; init; }
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
         OptionRule.NotNegative(KlCoefficient, "ppo.kl-coefficient"),
         OptionRule.NotNegative(TargetKl, "ppo.target-kl", " (0 keeps the coefficient fixed)"),
-        new(DualClip == 0 || (double.IsFinite(DualClip) && DualClip > 1), "ppo.dual-clip", "0 (none) or greater than 1"),
+        new(Delta == 0 || (double.IsFinite(Delta) && Delta > 1), "ppo.delta", "0 (none) or greater than 1"),
     ];
 }

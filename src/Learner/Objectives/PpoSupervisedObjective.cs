@@ -18,7 +18,7 @@ public sealed record PpoSupervisedOptions : IObjectiveOptions
 /// <param name="options">The switches.</param>
 /// <param name="ppo">PPO's switches.</param>
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
-public sealed class PpoSupervisedObjective(PpoSupervisedOptions options, PpoOptions ppo, double clipRange) : IObjective
+public sealed class PpoSupervisedObjective(PpoSupervisedOptions options, PpoOptions ppo, ClipRange clipRange) : IObjective
 {
     private readonly PpoObjective _ppo = new(ppo, clipRange);
 
@@ -33,6 +33,9 @@ public sealed class PpoSupervisedObjective(PpoSupervisedOptions options, PpoOpti
 
     /// <inheritdoc/>
     public double[] TokenRewards(Trajectory trajectory) => _ppo.TokenRewards(trajectory);
+
+    /// <inheritdoc/>
+    public double[][] FinishRewards(double[][] rewards) => _ppo.FinishRewards(rewards);
 
     /// <inheritdoc/>
     public void EndIteration(double meanKl) => _ppo.EndIteration(meanKl);

@@ -26,7 +26,7 @@ public sealed record ReinforcePlusPlusOptions : IObjectiveOptions
 /// </remarks>
 /// <param name="options">The switches.</param>
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
-public sealed class ReinforcePlusPlusObjective(ReinforcePlusPlusOptions options, double clipRange) : IObjective
+public sealed class ReinforcePlusPlusObjective(ReinforcePlusPlusOptions options, ClipRange clipRange) : IObjective
 {
     private readonly KlPenalty _penalty = new(options.KlCoefficient, target: 0, "reinforce_plus_plus/kl_coefficient");
 

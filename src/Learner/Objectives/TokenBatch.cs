@@ -41,6 +41,9 @@ public sealed record TokenBatch
     /// <summary>Where the sequences lie, in order.</summary>
     public IReadOnlyList<SequenceSpan> Sequences { get; init; } = [];
 
+    /// <summary>Tokens that an optimiser step of this iteration has on average; null takes the minibatch's own.</summary>
+    public StepTokens? StepTokens { get; init; }
+
     /// <summary>Tokens.</summary>
     public int Count => Logprobs.Length;
 
@@ -71,8 +74,14 @@ public sealed record TokenBatch
     internal double[] Weighted(double[] of) => Importance is { } importance ? [.. of.Zip(importance, (a, b) => a * b)] : of;
 }
 
+/// <summary>Tokens of an iteration, divided by its optimiser steps a pass.</summary>
+/// <param name="All">All of them.</param>
+/// <param name="Ended">Those of sequences that were not truncated.</param>
+public readonly record struct StepTokens(double All, double Ended);
+
 /// <summary>One sequence of a <see cref="TokenBatch"/>.</summary>
 /// <param name="Start">Index of its first token.</param>
 /// <param name="Length">Its tokens.</param>
 /// <param name="Demonstrated">Whether its tokens were given rather than drawn.</param>
-public readonly record struct SequenceSpan(int Start, int Length, bool Demonstrated);
+/// <param name="Truncated">Whether it was cut off at a limit rather than ended.</param>
+public readonly record struct SequenceSpan(int Start, int Length, bool Demonstrated, bool Truncated = false);

@@ -39,8 +39,8 @@ internal sealed class BatchScorer(PolicyPass policy, ValuePass? value, IObjectiv
         bool GoesOn(Trajectory t) => options.BootstrapTruncated && t.Truncated;
         var all = model.Estimate([.. batch.Select(t => GoesOn(t) ? t with { Tokens = [.. t.Tokens, t.Tokens[^1]] } : t)], options.MinibatchSize, cancellation);
         double[][] values = [.. batch.Zip(all, (t, v) => v[..t.Tokens.Length])];
-        var estimates = batch.Select((t, i) =>
-            GeneralizedAdvantageEstimation.Episode(objective.TokenRewards(t), values[i], options.Gamma, lambda, GoesOn(t) ? all[i][^1] : null)).ToArray();
+        var rewards = objective.FinishRewards([.. batch.Select(objective.TokenRewards)]);
+        var estimates = batch.Select((t, i) => GeneralizedAdvantageEstimation.Episode(rewards[i], values[i], options.Gamma, lambda, GoesOn(t) ? all[i][^1] : null)).ToArray();
         statistics.Add("value/explained_variance", ValueLoss.ExplainedVariance([.. values.SelectMany(v => v)], [.. estimates.SelectMany(e => e.Returns)]));
         return [.. batch.Select((t, i) => new ScoredTrajectory(t, Floats(estimates[i].Advantages), Floats(estimates[i].Returns)) { Values = Floats(values[i]) })];
     }

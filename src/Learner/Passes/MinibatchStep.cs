@@ -16,18 +16,19 @@ internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObject
 {
     /// <summary>Steps.</summary>
     /// <param name="minibatch">The sequences.</param>
+    /// <param name="stepTokens">Tokens of an average step of this pass.</param>
     /// <param name="withPolicy">Whether the policy learns, or the value model alone.</param>
     /// <param name="withEntropy">Whether to measure the policy's entropy.</param>
     /// <param name="statistics">Receives losses, the gradient's norm, and what the rule measures.</param>
     /// <exception cref="NotFiniteNumberException">A loss or the gradient is not finite; no weight has been touched.</exception>
-    public void Take(ScoredTrajectory[] minibatch, bool withPolicy, bool withEntropy, Statistics statistics)
+    public void Take(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withPolicy, bool withEntropy, Statistics statistics)
     {
         using var scope = NewDisposeScope();
         try
         {
             // The two losses share no parameter: one after the other, only one graph is held at a time.
             if (withPolicy)
-                PolicyGradient(minibatch, withEntropy, statistics);
+                PolicyGradient(minibatch, stepTokens, withEntropy, statistics);
             if (value is not null)
                 ValueGradient(value, [.. minibatch.Where(s => !s.Trajectory.IsDemonstration)], statistics);
             var norm = nn.utils.clip_grad_norm_(optimizer.Parameters.Select(p => p.Value), options.MaxGradNorm);
@@ -40,9 +41,9 @@ internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObject
         }
     }
 
-    private void PolicyGradient(ScoredTrajectory[] minibatch, bool withEntropy, Statistics statistics)
+    private void PolicyGradient(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withEntropy, Statistics statistics)
     {
-        var tokens = ScoredTrajectory.Concatenate(minibatch);
+        var tokens = ScoredTrajectory.Concatenate(minibatch) with { StepTokens = stepTokens };
         Tensor Loss(Tensor logprobs, ReferenceScores? reference)
         {
             var loss = objective.Loss(logprobs, reference?.Beside(tokens) ?? tokens, statistics);

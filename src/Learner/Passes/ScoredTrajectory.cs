@@ -52,7 +52,7 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
         var start = 0;
         return [.. minibatch.Select(s =>
         {
-            var span = new SequenceSpan(start, s.Trajectory.Tokens.Length, s.Trajectory.IsDemonstration);
+            var span = new SequenceSpan(start, s.Trajectory.Tokens.Length, s.Trajectory.IsDemonstration, s.Trajectory.Truncated);
             start += span.Length;
             return span;
         })];

@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
+using DfPO.Learner.Objectives;
 using DfPO.Models.Options;
 using DfPO.Tasks.Rewards;
 
@@ -69,6 +70,7 @@ public sealed class ResolvedConfigTests : IDisposable
         Enum => Enum.GetValues(type).Cast<object>().Last(member => !member.Equals(value)),
         IReadOnlyList<double> => new[] { n / 3.0, -n },
         IReadOnlyList<RewardKind> => new[] { RewardKind.RepeatPenalty, RewardKind.Http },
+        IReadOnlyList<DpoLossType> => new[] { DpoLossType.ApoDown, DpoLossType.Sft },
         IReadOnlyList<string> => new[] { $"a{n}", $"b:{n}" },
         _ => throw new NotSupportedException($"{type} has no test value yet."),
     };

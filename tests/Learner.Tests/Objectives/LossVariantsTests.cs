@@ -19,7 +19,7 @@ public sealed class LossVariantsTests
             using var scope = NewDisposeScope();
             var c = expected.GetProperty("ppo_policy");
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
-            var ppo = new PpoObjective(new PpoOptions { NormalizeAdvantages = false, DualClip = 3 }, c.GetProperty("clip").GetDouble());
+            var ppo = new PpoObjective(new PpoOptions { NormalizeAdvantages = false, Delta = 3 }, c.GetProperty("clip").GetDouble());
             var batch = Support.Tokens(Field("old_logprobs").Floats(), new float[Field("mask").Length], Field("advantages").Floats());
             Assert.Equal(c.GetProperty("dual_clip_c3_loss_mask_mean").GetDouble(), ppo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToDouble(), Tolerance);
         }
@@ -52,8 +52,8 @@ public sealed class LossVariantsTests
             var c = expected.GetProperty("kl_estimators");
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
             var logprobs = tensor(Field("logprobs"), requires_grad: true);
-            var batch = Support.Tokens(Field("logprobs").Floats(), Field("ref_logprobs").Floats(), new float[Field("mask").Length]);
-            var loss = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, Aggregation = LossAggregation.TokenMean }, 0.2).Loss(logprobs, batch, new Statistics());
+            var batch = Support.Tokens(Field("logprobs").Floats(), Field("ref_logprobs").Floats(), new float[Field("mask").Length]) with { Sequences = [new(0, Field("mask").Length, false)] };
+            var loss = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, LossType = GrpoLossType.Bnpo }, 0.2).Loss(logprobs, batch, new Statistics());
             loss.backward();
             Assert.Equal(c.GetProperty("mean_k3").GetDouble(), loss.ToDouble(), Tolerance);
             Support.Close(Field("grad_k3"), logprobs.grad!.data<double>().ToArray(), Tolerance);

@@ -45,7 +45,7 @@ public sealed class PolicyGradientRulesTests : IDisposable
     public void Grpos_expected_gradient_with_centred_rewards_is_that_of_the_expected_reward_but_for_the_bias_of_a_mean_that_counts_itself()
     {
         const int Size = 2;
-        var grpo = new GrpoObjective(new GrpoOptions { KlCoefficient = 0, ScaleByDeviation = false, Aggregation = LossAggregation.SequenceSum }, 0.2);
+        var grpo = new GrpoObjective(new GrpoOptions { KlCoefficient = 0, ScaleRewards = RewardScale.None, LossType = GrpoLossType.DrGrpo, MaxCompletionLength = 1 }, 0.2);
         var exact = _toy.NegativeGradientOfExpectation(Toy.Reward).Select(g => g * (Size - 1) / Size).ToArray();
         Support.Close(exact, Expected(Size, sequences =>
         {
@@ -57,7 +57,7 @@ public sealed class PolicyGradientRulesTests : IDisposable
     [Fact]
     public void Grpos_kl_term_is_unbiased()
     {
-        var grpo = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, Aggregation = LossAggregation.SequenceSum }, 0.2);
+        var grpo = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, LossType = GrpoLossType.DrGrpo, MaxCompletionLength = 1 }, 0.2);
         var expected = Toy.Sequences.Sum(y => _toy.Probability(y) * grpo.Loss(Toy.Logprobs(_toy.Logits.detach(), y), _toy.Batch([[0, 0]], y), new Statistics()).ToDouble());
         var kl = Toy.Sequences.Sum(y => _toy.Probability(y) * (Sum(_toy.Logits, y) - Sum(_toy.Reference, y)));
         Assert.Equal(kl, expected, 1e-6);
