@@ -32,8 +32,9 @@ public sealed class PolicyLearner : IDisposable
     /// <param name="seed">Seed of the minibatch order.</param>
     /// <param name="incidents">Folder that receives the offending batch when a guard trips; created when needed.</param>
     /// <param name="mask">Holds the mask policy when the objective's traits say that the learner does: a model of the policy's shape, whose weights are overwritten; stays the caller's.</param>
+    /// <param name="endOfText">Tokens that end a text, which the mask never forbids; null takes those of the policy's configuration.</param>
     /// <exception cref="DfpoException"><c>learner/options</c> or <c>learner/model</c>.</exception>
-    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null)
+    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null, EndOfText? endOfText = null)
     {
         (_options, _seed, _incidents) = (options.Checked(), seed, incidents);
         _objective = ObjectiveRegistry.Create(options);
@@ -43,7 +44,7 @@ public sealed class PolicyLearner : IDisposable
         TrainableModels.Require(_models, traits);
         if (maskTraits is not null)
         {
-            _mask = new MaskPolicy(mask!, maskTraits);
+            _mask = new MaskPolicy(mask!, maskTraits, endOfText ?? EndOfText.Of(policy.Config.EosTokenIds));
             _mask.CopyFrom(policy);
         }
         var wholeBatch = traits.WholeBatch || _objective is IPolicyStep;

@@ -9,7 +9,7 @@ public sealed record GenerationOptions
     /// <summary>Most tokens of a continuation, at least 1.</summary>
     public int MaxNewTokens { get; init; } = 48;
 
-    /// <summary>The end-of-text token is forbidden before so many tokens; 0 to <see cref="MaxNewTokens"/>.</summary>
+    /// <summary>The tokens that end a text are forbidden before so many tokens; 0 to <see cref="MaxNewTokens"/>.</summary>
     public int MinNewTokens { get; init; }
 
     /// <summary>Divides the logits; greater than 0.</summary>
@@ -51,7 +51,7 @@ public sealed record GenerationOptions
     /// <summary>The mask is skipped, and counted, at a step where it would retain less probability than this.</summary>
     public float MassFloor { get; init; } = 1e-3f;
 
-    /// <summary>NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. The one that ends a text is always among them.</summary>
+    /// <summary>NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. Those that end a text are always among them.</summary>
     public double MaskTopP { get; init; } = 1;
 
     /// <summary>Tokens that NLPO's mask leaves at least, at least 1.</summary>
