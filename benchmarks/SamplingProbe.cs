@@ -1,3 +1,4 @@
+using DfPO.Models;
 using DfPO.Rollout;
 using DfPO.Rollout.Sampling;
 using TorchSharp;
@@ -14,7 +15,7 @@ internal static class SamplingProbe
         {
             using var rows = new LogitRows(logits);
             var vocabulary = (int)logits.size(1);
-            var sampler = new TokenSampler(new GenerationOptions(), vocabulary, null);
+            var sampler = new TokenSampler(new GenerationOptions(), vocabulary, EndOfText.None);
             var scratch = new float[vocabulary];
             for (var row = batch * lane / lanes; row < batch * (lane + 1) / lanes; row++)
                 sampler.Draw(rows.Row(row, scratch), [], (ulong)row, 0);

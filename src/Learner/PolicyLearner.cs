@@ -37,8 +37,10 @@ public sealed class PolicyLearner : IDisposable
     /// <param name="incidents">Folder that receives the offending batch when a guard trips; created when needed.</param>
     /// <param name="mask">Holds the mask policy when the objective's traits say that the learner does: a model of the policy's shape, whose weights are overwritten; stays the caller's.</param>
     /// <param name="reference"><c>pi_0</c> beside the policy, when the objective's traits ask for it, or older rollouts of masked policies come; never changed; stays the caller's.</param>
+    /// <param name="endOfText">Tokens that end a text, which the mask never forbids; null takes those of the policy's configuration.</param>
     /// <exception cref="DfpoException"><c>learner/options</c> or <c>learner/model</c>.</exception>
-    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null, LanguageModel? reference = null)
+    public PolicyLearner(LanguageModel policy, ValueModel? value, LearnerOptions options, ulong seed, string incidents, LanguageModel? mask = null, LanguageModel? reference = null,
+        EndOfText? endOfText = null)
     {
         (_options, _seed, _incidents) = (options.Checked(), seed, incidents);
         _objective = ObjectiveRegistry.Create(options);
@@ -53,7 +55,7 @@ public sealed class PolicyLearner : IDisposable
             throw new DfpoException("learner/model", "The objective compares the policy with the reference model over the whole vocabulary: give the learner the reference.");
         if (maskTraits is not null)
         {
-            _mask = new MaskPolicy(mask!, maskTraits);
+            _mask = new MaskPolicy(mask!, maskTraits, endOfText ?? EndOfText.Of(policy.Config.EosTokenIds));
             _mask.CopyFrom(policy);
         }
         var wholeBatch = traits.WholeBatch || _objective.PolicyStep is not null;

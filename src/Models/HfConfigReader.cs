@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DfPO.Models.Checkpoints;
 
 namespace DfPO.Models;
 
@@ -14,6 +15,7 @@ public sealed class HfConfigReader(JsonObject json, string path)
     {
         if (!File.Exists(path))
             throw new DfpoException("config/missing", $"'{path}' does not exist: a checkpoint folder needs a config.json.");
+        LfsPointer.Refuse(path);
         try
         {
             return JsonNode.Parse(File.ReadAllBytes(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
@@ -36,10 +38,13 @@ public sealed class HfConfigReader(JsonObject json, string path)
     /// <summary>A whole number, or null when absent or null.</summary>
     public int? OptionalInt(string field) => Value<int>(field, "a whole number");
 
-    /// <summary>A whole number, or the first of an array of them; null when absent or null.</summary>
-    public int? FirstInt(string field) => json[field] is JsonArray { Count: > 0 } all
-        ? all[0] is JsonValue value && value.TryGetValue<int>(out var first) ? first : throw Wrong(field, "a whole number or an array of them")
-        : OptionalInt(field);
+    /// <summary>A whole number, or the first of an array of them; null when absent, null or an empty array.</summary>
+    public int? FirstInt(string field) => Ints(field) is [var first, ..] ? first : null;
+
+    /// <summary>A whole number or an array of them; empty when absent or null.</summary>
+    public IReadOnlyList<int> Ints(string field) => json[field] is JsonArray all
+        ? [.. all.Select(item => item is JsonValue value && value.TryGetValue<int>(out var id) ? id : throw Wrong(field, "a whole number or an array of them"))]
+        : OptionalInt(field) is { } one ? [one] : [];
 
     /// <summary>A number.</summary>
     public double Number(string field, double fallback) => OptionalNumber(field) ?? fallback;
@@ -66,15 +71,17 @@ public sealed class HfConfigReader(JsonObject json, string path)
         return json[field] is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw Wrong(field, "a string");
     }
 
-    /// <summary>Class names from <c>id2label</c>, whose keys must be 0, 1, ...; empty when absent.</summary>
+    /// <summary>Class names from <c>id2label</c>, whose keys must be 0, 1, ...; when absent HF's names of the two, or <c>num_labels</c>, classes of a classifier, and none for other models.</summary>
     public IReadOnlyList<string> Labels()
     {
         if (json["id2label"] is null)
-            return [];
+            return IsClassifier ? [.. Enumerable.Range(0, OptionalPositive("num_labels") ?? 2).Select(id => $"LABEL_{id}")] : [];
         if (json["id2label"] is not JsonObject map)
             throw Wrong("id2label", "an object");
         return [.. Enumerable.Range(0, map.Count).Select(id => map[id.ToString()]?.ToString() ?? throw Wrong("id2label", $"an object with keys 0 to {map.Count - 1}"))];
     }
+
+    private bool IsClassifier => json["architectures"] is JsonArray { Count: > 0 } names && names[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) == true;
 
     private T? Value<T>(string field, string expected) where T : struct
     {

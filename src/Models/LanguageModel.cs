@@ -27,9 +27,6 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
     /// <summary>Width of the hidden states.</summary>
     public int HiddenSize => Config.HiddenSize;
 
-    /// <summary>Id that ends a text, from the model's configuration.</summary>
-    public int? EosTokenId => Config.EosTokenId;
-
     /// <summary>Matrix-product precision; see <see cref="ComputePrecision"/>.</summary>
     public ComputePrecision Precision { get; } = new();
 
@@ -39,9 +36,9 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
     /// <summary>One object for all models over the same weights in memory.</summary>
     internal object WeightsIdentity { get; set; } = new();
 
-    /// <summary>The parameters that learning changes: the adapters' where there are adapters, else all.</summary>
+    /// <summary>The parameters that learning changes: all, or where there are adapters theirs and what they hold in place of the model's own.</summary>
     public IEnumerable<(string name, Parameter parameter)> TrainedParameters() =>
-        Adapters is null ? named_parameters() : Adapters.named_parameters().Where(p => p.parameter.requires_grad);
+        Adapters is null ? named_parameters() : Adapters.named_parameters().Concat(named_parameters()).Where(p => p.parameter.requires_grad);
 
     /// <summary>What stands before a continuation in the sequence that it continues: the prompt itself, or a decoder's start token.</summary>
     public abstract int[] DecoderPrompt(int[] prompt);

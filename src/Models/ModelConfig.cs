@@ -5,6 +5,26 @@ namespace DfPO.Models;
 /// <summary>What any architecture's <c>config.json</c> tells; fields that no code needs are kept as they were read and written back.</summary>
 public abstract record ModelConfig
 {
+    // Of the configuration classes of transformers 5.24; the others have none.
+    private static readonly Dictionary<string, int> s_endsOfClasses = new()
+    {
+        ["gpt2"] = 50256,
+        ["gptj"] = 50256,
+        ["gpt_neo"] = 50256,
+        ["gpt_bigcode"] = 50256,
+        ["starcoder2"] = 50256,
+        ["olmo2"] = 50279,
+        ["phi3"] = 32000,
+        ["llama"] = 2,
+        ["mistral"] = 2,
+        ["gpt_neox"] = 2,
+        ["opt"] = 2,
+        ["gemma2"] = 1,
+        ["gemma3_text"] = 1,
+        ["t5"] = 1,
+        ["stablelm"] = 0,
+    };
+
     /// <summary>HF's <c>model_type</c>.</summary>
     public abstract string ModelType { get; }
 
@@ -17,8 +37,14 @@ public abstract record ModelConfig
     /// <summary>First token id of a text, if the tokenizer has one.</summary>
     public int? BosTokenId { get; init; }
 
-    /// <summary>Token id that ends a text.</summary>
+    /// <summary>Token id that ends a text: the first, where there are several.</summary>
     public int? EosTokenId { get; init; }
+
+    /// <summary>All token ids that end a text: those of the file, or where it does not say, what HF's class takes by default.</summary>
+    public IReadOnlyList<int> EosTokenIds => Raw["eos_token_id"] is JsonArray all ? [.. all.Select(id => (int)id!)]
+        : EosTokenId is { } one ? [one]
+        : Raw.Count > 0 && !Raw.ContainsKey("eos_token_id") && s_endsOfClasses.TryGetValue(ModelType, out var usual) ? [usual]
+        : [];
 
     /// <summary>Token id of padding, if any.</summary>
     public int? PadTokenId { get; init; }
@@ -67,9 +93,11 @@ public abstract record ModelConfig
         json["vocab_size"] = VocabSize;
         Write(json);
         json["tie_word_embeddings"] = TieWordEmbeddings;
-        json["bos_token_id"] = BosTokenId;
+        if (BosTokenId is not null || Raw.Count == 0 || Raw.ContainsKey("bos_token_id"))
+            json["bos_token_id"] = BosTokenId;
         // A model may end its texts in several ways; the first stands here, the file keeps them all.
-        if (json["eos_token_id"] is not JsonArray)
+        // What the file leaves to the class stays with the class: null would mean none.
+        if (json["eos_token_id"] is not JsonArray && (EosTokenId is not null || EosTokenIds.Count == 0))
             json["eos_token_id"] = EosTokenId;
         if (PadTokenId is not null)
             json["pad_token_id"] = PadTokenId;

@@ -14,6 +14,7 @@ public static class PretrainedModels
 {
     private const string ConfigName = "config.json";
     private static readonly string[] s_bodies = ["transformer.", "model.", "bert.", "roberta.", "distilbert."];
+    private const string ValueHead = "v_head.";
     private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
 
     /// <summary>Loads a language model of any known architecture; of an adapter's folder its base, with the adapter merged in.</summary>
@@ -26,7 +27,7 @@ public static class PretrainedModels
         if (AdapterFolder.IsOne(folder))
             return LoadMerged(folder, device, dtype);
         var (architecture, config) = Read(folder);
-        return Load(config.ParameterCount, () => architecture.Build(config, device, dtype), folder, optional: IsTiedCopy);
+        return Load(config.ParameterCount, () => architecture.Build(config, device, dtype), folder, optional: name => IsTiedCopy(name) || IsValueHead(name, folder));
     }
 
     /// <summary>Loads a decoder-only language model; see <see cref="LoadLanguageModel"/>.</summary>
@@ -119,6 +120,8 @@ public static class PretrainedModels
             if (fresh?.Invoke(name) == true && !weights.Names.Contains(name))
                 continue;
             var key = bare && name.StartsWith(body!, StringComparison.Ordinal) ? name[body!.Length..] : name;
+            if (!weights.Names.Contains(key) && OldName(key) is { } old && weights.Names.Contains(old))
+                key = old;
             var entry = weights.Entry(key);
             if (!entry.Shape.SequenceEqual(parameter.shape))
                 throw new DfpoException("checkpoint/shape",
@@ -140,18 +143,8 @@ public static class PretrainedModels
 
     private static LanguageModel LoadMerged(string folder, Device? device, ScalarType dtype)
     {
-        using var adapters = AdapterFolder.Load(folder, device);
-        var model = LoadLanguageModel(AdapterFolder.Base(folder), device, dtype);
-        try
-        {
-            adapters.AddTo(model);
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        using var adapter = AdapterFolder.Load(folder, device);
+        return adapter.LoadMerged(AdapterFolder.Base(folder), device, dtype);
     }
 
     private static T Load<T>(long parameters, Func<T> build, string folder, Func<string, bool> optional, Func<string, bool>? fresh = null) where T : nn.Module
@@ -177,6 +170,21 @@ public static class PretrainedModels
 
     /// <summary>A tied weight that a file holds once more under another name.</summary>
     private static bool IsTiedCopy(string name) => name is "lm_head.weight" or "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight";
+
+    /// <summary>The head of a value model that TRL saves among a policy's weights.</summary>
+    private static bool IsValueHead(string name, string folder)
+    {
+        if (!name.StartsWith(ValueHead, StringComparison.Ordinal))
+            return false;
+        Notices.Tell($"'{folder}' holds a value head ({ValueHead}*) beside the language model; it is left out, for value models here start from the policy's body with a fresh head.");
+        return true;
+    }
+
+    /// <summary>A parameter's name in files of TensorFlow's time, which BERT's have kept: gamma and beta of a layer norm.</summary>
+    private static string? OldName(string name) =>
+        name.EndsWith("LayerNorm.weight", StringComparison.Ordinal) ? name[..^"weight".Length] + "gamma"
+        : name.EndsWith("LayerNorm.bias", StringComparison.Ordinal) ? name[..^"bias".Length] + "beta"
+        : null;
 
     private static (Architecture Architecture, ModelConfig Config) Read(string folder)
     {

@@ -16,12 +16,13 @@ namespace DfPO.Rollout;
 /// </remarks>
 /// <param name="policy">The model sampled from; its weights may be changed between calls. Stays the caller's.</param>
 /// <param name="reference"><c>pi_0</c>: same architecture and vocabulary; null when neither masks nor reference log-probabilities are wanted. Stays the caller's.</param>
-/// <param name="eosTokenId">The token that ends a continuation; null for none.</param>
+/// <param name="endOfText">The tokens that end a continuation; null for none.</param>
 /// <param name="mask">The mask policy of <see cref="GenerationOptions.MaskTopP"/>: same architecture and vocabulary, its weights may be changed between calls, and it may be the reference; null when that is not wanted. Stays the caller's.</param>
-public sealed class GenerationEngine(LanguageModel policy, LanguageModel? reference, int? eosTokenId, LanguageModel? mask = null)
+public sealed class GenerationEngine(LanguageModel policy, LanguageModel? reference, EndOfText? endOfText, LanguageModel? mask = null)
 {
     // Two halves on a thread each beat one batch on two threads; below this the weights' way through memory is the limit, and it is not shared.
     private const int RowsForTwoLanes = 8;
+    private readonly EndOfText _endOfText = endOfText ?? EndOfText.None;
 
     /// <summary>Continues every prompt as one batch.</summary>
     /// <returns><see cref="GenerationOptions.NumReturnSequences"/> sequences a request, in the requests' order.</returns>
@@ -42,7 +43,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
 
         cancellation.ThrowIfCancellationRequested();
         // A beam search draws nothing, so it has no distribution to measure.
-        var drawn = options.NumBeams == 1 ? new DrawnDistribution(options, eosTokenId, options.MaskTopP < 1 ? mask : null) : null;
+        var drawn = options.NumBeams == 1 ? new DrawnDistribution(options, _endOfText, options.MaskTopP < 1 ? mask : null) : null;
         var scores = TeacherForcedPass.Run(policy, reference, [.. sequences.Select(s => (s.PromptTokens, s.Tokens))], drawn);
         return [.. sequences.Zip(scores, (sequence, score) => sequence with
         {
@@ -64,8 +65,8 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             throw new DfpoException("generation/no-mask", "Generation option 'mask-top-p' needs a mask policy, and this engine has none: give one, or set it to 1.");
         for (var i = 0; i < requests.Count; i++)
             SequenceChecks.Require(policy, i, requests[i].PromptTokens, [], options.MaxNewTokens);
-        if (2 * options.NumBeams > policy.VocabularySize)
-            throw new DfpoException("generation/options", $"Generation option 'num-beams' must be at most half of the model's vocabulary of {policy.VocabularySize} tokens.");
+        if (BeamSearch.Scratch.CandidatesOf(options.NumBeams, _endOfText) > policy.VocabularySize)
+            throw new DfpoException("generation/options", $"Generation option 'num-beams' must be at most half of the model's vocabulary of {policy.VocabularySize} tokens, less where several tokens end a text.");
         return masked ? reference : inside ? mask : null;
     }
 
@@ -82,8 +83,8 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
         {
             foreach (var half in halves)
                 lanes.Add(options.NumBeams > 1
-                    ? new BeamLane(half, options, eosTokenId, policy, decoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
-                    : new SamplingLane(half, options, eosTokenId, policy, decoder));
+                    ? new BeamLane(half, options, _endOfText, policy, decoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
+                    : new SamplingLane(half, options, _endOfText, policy, decoder));
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));

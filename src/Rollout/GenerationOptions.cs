@@ -13,7 +13,7 @@ public sealed record GenerationOptions
     [Unit("tokens")]
     public int MaxNewTokens { get; init; } = 48;
 
-    /// <summary>The end-of-text token is forbidden before so many tokens; 0 to <see cref="MaxNewTokens"/>.</summary>
+    /// <summary>The tokens that end a text are forbidden before so many tokens; 0 to <see cref="MaxNewTokens"/>.</summary>
     [Range(0, int.MaxValue)]
     [Unit("tokens")]
     public int MinNewTokens { get; init; }
@@ -69,7 +69,7 @@ public sealed record GenerationOptions
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public float MassFloor { get; init; } = 1e-3f;
 
-    /// <summary>NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. The one that ends a text is always among them.</summary>
+    /// <summary>NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. Those that end a text are always among them.</summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true)]
     [Follows("learner.nlpo.top-p")]
     public double MaskTopP { get; init; } = 1;

@@ -13,7 +13,7 @@ internal sealed class SamplingLane : ILane
 {
     private readonly IReadOnlyList<GenerationRequest> _requests;
     private readonly GenerationOptions _options;
-    private readonly int? _eosTokenId;
+    private readonly EndOfText _endOfText;
     private readonly DecodingSession _session;
     private readonly TokenSampler _sampler;
     private readonly float[] _row;
@@ -23,12 +23,12 @@ internal sealed class SamplingLane : ILane
     private Tensor? _logits;
 
     /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with the model that masks: the reference, or NLPO's mask policy.</param>
-    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder decoder)
+    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder)
     {
-        (_requests, _options, _eosTokenId) = (requests, options, eosTokenId);
+        (_requests, _options, _endOfText) = (requests, options, endOfText);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
         _session = decoder.Open(prompts, options.MaxNewTokens);
-        _sampler = new TokenSampler(options, model.VocabularySize, eosTokenId);
+        _sampler = new TokenSampler(options, model.VocabularySize, endOfText);
         (_row, _referenceRow) = (new float[model.VocabularySize], new float[model.VocabularySize]);
         _draws = [.. requests.Select(_ => new List<TokenDraw>(options.MaxNewTokens))];
         _texts = [.. prompts.Select(prompt => new List<int>(model.DecoderPrompt(prompt)))];
@@ -92,7 +92,7 @@ internal sealed class SamplingLane : ILane
         _session.Dispose();
     }
 
-    private bool IsFinished(int row) => _draws[row] is [.., var last] && last.Token == _eosTokenId;
+    private bool IsFinished(int row) => _draws[row] is [.., var last] && _endOfText.Contains(last.Token);
 
     /// <summary>One token a row; rows that have finished but not left repeat their last.</summary>
     private int[] Sample(int[] alive, int step)

@@ -108,7 +108,7 @@ public sealed class EngineToLearnerTests
         using var reference = PretrainedModels.LoadLanguageModel(s_model, CPU, dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
         var tokenizer = TextTokenizer.Load(s_model);
         var prompts = PromptSet.Read(Repository.Path("models/imdb-tiny/prompts/train.jsonl")).Prompts.Take(count).Select(p => tokenizer.Encode(p.Text)).ToArray();
-        var engine = new GenerationEngine(policy, reference, policy.EosTokenId);
+        var engine = new GenerationEngine(policy, reference, policy.Config.EosTokenId);
         var sequences = engine.Generate([.. prompts.Select((p, i) => new GenerationRequest([.. p], (ulong)i))], new GenerationOptions { MaxNewTokens = 24 });
         return [.. sequences.Select((s, i) => new Trajectory
         {

@@ -32,7 +32,7 @@ public sealed class ModelPerplexityTests
             var logprobs = Logprobs(model, tokens[begin..end], tokens[begin..end]);
             total -= (end - i) * logprobs[^Math.Min(end - i, logprobs.Length)..].Average();
         }
-        Assert.Equal(Math.Exp(total / tokens.Length), ModelPerplexity.OfReferences(model, tokenizer, prompts), 1e-3);
+        Assert.Equal(Math.Exp(total / tokens.Length), ModelPerplexity.OfReferences(model, tokenizer, EndOfText.Of(model.Config, tokenizer), prompts), 1e-3);
     }
 
     [Fact]
@@ -45,9 +45,9 @@ public sealed class ModelPerplexityTests
             var input = tokenizer.EncodeInput(prompt.Text);
             return Logprobs(model, input, [.. model.DecoderPrompt(input), .. tokenizer.Encode(reference), tokenizer.EosTokenId]);
         }))];
-        Assert.Equal(Math.Exp(-logprobs.Average()), ModelPerplexity.OfReferences(model, tokenizer, prompts), 1e-3);
+        Assert.Equal(Math.Exp(-logprobs.Average()), ModelPerplexity.OfReferences(model, tokenizer, EndOfText.Of(model.Config, tokenizer), prompts), 1e-3);
         // It was trained on such sentences: the wrong ones are less likely.
-        Assert.True(ModelPerplexity.OfReferences(model, tokenizer, [prompts[0] with { References = prompts[1].References }]) > 1.5 * ModelPerplexity.OfReferences(model, tokenizer, prompts[..1]));
+        Assert.True(ModelPerplexity.OfReferences(model, tokenizer, EndOfText.Of(model.Config, tokenizer), [prompts[0] with { References = prompts[1].References }]) > 1.5 * ModelPerplexity.OfReferences(model, tokenizer, EndOfText.Of(model.Config, tokenizer), prompts[..1]));
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class ModelPerplexityTests
     public void What_is_lacking_is_told()
     {
         using var model = PretrainedModels.LoadLanguageModel(s_gpt2);
-        var error = Assert.Throws<DfpoException>(() => ModelPerplexity.OfReferences(model, TextTokenizer.Load(s_gpt2), [new Prompt("a", "The film")]));
+        var error = Assert.Throws<DfpoException>(() => ModelPerplexity.OfReferences(model, TextTokenizer.Load(s_gpt2), EndOfText.None, [new Prompt("a", "The film")]));
         Assert.Equal("metrics/needs", error.Code);
         Assert.Contains("1 of 1 prompts have no reference", error.Message);
         Assert.Equal("config/perplexity-model", Assert.Throws<DfpoException>(() => ModelPerplexity.OfContinuations(s_t5, [new("a", "b")])).Code);

@@ -4,6 +4,7 @@ using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;
+using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using static DfPO.Actors.Learning.LearnerProtocol;
@@ -122,11 +123,13 @@ public sealed class NlpoSessionTests : IDisposable
         private readonly ExperimentConfig _config;
         private readonly WeightsStore _store = new();
         private readonly RolloutExecutor _executor;
+        private readonly EndOfText _endOfText;
 
         public Session(ExperimentConfig config, string incidents, string? checkpoint = null)
         {
-            _config = config;
-            Learner = new LearnerSession(config, _store, incidents);
+            // The fixture has no tokenizer to ask.
+            (_config, _endOfText) = (config, EndOfText.Of(PretrainedModels.ReadConfig(config.Model.Policy).EosTokenIds));
+            Learner = new LearnerSession(config, _store, incidents, _endOfText);
             _executor = new RolloutExecutor(config.Model.Policy, "cpu", "float32");
             State = Learner.Handle(new Start(checkpoint));
         }
@@ -145,7 +148,7 @@ public sealed class NlpoSessionTests : IDisposable
             var nlpo = _config.Learner.Nlpo;
             var options = new GenerationOptions { MaxNewTokens = 6, MinNewTokens = least, MaskTopP = masked ? nlpo.TopP : 1, MaskMinTokens = nlpo.MinTokensToKeep };
             GenerationRequest[] requests = [.. Enumerable.Range(0, Sequences).Select(i => new GenerationRequest([5 + i, 6, 7 + i], (ulong)((State.Iteration * Sequences) + i)))];
-            return ((RolloutResult)_executor.Execute(new RolloutUnit(new UnitId("u"), requests, options, weights), default)).Sequences;
+            return ((RolloutResult)_executor.Execute(new RolloutUnit(new UnitId("u"), requests, options, weights, _endOfText), default)).Sequences;
         }
 
         public IReadOnlyDictionary<string, double> Iterate(bool masked)

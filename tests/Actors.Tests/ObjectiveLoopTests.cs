@@ -46,6 +46,7 @@ public sealed class ObjectiveLoopTests : LoopTests
     {
         await Loop(Config() with { Learner = new LearnerOptions { Objective = ObjectiveKind.Nlpo, MinibatchSize = 4, Nlpo = new NlpoOptions { TopP = 0.8, MinTokensToKeep = 7, Rl4lmsCompat = compat } } }).Run(default);
         var units = Services.Units.OfType<RolloutUnit>().ToArray();
+        Assert.All(units, unit => Assert.Equal([299], unit.EndOfText.Ids));
         foreach (var masked in units.Where(unit => unit.Options.Policy == DecodingPolicy.Policy))
             Assert.Equal((0.8, 7), (masked.Options.MaskTopP, masked.Options.MaskMinTokens));
         foreach (var other in units.Where(unit => unit.Options.Policy != DecodingPolicy.Policy))
@@ -150,7 +151,7 @@ public sealed class ObjectiveLoopTests : LoopTests
         var config = Config();
         var tokenizer = TextTokenizer.Load(Path.Combine(Root, "policy"));
         var generation = config.Rollout.Generation with { MaxNewTokens = 3, MinNewTokens = 0 };
-        TaskTexts With(TaskOptions task) => new(tokenizer, config with { Task = task, Rollout = config.Rollout with { Generation = generation } }, encoderDecoder: false);
+        TaskTexts With(TaskOptions task) => new(tokenizer, config with { Task = task, Rollout = config.Rollout with { Generation = generation } }, EndOfText.Of(Path.Combine(Root, "policy"), tokenizer), encoderDecoder: false);
         var prompt = new Prompt("1", "x") { References = [" a b c d e"] };
         int[] whole = [.. tokenizer.Encode(" a b c d e"), tokenizer.EosTokenId];
 
@@ -166,7 +167,7 @@ public sealed class ObjectiveLoopTests : LoopTests
     private (TaskTexts, TextTokenizer) Texts(int longest)
     {
         var (config, tokenizer) = (Config(), TextTokenizer.Load(Path.Combine(Root, "policy")));
-        return (new TaskTexts(tokenizer, config with { Rollout = config.Rollout with { Generation = config.Rollout.Generation with { MaxNewTokens = longest } } }, encoderDecoder: false), tokenizer);
+        return (new TaskTexts(tokenizer, config with { Rollout = config.Rollout with { Generation = config.Rollout.Generation with { MaxNewTokens = longest } } }, EndOfText.Of(Path.Combine(Root, "policy"), tokenizer), encoderDecoder: false), tokenizer);
     }
 
     private ExperimentConfig Of(ObjectiveKind objective)

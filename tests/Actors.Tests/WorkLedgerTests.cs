@@ -1,5 +1,6 @@
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Models;
 using DfPO.Rollout;
 using DfPO.Tasks.Rewards;
 
@@ -69,7 +70,7 @@ public sealed class WorkLedgerTests
     public void A_completion_under_another_mask_is_refused()
     {
         var weights = new WeightsRef(3, "right", 1, "") { Mask = new WeightsRef(2, "mask", 1, "") };
-        var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), weights);
+        var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), weights, EndOfText.None);
         var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, s_start);
         Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, "right").Verdict);
         Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, "right+other").Verdict);
@@ -79,7 +80,7 @@ public sealed class WorkLedgerTests
     [Fact]
     public void A_completion_with_other_weights_is_refused_and_the_unit_handed_out_again()
     {
-        var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(3, "right", 1, ""));
+        var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(3, "right", 1, ""), EndOfText.None);
         var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, s_start);
         (ledger, var verdict) = ledger.Complete(unit.Id, "wrong");
         Assert.Equal(CompletionVerdict.WrongWeights, verdict);

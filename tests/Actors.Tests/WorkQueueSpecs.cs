@@ -4,6 +4,7 @@ using Akka.Hosting.TestKit;
 using Akka.TestKit;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Models;
 using DfPO.Rollout;
 using DfPO.Tasks.Rewards;
 using Microsoft.Extensions.Time.Testing;
@@ -259,5 +260,5 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
 
     private static RewardUnit Reward(string id) => new(new UnitId(id), [new PromptContinuation("a", "b")]);
 
-    private static RolloutUnit Rollout(string id, string digest) => new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""));
+    private static RolloutUnit Rollout(string id, string digest) => new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""), EndOfText.None);
 }

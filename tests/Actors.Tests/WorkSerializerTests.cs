@@ -3,6 +3,7 @@ using Akka.Actor;
 using DfPO.Actors.Serialization;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Rewards;
@@ -30,9 +31,10 @@ public sealed class WorkSerializerTests : IDisposable
         ["hold dtype"] = new HoldWeights(s_weights with { Dtype = "bfloat16" }, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ["hold mask"] = new HoldWeights(s_weights with { Mask = new WeightsRef(5, "def456", 4096, "http://10.0.0.1:9/weights/def456", "float32") }, ""),
         ["assign mask"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([1], 2)], new GenerationOptions { MaskTopP = 0.9, MaskMinTokens = 100 },
-            s_weights with { Mask = new WeightsRef(5, "def456", 4096, "") }), ""),
+            s_weights with { Mask = new WeightsRef(5, "def456", 4096, "") }, EndOfText.None), ""),
         ["assign"] = new AssignUnit(new RolloutUnit(new UnitId("train-1/policy/0"), [new GenerationRequest([5, 70000], ulong.MaxValue), new GenerationRequest([1], 2)],
-            new GenerationOptions { MaxNewTokens = 9, MinNewTokens = 3, Temperature = 0.5f, TopK = 4, TopP = 0.25f, Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Tolerance = 0.125f, MassFloor = 0.5f }, s_weights), "00-a-b-01"),
+            new GenerationOptions { MaxNewTokens = 9, MinNewTokens = 3, Temperature = 0.5f, TopK = 4, TopP = 0.25f, Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Tolerance = 0.125f, MassFloor = 0.5f }, s_weights, EndOfText.None), "00-a-b-01"),
+        ["assign ends"] = new AssignUnit(new RolloutUnit(new UnitId("u"), [new GenerationRequest([1], 2)], new GenerationOptions(), s_weights, EndOfText.Of([70001, 9])), ""),
         ["complete"] = new CompleteUnit(s_worker, new UnitId("train-1/policy/0"), "abc123", new RolloutResult([new GeneratedSequence
         {
             PromptTokens = [5, 70000],
@@ -156,7 +158,7 @@ public sealed class WorkSerializerTests : IDisposable
     public void Beams_and_penalties_come_back_as_they_went(EarlyStopping stopping)
     {
         var options = new GenerationOptions { NumBeams = 5, NumReturnSequences = 2, LengthPenalty = 0, RepetitionPenalty = 1.5f, NoRepeatNgramSize = 3, EarlyStopping = stopping };
-        var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [new GenerationRequest([1], 2)], options, s_weights), "");
+        var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [new GenerationRequest([1], 2)], options, s_weights, 50256), "");
 
         var back = (AssignUnit)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message));
 

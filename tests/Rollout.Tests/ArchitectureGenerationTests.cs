@@ -18,9 +18,9 @@ public sealed class ArchitectureGenerationTests
         using var model = Architectures.Create(name);
         var options = new GenerationOptions { MaxNewTokens = 10 };
 
-        var alone = new GenerationEngine(model, null, eosTokenId: 1).Generate(Requests(9), options);
+        var alone = new GenerationEngine(model, null, endOfText: 1).Generate(Requests(9), options);
         var scored = SequenceScorer.Logprobs(model, [.. alone.Select(s => (s.PromptTokens, s.Tokens))]);
-        var withReference = new GenerationEngine(model, model, eosTokenId: 1).Generate(Requests(9), options);
+        var withReference = new GenerationEngine(model, model, endOfText: 1).Generate(Requests(9), options);
 
         for (var row = 0; row < alone.Count; row++)
         {
@@ -39,7 +39,7 @@ public sealed class ArchitectureGenerationTests
         using LanguageModel model = Architectures.Create(name), reference = Architectures.Create(name);
         foreach (var policy in new[] { DecodingPolicy.Positive, DecodingPolicy.Negative })
         {
-            foreach (var result in new GenerationEngine(model, reference, eosTokenId: 1).Generate(Requests(3), new() { MaxNewTokens = 6, Policy = policy }))
+            foreach (var result in new GenerationEngine(model, reference, endOfText: 1).Generate(Requests(3), new() { MaxNewTokens = 6, Policy = policy }))
             {
                 Assert.All(result.StateKl, kl => Assert.Equal(0, kl));
                 Assert.All(result.RetainedMass, mass => Assert.Equal(1, mass));
@@ -55,7 +55,7 @@ public sealed class ArchitectureGenerationTests
         using LanguageModel model = Architectures.Perturbed(name), reference = Architectures.Create(name);
         foreach (var policy in new[] { DecodingPolicy.Positive, DecodingPolicy.Negative })
         {
-            var results = new GenerationEngine(model, reference, eosTokenId: 1).Generate(Requests(9), new() { MaxNewTokens = 8, Policy = policy, MassFloor = 0 });
+            var results = new GenerationEngine(model, reference, endOfText: 1).Generate(Requests(9), new() { MaxNewTokens = 8, Policy = policy, MassFloor = 0 });
             (int[], int[])[] sequences = [.. results.Select(r => (r.PromptTokens, r.Tokens))];
             var (logprobs, referenceLogprobs) = (SequenceScorer.Logprobs(model, sequences), SequenceScorer.Logprobs(reference, sequences));
             foreach (var (result, row) in results.Select((result, row) => (result, row)))
@@ -95,7 +95,7 @@ public sealed class ArchitectureGenerationTests
     {
         var options = new GenerationOptions { RepetitionPenalty = 2, Policy = DecodingPolicy.Positive, MassFloor = 0, MaxNewTokens = 1 };
         float[] logits = [2, 1, 0, -1], reference = [0, 1, 2, -1];
-        var draw = new TokenSampler(options, 4, null).DrawMasked(logits, reference, [0, 3], seed: 1, step: 0);
+        var draw = new TokenSampler(options, 4, EndOfText.None).DrawMasked(logits, reference, [0, 3], seed: 1, step: 0);
 
         // Token 0 is halved to 1, token 3 doubled to -2; the ratio is positive for token 0 alone, as both normalisers are equal.
         double[] weights = [Math.Exp(1), Math.Exp(1), 1, Math.Exp(-2)];
@@ -125,8 +125,8 @@ public sealed class ArchitectureGenerationTests
         using LanguageModel model = Architectures.Perturbed(name), reference = Architectures.Create(name);
         void Run()
         {
-            new GenerationEngine(model, reference, eosTokenId: 1).Generate(Requests(3), new() { MaxNewTokens = 6, Policy = DecodingPolicy.Negative });
-            new GenerationEngine(model, reference, eosTokenId: 1).Generate(Requests(3), new() { MaxNewTokens = 6 });
+            new GenerationEngine(model, reference, endOfText: 1).Generate(Requests(3), new() { MaxNewTokens = 6, Policy = DecodingPolicy.Negative });
+            new GenerationEngine(model, reference, endOfText: 1).Generate(Requests(3), new() { MaxNewTokens = 6 });
         }
         Run();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;

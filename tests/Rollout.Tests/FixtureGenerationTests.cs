@@ -30,7 +30,7 @@ public sealed partial class FixtureGenerationTests
     {
         var greedy = Fixtures.Expected(name)["greedy"]!;
         using var model = Fixtures.Load(name);
-        var engine = new GenerationEngine(model, null, eosTokenId: null);
+        var engine = new GenerationEngine(model, null, endOfText: null);
         var results = engine.Generate(Fixtures.Prompts(name), new() { MaxNewTokens = (int)greedy["max_new_tokens"]!, TopK = 1 });
 
         var expected = greedy["new_tokens"]!.AsArray();

@@ -55,6 +55,25 @@ public sealed class GenerationEngineTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void Every_token_that_ends_a_text_ends_it_and_none_comes_before_the_minimum_length(int beams)
+    {
+        using var model = TinyModels.Create();
+        var options = new GenerationOptions { MaxNewTokens = 12, NumBeams = beams };
+        var free = new GenerationEngine(model, null, null).Generate(TinyModels.Requests(8), options);
+        int[] ends = [.. free.SelectMany(r => r.Tokens).CountBy(token => token).OrderByDescending(pair => pair.Value).Take(3).Select(pair => pair.Key)];
+
+        var results = new GenerationEngine(model, null, EndOfText.Of(ends)).Generate(TinyModels.Requests(8), options);
+        var late = new GenerationEngine(model, null, EndOfText.Of(ends)).Generate(TinyModels.Requests(8), options with { MinNewTokens = 5 });
+
+        Assert.All(results.Concat(late), r => Assert.DoesNotContain(r.Tokens[..^1], token => ends.Contains(token)));
+        Assert.All(results.Concat(late), r => Assert.Equal(r.Finished, ends.Contains(r.Tokens[^1])));
+        Assert.True(results.Where(r => r.Finished).Select(r => r.Tokens[^1]).Distinct().Count() > 1);
+        Assert.All(late, r => Assert.True(r.Tokens.Length > 5));
+    }
+
     [Fact]
     public void The_end_of_text_token_is_forbidden_before_the_minimum_length()
     {

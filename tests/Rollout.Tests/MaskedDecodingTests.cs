@@ -170,7 +170,7 @@ public sealed class MaskedDecodingTests
         // Of two tokens one has l <= 0: where that is the forbidden one, the mask leaves nothing.
         using var model = TinyModels.Create(vocabulary: 2);
         using var reference = TinyModels.Perturbed(vocabulary: 2);
-        var results = new GenerationEngine(model, reference, eosTokenId: 1).Generate(TinyModels.Requests(8, vocabulary: 2),
+        var results = new GenerationEngine(model, reference, endOfText: 1).Generate(TinyModels.Requests(8, vocabulary: 2),
             new() { MaxNewTokens = 12, MinNewTokens = 12, Policy = DecodingPolicy.Positive, MassFloor = 0 });
         Assert.True(results.Sum(r => r.SkippedMasks) > 0);
         Assert.All(results, result => Assert.All(result.Tokens, token => Assert.Equal(0, token)));

@@ -74,7 +74,7 @@ public sealed class NucleusMaskTests
     {
         using LanguageModel model = Architectures.Perturbed(name, by: 0.1), mask = Architectures.Create(name);
         GenerationRequest[] requests = [.. Enumerable.Range(0, 9).Select(row => new GenerationRequest([.. Enumerable.Range(0, 1 + row % 5).Select(i => (row * 5 + i * 3 + 2) % Architectures.Vocabulary)], (ulong)row))];
-        var engine = new GenerationEngine(model, null, eosTokenId: 1, mask);
+        var engine = new GenerationEngine(model, null, endOfText: 1, mask);
         // Which tokens are drawn in the end is for temperature, top-k and top-p to shape, among the allowed ones.
         foreach (var options in new GenerationOptions[] { new(), new() { Temperature = 2 }, new() { NumBeams = 3 } })
         {
@@ -110,7 +110,7 @@ public sealed class NucleusMaskTests
     public void A_mask_that_leaves_only_what_the_text_forbids_is_skipped_and_counted()
     {
         float[] logits = [2, 1, 0, -1], mask = [0, 5, 1, 0];
-        TokenSampler Sampler(int ngram) => new(new GenerationOptions { MaskTopP = 0.5, NoRepeatNgramSize = ngram, MaxNewTokens = 1 }, 4, null);
+        TokenSampler Sampler(int ngram) => new(new GenerationOptions { MaskTopP = 0.5, NoRepeatNgramSize = ngram, MaxNewTokens = 1 }, 4, EndOfText.None);
         var free = Sampler(0).DrawMasked(logits, mask, [1, 1], seed: 1, step: 0);
         Assert.Equal((1, false), (free.Token, free.SkippedMask));
         var forbidden = Sampler(2).DrawMasked(logits, mask, [1, 1], seed: 1, step: 0);

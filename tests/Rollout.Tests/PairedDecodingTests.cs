@@ -117,7 +117,7 @@ public sealed class PairedDecodingTests : IDisposable
     {
         using var pair = new Pair(name, excited: false);
         Assert.True(pair.Policy.Adapters!.AreZero);
-        foreach (var result in new GenerationEngine(pair.Policy, pair.Reference, eosTokenId: 1).Generate(Requests(), new() { MaxNewTokens = 6, Policy = DecodingPolicy.Negative }))
+        foreach (var result in new GenerationEngine(pair.Policy, pair.Reference, endOfText: 1).Generate(Requests(), new() { MaxNewTokens = 6, Policy = DecodingPolicy.Negative }))
         {
             Assert.All(result.StateKl, kl => Assert.Equal(0, kl));
             Assert.All(result.RetainedMass, mass => Assert.Equal(1, mass));

@@ -20,6 +20,9 @@ internal static class Repository
     /// <summary>Tokenizers; <c>DFPO_TOKENIZERS</c> names another folder, with <c>hf</c> inside.</summary>
     public static string Tokenizers { get; } = FolderOf("DFPO_TOKENIZERS", "tests/tokenizers");
 
+    /// <summary>Inputs from the world that went wrong, a folder a case; <c>DFPO_CASES</c> names another folder of the same form.</summary>
+    public static string Cases { get; } = FolderOf("DFPO_CASES", "tests/cases");
+
     public static string Gpt2Tokenizer { get; } = Path("tests/tokenizers/gpt2");
 
     public static string Path(string relative) => System.IO.Path.Combine(Root, relative);

@@ -47,7 +47,7 @@ public sealed class ExperimentLoop
         var model = PretrainedModels.ReadConfig(config.Model.Policy);
         tokenizer.CheckFits(model.VocabSize);
         _traits = ObjectiveRegistry.Traits(config.Learner);
-        var texts = new TaskTexts(tokenizer, config, model.IsEncoderDecoder);
+        var texts = new TaskTexts(tokenizer, config, EndOfText.Of(config.Model.Policy, tokenizer), model.IsEncoderDecoder);
         _plan = new RolloutPlan(config, texts);
         _pipeline = new UnitPipeline(services, model.IsEncoderDecoder ? ids => tokenizer.Decode(ids) : tokenizer.DecodeContinuation);
         var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };

@@ -19,15 +19,16 @@ public static class ModelPerplexity
     /// </remarks>
     /// <param name="policy">The policy.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="endOfText">Tokens that end its texts.</param>
     /// <param name="prompts">Prompts with references.</param>
     /// <returns>At least 1; NaN where there is nothing to predict.</returns>
     /// <exception cref="DfpoException"><c>metrics/needs</c>: a prompt has no reference.</exception>
-    public static double OfReferences(LanguageModel policy, TextTokenizer tokenizer, IReadOnlyList<Prompt> prompts)
+    public static double OfReferences(LanguageModel policy, TextTokenizer tokenizer, EndOfText endOfText, IReadOnlyList<Prompt> prompts)
     {
         if (prompts.Count(prompt => prompt.References.Count == 0) is > 0 and var lacking)
             throw new DfpoException("metrics/needs", $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
         if (policy.Config.IsEncoderDecoder)
-            return Pooled(policy, [.. prompts.SelectMany(prompt => prompt.References.Select(text => (tokenizer.EncodeInput(prompt.Text), (int[])[.. tokenizer.Encode(text), tokenizer.EosTokenId])))]);
+            return Pooled(policy, [.. prompts.SelectMany(prompt => prompt.References.Select(text => (tokenizer.EncodeInput(prompt.Text), (int[])[.. tokenizer.Encode(text), .. endOfText.Ids.Take(1)])))]);
         var tokens = tokenizer.Encode(string.Join(SlidingPerplexity.Separator, prompts.SelectMany(prompt => prompt.References)));
         return tokens.Length < 2 ? double.NaN : SlidingPerplexity.Of(tokens, policy.MaxPositions, MeanNegativeLogLikelihood, Math.Min(Stride, Math.Max(1, policy.MaxPositions / 2)));
 

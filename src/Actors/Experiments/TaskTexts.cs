@@ -7,10 +7,14 @@ namespace DfPO.Actors.Experiments;
 /// <summary>Token ids of a task's texts: prompts, and continuations that were given rather than drawn.</summary>
 /// <param name="tokenizer">The policy's.</param>
 /// <param name="config">The experiment.</param>
+/// <param name="endOfText">Tokens that end its texts.</param>
 /// <param name="encoderDecoder">Whether a continuation is a text of its own, rather than the end of its prompt's.</param>
-public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, bool encoderDecoder)
+public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, EndOfText endOfText, bool encoderDecoder)
 {
     private const ulong Choices = 0x72656673;
+
+    /// <summary>Tokens that end the texts: drawn ones at any, given ones with the first.</summary>
+    public EndOfText EndOfText { get; } = endOfText;
 
     /// <summary>A prompt; one longer than <see cref="TaskOptions.MaxPromptTokens"/> is cut on the side that <see cref="TaskOptions.TruncationSide"/> says.</summary>
     public int[] Prompt(string text) => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens, config.Task.TruncationSide);
@@ -30,7 +34,7 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
         if (string.IsNullOrWhiteSpace(rest))
             return [];
         var ids = encoderDecoder ? tokenizer.Encode(rest) : After(prompt, rest);
-        return ids.Length < longest ? [.. ids, tokenizer.EosTokenId] : ids[..longest];
+        return ids.Length < longest ? [.. ids, .. EndOfText.Ids.Take(1)] : ids[..longest];
     }
 
     /// <summary>One of a prompt's references, picked by the draw's number, of at most <see cref="TaskOptions.MaxReferenceTokens"/> tokens.</summary>

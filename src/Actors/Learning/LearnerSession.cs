@@ -9,6 +9,7 @@ using DfPO.Models.Diagnostics;
 using DfPO.Models.Lora;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
+using DfPO.Tasks.Prompts;
 using static DfPO.Actors.Learning.LearnerProtocol;
 using static TorchSharp.torch;
 
@@ -30,7 +31,11 @@ public sealed class LearnerSession : IDisposable
     private WeightsRef? _published;
 
     /// <summary>Loads policy, and what else the objective needs, from the experiment's checkpoint folder.</summary>
-    public LearnerSession(ExperimentConfig config, WeightsStore store, string incidents)
+    /// <param name="config">The experiment.</param>
+    /// <param name="store">Receives published weights.</param>
+    /// <param name="incidents">Folder for batches on which a guard trips.</param>
+    /// <param name="endOfText">Tokens that end a text; null gathers them from the policy's folder.</param>
+    public LearnerSession(ExperimentConfig config, WeightsStore store, string incidents, EndOfText? endOfText = null)
     {
         (_config, _store) = (config, store);
         var device = TorchDevices.Parse(config.Model.Device);
@@ -52,7 +57,8 @@ public sealed class LearnerSession : IDisposable
             if (_value is not null)
                 LoraAdapters.Create(_value.Trunk, lora, config.Seed + 1);
         }
-        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask, _reference);
+        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask, _reference,
+            _mask is null ? null : endOfText ?? EndOfText.Of(config.Model.Policy, TextTokenizer.Load(config.Model.Policy)));
     }
 
     /// <summary>What is learnt of the policy, which is all that workers need to be sent.</summary>
@@ -86,12 +92,13 @@ public sealed class LearnerSession : IDisposable
                 if (_mask is not null)
                     using (var mask = PretrainedModels.LoadLanguageModel(MaskFolder.Of(exported.Folder)))
                         _publishedMask = _store.Publish(mask, _learner.Iteration, _wireDtype);
-                using (nn.Module model = _policy.Adapters is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : AdapterFolder.Load(exported.Folder))
-                    _published = _store.Publish(model, _learner.Iteration, _wireDtype, mask: _publishedMask);
+                using (var adapter = _policy.Adapters is null ? null : AdapterFolder.Load(exported.Folder))
+                using (var model = adapter is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : null)
+                    _published = _store.Publish(adapter?.Factors ?? (nn.Module)model!, _learner.Iteration, _wireDtype, mask: _publishedMask);
                 return State();
             case Measure measure:
                 using (var exported = measure.Folder is null ? null : PretrainedModels.LoadLanguageModel(measure.Folder, TorchDevices.Parse(_config.Model.Device)))
-                    return State() with { ReferencePerplexity = ModelPerplexity.OfReferences(exported ?? _policy, TextTokenizer.Load(_config.Model.Policy), measure.Prompts) };
+                    return State() with { ReferencePerplexity = References(exported ?? _policy, measure.Prompts) };
             default:
                 throw new ArgumentOutOfRangeException(nameof(command), command, null);
         }
@@ -126,6 +133,12 @@ public sealed class LearnerSession : IDisposable
     {
         var logprobs = SequenceScorer.Logprobs(reference, [.. batch.Select(t => (t.PromptTokens, t.Tokens))]);
         return [.. batch.Zip(logprobs, (trajectory, scores) => trajectory with { Logprobs = scores, ReferenceLogprobs = scores })];
+    }
+
+    private double References(LanguageModel policy, IReadOnlyList<Prompt> prompts)
+    {
+        var tokenizer = TextTokenizer.Load(_config.Model.Policy);
+        return ModelPerplexity.OfReferences(policy, tokenizer, EndOfText.Of(_config.Model.Policy, tokenizer), prompts);
     }
 
     private void Publish(ActivityContext parent = default)

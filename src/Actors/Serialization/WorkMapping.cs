@@ -1,6 +1,7 @@
 using System.Runtime.Serialization;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Rewards;
@@ -71,7 +72,7 @@ internal static class WorkMapping
         switch (message.Unit)
         {
             case RolloutUnit unit:
-                wire.Rollout = new Wire.RolloutWork { Options = ToWire(unit.Options), Weights = ToWire(unit.Weights) };
+                wire.Rollout = new Wire.RolloutWork { Options = ToWire(unit.Options), Weights = ToWire(unit.Weights), EndOfText = { unit.EndOfText.Ids } };
                 wire.Rollout.Requests.Add(unit.Requests.Select(r => new Wire.Request { PromptTokens = { r.PromptTokens }, Seed = r.Seed }));
                 return wire;
             case RewardUnit unit:
@@ -89,7 +90,7 @@ internal static class WorkMapping
         WorkUnit unit = wire.WorkCase switch
         {
             Wire.AssignUnit.WorkOneofCase.Rollout => new RolloutUnit(id, [.. wire.Rollout.Requests.Select(r => new GenerationRequest([.. r.PromptTokens], r.Seed))],
-                FromWire(wire.Rollout.Options ?? throw Missing("options")), FromWire(wire.Rollout.Weights)),
+                FromWire(wire.Rollout.Options ?? throw Missing("options")), FromWire(wire.Rollout.Weights), EndOfText.Of(wire.Rollout.EndOfText)),
             Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(id, [.. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation) { References = [.. t.References], Concepts = [.. t.Concepts] })]),
             _ => throw new SerializationException($"Unit '{id}' is of a kind that this version does not know."),
         };

@@ -16,6 +16,7 @@ public sealed class RolloutExecutor : IUnitExecutor
     private LanguageModel? _policy;
     private LanguageModel? _mask;
     private GenerationEngine? _engine;
+    private EndOfText? _endOfText;
     private string _held = "";
     private bool _adapted;
 
@@ -62,7 +63,9 @@ public sealed class RolloutExecutor : IUnitExecutor
         if (unit is not RolloutUnit rollout)
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a rollout worker.");
         // Without weights of its own the mask policy is the initial one.
-        var sequences = (_engine ??= new GenerationEngine(_policy ?? Policy(adapted: true), _reference, _reference.EosTokenId, _mask ?? _reference)).Generate(rollout.Requests, rollout.Options, cancellation);
+        if (_engine is null || _endOfText != rollout.EndOfText)
+            (_engine, _endOfText) = (new GenerationEngine(_policy ?? Policy(adapted: true), _reference, rollout.EndOfText, _mask ?? _reference), rollout.EndOfText);
+        var sequences = _engine.Generate(rollout.Requests, rollout.Options, cancellation);
         Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.ToString().ToLowerInvariant())
             .SetTag(DfpoTelemetry.Tags.WeightsVersion, rollout.Weights.Version)
             .SetTag(DfpoTelemetry.Tags.InputTokens, rollout.Requests.Sum(r => r.PromptTokens.Length))

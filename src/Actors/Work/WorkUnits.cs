@@ -1,4 +1,5 @@
 using DfPO.Actors.Weights;
+using DfPO.Models;
 using DfPO.Rollout;
 using DfPO.Tasks.Rewards;
 
@@ -30,7 +31,8 @@ public abstract record WorkUnit(UnitId Id)
 /// <param name="Requests">Prompts with their seeds.</param>
 /// <param name="Options">How to draw.</param>
 /// <param name="Weights">Policy weights to draw with, and under.</param>
-public sealed record RolloutUnit(UnitId Id, IReadOnlyList<GenerationRequest> Requests, GenerationOptions Options, WeightsRef Weights) : WorkUnit(Id)
+/// <param name="EndOfText">Tokens that end a continuation.</param>
+public sealed record RolloutUnit(UnitId Id, IReadOnlyList<GenerationRequest> Requests, GenerationOptions Options, WeightsRef Weights, EndOfText EndOfText) : WorkUnit(Id)
 {
     /// <inheritdoc/>
     public override WeightsRef RequiredWeights => Weights;

@@ -12,6 +12,7 @@ public static class CommandLine
     /// <summary>Parses and runs; errors go to stderr as one line with a stable code.</summary>
     public static async Task<int> Invoke(string[] args)
     {
+        Notices.Told += line => Console.Error.WriteLine($"dfpo: {line}");
         var parsed = Root().Parse(args);
         if (parsed.Errors.Count > 0)
         {

@@ -85,8 +85,9 @@ internal static class TrainSeq2SeqCommand
             throw new DfpoException("usage/held-out", "A file of prompts has no validation split: name held-out prompts by --held-out.");
         var tokenizer = TextTokenizer.Load(output);
         tokenizer.CheckFits(model.VocabularySize);
-        var train = Pairs(data, tokenizer);
-        var heldOut = Pairs(heldOutPath is null ? data with { Split = DatasetSplit.Validation } : data with { Path = heldOutPath, Split = DatasetSplit.Validation }, tokenizer);
+        var endOfText = EndOfText.Of(model.Config, tokenizer);
+        var train = Pairs(data, tokenizer, endOfText);
+        var heldOut = Pairs(heldOutPath is null ? data with { Split = DatasetSplit.Validation } : data with { Path = heldOutPath, Split = DatasetSplit.Validation }, tokenizer, endOfText);
         Console.WriteLine($"{train.Length} training pairs, {heldOut.Length} held out; vocabulary {tokenizer.VocabularySize}; {model.Config.ParameterCount} parameters");
         var clock = Stopwatch.StartNew();
         Seq2SeqTrainer.Train(model, train, heldOut, options, output + ".state", p => TrainingOptions.Print(p, "held-out loss"), cancellation);
@@ -96,11 +97,11 @@ internal static class TrainSeq2SeqCommand
         return 0;
     }
 
-    private static SourceTarget[] Pairs(DatasetSpec spec, TextTokenizer tokenizer)
+    private static SourceTarget[] Pairs(DatasetSpec spec, TextTokenizer tokenizer, EndOfText endOfText)
     {
         var prompts = PromptDataset.Load(spec).Prompts.Prompts;
         SourceTarget[] pairs = [.. prompts.SelectMany(prompt => prompt.References.Select(reference =>
-            new SourceTarget(tokenizer.EncodeInput(prompt.Text), [.. tokenizer.Encode(reference), tokenizer.EosTokenId])))];
+            new SourceTarget(tokenizer.EncodeInput(prompt.Text), [.. tokenizer.Encode(reference), .. endOfText.Ids.Take(1)])))];
         return pairs.Length > 0 ? pairs : throw new DfpoException("train/data", $"'{spec.Path}' gives {prompts.Count} prompts, but none has a reference to learn from.");
     }
 }

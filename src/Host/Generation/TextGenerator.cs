@@ -17,11 +17,12 @@ internal sealed class TextGenerator : IDisposable
     private readonly LanguageModel? _reference;
     private readonly LanguageModel? _mask;
     private readonly TextTokenizer _tokenizer;
+    private readonly EndOfText _endOfText;
     private readonly GenerationEngine _engine;
     private readonly TruncationSide _side;
 
-    private TextGenerator(LanguageModel policy, LanguageModel? reference, LanguageModel? mask, TextTokenizer tokenizer, TruncationSide side) =>
-        (_policy, _reference, _mask, _tokenizer, _engine, _side) = (policy, reference, mask, tokenizer, new GenerationEngine(policy, reference, tokenizer.EosTokenId, mask), side);
+    private TextGenerator(LanguageModel policy, LanguageModel? reference, LanguageModel? mask, TextTokenizer tokenizer, EndOfText endOfText, TruncationSide side) =>
+        (_policy, _reference, _mask, _tokenizer, _endOfText, _engine, _side) = (policy, reference, mask, tokenizer, endOfText, new GenerationEngine(policy, reference, endOfText, mask), side);
 
     /// <summary>Loads a policy with its tokenizer and, if wanted, the reference model and the policy whose likely tokens are all that may be drawn.</summary>
     /// <param name="checkpoint">The policy's folder.</param>
@@ -45,7 +46,7 @@ internal sealed class TextGenerator : IDisposable
         {
             var policy = Model(checkpoint)!;
             tokenizer.CheckFits(policy.VocabularySize);
-            return new(policy, Model(reference), Model(mask), tokenizer, side);
+            return new(policy, Model(reference), Model(mask), tokenizer, EndOfText.Of(checkpoint, tokenizer), side);
         }
         catch
         {
@@ -73,7 +74,7 @@ internal sealed class TextGenerator : IDisposable
     }
 
     /// <summary>Perplexity of the prompts' references under the policy: <see cref="ModelPerplexity.OfReferences"/>.</summary>
-    public double ReferencePerplexity(IReadOnlyList<Prompt> prompts) => ModelPerplexity.OfReferences(_policy, _tokenizer, prompts);
+    public double ReferencePerplexity(IReadOnlyList<Prompt> prompts) => ModelPerplexity.OfReferences(_policy, _tokenizer, _endOfText, prompts);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -9,7 +9,8 @@ namespace DfPO.Learner.Passes;
 /// <summary>NLPO's mask policy: which tokens of the vocabulary are likely enough at a state.</summary>
 /// <param name="model">Its weights; the caller's.</param>
 /// <param name="traits">How likely is enough.</param>
-internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
+/// <param name="endOfText">Tokens that are always likely enough.</param>
+internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits, EndOfText endOfText)
 {
     private const long SliceElements = 1 << 21;
 
@@ -23,7 +24,7 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
         return Keep(model.Head(batch.SelectStates(model.Hidden(batch.Input)))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The allowed tokens for logits <c>[tokens, vocabulary]</c>: the top-p ones, the least number, and the one that ends a text.</summary>
+    /// <summary>The allowed tokens for logits <c>[tokens, vocabulary]</c>: the top-p ones, the least number, and those that end a text.</summary>
     public Tensor Keep(Tensor logits)
     {
         using var scope = NewDisposeScope();
@@ -40,8 +41,8 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits)
             kept.narrow(1, 0, traits.TopP < 1 ? Math.Min(traits.MinTokensToKeep, kept.size(1)) : kept.size(1)).Fill(1);
             keep.narrow(0, start, length).scatter_(1, order, kept);
         }
-        if (model.EosTokenId is { } eos && eos < keep.size(1))
-            keep.select(1, eos).Fill(1);
+        foreach (var end in endOfText.Ids.Where(end => end < keep.size(1)))
+            keep.select(1, end).Fill(1);
         return keep.MoveToOuterDisposeScope();
     }
 

@@ -4,6 +4,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Checkpoints;
 
 /// <summary>The weights of an HF checkpoint folder: <c>model.safetensors</c> or, failing that, <c>pytorch_model.bin</c>, whole or in the shards that an index names.</summary>
+/// <remarks>The order is that of <c>from_pretrained</c> (transformers 5.24): of each format the whole file before an index, which may be left over from an older save.</remarks>
 public sealed class CheckpointFolder : IDisposable
 {
     /// <summary>Name of an unsharded weight file.</summary>
@@ -32,15 +33,16 @@ public sealed class CheckpointFolder : IDisposable
         try
         {
             bool Has(string name) => File.Exists(System.IO.Path.Combine(path, name));
-            // A format that maps into memory before one that has to be unpacked; of each the index before the file.
-            if (Has(WeightsName + IndexSuffix))
-                folder.OpenShards(WeightsName + IndexSuffix, SafetensorsFile.Open);
-            else if (Has(WeightsName) || !(Has(TorchName) || Has(TorchName + IndexSuffix)))
+            if (Has(WeightsName))
                 folder.Add(SafetensorsFile.Open(System.IO.Path.Combine(path, WeightsName)));
+            else if (Has(WeightsName + IndexSuffix))
+                folder.OpenShards(WeightsName + IndexSuffix, SafetensorsFile.Open);
+            else if (Has(TorchName))
+                folder.Add(TorchFile.Open(System.IO.Path.Combine(path, TorchName)));
             else if (Has(TorchName + IndexSuffix))
                 folder.OpenShards(TorchName + IndexSuffix, TorchFile.Open);
             else
-                folder.Add(TorchFile.Open(System.IO.Path.Combine(path, TorchName)));
+                throw new DfpoException("checkpoint/missing-file", $"'{path}' holds no weights: {WeightsName} or {TorchName} is needed, whole or in shards with an index.{Others(path)}");
             return folder;
         }
         catch
@@ -50,12 +52,12 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    /// <summary>Opens one safetensors file as if it were a folder's only one.</summary>
+    /// <summary>Opens one file, of PyTorch's where its name ends with <c>.bin</c> and of safetensors else, as if it were a folder's only one.</summary>
     /// <exception cref="DfpoException">As <see cref="Open"/>.</exception>
     public static CheckpointFolder OpenFile(string path)
     {
         var folder = new CheckpointFolder(path);
-        folder.Add(SafetensorsFile.Open(path));
+        folder.Add(path.EndsWith(".bin", StringComparison.Ordinal) ? TorchFile.Open(path) : SafetensorsFile.Open(path));
         return folder;
     }
 
@@ -79,6 +81,13 @@ public sealed class CheckpointFolder : IDisposable
     {
         foreach (var file in _files)
             file.Dispose();
+    }
+
+    /// <summary>What else looks like weights, such as a variant's file, which nobody asked for by name.</summary>
+    private static string Others(string path)
+    {
+        string[] others = [.. Directory.EnumerateFiles(path).Select(file => System.IO.Path.GetFileName(file)!).Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".bin", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        return others.Length == 0 ? "" : $" It holds '{others[0]}': give it the expected name to have it loaded.";
     }
 
     private ITensorFile Owner(string name) => _owners.TryGetValue(name, out var file)

@@ -48,6 +48,7 @@ public sealed class SafetensorsHeader
     {
         if (!File.Exists(path))
             throw new DfpoException("checkpoint/missing-file", $"'{path}' does not exist: give the folder of a checkpoint that holds it.");
+        LfsPointer.Refuse(path);
         using var stream = File.OpenRead(path);
         Span<byte> prefix = stackalloc byte[8];
         if (stream.ReadAtLeast(prefix, 8, throwOnEndOfStream: false) < 8)

@@ -29,6 +29,7 @@ public sealed class TorchFile : ITensorFile
     {
         if (!File.Exists(path))
             throw new DfpoException("checkpoint/missing-file", $"'{path}' does not exist: give the folder of a checkpoint that holds it.");
+        LfsPointer.Refuse(path);
         var file = new TorchFile(path);
         try
         {

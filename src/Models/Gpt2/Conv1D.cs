@@ -1,5 +1,4 @@
 using DfPO.Models.Layers;
-using DfPO.Models.Lora;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -34,7 +33,9 @@ internal sealed class Conv1D : nn.Module<Tensor, Tensor>, IProjection
 
     public Parameter Weight => weight;
 
-    public LoraTerm? Adapter { get; set; }
+    public Parameter? Bias => bias;
+
+    public IProjectionTerm? Adapter { get; set; }
 
     public override Tensor forward(Tensor input)
     {

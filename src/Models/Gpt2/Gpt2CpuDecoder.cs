@@ -1,4 +1,5 @@
 using DfPO.Models.Decoding;
+using DfPO.Models.Layers;
 using DfPO.Models.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -99,13 +100,13 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
 
         protected override void Dispose(bool disposing) => _cache.Dispose();
 
-        private static Tensor Product(PackedLinear layer, LoraTerm? term, Tensor input)
+        private static Tensor Product(PackedLinear layer, IProjectionTerm? term, Tensor input)
         {
             var product = layer.Forward(input);
             return term?.AddTo(product, input) ?? product;
         }
 
-        private Tensor Expand(PackedLinear expansion, LoraTerm? term, Tensor input) => term is null && _config.ActivationFunction is ("gelu_new" or "gelu_pytorch_tanh" or "gelu_fast")
+        private Tensor Expand(PackedLinear expansion, IProjectionTerm? term, Tensor input) => term is null && _config.ActivationFunction is ("gelu_new" or "gelu_pytorch_tanh" or "gelu_fast")
             ? expansion.ForwardGelu(input)
             : Activations.Get(_config.ActivationFunction)(Product(expansion, term, input));
 
@@ -166,7 +167,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
 }
 
 /// <summary>What a block's adapters add to its four products; null for none.</summary>
-internal readonly record struct Gpt2BlockTerms(LoraTerm? QueryKeyValue, LoraTerm? AttentionProjection, LoraTerm? Expansion, LoraTerm? Contraction)
+internal readonly record struct Gpt2BlockTerms(IProjectionTerm? QueryKeyValue, IProjectionTerm? AttentionProjection, IProjectionTerm? Expansion, IProjectionTerm? Contraction)
 {
     public static Gpt2BlockTerms Of(Gpt2Block block) => new(block.attn.c_attn.Adapter, block.attn.c_proj.Adapter, block.mlp.c_fc.Adapter, block.mlp.c_proj.Adapter);
 }

@@ -11,7 +11,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
 {
     private readonly Gpt2Config _config;
     private readonly Gpt2Model transformer;
-    private readonly Linear? lm_head;
+    private readonly AutocastLinear? lm_head;
     private readonly Lock _packing = new();
     private Gpt2PackedWeights? _packed;
     private (ulong Weights, ScalarType Dtype) _packedFrom;
@@ -22,7 +22,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
         _config = config;
         transformer = new Gpt2Model(config, Precision, device ?? CPU, dtype);
         if (!config.TieWordEmbeddings)
-            lm_head = nn.Linear(config.NEmbd, config.VocabSize, hasBias: false, device: device ?? CPU, dtype: dtype);
+            lm_head = new AutocastLinear(config.NEmbd, config.VocabSize, hasBias: false, Precision, device ?? CPU, dtype);
         RegisterComponents();
     }
 
@@ -36,9 +36,10 @@ public sealed class Gpt2LMHeadModel : CausalLM
     /// <inheritdoc/>
     public override Tensor Head(Tensor hidden)
     {
+        if (lm_head is not null)
+            return lm_head.call(hidden);
         using var scope = NewDisposeScope();
-        var weight = lm_head is null ? transformer.wte.weight! : lm_head.weight!;
-        return nn.functional.linear(Precision.Cast(hidden), Precision.Cast(weight)).MoveToOuterDisposeScope();
+        return nn.functional.linear(Precision.Cast(hidden), Precision.Cast(transformer.wte.weight!)).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -54,7 +55,7 @@ public sealed class Gpt2LMHeadModel : CausalLM
     public override Decoder CreateDecoder() => Packed() is { } packed ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: true) : base.CreateDecoder();
 
     /// <inheritdoc/>
-    internal override Decoder CreatePairedDecoder(LanguageModel reference) => ((Gpt2LMHeadModel)reference).Packed() is { } packed
+    internal override Decoder CreatePairedDecoder(LanguageModel reference) => lm_head?.Adapter is null && ((Gpt2LMHeadModel)reference).Packed() is { } packed
         ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: false)
         : base.CreatePairedDecoder(reference);
 
@@ -77,7 +78,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
             if (_packed is null || source != _packedFrom)
             {
                 _packed?.Dispose();
-                _packed = new Gpt2PackedWeights(transformer, lm_head is null ? embedding : lm_head.weight!, dtype);
+                using var head = lm_head is null ? embedding.alias() : ((IProjection)lm_head).EffectiveWeight();
+                _packed = new Gpt2PackedWeights(transformer, head, dtype);
                 _packedFrom = source;
             }
             return _packed;
@@ -93,8 +95,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
             return;
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var drawn = randn(lm_head.weight!.shape, generator: generator).Times(_config.InitializerRange);
-        lm_head.weight!.copy_(drawn);
+        var drawn = randn(lm_head.weight.shape, generator: generator).Times(_config.InitializerRange);
+        lm_head.weight.copy_(drawn);
     }
 
     /// <inheritdoc/>

@@ -84,7 +84,8 @@ internal sealed class Gpt2PackedWeights : IDisposable
         {
             using var weight = ((IProjection)layer).EffectiveWeight();
             using var transposed = weight.t();
-            return new PackedLinear(transposed, layer.bias, dtype);
+            using var bias = ((IProjection)layer).EffectiveBias();
+            return new PackedLinear(transposed, bias, dtype);
         }
     }
 }

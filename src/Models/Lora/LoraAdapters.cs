@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Lora;
 
 /// <summary>
-/// The adapters of a model, a module of their own: <c>alpha</c> and <c>{path}.lora_A.weight</c>, <c>{path}.lora_B.weight</c> for every adapted layer.
+/// The adapters of a model, a module of their own: <c>alpha</c> and, for every adapted layer, its factors under PEFT's names.
 /// The model beside which they stand keeps its parameters and their names.
 /// </summary>
 /// <remarks>Source: Hu et al. 2021; names and shapes as in PEFT.</remarks>
@@ -19,26 +19,32 @@ public sealed class LoraAdapters : nn.Module
     private const string SuffixA = ".lora_A.weight";
     private readonly Parameter alpha;
     private readonly SortedDictionary<string, LoraLayer> _layers = new(StringComparer.Ordinal);
-    private readonly Scalar _scale;
+    private readonly SortedDictionary<string, TokenRows> _rows = new(StringComparer.Ordinal);
+    private readonly List<nn.Module<Tensor, Tensor>.HookRemover> _hooks = [];
 
-    private LoraAdapters(int rank, double alphaValue, IEnumerable<(string Path, long In, long Out)> layers, Device device, ScalarType dtype) : base(nameof(LoraAdapters))
+    /// <param name="shapes">What stands beside layers and embeddings.</param>
+    /// <param name="rows">Embeddings with rows of their own: path, ids, and the embedding's rows and width.</param>
+    /// <param name="rank">Rank of the layers that share one.</param>
+    /// <param name="alphaValue">Their numerator.</param>
+    /// <param name="device">Where they live.</param>
+    /// <param name="dtype">Their dtype.</param>
+    internal LoraAdapters(IEnumerable<LoraShape> shapes, IEnumerable<(string Path, int[] Ids, long Rows, long Width)> rows, int rank, double alphaValue, Device device, ScalarType dtype) : base(nameof(LoraAdapters))
     {
-        (Rank, _scale) = (rank, Arithmetic.Kept(alphaValue / rank));
+        (Rank, Alpha) = (rank, alphaValue);
         alpha = new Parameter(tensor([alphaValue], dtype, device), requires_grad: false);
         alpha.DetachFromDisposeScope();
         RegisterComponents();
-        foreach (var (path, from, to) in layers)
-        {
-            var layer = _layers[path] = new LoraLayer(from, to, rank, device, dtype);
-            Parent(path).register_module(path[(path.LastIndexOf('.') + 1)..], layer);
-        }
+        foreach (var shape in shapes)
+            Register(shape.Path, _layers[shape.Path] = shape.IsEmbedding ? new EmbeddingLora(shape, device, dtype) : new LinearLora(shape, device, dtype));
+        foreach (var (path, ids, count, width) in rows)
+            Register(path + ".token_adapter", _rows[path] = new TokenRows(path, ids, count, width, device, dtype));
     }
 
-    /// <summary>Rank of every adapter.</summary>
+    /// <summary>Rank of every adapter that has none of its own.</summary>
     public int Rank { get; }
 
     /// <summary>Numerator of the factor <c>alpha / rank</c>.</summary>
-    public double Alpha => _scale.ToDouble() * Rank;
+    public double Alpha { get; }
 
     /// <summary>Whether they change nothing: every second factor is zero, as <see cref="Create"/> makes it.</summary>
     public bool AreZero
@@ -47,12 +53,18 @@ public sealed class LoraAdapters : nn.Module
         {
             using var scope = NewDisposeScope();
             using var _ = no_grad();
-            return _layers.Values.All(layer => !layer.B.any().item<bool>());
+            return _rows.Count == 0 && _layers.Values.All(layer => layer.Magnitude is null && !layer.B.any().item<bool>());
         }
     }
 
     /// <summary>Paths of the adapted layers within the model, in ordinal order.</summary>
     public IReadOnlyCollection<string> Paths => _layers.Keys;
+
+    /// <summary>The embeddings that have rows of their own.</summary>
+    internal IReadOnlyCollection<TokenRows> Rows => _rows.Values;
+
+    /// <summary>What stands beside layers, by path.</summary>
+    internal IReadOnlyDictionary<string, LoraLayer> Layers => _layers;
 
     /// <summary>Puts fresh adapters beside a model's layers and freezes the model: <c>A</c> is drawn as PEFT draws it, <c>B</c> is zero, so nothing changes yet.</summary>
     /// <param name="model">The base; its own parameters get no gradients any more.</param>
@@ -61,7 +73,8 @@ public sealed class LoraAdapters : nn.Module
     /// <exception cref="DfpoException"><c>lora/target</c>: a target names no layer; or <c>lora/options</c>.</exception>
     public static LoraAdapters Create(LanguageModel model, LoraOptions options, ulong seed)
     {
-        var adapters = new LoraAdapters(options.Rank, options.Alpha, Chosen(model, options).Select(pair => (pair.Key, pair.Value.InFeatures, pair.Value.OutFeatures)), model.parameters().First().device, ScalarType.Float32);
+        var shapes = Chosen(model, options).Select(pair => new LoraShape(pair.Key, pair.Value.InFeatures, pair.Value.OutFeatures, options.Rank, (double)options.Alpha / options.Rank));
+        var adapters = new LoraAdapters(shapes, [], options.Rank, options.Alpha, model.parameters().First().device, ScalarType.Float32);
         adapters.Draw(seed);
         adapters.AttachTo(model);
         return adapters;
@@ -80,39 +93,25 @@ public sealed class LoraAdapters : nn.Module
         return adapters;
     }
 
-    /// <summary>Adapters with the shapes of named tensors, whose values are still to be copied in.</summary>
-    /// <param name="entries">Shapes by parameter name; those of <c>lora_A</c> and <c>lora_B</c> are needed.</param>
-    /// <param name="alpha">Numerator of the factor.</param>
-    /// <param name="source">Named in errors.</param>
-    /// <param name="device">Where they live.</param>
-    /// <param name="dtype">Their dtype.</param>
-    /// <exception cref="DfpoException"><c>lora/shape</c>.</exception>
-    internal static LoraAdapters Shaped(IReadOnlyDictionary<string, long[]> entries, double alpha, string source, Device device, ScalarType dtype)
-    {
-        var layers = new List<(string Path, long In, long Out)>();
-        int? rank = null;
-        foreach (var (name, a) in entries.Where(entry => entry.Key.EndsWith(SuffixA, StringComparison.Ordinal)).OrderBy(entry => entry.Key, StringComparer.Ordinal))
-        {
-            var path = name[..^SuffixA.Length];
-            if (path.Split('.').Any(part => part is "" or "lora_A" or "lora_B" or AlphaName))
-                throw new DfpoException("lora/shape", $"'{source}' holds tensor '{name}', which names no layer.");
-            if (!entries.TryGetValue($"{path}.lora_B.weight", out var b))
-                throw new DfpoException("lora/shape", $"'{source}' holds '{name}' but no '{path}.lora_B.weight'.");
-            if (a.Length != 2 || b.Length != 2 || a[0] != b[1] || a[0] != (rank ??= (int)a[0]) || rank is 0)
-                throw new DfpoException("lora/shape", $"'{source}': the factors of '{path}', [{string.Join(", ", a)}] and [{string.Join(", ", b)}], are not [rank, in] and [out, rank] with a rank of {rank}.");
-            layers.Add((path, a[1], b[0]));
-        }
-        return rank is { } of
-            ? new LoraAdapters(of, alpha, layers, device, dtype)
-            : throw new DfpoException("lora/shape", $"'{source}' holds no adapter: tensors named '...{SuffixA}' are needed.");
-    }
-
     /// <summary>Puts the adapters beside the layers of another model of the same shape and freezes it; what stood there before stays whole.</summary>
     /// <exception cref="DfpoException"><c>lora/target</c> or <c>lora/shape</c>: they are not this model's.</exception>
-    public void AttachTo(LanguageModel model)
+    public void AttachTo(LanguageModel model) => AttachTo(model, headSharesEmbedding: false);
+
+    /// <param name="model">The model.</param>
+    /// <param name="headSharesEmbedding">Whether the head was given a weight of its own only for this, and has the embedding's rows.</param>
+    internal void AttachTo(LanguageModel model, bool headSharesEmbedding)
     {
-        foreach (var (_, projection) in Match(model))
-            projection.Projection.Adapter = new LoraTerm(projection.Layer, _scale, model.Precision);
+        var (projections, embeddings) = Match(model);
+        foreach (var (layer, projection) in projections)
+            projection.Adapter = new LoraTerm(layer, projection, model.Precision);
+        foreach (var (layer, embedding) in embeddings)
+            _hooks.Add(embedding.register_forward_hook((_, ids, found) => OfOwnRows(found, ids, (rows, own) => layer.AddTo(rows, own, embedding.weight!))));
+        foreach (var rows in _rows.Values)
+        {
+            _hooks.Add(Embeddings(model)[rows.Path].register_forward_hook((_, ids, found) => OfOwnRows(found, ids, rows.Replace)));
+            if (headSharesEmbedding)
+                Projections(model)[HeadName].Adapter = new HeadRowsTerm(rows, model.Precision);
+        }
         model.Adapters = this;
         foreach (var parameter in model.parameters())
             parameter.requires_grad_(false);
@@ -131,47 +130,101 @@ public sealed class LoraAdapters : nn.Module
     {
         foreach (var projection in Projections(model).Values)
             projection.Adapter = null;
+        _hooks.ForEach(hook => hook.remove());
+        _hooks.Clear();
         model.Adapters = null;
         foreach (var parameter in model.parameters())
             parameter.requires_grad_();
     }
 
-    /// <summary>Adds the adapters' products to a model's own weights; the adapters must not stand beside it. <see cref="SubtractFrom"/> takes them out again, up to rounding.</summary>
-    /// <exception cref="DfpoException">As <see cref="AttachTo"/>.</exception>
-    public void AddTo(LanguageModel model) => Accumulate(model, 1);
+    /// <summary>Puts the adapters into a model's own weights; they must not stand beside it. <see cref="SubtractFrom"/> takes plain ones out again, up to rounding.</summary>
+    /// <exception cref="DfpoException">As <see cref="AttachTo(LanguageModel)"/>, and <c>lora/merge</c> for a bias that the layer has no place for.</exception>
+    public void AddTo(LanguageModel model)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var (projections, embeddings) = Match(model);
+        var biases = projections.Select(pair => new LoraTerm(pair.Layer, pair.Projection, model.Precision).MergeBias(pair.Projection.Bias)).ToArray();
+        foreach (var ((layer, projection), bias) in projections.Zip(biases))
+        {
+            projection.Weight.copy_(projection.FanInFanOut ? layer.Merge(projection.Weight.t()).t() : layer.Merge(projection.Weight));
+            if (bias is not null)
+                projection.Bias!.copy_(bias);
+        }
+        foreach (var (layer, embedding) in embeddings)
+            embedding.weight!.copy_(layer.Merge(embedding.weight!.t()).t());
+        foreach (var rows in _rows.Values)
+            Embeddings(model)[rows.Path].weight!.copy_(rows.Merge(Embeddings(model)[rows.Path].weight!));
+    }
 
-    /// <summary>The opposite of <see cref="AddTo"/>.</summary>
-    public void SubtractFrom(LanguageModel model) => Accumulate(model, -1);
+    /// <summary>The opposite of <see cref="AddTo"/> for adapters that <see cref="Create"/> made.</summary>
+    public void SubtractFrom(LanguageModel model)
+    {
+        using var _ = no_grad();
+        foreach (var (layer, projection) in Match(model).Projections)
+        {
+            using var scope = NewDisposeScope();
+            var delta = layer.Delta().to(projection.Weight.dtype).neg();
+            projection.Weight.Increase(projection.FanInFanOut ? delta.t() : delta);
+        }
+    }
 
     /// <summary>Copies values in by parameter name, converting dtype and device.</summary>
     internal void CopyFrom(Func<string, Tensor> get)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (path, layer) in _layers)
-        {
-            layer.A.copy_(get($"{path}{SuffixA}"));
-            layer.B.copy_(get($"{path}.lora_B.weight"));
-        }
+        foreach (var (name, parameter) in named_parameters().Where(p => p.name != AlphaName))
+            parameter.copy_(get(name));
     }
 
     /// <summary>Paths of the layers of a model that adapters can be put beside, in ordinal order.</summary>
     public static IReadOnlyCollection<string> LayersOf(LanguageModel model) => Projections(model).Keys;
 
-    /// <summary>Every layer of a model that an adapter can be put beside, by path.</summary>
+    /// <summary>Path of a language model's head.</summary>
+    internal const string HeadName = "lm_head";
+
+    /// <summary>Every linear layer of a model that an adapter can be put beside, by path.</summary>
     internal static SortedDictionary<string, IProjection> Projections(LanguageModel model) =>
         new(model.named_modules().Where(named => named.module is IProjection).ToDictionary(named => named.name, named => (IProjection)named.module), StringComparer.Ordinal);
 
-    /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
+    /// <summary>Every embedding of a model that an adapter can be put beside, by path.</summary>
+    internal static SortedDictionary<string, Embedding> Embeddings(LanguageModel model) =>
+        new(model.named_modules().Where(named => named.module is Embedding).ToDictionary(named => named.name, named => (Embedding)named.module), StringComparer.Ordinal);
+
+    /// <summary>Within <see cref="PairedRows"/> only the first half of a batch is the adapted model's.</summary>
+    private static Tensor OfOwnRows(Tensor found, Tensor ids, Func<Tensor, Tensor, Tensor> adapt)
     {
-        if (disposing)
-            _scale.Dispose();
-        base.Dispose(disposing);
+        if (!PairedRows.AreOn)
+            return adapt(found, ids);
+        using var scope = NewDisposeScope();
+        var half = found.size(0) / 2;
+        return cat([adapt(found.narrow(0, 0, half), ids.narrow(0, 0, half)), found.narrow(0, half, found.size(0) - half)], 0).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The module that a path's last part is registered with; those on the way are made.</summary>
-    private nn.Module Parent(string path)
+    /// <summary>Adapters with the shapes of published tensors, whose values are still to be copied in.</summary>
+    private static LoraAdapters Shaped(IReadOnlyDictionary<string, long[]> entries, double alpha, string source, Device device, ScalarType dtype)
+    {
+        var shapes = new List<(string Path, long In, long Out)>();
+        int? rank = null;
+        foreach (var (name, a) in entries.Where(entry => entry.Key.EndsWith(SuffixA, StringComparison.Ordinal)).OrderBy(entry => entry.Key, StringComparer.Ordinal))
+        {
+            var path = name[..^SuffixA.Length];
+            if (path.Split('.').Any(part => part is "" or "lora_A" or "lora_B" or AlphaName))
+                throw new DfpoException("lora/shape", $"'{source}' holds tensor '{name}', which names no layer.");
+            if (!entries.TryGetValue($"{path}.lora_B.weight", out var b))
+                throw new DfpoException("lora/shape", $"'{source}' holds '{name}' but no '{path}.lora_B.weight'.");
+            if (a.Length != 2 || b.Length != 2 || a[0] != b[1] || a[0] != (rank ??= (int)a[0]) || rank is 0)
+                throw new DfpoException("lora/shape", $"'{source}': the factors of '{path}', [{string.Join(", ", a)}] and [{string.Join(", ", b)}], are not [rank, in] and [out, rank] with a rank of {rank}.");
+            shapes.Add((path, a[1], b[0]));
+        }
+        return rank is { } of
+            ? new LoraAdapters(shapes.Select(shape => new LoraShape(shape.Path, shape.In, shape.Out, of, alpha / of)), [], of, alpha, device, dtype)
+            : throw new DfpoException("lora/shape", $"'{source}' holds no adapter: tensors named '...{SuffixA}' are needed.");
+    }
+
+    /// <summary>Registers a module under a path; the modules on the way are made.</summary>
+    private void Register(string path, nn.Module module)
     {
         nn.Module parent = this;
         foreach (var part in path.Split('.')[..^1])
@@ -181,19 +234,7 @@ public sealed class LoraAdapters : nn.Module
                 parent.register_module(part, child = new LoraFolder());
             parent = child;
         }
-        return parent;
-    }
-
-    private void Accumulate(LanguageModel model, int sign)
-    {
-        using var _ = no_grad();
-        foreach (var (_, (layer, projection)) in Match(model))
-        {
-            using var scope = NewDisposeScope();
-            var delta = new LoraTerm(layer, _scale, model.Precision).Delta();
-            var own = (projection.FanInFanOut ? delta.t() : delta).to(projection.Weight.dtype);
-            projection.Weight.add_(sign > 0 ? own : own.neg(), Arithmetic.One);
-        }
+        parent.register_module(path[(path.LastIndexOf('.') + 1)..], module);
     }
 
     private static IEnumerable<KeyValuePair<string, IProjection>> Chosen(LanguageModel model, LoraOptions options)
@@ -208,20 +249,40 @@ public sealed class LoraAdapters : nn.Module
     }
 
     /// <summary>The layers of a model that the adapters belong to, all of them checked.</summary>
-    private Dictionary<string, (LoraLayer Layer, IProjection Projection)> Match(LanguageModel model)
+    private (List<(LinearLora Layer, IProjection Projection)> Projections, List<(EmbeddingLora Layer, Embedding Embedding)> Embeddings) Match(LanguageModel model)
     {
-        var projections = Projections(model);
-        var matched = new Dictionary<string, (LoraLayer, IProjection)>();
+        var (projections, embeddings) = (Projections(model), Embeddings(model));
+        var (linear, lookups) = (new List<(LinearLora, IProjection)>(), new List<(EmbeddingLora, Embedding)>());
         foreach (var (path, layer) in _layers)
         {
-            if (!projections.TryGetValue(path, out var projection))
-                throw new DfpoException("lora/target", $"The adapter is for a layer '{path}', which a model of type '{model.Config.ModelType}' with {model.Config.NumHiddenLayers} blocks does not have: it belongs to another base.");
-            if (layer.A.size(1) != projection.InFeatures || layer.B.size(0) != projection.OutFeatures)
-                throw new DfpoException("lora/shape",
-                    $"The adapter of '{path}' is for a layer from {layer.A.size(1)} to {layer.B.size(0)}, the base's is from {projection.InFeatures} to {projection.OutFeatures}: it belongs to another base.");
-            matched.Add(path, (layer, projection));
+            if (layer is LinearLora beside && projections.TryGetValue(path, out var projection))
+            {
+                RequireSizes(path, layer.Shape, projection.InFeatures, projection.OutFeatures);
+                linear.Add((beside, projection));
+            }
+            else if (layer is EmbeddingLora looked && embeddings.TryGetValue(path, out var embedding))
+            {
+                RequireSizes(path, layer.Shape, embedding.weight!.size(0), embedding.weight!.size(1));
+                lookups.Add((looked, embedding));
+            }
+            else
+                throw OtherBase(path, model);
         }
-        return matched;
+        foreach (var rows in _rows.Values)
+            if (!embeddings.TryGetValue(rows.Path, out var embedding))
+                throw OtherBase(rows.Path, model);
+            else if (rows.Values.size(1) != embedding.weight!.size(1) || rows.Ids.Any(id => id < 0 || id >= embedding.weight!.size(0)))
+                throw new DfpoException("lora/shape", $"The rows of '{rows.Path}' are not those of an embedding [{string.Join(", ", embedding.weight!.shape)}]: they belong to another base.");
+        return (linear, lookups);
+    }
+
+    private static DfpoException OtherBase(string path, LanguageModel model) =>
+        new("lora/target", $"The adapter is for a layer '{path}', which a model of type '{model.Config.ModelType}' with {model.Config.NumHiddenLayers} blocks does not have: it belongs to another base.");
+
+    private static void RequireSizes(string path, LoraShape shape, long from, long to)
+    {
+        if (shape.In != from || shape.Out != to)
+            throw new DfpoException("lora/shape", $"The adapter of '{path}' is for a layer from {shape.In} to {shape.Out}, the base's is from {from} to {to}: it belongs to another base.");
     }
 
     private void Draw(ulong seed)

@@ -18,14 +18,14 @@ internal sealed class BeamLane : ILane
 
     /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with NLPO's mask policy.</param>
     /// <param name="startLength">Length of the longest start of the whole batch.</param>
-    public BeamLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, int? eosTokenId, LanguageModel model, Decoder decoder, int startLength)
+    public BeamLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder, int startLength)
     {
         (_requests, _options) = (requests, options);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
         _session = decoder.Open(prompts, options.MaxNewTokens);
-        var rules = new TextRules(options, eosTokenId);
-        _searches = [.. requests.Select((request, row) => new BeamSearch(options, rules, eosTokenId, model.DecoderPrompt(request.PromptTokens), startLength, row))];
-        _scratch = new BeamSearch.Scratch(model.VocabularySize, options.NumBeams);
+        var rules = new TextRules(options, endOfText);
+        _searches = [.. requests.Select((request, row) => new BeamSearch(options, rules, endOfText, model.DecoderPrompt(request.PromptTokens), startLength, row))];
+        _scratch = new BeamSearch.Scratch(model.VocabularySize, options.NumBeams, endOfText);
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using DfPO.Models;
 using DfPO.Rollout.Sampling;
 
 namespace DfPO.Rollout.Beams;
@@ -6,11 +7,11 @@ namespace DfPO.Rollout.Beams;
 /// <summary>The beam search of one prompt: in each step the likeliest extensions of its beams go on, and those that end are set aside.</summary>
 /// <param name="options">How.</param>
 /// <param name="rules">What a text forbids.</param>
-/// <param name="eosTokenId">The token that ends a continuation; null for none.</param>
+/// <param name="endOfText">The tokens that end a continuation.</param>
 /// <param name="start">What stands before the continuation.</param>
 /// <param name="startLength">Length that it counts for, padding included.</param>
 /// <param name="row">The prompt's row in the batch.</param>
-internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int? eosTokenId, int[] start, int startLength, int row)
+internal sealed class BeamSearch(GenerationOptions options, TextRules rules, EndOfText endOfText, int[] start, int startLength, int row)
 {
     private readonly FinishedBeams _finished = new(options, startLength);
     private Beam[] _beams = [new Beam(row, [], [], 0)];
@@ -41,7 +42,7 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
                 rules.Apply(scratch.Sums, [.. start, .. beam.Tokens], step);
             if (mask is not null)
             {
-                NucleusMask.Allow(mask.Row(beam.Row, scratch.Row), options.MaskTopP, options.MaskMinTokens, eosTokenId, scratch.Allowed);
+                NucleusMask.Allow(mask.Row(beam.Row, scratch.Row), options.MaskTopP, options.MaskMinTokens, endOfText, scratch.Allowed);
                 NucleusMask.Apply(scratch.Sums, scratch.Allowed);
             }
             TensorPrimitives.Add(scratch.Sums, beam.Sum, scratch.Sums);
@@ -54,7 +55,7 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
             var (sum, parent, token) = candidates.Kept[rank];
             var beam = _beams[parent];
             var extended = beam.Extend(token, logits.Row(beam.Row, scratch.Row)[token] - normalisers[parent], sum);
-            if (token != eosTokenId)
+            if (!endOfText.Contains(token))
                 next.Add(extended);
             else if (rank < options.NumBeams)
                 _finished.Add(extended, ended: true);
@@ -79,7 +80,7 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
     }
 
     /// <summary>Scratch of one thread.</summary>
-    internal sealed class Scratch(int vocabulary, int beams)
+    internal sealed class Scratch(int vocabulary, int beams, EndOfText endOfText)
     {
         public float[] Row { get; } = new float[vocabulary];
 
@@ -89,7 +90,9 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, int
 
         public Softmax Softmax { get; } = new(vocabulary);
 
-        // Twice as many as beams: so many remain even if every beam ends.
-        public BeamCandidates Candidates { get; } = new(2 * beams);
+        public BeamCandidates Candidates { get; } = new(CandidatesOf(beams, endOfText));
+
+        /// <summary>A place for each beam's likeliest token, and for each of its ends: as many beams as before remain even if every one ends.</summary>
+        public static int CandidatesOf(int beams, EndOfText endOfText) => beams * (1 + Math.Max(1, endOfText.Ids.Length));
     }
 }

@@ -1,20 +1,22 @@
+using DfPO.Models;
+
 namespace DfPO.Rollout.Sampling;
 
-/// <summary>NLPO's mask over one state's vocabulary: the likeliest tokens of a mask policy, and the one that ends a text.</summary>
+/// <summary>NLPO's mask over one state's vocabulary: the likeliest tokens of a mask policy, and those that end a text.</summary>
 internal static class NucleusMask
 {
     /// <summary>The tokens that may be drawn.</summary>
     /// <param name="mask">The mask policy's logits.</param>
     /// <param name="topP">Probability under the mask policy that the allowed tokens reach, in (0, 1]; the token that crosses it is allowed.</param>
     /// <param name="least">Tokens that are allowed at least.</param>
-    /// <param name="eosTokenId">A token that is always allowed; null for none.</param>
+    /// <param name="endOfText">Tokens that are always allowed.</param>
     /// <param name="allowed">Receives the mask policy's logits of the allowed tokens and minus infinity for the others; a vocabulary long.</param>
-    public static void Allow(ReadOnlySpan<float> mask, double topP, int least, int? eosTokenId, Span<float> allowed)
+    public static void Allow(ReadOnlySpan<float> mask, double topP, int least, EndOfText endOfText, Span<float> allowed)
     {
         mask.CopyTo(allowed);
         LogitFilters.TopP(allowed, topP, least);
-        if (eosTokenId is { } eos)
-            allowed[eos] = mask[eos];
+        foreach (var end in endOfText.Ids)
+            allowed[end] = mask[end];
     }
 
     /// <summary>Sets the logits of tokens that are not <paramref name="allowed"/> to minus infinity.</summary>

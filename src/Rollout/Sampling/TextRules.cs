@@ -1,12 +1,14 @@
+using DfPO.Models;
+
 namespace DfPO.Rollout.Sampling;
 
 /// <summary>What the text so far forbids or makes less likely, in the order of HF's logits processors: repetition penalty, repeated n-grams, minimum length.</summary>
-internal sealed class TextRules(GenerationOptions options, int? eosTokenId)
+internal sealed class TextRules(GenerationOptions options, EndOfText endOfText)
 {
     private readonly bool _looksBack = options.RepetitionPenalty != 1 || options.NoRepeatNgramSize > 0;
 
     /// <summary>Whether anything applies to the token after so many of the continuation.</summary>
-    public bool IsActive(int step) => _looksBack || (eosTokenId is not null && step < options.MinNewTokens);
+    public bool IsActive(int step) => _looksBack || (!endOfText.IsNever && step < options.MinNewTokens);
 
     /// <summary>Applies the rules to a row, in place.</summary>
     /// <param name="logits">Logits, or log-probabilities in a beam search.</param>
@@ -18,7 +20,8 @@ internal sealed class TextRules(GenerationOptions options, int? eosTokenId)
             LogitFilters.RepetitionPenalty(logits, text, options.RepetitionPenalty);
         if (options.NoRepeatNgramSize > 0)
             LogitFilters.NoRepeatNgram(logits, text, options.NoRepeatNgramSize);
-        if (eosTokenId is { } eos && step < options.MinNewTokens)
-            LogitFilters.Forbid(logits, eos);
+        if (step < options.MinNewTokens)
+            foreach (var end in endOfText.Ids)
+                LogitFilters.Forbid(logits, end);
     }
 }

@@ -4,12 +4,12 @@ using DfPO.Models.Policies;
 namespace DfPO.Rollout.Sampling;
 
 /// <summary>Draws a token from rows of logits by the inverse of the cumulated distribution: one random number a token. Not thread-safe: it owns scratch rows.</summary>
-internal sealed class TokenSampler(GenerationOptions options, int vocabulary, int? eosTokenId)
+internal sealed class TokenSampler(GenerationOptions options, int vocabulary, EndOfText endOfText)
 {
     private readonly Softmax _policy = new(vocabulary);
     private readonly Softmax _reference = new(vocabulary);
     private readonly Softmax _sampled = new(vocabulary);
-    private readonly TextRules _rules = new(options, eosTokenId);
+    private readonly TextRules _rules = new(options, endOfText);
     private readonly float[] _filtered = new float[vocabulary];
     private readonly float[] _ratios = new float[vocabulary];
     private readonly float[] _weights = new float[vocabulary];
@@ -94,7 +94,7 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, in
     /// <returns>Whether the mask holds: what the text forbids may be all that it allows, and then it is skipped.</returns>
     private bool FilterInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, int step)
     {
-        NucleusMask.Allow(mask, options.MaskTopP, options.MaskMinTokens, eosTokenId, _weights);
+        NucleusMask.Allow(mask, options.MaskTopP, options.MaskMinTokens, endOfText, _weights);
         Filter(logits, text, step);
         var holds = NucleusMask.Apply(_filtered, _weights);
         if (!holds)

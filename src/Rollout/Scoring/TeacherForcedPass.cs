@@ -80,7 +80,7 @@ internal static class TeacherForcedPass
     /// <summary>Scratch rows of one thread.</summary>
     private sealed class Worker(int vocabulary, DrawnDistribution? drawn)
     {
-        private readonly TokenSampler? _sampler = drawn is null ? null : new(drawn.Options, vocabulary, drawn.EosTokenId);
+        private readonly TokenSampler? _sampler = drawn is null ? null : new(drawn.Options, vocabulary, drawn.EndOfText);
         private readonly Softmax _policy = new(vocabulary);
         private readonly Softmax _reference = new(vocabulary);
         private readonly float[] _row = new float[vocabulary];

@@ -44,7 +44,7 @@ public sealed class NlpoObjectiveTests : IDisposable
         using var generator = new Generator(6);
         using var model = new Models.Gpt2.Gpt2LMHeadModel(new Models.Gpt2.Gpt2Config { VocabSize = 12, NPositions = 4, NEmbd = 16, NLayer = 1, NHead = 1, EosTokenId = 3 });
         var logits = randn([20, 12], generator: generator) * 2;
-        var keep = new MaskPolicy(model, new MaskPolicyTraits(topP, least, 1, true)).Keep(logits);
+        var keep = new MaskPolicy(model, new MaskPolicyTraits(topP, least, 1, true), 3).Keep(logits);
         for (var row = 0; row < 20; row++)
         {
             var probabilities = nn.functional.softmax(logits[row].to(ScalarType.Float64), 0).data<double>().ToArray();
@@ -184,6 +184,6 @@ public sealed class NlpoObjectiveTests : IDisposable
             var keep = mass < 0.8 || rank < 4;
             mass += probabilities[token];
             return keep;
-        }).Append(_policy.EosTokenId ?? ranked[0]).Where(token => token < Support.Vocabulary).Distinct()];
+        }).Append(_policy.Config.EosTokenId ?? ranked[0]).Where(token => token < Support.Vocabulary).Distinct()];
     }
 }

@@ -99,7 +99,7 @@ public sealed class PretrainedModelsTests : IDisposable
     [InlineData("{\"weight_map\": {\"a\": \"../model.safetensors\"}}", "checkpoint/corrupt", "../model.safetensors")]
     [InlineData("{\"weight_map\": {\"a\": \"\"}}", "checkpoint/corrupt", "plain file name")]
     [InlineData("{\"weight_map\": {\"a\": \"none.safetensors\"}}", "checkpoint/missing-file", "none.safetensors")]
-    [InlineData("{\"weight_map\": {\"no.such.tensor\": \"model.safetensors\"}}", "checkpoint/corrupt", "no.such.tensor")]
+    [InlineData("{\"weight_map\": {\"no.such.tensor\": \"part.safetensors\"}}", "checkpoint/corrupt", "no.such.tensor")]
     [InlineData("{\"weight_map\": {\"a\": 3}}", "checkpoint/corrupt", "weight index")]
     [InlineData("{\"weight_map\": [\"a\"]}", "checkpoint/corrupt", "weight index")]
     [InlineData("{\"weights\": {}}", "checkpoint/corrupt", "weight index")]
@@ -108,6 +108,7 @@ public sealed class PretrainedModelsTests : IDisposable
     public void ABrokenWeightIndexIsRefused(string index, string code, string word)
     {
         CopySaved();
+        File.Move(Path.Combine(_folder.Path, "model.safetensors"), Path.Combine(_folder.Path, "part.safetensors"));
         _folder.Write("model.safetensors.index.json", index);
 
         Assert.Equal(code, CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), word, _folder.Path));
@@ -117,8 +118,9 @@ public sealed class PretrainedModelsTests : IDisposable
     public void ATensorInTwoShardsIsRefused()
     {
         CopySaved();
-        File.Copy(Path.Combine(_folder.Path, "model.safetensors"), Path.Combine(_folder.Path, "again.safetensors"));
-        _folder.Write("model.safetensors.index.json", "{\"weight_map\": {\"transformer.wte.weight\": \"model.safetensors\", \"transformer.wpe.weight\": \"again.safetensors\"}}");
+        File.Move(Path.Combine(_folder.Path, "model.safetensors"), Path.Combine(_folder.Path, "part.safetensors"));
+        File.Copy(Path.Combine(_folder.Path, "part.safetensors"), Path.Combine(_folder.Path, "again.safetensors"));
+        _folder.Write("model.safetensors.index.json", "{\"weight_map\": {\"transformer.wte.weight\": \"part.safetensors\", \"transformer.wpe.weight\": \"again.safetensors\"}}");
 
         Assert.Equal("checkpoint/corrupt", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "two shards"));
     }

@@ -8,10 +8,12 @@ namespace DfPO.Models.Tests.Support;
 internal static class TensorAssert
 {
     /// <summary>A nested JSON array of numbers.</summary>
-    public static Tensor Tensor(this JsonElement json, string field, ScalarType dtype = ScalarType.Float32)
+    public static Tensor Tensor(this JsonElement json, string field, ScalarType dtype = ScalarType.Float32) => json.GetProperty(field).Tensor(dtype);
+
+    /// <summary>The same of the array itself.</summary>
+    public static Tensor Tensor(this JsonElement level, ScalarType dtype = ScalarType.Float32)
     {
         var shape = new List<long>();
-        var level = json.GetProperty(field);
         var values = new List<double>();
         Flatten(level, values);
         for (; level.ValueKind == JsonValueKind.Array; level = level[0])
