@@ -8,7 +8,7 @@ internal static class HarmlessFields
     // Bookkeeping, defaults of generation that its own options replace, dropout (which is off), and names of labels and tasks.
     private static readonly HashSet<string> s_any = new(StringComparer.Ordinal)
     {
-        "architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "_name_or_path", "name_or_path", "auto_map", "use_cache", "gradient_checkpointing", "torchscript",
+        "architectures", "model_type", "transformers_version", "torch_dtype", "dtype", "_name_or_path", "name_or_path", "_note", "_comment", "auto_map", "use_cache", "gradient_checkpointing", "torchscript",
         "attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "unsloth_fixed", "unsloth_version", "_commit_hash", "model_parallel",
         "id2label", "label2id", "num_labels", "_num_labels", "problem_type", "finetuning_task", "task_specific_params", "return_dict", "output_attentions", "output_hidden_states",
         "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "cls_token_id", "unk_token_id", "mask_token_id", "decoder_start_token_id", "tokenizer_class", "prefix", "initializer_range",

@@ -12,7 +12,8 @@ internal static class Architectures
 
     static Architectures() => set_num_threads(1);
 
-    public static TheoryData<string> All { get; } = ["gpt2", "gpt2 packed", "t5", "t5 v1.1", .. DecoderConfigs.Names];
+    /// <summary>Not those whose rotation depends on a text's length: their tokens, drawn of a shorter text, have other probabilities in a pass over a longer one.</summary>
+    public static TheoryData<string> All { get; } = ["gpt2", "gpt2 packed", "t5", "t5 v1.1", .. DecoderConfigs.Names.Where(name => !DecoderConfigs.Restretches(name))];
 
     public static LanguageModel Create(string name, ulong seed = 1)
     {

@@ -28,7 +28,7 @@ internal static class DecoderConfigs
         ["gpt_neox serial"] = $"\"model_type\": \"gpt_neox\", {Rope}, \"num_attention_heads\": 2, \"rotary_pct\": 1, \"use_parallel_residual\": false, \"attention_bias\": false",
         ["olmo2"] = $"\"model_type\": \"olmo2\", {Rope}, \"num_attention_heads\": 4, \"num_key_value_heads\": 2",
         ["stablelm"] = $"\"model_type\": \"stablelm\", {Rope}, \"num_attention_heads\": 2, \"num_key_value_heads\": 1, \"partial_rotary_factor\": 0.5, \"use_qkv_bias\": true",
-        ["stablelm parallel"] = $"\"model_type\": \"stablelm\", {Rope}, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"partial_rotary_factor\": 0.5, \"use_parallel_residual\": true, \"qk_layernorm\": true",
+        ["stablelm parallel"] = $"\"model_type\": \"stablelm\", {Rope}, \"num_attention_heads\": 4, \"num_key_value_heads\": 2, \"partial_rotary_factor\": 0.7, \"use_parallel_residual\": true, \"qk_layernorm\": true",
         ["starcoder2"] = $"\"model_type\": \"starcoder2\", {Rope}, \"num_attention_heads\": 4, \"sliding_window\": 6",
         ["opt"] = "\"model_type\": \"opt\", \"hidden_size\": 24, \"ffn_dim\": 40, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"tie_word_embeddings\": false",
         ["opt normed sums"] = "\"model_type\": \"opt\", \"hidden_size\": 24, \"ffn_dim\": 40, \"num_hidden_layers\": 2, \"num_attention_heads\": 4, \"do_layer_norm_before\": false, \"word_embed_proj_dim\": 16",

@@ -31,9 +31,6 @@ public sealed class DecoderForCausalLM : CausalLM
 
     internal DecoderBody Body => _body;
 
-    /// <summary>Weight and bias of the head.</summary>
-    internal (Tensor Weight, Tensor? Bias) HeadWeights => _head is null ? (_body.Embedding.weight!, null) : (_head.weight, _head.bias);
-
     /// <inheritdoc/>
     public override Tensor Hidden(Tensor inputIds, Tensor? attentionMask = null, KeyValueCache? cache = null, Tensor? positionIds = null) =>
         _body.Forward(inputIds, attentionMask, cache, positionIds, lengths: null);
@@ -45,9 +42,7 @@ public sealed class DecoderForCausalLM : CausalLM
     public override Tensor Head(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        var (weight, bias) = HeadWeights;
-        var logits = nn.functional.linear(Precision.Cast(hidden), Precision.Cast(weight), bias is null ? null : Precision.Cast(bias));
-        return Capped(logits).MoveToOuterDisposeScope();
+        return Capped(_head is null ? nn.functional.linear(Precision.Cast(hidden), Precision.Cast(_body.Embedding.weight!)) : _head.call(hidden)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Logits within the bound of the family, if it has one.</summary>

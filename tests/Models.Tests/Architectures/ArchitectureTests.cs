@@ -156,7 +156,7 @@ public sealed class ArchitectureTests : IDisposable
             Same(before, after);
         }
         Assert.Equal(model.Config.ToJson(model.Architecture, "float32").ToJsonString(), again.Config.ToJson(again.Architecture, "float32").ToJsonString());
-        Assert.Equal((model.VocabularySize, model.MaxPositions, model.HiddenSize, model.EosTokenId), (config.VocabSize, config.MaxPositions, config.HiddenSize, config.EosTokenId));
+        Assert.Equal((model.VocabularySize, model.MaxPositions, model.HiddenSize, model.EosTokenId), (config.VocabSize, config.MaxPositions, config.OutputSize, config.EosTokenId));
         var batch = TeacherForcedBatch.Create(model, [([1, 2, 3], [4, 5])], CPU);
         Same(model.Head(model.Hidden(batch.Input)), again.Head(again.Hidden(batch.Input)));
     }
