@@ -1,11 +1,10 @@
+using System.Text.Json.Nodes;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Classifiers;
 using DfPO.Models.Devices;
 using DfPO.Models.Gpt2;
-using DfPO.Models.Gptj;
 using DfPO.Models.Layers;
-using DfPO.Models.Llama;
 using DfPO.Models.Lora;
 using DfPO.Models.Policies;
 using DfPO.Models.T5;
@@ -37,16 +36,16 @@ internal static class ArchitectureBenchmark
                 NumDecoderLayers = 6,
                 PadTokenId = 0,
             }, CPU, dtype), dtype, options.Trials);
-            Generation("gptj 8 x 512 (random)", new GptjForCausalLM(new GptjConfig
+            Generation("gptj 8 x 512 (random)", Decoder(dtype, new JsonObject
             {
-                VocabSize = 50400,
-                NPositions = 512,
-                NEmbd = 512,
-                NLayer = 8,
-                NHead = 8,
-                RotaryDim = 32,
-                TieWordEmbeddings = false,
-            }, CPU, dtype), dtype, options.Trials);
+                ["model_type"] = "gptj",
+                ["vocab_size"] = 50400,
+                ["n_positions"] = 512,
+                ["n_embd"] = 512,
+                ["n_layer"] = 8,
+                ["n_head"] = 8,
+                ["rotary_dim"] = 32,
+            }), dtype, options.Trials);
             Generation("llama 8 x 512 (random)", Llama(dtype), dtype, options.Trials);
             Classifier(dtype, options.Trials);
             Training(dtype, options.Trials);
@@ -123,18 +122,20 @@ internal static class ArchitectureBenchmark
     private static GenerationRequest[] Requests(LanguageModel model) => [.. Enumerable.Range(0, Batch).Select(row => new GenerationRequest(
         [.. Enumerable.Range(0, BenchmarkOptions.PromptTokens).Select(i => ((row * 977) + (i * 131) + 7) % model.VocabularySize)], (ulong)row))];
 
-    private static LlamaForCausalLM Llama(ScalarType dtype) => new(new LlamaConfig
+    private static LanguageModel Llama(ScalarType dtype) => Decoder(dtype, new JsonObject
     {
-        VocabSize = 32000,
-        Positions = 512,
-        Width = 512,
-        IntermediateSize = 1376,
-        Layers = 8,
-        Heads = 8,
-        KeyValueHeads = 4,
-        HeadSize = 64,
-        TieWordEmbeddings = false,
-    }, CPU, dtype);
+        ["model_type"] = "llama",
+        ["vocab_size"] = 32000,
+        ["max_position_embeddings"] = 512,
+        ["hidden_size"] = 512,
+        ["intermediate_size"] = 1376,
+        ["num_hidden_layers"] = 8,
+        ["num_attention_heads"] = 8,
+        ["num_key_value_heads"] = 4,
+        ["rms_norm_eps"] = 1e-6,
+    });
+
+    private static LanguageModel Decoder(ScalarType dtype, JsonObject config) => LanguageModel.Create(ModelConfig.FromJson(config, "config.json"), CPU, dtype);
 
     private static void Classifier(ScalarType dtype, int trials)
     {

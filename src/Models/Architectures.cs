@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
+using DfPO.Models.Decoders;
+using DfPO.Models.Decoders.Families;
 using DfPO.Models.Gpt2;
-using DfPO.Models.Gptj;
-using DfPO.Models.Llama;
 using DfPO.Models.T5;
 using static TorchSharp.torch;
 
@@ -19,9 +19,22 @@ internal static class Architectures
 {
     private static readonly SortedDictionary<string, Architecture> s_byType = new(StringComparer.Ordinal)
     {
+        ["gemma2"] = Decoder(Gemma.Parse2),
+        ["gemma3_text"] = Decoder(Gemma.Parse3),
         ["gpt2"] = Architecture.Of(Gpt2Config.Parse, (config, device, dtype) => new Gpt2LMHeadModel(config, device, dtype)),
-        ["gptj"] = Architecture.Of(GptjConfig.Parse, (config, device, dtype) => new GptjForCausalLM(config, device, dtype)),
-        ["llama"] = Architecture.Of(LlamaConfig.Parse, (config, device, dtype) => new LlamaForCausalLM(config, device, dtype)),
+        ["gpt_bigcode"] = Decoder(GptBigCode.Parse),
+        ["gpt_neo"] = Decoder(GptNeo.Parse),
+        ["gpt_neox"] = Decoder(GptNeoX.Parse),
+        ["gptj"] = Decoder(GptJ.Parse),
+        ["llama"] = Decoder(Llama.Parse),
+        ["mistral"] = Decoder(Mistral.Parse),
+        ["olmo2"] = Decoder(Olmo2.Parse),
+        ["opt"] = Decoder(Opt.Parse),
+        ["phi3"] = Decoder(Phi3.Parse),
+        ["qwen2"] = Decoder(Qwen.Parse2),
+        ["qwen3"] = Decoder(Qwen.Parse3),
+        ["stablelm"] = Decoder(StableLm.Parse),
+        ["starcoder2"] = Decoder(Starcoder2.Parse),
         ["t5"] = Architecture.Of(T5Config.Parse, (config, device, dtype) => new T5ForConditionalGeneration(config, device, dtype)),
     };
 
@@ -37,4 +50,6 @@ internal static class Architectures
 
     /// <summary>A model of a configuration, with uninitialised weights.</summary>
     public static LanguageModel Build(ModelConfig config, Device? device, ScalarType dtype) => s_byType[config.ModelType].Build(config, device, dtype);
+
+    private static Architecture Decoder(Func<JsonObject, string, DecoderConfig> parse) => Architecture.Of(parse, (config, device, dtype) => new DecoderForCausalLM(config, device, dtype));
 }

@@ -24,6 +24,9 @@ public abstract class CausalLM(string name, ModelConfig config) : LanguageModel(
     /// <summary>An empty cache for <paramref name="batch"/> sequences of up to <paramref name="capacity"/> tokens, in the model's compute dtype and on its device.</summary>
     public abstract KeyValueCache CreateCache(long batch, long capacity);
 
+    /// <summary>Whether what was computed of a sequence of so many tokens is of no use for one of so many more, as its rotation depends on its length.</summary>
+    internal virtual bool Restretches(long from, long to) => false;
+
     /// <inheritdoc/>
     public override int[] DecoderPrompt(int[] prompt) => prompt;
 

@@ -11,6 +11,12 @@ namespace DfPO.Models;
 /// <param name="config">Its configuration.</param>
 public abstract class LanguageModel(string name, ModelConfig config) : nn.Module(name), IPretrainedModel
 {
+    /// <summary>A model of a configuration, with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
+    /// <param name="config">Of any known architecture.</param>
+    /// <param name="device">Where its parameters live; CPU when null.</param>
+    /// <param name="dtype">Their dtype.</param>
+    public static LanguageModel Create(ModelConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) => Architectures.Build(config, device, dtype);
+
     // Not virtual: TorchSharp finds a module's properties by name, and an override of another type would stand there twice.
     /// <inheritdoc/>
     public ModelConfig Config { get; } = config;
@@ -24,8 +30,8 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
     /// <summary>Longest sequence, in tokens; <see cref="int.MaxValue"/> where positions are relative.</summary>
     public int MaxPositions => Config.MaxPositions;
 
-    /// <summary>Width of the hidden states.</summary>
-    public int HiddenSize => Config.HiddenSize;
+    /// <summary>Width of the hidden states that <see cref="Head"/> takes.</summary>
+    public int HiddenSize => Config.OutputSize;
 
     /// <summary>Matrix-product precision; see <see cref="ComputePrecision"/>.</summary>
     public ComputePrecision Precision { get; } = new();

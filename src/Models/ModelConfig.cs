@@ -61,6 +61,9 @@ public abstract record ModelConfig
     /// <summary>Width of the hidden states.</summary>
     public abstract int HiddenSize { get; }
 
+    /// <summary>Width of the hidden states as a head reads them.</summary>
+    public virtual int OutputSize => HiddenSize;
+
     /// <summary>Blocks; an encoder's and a decoder's are both counted.</summary>
     public abstract int NumHiddenLayers { get; }
 
@@ -70,11 +73,20 @@ public abstract record ModelConfig
     /// <summary>Width of the keys, and of the values, that a block caches of each token.</summary>
     public abstract long KeyValueWidth { get; }
 
+    /// <summary>Tokens whose keys and values the blocks cache of a sequence, summed over the blocks: a block with a window keeps its window.</summary>
+    public virtual double CachedTokens(double tokens) => NumHiddenLayers * tokens;
+
     /// <summary>Parameters of the language model, a tied head counted once; <see cref="long.MaxValue"/> for sizes beyond reason.</summary>
     public abstract long ParameterCount { get; }
 
     /// <summary>Whether prompts go to an encoder of their own.</summary>
     public virtual bool IsEncoderDecoder => false;
+
+    /// <summary>Reads the configuration of a language model of any known architecture.</summary>
+    /// <param name="json">The object of a <c>config.json</c>.</param>
+    /// <param name="path">File named in errors.</param>
+    /// <exception cref="DfpoException"><c>model/unknown-type</c>; <c>config/field</c> for a field that is missing, of the wrong type, out of range or not supported; <c>config/unknown-field</c>.</exception>
+    public static ModelConfig FromJson(JsonObject json, string path) => Architectures.Of(json, path).Parse(json, path);
 
     /// <summary>Refuses sequences that the model has no positions for.</summary>
     /// <exception cref="DfpoException"><c>model/too-long</c>.</exception>
@@ -101,13 +113,15 @@ public abstract record ModelConfig
             json["eos_token_id"] = EosTokenId;
         if (PadTokenId is not null)
             json["pad_token_id"] = PadTokenId;
-        json["torch_dtype"] = torchDtype;
+        // transformers 4 reads the one, 5 the other.
+        (json["torch_dtype"], json["dtype"]) = (torchDtype, torchDtype);
         json["use_cache"] ??= true;
         if (Labels.Count > 0)
         {
             json["id2label"] = new JsonObject(Labels.Select((label, id) => KeyValuePair.Create(id.ToString(), (JsonNode?)label)));
             json["label2id"] = new JsonObject(Labels.Select((label, id) => KeyValuePair.Create(label, (JsonNode?)id)));
         }
+        ConfigSpelling.Floats(json);
         return json;
     }
 

@@ -13,9 +13,9 @@ namespace DfPO.Models;
 public static class PretrainedModels
 {
     private const string ConfigName = "config.json";
-    private static readonly string[] s_bodies = ["transformer.", "model.", "bert.", "roberta.", "distilbert."];
     private const string ValueHead = "v_head.";
-    private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
+    private static readonly string[] s_bodies = ["transformer.", "model.", "gpt_neox.", "bert.", "roberta.", "distilbert."];
+    private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
 
     /// <summary>Loads a language model of any known architecture; of an adapter's folder its base, with the adapter merged in.</summary>
     /// <param name="folder">The checkpoint.</param>
@@ -169,7 +169,7 @@ public static class PretrainedModels
     private static bool IsBuffer(string name) => s_buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal));
 
     /// <summary>A tied weight that a file holds once more under another name.</summary>
-    private static bool IsTiedCopy(string name) => name is "lm_head.weight" or "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight";
+    private static bool IsTiedCopy(string name) => name is "lm_head.weight" or "embed_out.weight" or "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight";
 
     /// <summary>The head of a value model that TRL saves among a policy's weights.</summary>
     private static bool IsValueHead(string name, string folder)

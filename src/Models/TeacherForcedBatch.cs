@@ -32,7 +32,8 @@ public sealed record TeacherForcedBatch(ModelInput Input, Tensor States, Tensor 
                     ids[row * time + start.Length + t] = tokens[t];
             }
         }
-        var input = model.Input(tensor(ids, [sequences.Count, time], device: device), [.. sequences.Select(sequence => sequence.Prompt)]);
+        var lengths = sequences.Zip(starts, (sequence, start) => (long)(start.Length + sequence.Continuation.Length - 1)).ToArray();
+        var input = model.Input(tensor(ids, [sequences.Count, time], device: device), [.. sequences.Select(sequence => sequence.Prompt)]) with { Lengths = tensor(lengths, device: device) };
         return new TeacherForcedBatch(input, tensor(states, device: device), tensor(actions, device: device));
     }
 

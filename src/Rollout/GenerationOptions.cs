@@ -49,6 +49,9 @@ public sealed record GenerationOptions
     /// <summary>A finished beam's score is its log-probability divided by its length to this power; higher favours longer texts.</summary>
     public float LengthPenalty { get; init; } = 1;
 
+    /// <summary>What that length counts.</summary>
+    public BeamLength BeamLength { get; init; }
+
     /// <summary>When a beam search ends.</summary>
     public EarlyStopping EarlyStopping { get; init; }
 

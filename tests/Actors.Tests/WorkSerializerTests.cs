@@ -157,7 +157,16 @@ public sealed class WorkSerializerTests : IDisposable
     [InlineData(EarlyStopping.Never)]
     public void Beams_and_penalties_come_back_as_they_went(EarlyStopping stopping)
     {
-        var options = new GenerationOptions { NumBeams = 5, NumReturnSequences = 2, LengthPenalty = 0, RepetitionPenalty = 1.5f, NoRepeatNgramSize = 3, EarlyStopping = stopping };
+        var options = new GenerationOptions
+        {
+            NumBeams = 5,
+            NumReturnSequences = 2,
+            LengthPenalty = 0,
+            RepetitionPenalty = 1.5f,
+            NoRepeatNgramSize = 3,
+            EarlyStopping = stopping,
+            BeamLength = stopping == EarlyStopping.Never ? BeamLength.Continuation : BeamLength.Text,
+        };
         var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [new GenerationRequest([1], 2)], options, s_weights, 50256), "");
 
         var back = (AssignUnit)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message));

@@ -40,6 +40,11 @@ public sealed class BeamSearchTests
     public void Every_way_of_stopping_ends_where_a_plain_search_ends(string name, EarlyStopping stopping, float penalty) =>
         Compare(name, new() { MaxNewTokens = 8, NumBeams = 3, NumReturnSequences = 3, EarlyStopping = stopping, LengthPenalty = penalty }, count: 3, mustEnd: penalty < 0);
 
+    [Theory]
+    [MemberData(nameof(Settings))]
+    public void A_length_may_count_the_continuation_alone(string name, EarlyStopping stopping, float penalty) =>
+        Compare(name, new() { MaxNewTokens = 8, NumBeams = 3, NumReturnSequences = 3, EarlyStopping = stopping, LengthPenalty = penalty, BeamLength = BeamLength.Continuation }, count: 3);
+
     [Fact]
     public void Log_probabilities_are_those_of_the_full_softmax_and_a_reference_adds_its_own()
     {

@@ -5,17 +5,12 @@ namespace DfPO.Rollout.Tests;
 /// <summary>Expectations made by the original implementations.</summary>
 internal static class Fixtures
 {
-    public static JsonNode Expected(string name) => JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Fixtures, name, "expected.json")))!;
+    public static JsonNode Expected(string name) => FixtureModels.Expected(name);
 
     /// <summary>Fixture folders with a language model's checkpoint and what the original continues with it under this key.</summary>
-    public static IEnumerable<string> LanguageModels(string key) => Directory.EnumerateDirectories(Repository.Fixtures)
-        .Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")))
-        .Where(folder => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!["model_type"]?.ToString() is "gpt2" or "gptj" or "llama" or "t5")
-        .Select(folder => Path.GetFileName(folder)!)
-        .Where(name => Expected(name)[key] is not null)
-        .Order(StringComparer.Ordinal);
+    public static IEnumerable<string> LanguageModels(string key) => FixtureModels.Folders(key);
 
-    public static DfPO.Models.LanguageModel Load(string name) => DfPO.Models.PretrainedModels.LoadLanguageModel(Path.Combine(Repository.Fixtures, name));
+    public static DfPO.Models.LanguageModel Load(string name) => FixtureModels.Load(name);
 
     /// <summary>The prompts of a fixture without their padding.</summary>
     public static GenerationRequest[] Prompts(string name)

@@ -12,7 +12,8 @@ internal static class NaiveBeamSearch
         var finished = new List<(double Score, int[] Tokens)>();
         var beams = new List<(double Sum, int[] Tokens)> { (0, []) };
         var done = false;
-        double Score(double sum, int newTokens) => sum / Math.Pow(startLength + newTokens, options.LengthPenalty);
+        var (text, ofText) = (startLength, options.BeamLength == BeamLength.Text);
+        double Score(double sum, int newTokens) => sum / Math.Pow(ofText ? text + newTokens : newTokens, options.LengthPenalty);
         void Finish(double score, int[] tokens) => finished = [.. finished.Append((Score: score, Tokens: tokens)).OrderByDescending(f => f.Score).Take(options.NumBeams)];
 
         for (var step = 0; step < options.MaxNewTokens && !done; step++)
@@ -20,9 +21,10 @@ internal static class NaiveBeamSearch
             var candidates = beams.SelectMany(beam => Logprobs(model, prompt, beam.Tokens, eos, step, options).Select((logprob, token) => (Sum: beam.Sum + logprob, Tokens: (int[])[.. beam.Tokens, token])))
                 .OrderByDescending(candidate => candidate.Sum).Take(2 * options.NumBeams).ToArray();
             foreach (var (sum, tokens) in candidates.Take(options.NumBeams).Where(c => c.Tokens[^1] == eos))
-                Finish(Score(sum, step), tokens);
+                Finish(Score(sum, ofText ? step : step + 1), tokens);
             beams = [.. candidates.Where(c => c.Tokens[^1] != eos).Take(options.NumBeams)];
-            var best = options.EarlyStopping == EarlyStopping.Never && options.LengthPenalty > 0 ? Score(candidates[0].Sum, options.MaxNewTokens) : Score(candidates[0].Sum, step);
+            var hope = ofText ? candidates[0].Sum : beams[0].Sum;
+            var best = options.EarlyStopping == EarlyStopping.Never && options.LengthPenalty > 0 ? Score(hope, options.MaxNewTokens) : Score(hope, ofText ? step : step + 1);
             done = finished.Count == options.NumBeams && (options.EarlyStopping == EarlyStopping.AtOnce || finished[^1].Score >= best);
         }
         if (!done)

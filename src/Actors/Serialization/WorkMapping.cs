@@ -147,6 +147,7 @@ internal static class WorkMapping
             Tolerance = options.Tolerance,
             MassFloor = options.MassFloor,
             NoRepeatNgramSize = options.NoRepeatNgramSize,
+            BeamLength = options.BeamLength == BeamLength.Continuation ? Wire.BeamLength.Continuation : Wire.BeamLength.Text,
             EarlyStopping = options.EarlyStopping switch { EarlyStopping.AtOnce => Wire.EarlyStopping.AtOnce, EarlyStopping.Never => Wire.EarlyStopping.Never, _ => Wire.EarlyStopping.Heuristic },
         };
         if (options.RepetitionPenalty != 1)
@@ -194,6 +195,12 @@ internal static class WorkMapping
         LengthPenalty = options.HasLengthPenalty ? options.LengthPenalty : 1,
         MaskTopP = options.HasMaskTopP ? options.MaskTopP : 1,
         MaskMinTokens = options.HasMaskMinTokens ? options.MaskMinTokens : 1,
+        BeamLength = options.BeamLength switch
+        {
+            Wire.BeamLength.Text => BeamLength.Text,
+            Wire.BeamLength.Continuation => BeamLength.Continuation,
+            _ => throw new SerializationException($"Beam length {(int)options.BeamLength} is not known to this version."),
+        },
         EarlyStopping = options.EarlyStopping switch
         {
             Wire.EarlyStopping.Heuristic => EarlyStopping.Heuristic,

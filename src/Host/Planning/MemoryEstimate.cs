@@ -41,7 +41,7 @@ internal sealed record MemoryEstimate(IReadOnlyList<(string What, double Bytes, 
         double tokens = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + generated);
         var learntTokens = traits.NeedsDemonstrations && config.Task.MaxReferenceTokens > 0 ? config.Task.MaxReferenceTokens : generated;
         double learntLength = Math.Min(policy.MaxPositions, config.Task.MaxPromptTokens + learntTokens);
-        var caches = 2.0 * policy.NumHiddenLayers * policy.KeyValueWidth * tokens * config.Rollout.UnitSize * engine;
+        var caches = 2.0 * policy.KeyValueWidth * policy.CachedTokens(tokens) * config.Rollout.UnitSize * engine;
         var parts = new List<(string, double, bool)>
         {
             ("learner: policy weights", parameters * Float32, true),

@@ -13,7 +13,9 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
         private readonly CausalLM _model;
         private readonly Device _device;
         private readonly PromptBatch _prompts;
-        private readonly KeyValueCache _cache;
+        private readonly int _newTokens;
+        private KeyValueCache _cache;
+        private List<int>[] _texts;
         private Tensor? _mask;
         private int[] _padding;
 
@@ -21,6 +23,8 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
         {
             (_model, _device, _prompts) = (model, device, new PromptBatch(prompts));
             _padding = _prompts.Padding;
+            _newTokens = newTokens;
+            _texts = [.. prompts.Select(prompt => prompt.ToList())];
             _cache = model.CreateCache(prompts.Count, _prompts.Width + newTokens);
             _mask = _prompts.Mask(newTokens, device)?.DetachFromDisposeScope();
         }
@@ -36,6 +40,10 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
         public override Tensor Step(ReadOnlySpan<int> tokens)
         {
             using var scope = NewDisposeScope();
+            for (var row = 0; row < tokens.Length; row++)
+                _texts[row].Add(tokens[row]);
+            if (_texts.Any(text => _model.Restretches(text.Count - 1, text.Count)))
+                return Anew().MoveToOuterDisposeScope();
             var (ids, positions) = (new long[tokens.Length], new long[tokens.Length]);
             for (var row = 0; row < tokens.Length; row++)
                 (ids[row], positions[row]) = (tokens[row], _cache.Length - _padding[row]);
@@ -51,11 +59,25 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
             var index = tensor(Array.ConvertAll(kept, row => (long)row), device: _device);
             _cache.Select(index);
             _padding = Array.ConvertAll(kept, row => _padding[row]);
+            _texts = Array.ConvertAll(kept, row => _texts[row].ToList());
             if (_mask is null)
                 return;
             var mask = _mask.index_select(0, index).DetachFromDisposeScope();
             _mask.Dispose();
             _mask = mask;
+        }
+
+        /// <summary>The pass over all that the rows have, in a cache of its own.</summary>
+        private Tensor Anew()
+        {
+            var texts = new PromptBatch([.. _texts.Select(text => text.ToArray())]);
+            _cache.Dispose();
+            _cache = _model.CreateCache(_texts.Length, _prompts.Width + _newTokens);
+            (_padding, var width) = (texts.Padding, texts.Width);
+            _mask?.Dispose();
+            _mask = texts.Mask((int)_cache.Capacity - width, _device)?.DetachFromDisposeScope();
+            var hidden = _model.Hidden(texts.IdTensor(_device), _mask?.narrow(1, 0, width), _cache);
+            return _model.Head(hidden.select(1, -1));
         }
 
         protected override void Dispose(bool disposing)

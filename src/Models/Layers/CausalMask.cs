@@ -23,15 +23,26 @@ internal static class CausalMask
         return positions.narrow(1, past, time);
     }
 
-    /// <summary>Additive mask; null where causality alone rules, which the attention kernel does without a mask.</summary>
-    public static Tensor? Additive(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device)
+    /// <summary>Additive mask over the keys that a <see cref="KeyValueCache"/> gives, those beyond a window left out; null where causality alone rules, which the attention kernel does without a mask.</summary>
+    /// <param name="attentionMask"><c>[batch, past + time]</c>, 0 at padding; null for none.</param>
+    /// <param name="past">Tokens before.</param>
+    /// <param name="time">Queries.</param>
+    /// <param name="dtype">Dtype of the mask.</param>
+    /// <param name="device">Where it lives.</param>
+    /// <param name="window">Keys that a query sees, itself included; null for all before it.</param>
+    /// <param name="always">Whether several queries need a mask although causality alone rules.</param>
+    public static Tensor? Additive(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device, int? window = null, bool always = false)
     {
-        if (attentionMask is null && (past == 0 || time == 1))
+        var kept = window is { } size ? Math.Min(past, size - 1) : past;
+        var total = kept + time;
+        var cuts = time > 1 && total > window;
+        if (attentionMask is null && !cuts && (time == 1 || (kept == 0 && !always)))
             return null;
-        var total = past + time;
-        var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.to(ScalarType.Bool).view(-1, 1, 1, total);
+        var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.narrow(1, past - kept, total).to(ScalarType.Bool).view(-1, 1, 1, total);
         if (time > 1)
-            allowed = allowed.logical_and(Triangle(past, time, device));
+            allowed = allowed.logical_and(Triangle(kept, time, device));
+        if (cuts)
+            allowed = allowed.logical_and(ones([time, total], ScalarType.Bool, device).triu(kept - window!.Value + 1));
         return Penalty(allowed, dtype);
     }
 

@@ -25,4 +25,7 @@ internal static class FreshWeights
                 parameter.Fill(1);
         }
     }
+
+    /// <summary>Whether a parameter is a norm's, by its name.</summary>
+    public static bool IsNorm(string name) => name.Contains("norm", StringComparison.Ordinal) || name.Contains("ln_", StringComparison.Ordinal);
 }

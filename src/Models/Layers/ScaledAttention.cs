@@ -7,8 +7,12 @@ namespace DfPO.Models.Layers;
 /// <param name="scale">Factor of the scores.</param>
 /// <param name="size">Size of a head.</param>
 /// <param name="precision">The model's switches.</param>
-internal sealed class ScaledAttention(double scale, long size, ComputePrecision precision)
+/// <param name="cap">Bound of the scores, by a hyperbolic tangent before the mask; null for none.</param>
+internal sealed class ScaledAttention(double scale, long size, ComputePrecision precision, double? cap = null)
 {
+    private readonly Scalar? _cap = cap is { } bound ? Arithmetic.Kept(bound) : null;
+    private readonly Scalar? _withinCap = cap is { } within ? Arithmetic.Kept(scale / within) : null;
+
     private readonly Scalar? _scale = FactorOf(scale);
 
     // The fused kernel divides by sqrt(head size) itself; what the configuration asks beyond that goes into the query.
@@ -16,6 +20,9 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
 
     /// <summary>Factor of the scores.</summary>
     public double Scale => scale;
+
+    /// <summary>Bound of the scores; null for none.</summary>
+    public double? Cap => cap;
 
     /// <param name="query">The queries.</param>
     /// <param name="key">The keys.</param>
@@ -29,7 +36,9 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
         long batch = query.size(0), heads = query.size(1), time = query.size(2);
         var groups = heads / key.size(1);
         // One query a row: plain products beat the CPU's fused kernel several times over there. Heads that share keys stand in the place of time.
-        var attended = time == 1 && key.size(2) > 1
+        var attended = _cap is not null
+            ? Capped(query.reshape(batch, -1, groups * time, size), key, value, mask, groups).view(batch, heads, time, size)
+            : time == 1 && key.size(2) > 1
             ? Plain(query.view(batch, -1, groups, size), key, value, mask).view(batch, heads, 1, size)
             : precision.PlainAttention
             ? Plain(query, Repeat(key, groups), Repeat(value, groups), mask ?? (causal ? CausalMask.Penalty(CausalMask.Triangle(0, time, query.device), query.dtype) : null))
@@ -42,6 +51,18 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
         var scores = matmul(Times(query, _scale), key.transpose(-2, -1));
         if (mask is not null)
             scores.add_(mask, Arithmetic.One);
+        return matmul(nn.functional.softmax(scores, -1), value);
+    }
+
+    /// <summary>Heads that share keys stand one after the other in the place of time, so that no key is copied.</summary>
+    private Tensor Capped(Tensor query, Tensor key, Tensor value, Tensor? mask, long groups)
+    {
+        var scores = matmul(query, key.transpose(-2, -1)).mul(_withinCap!).tanh().mul(_cap!);
+        if (mask is not null)
+        {
+            var grouped = scores.view(scores.size(0), scores.size(1), groups, -1, scores.size(3));
+            scores = grouped.Plus(mask.unsqueeze(2)).view(scores.shape);
+        }
         return matmul(nn.functional.softmax(scores, -1), value);
     }
 

@@ -33,7 +33,9 @@ public sealed record LoraOptions
     /// <summary>The names to look for in a model of a <c>model_type</c>.</summary>
     internal IReadOnlyList<string> TargetsOf(string modelType) => TargetModules.Count > 0 ? TargetModules : modelType switch
     {
-        "gpt2" => ["c_attn"],
+        "gpt2" or "gpt_bigcode" => ["c_attn"],
+        "gpt_neox" => ["query_key_value"],
+        "phi3" => ["qkv_proj"],
         "t5" => ["q", "v"],
         _ => ["q_proj", "v_proj"],
     };

@@ -61,7 +61,7 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, End
                 _finished.Add(extended, ended: true);
         }
         _beams = [.. next];
-        IsDone = _finished.AreEnough(candidates.Kept[0].Sum, step);
+        IsDone = _finished.AreEnough(candidates.Kept[0].Sum, _beams[0].Sum, step);
     }
 
     /// <summary>Moves the beams to the rows that now hold them, from <paramref name="first"/> on.</summary>

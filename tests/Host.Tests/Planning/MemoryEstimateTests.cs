@@ -1,10 +1,10 @@
+using System.Text.Json.Nodes;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Planning;
 using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
-using DfPO.Models.Gptj;
 using DfPO.Models.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -14,12 +14,14 @@ namespace DfPO.Host.Tests.Planning;
 
 public sealed class MemoryEstimateTests
 {
-    private static readonly GptjConfig s_gptj = new() { VocabSize = 50400, NPositions = 2048, NEmbd = 4096, NLayer = 28, NHead = 16, RotaryDim = 64, TieWordEmbeddings = false };
+    private static readonly ModelConfig s_gptj = GptJ(vocabulary: 50400, positions: 2048, layers: 28);
 
     [Theory]
     [InlineData("gpt2", "gpt2")]
     [InlineData("gptj", "bert")]
     [InlineData("t5", "distilbert")]
+    [InlineData("gemma3_text", "bert")]
+    [InlineData("opt_postnorm", "bert")]
     public void Every_part_of_a_run_needs_memory_whatever_the_architecture(string fixture, string classifier)
     {
         var (policy, reward) = (PretrainedModels.ReadConfig(Repository.Path($"tests/fixtures/{fixture}")), PretrainedModels.ReadClassifierSize(Repository.Path($"tests/fixtures/{classifier}")));
@@ -70,14 +72,14 @@ public sealed class MemoryEstimateTests
     public void Weights_gradients_and_moments_of_a_block_of_GPT_Js_width_take_what_is_estimated()
     {
         using var scope = NewDisposeScope();
-        var config = s_gptj with { NLayer = 1, VocabSize = 512, NPositions = 64 };
+        var config = GptJ(vocabulary: 512, positions: 64, layers: 1);
         var experiment = new ExperimentConfig();
         var estimate = MemoryEstimate.Of(experiment, config, config.ParameterCount);
         double Of(string what) => estimate.Parts.Single(part => part.What == what).Bytes;
         var expected = Of("learner: policy weights") + ((Of("learner: gradients") + Of("learner: AdamW moments")) / 2);
         var before = Resident();
 
-        using var model = new GptjForCausalLM(config);
+        using var model = (CausalLM)LanguageModel.Create(config);
         model.Initialise(1);
         using var optimizer = new AdamW(ParameterGroup.Split(model, "", 1e-5, 0.01));
         model.Logits(zeros([1, 4], ScalarType.Int64)).sum().backward();
@@ -87,6 +89,28 @@ public sealed class MemoryEstimateTests
         Assert.InRange(measured, 0.9 * expected, 1.1 * expected);
         TestContext.Current.SendDiagnosticMessage($"estimated {expected / 1e9:F3} GB, measured {measured / 1e9:F3} GB");
     }
+
+    [Fact]
+    public void A_layer_with_a_window_caches_its_window_alone()
+    {
+        var full = PretrainedModels.ReadConfig(Repository.Path("tests/fixtures/llama"));
+        var slides = PretrainedModels.ReadConfig(Repository.Path("tests/fixtures/gemma2"));
+
+        Assert.Equal((2 * 30, 2 * 100), (full.CachedTokens(30), full.CachedTokens(100)));
+        // Layers 0 and 2 of three see four tokens.
+        Assert.Equal((4 + 30 + 4, 3 * 2), (slides.CachedTokens(30), slides.CachedTokens(2)));
+    }
+
+    private static ModelConfig GptJ(int vocabulary, int positions, int layers) => ModelConfig.FromJson(new JsonObject
+    {
+        ["model_type"] = "gptj",
+        ["vocab_size"] = vocabulary,
+        ["n_positions"] = positions,
+        ["n_embd"] = 4096,
+        ["n_layer"] = layers,
+        ["n_head"] = 16,
+        ["rotary_dim"] = 64,
+    }, "config.json");
 
     private static double Resident()
     {

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
+using DfPO.Models.Layers;
 using DfPO.Models.Tests.Support;
 using TorchSharp;
 using static DfPO.Models.Tests.Support.TensorAssert;
@@ -18,6 +19,8 @@ public sealed class ArchitectureTests : IDisposable
 
     public static TheoryData<string> Causal => TinyModels.Causal;
 
+    public static TheoryData<string> Cached => TinyModels.Cached;
+
     public void Dispose()
     {
         _noGrad.Dispose();
@@ -26,7 +29,7 @@ public sealed class ArchitectureTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Causal))]
+    [MemberData(nameof(Cached))]
     public void PiecesThroughTheCacheEqualOneWholePassUnderLeftPadding(string name)
     {
         using var model = (CausalLM)TinyModels.Create(name);
@@ -54,7 +57,7 @@ public sealed class ArchitectureTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Causal))]
+    [MemberData(nameof(Cached))]
     public void ASequenceLongerThanThePositionsIsRefused(string name)
     {
         using var model = (CausalLM)TinyModels.Create(name);
@@ -172,7 +175,7 @@ public sealed class ArchitectureTests : IDisposable
             Same(before, after);
         }
         Assert.Equal(model.Config.ToJson(model.Architecture, "float32").ToJsonString(), again.Config.ToJson(again.Architecture, "float32").ToJsonString());
-        Assert.Equal((model.VocabularySize, model.MaxPositions, model.HiddenSize), (config.VocabSize, config.MaxPositions, config.HiddenSize));
+        Assert.Equal((model.VocabularySize, model.MaxPositions, model.HiddenSize), (config.VocabSize, config.MaxPositions, config.OutputSize));
         var batch = TeacherForcedBatch.Create(model, [([1, 2, 3], [4, 5])], CPU);
         Same(model.Head(model.Hidden(batch.Input)), again.Head(again.Hidden(batch.Input)));
     }
@@ -254,6 +257,7 @@ public sealed class ArchitectureTests : IDisposable
     [InlineData("gptj", "rotary_dim", 7, "rotary_dim")]
     [InlineData("gptj", "rotary_dim", 14, "head size")]
     [InlineData("gptj", "n_head", 5, "n_head")]
+    [InlineData("gptj", "rotary_dim", 0, "rotary_dim")]
     [InlineData("gptj", "tie_word_embeddings", true, "tie_word_embeddings")]
     [InlineData("llama", "num_key_value_heads", 4, "num_key_value_heads")]
     [InlineData("llama", "head_dim", 5, "even")]
@@ -286,10 +290,9 @@ public sealed class ArchitectureTests : IDisposable
         json["rope_parameters"] = new JsonObject { ["rope_theta"] = 500000.0, ["rope_type"] = "llama3", ["original_max_position_embeddings"] = 8192, ["factor"] = 32.0 };
         _folder.Write("config.json", json.ToJsonString());
 
-        var config = (Llama.LlamaConfig)PretrainedModels.ReadConfig(_folder.Path);
+        var config = PretrainedModels.ReadConfig(_folder.Path);
 
         Assert.Equal(7, config.EosTokenId);
-        Assert.Equal((500000, new Llama.RopeScaling(32, 1, 4, 8192)), (config.RopeTheta, config.RopeScaling));
         var saved = config.ToJson("LlamaForCausalLM", "float32");
         Assert.Equal("[7,9]", saved["eos_token_id"]!.ToJsonString());
         Assert.Equal(32, (double)saved["rope_parameters"]!["factor"]!);
@@ -298,10 +301,10 @@ public sealed class ArchitectureTests : IDisposable
     [Fact]
     public void StretchedFrequenciesAreDividedWhereSlowAndKeptWhereFast()
     {
-        var scaling = new Llama.RopeScaling(Factor: 8, LowFrequencyFactor: 1, HighFrequencyFactor: 4, OriginalPositions: 8192);
+        var scaling = new Llama3Scaling(Factor: 8, LowFrequencyFactor: 1, HighFrequencyFactor: 4, Original: 8192);
         float Frequency(double periods) => (float)(periods * 2 * Math.PI / 8192);
 
-        var stretched = scaling.Apply([Frequency(100), Frequency(4.001), Frequency(2.5), Frequency(0.999), Frequency(0.1)]);
+        float[] stretched = [scaling.Stretched(Frequency(100)), scaling.Stretched(Frequency(4.001)), scaling.Stretched(Frequency(2.5)), scaling.Stretched(Frequency(0.999)), scaling.Stretched(Frequency(0.1))];
 
         float[] expected = [Frequency(100), Frequency(4.001), Frequency(2.5) * (0.5f / 8 + 0.5f), Frequency(0.999) / 8, Frequency(0.1) / 8];
         for (var i = 0; i < expected.Length; i++)

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using DfPO.Models.Gptj;
 using DfPO.Models.T5;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,8 +17,7 @@ public sealed class PublishedShapeTests
     [Fact]
     public void GptJ6BHasThePublishedNamesAndShapes()
     {
-        var config = GptjConfig.Parse(Json(GptJ6B), "config.json");
-        using var model = new GptjForCausalLM(config, device(DeviceType.META));
+        using var model = LanguageModel.Create(ModelConfig.FromJson(Json(GptJ6B), "config.json"), device(DeviceType.META));
 
         var expected = new Dictionary<string, string> { ["transformer.wte.weight"] = "50400,4096", ["lm_head.weight"] = "50400,4096", ["lm_head.bias"] = "50400" };
         for (var layer = 0; layer < 28; layer++)

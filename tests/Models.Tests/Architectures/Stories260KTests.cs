@@ -1,5 +1,4 @@
 using System.Text.Json;
-using DfPO.Models.Llama;
 using DfPO.Models.Tests.Support;
 using TorchSharp;
 using static DfPO.Models.Tests.Support.TensorAssert;
@@ -23,7 +22,7 @@ public sealed class Stories260KTests
 
         var logits = model.Logits(s_oracle.Ids("logits_ids").unsqueeze(0)).squeeze(0);
 
-        Assert.IsType<LlamaForCausalLM>(model);
+        Assert.Equal("LlamaForCausalLM", model.Architecture);
         Close(s_oracle.Tensor("logits_last_row"), logits[-1], 1e-3);
         Close(s_oracle.Tensor("logits_sum_per_row"), logits.sum(1), 0.05);
     }

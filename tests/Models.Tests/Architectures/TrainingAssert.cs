@@ -10,8 +10,9 @@ namespace DfPO.Models.Tests.Architectures;
 internal static class TrainingAssert
 {
     /// <summary>The loss, whose gradients the parameters hold, and each parameter's gradient.</summary>
-    public static void Gradients(nn.Module model, JsonElement expected, Tensor loss)
+    public static void Gradients(nn.Module model, JsonElement fixture, Tensor loss)
     {
+        var expected = fixture.GetProperty("ce_loss");
         Assert.Equal(expected.GetProperty("loss").GetDouble(), loss.item<float>(), 1e-4);
         var (squares, total) = (0.0, expected.GetProperty("total_grad_norm").GetDouble());
         var grads = expected.GetProperty("grads");
@@ -20,10 +21,14 @@ internal static class TrainingAssert
         {
             var (grad, want) = (parameter.grad!, grads.GetProperty(name));
             var norm = want.GetProperty("l2").GetDouble();
+            // A key's bias moves all scores of a query alike, so its gradient is nothing but rounding.
+            const double Rounding = 1e-6;
             Assert.Equal(want.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64()), grad.shape);
-            Assert.Equal(norm, grad.norm().item<float>(), 2e-4 * norm);
-            Assert.Equal(want.GetProperty("max_abs").GetDouble(), grad.abs().max().item<float>(), 2e-4 * norm);
-            Assert.Equal(want.GetProperty("sum").GetDouble(), grad.sum().item<float>(), 1e-3 * norm);
+            Assert.Equal(norm, grad.norm().item<float>(), (2e-4 * norm) + Rounding);
+            Assert.Equal(want.GetProperty("max_abs").GetDouble(), grad.abs().max().item<float>(), (2e-4 * norm) + Rounding);
+            Assert.Equal(want.GetProperty("sum").GetDouble(), grad.sum().item<float>(), (1e-3 * norm) + Rounding);
+            if (SamplesAreFirstGradients(fixture))
+                Close(want.Tensor("first8"), grad.flatten().narrow(0, 0, 8), (2e-4 * norm) + Rounding);
             squares += grad.square().sum().item<float>();
         }
         Assert.Equal(total, Math.Sqrt(squares), 1e-4 * total);
@@ -52,15 +57,20 @@ internal static class TrainingAssert
                 Assert.Equal(expected[step], ours[step], unit(expected[step]) + Rounding * drift);
             }
         }
-        AllClose("loss", single.Losses, reference.Losses, _ => 1e-3);
-        AllClose("grad_norm_before_clip", single.Norms, reference.Norms, norm => 1e-3 * norm);
-        // The fixture's samples of gradient elements are views that its last step has overwritten: they hold that step's clipped gradients.
+        AllClose("loss", single.Losses, reference.Losses, _ => 1e-4);
+        AllClose("grad_norm_before_clip", single.Norms, reference.Norms, norm => 1e-4 * norm);
+        if (SamplesAreFirstGradients(fixture))
+            return;
+        // The older fixtures' samples of gradient elements are views that their last step has overwritten: they hold that step's clipped gradients.
         foreach (var ((name, parameter), (_, exactly)) in model.named_parameters().Zip(exact.named_parameters()))
         {
             var drift = (parameter.grad! - exactly.grad!).abs().max().item<double>();
             Close(fixture.GetProperty("ce_loss").GetProperty("grads").GetProperty(name).Tensor("first8"), parameter.grad!.flatten().narrow(0, 0, 8), 1e-4 + Rounding * drift);
         }
     }
+
+    /// <summary>Whether samples of gradient elements were copied before the first step. A view of them would hold what clipping to a norm of 1 has left.</summary>
+    private static bool SamplesAreFirstGradients(JsonElement fixture) => !fixture.GetProperty("produced_by").GetString()!.Contains("transformers 4.28", StringComparison.Ordinal);
 
     private static (double[] Losses, double[] Norms) Train<T>(T model, Func<T, Tensor> lossOf, JsonElement steps) where T : nn.Module
     {

@@ -10,33 +10,28 @@ internal static class TestFiles
 {
     public static string Checkpoint(string name) => Path.Combine(Repository.Path("tests/checkpoints"), name);
 
-    /// <summary>Fixture folders that hold a decoder-only model and what the original computes with it.</summary>
-    public static TheoryData<string> CausalFixtures { get; } = Fixtures("gpt2", "gptj", "llama");
+    /// <summary>Fixtures of decoder-only models: folders, and folders in the other spelling of their configuration.</summary>
+    public static TheoryData<string> CausalFixtures { get; } = [.. FixtureModels.Cases("left_padded")];
 
-    /// <summary>The same of encoder-decoder models.</summary>
-    public static TheoryData<string> EncoderDecoderFixtures { get; } = Fixtures("t5");
+    /// <summary>The folders alone.</summary>
+    public static TheoryData<string> CausalFolders { get; } = [.. FixtureModels.Folders("left_padded")];
 
-    /// <summary>A fixture's expected values; one with another key layout only refers to the folder with the same weights.</summary>
-    public static JsonElement Expected(string fixture)
-    {
-        var root = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, fixture, "expected.json"))).RootElement;
-        return root.TryGetProperty("greedy", out _) ? root : Expected(fixture.Split('_')[0]);
-    }
+    /// <summary>Those with a row that is longer than windows and original lengths.</summary>
+    public static TheoryData<string> LongFixtures { get; } = [.. FixtureModels.Cases("long")];
 
-    public static CausalLM LoadCausal(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) => PretrainedModels.LoadCausalLM(Path.Combine(Repository.Fixtures, fixture), dtype: dtype);
+    /// <summary>Fixtures of encoder-decoder models.</summary>
+    public static TheoryData<string> EncoderDecoderFixtures { get; } = [.. FixtureModels.Folders("forward")];
 
-    public static EncoderDecoderLM LoadEncoderDecoder(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) =>
-        (EncoderDecoderLM)PretrainedModels.LoadLanguageModel(Path.Combine(Repository.Fixtures, fixture), dtype: dtype);
+    /// <summary>A fixture's expected values.</summary>
+    public static JsonElement Expected(string fixture) => JsonSerializer.SerializeToElement(FixtureModels.Expected(fixture));
+
+    public static CausalLM LoadCausal(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) => (CausalLM)FixtureModels.Load(fixture, dtype);
+
+    public static EncoderDecoderLM LoadEncoderDecoder(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) => (EncoderDecoderLM)FixtureModels.Load(fixture, dtype);
 
     public static JsonObject Json(string path) => HfConfigReader.ReadFile(path);
 
     /// <summary>Test classes run side by side already.</summary>
     [ModuleInitializer]
     internal static void UseOneThread() => torch.set_num_threads(1);
-
-    private static TheoryData<string> Fixtures(params string[] modelTypes) =>
-    [
-        .. Directory.GetDirectories(Repository.Fixtures).Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")))
-            .Where(folder => modelTypes.Contains(Json(Path.Combine(folder, "config.json"))["model_type"]?.ToString())).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal),
-    ];
 }
