@@ -17,6 +17,9 @@ internal static class Repository
     /// <summary>Real models with their oracles, which are not part of the repository: <c>DFPO_MODELS</c> names their folder, default <c>../shared/models</c> beside it.</summary>
     public static string Models { get; } = FolderOf("DFPO_MODELS", "../shared/models");
 
+    /// <summary>Tokenizers; <c>DFPO_TOKENIZERS</c> names another folder, with <c>hf</c> inside.</summary>
+    public static string Tokenizers { get; } = FolderOf("DFPO_TOKENIZERS", "tests/tokenizers");
+
     public static string Gpt2Tokenizer { get; } = Path("tests/tokenizers/gpt2");
 
     public static string Path(string relative) => System.IO.Path.Combine(Root, relative);

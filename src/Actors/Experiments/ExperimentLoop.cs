@@ -49,7 +49,7 @@ public sealed class ExperimentLoop
         _traits = ObjectiveRegistry.Traits(config.Learner);
         var texts = new TaskTexts(tokenizer, config, model.IsEncoderDecoder);
         _plan = new RolloutPlan(config, texts);
-        _pipeline = new UnitPipeline(services, tokenizer.DecodeContinuation);
+        _pipeline = new UnitPipeline(services, model.IsEncoderDecoder ? ids => tokenizer.Decode(ids) : tokenizer.DecodeContinuation);
         var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
         _train = pairs ? new PromptSet([]) : TaskPrompts.Read(config.Task, DatasetSplit.Train);
         _validation = TaskPrompts.Read(config.Task, DatasetSplit.Validation);

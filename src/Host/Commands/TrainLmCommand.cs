@@ -38,7 +38,7 @@ internal static class TrainLmCommand
             Gpt2TokenizerFiles.Cut(source, output, vocabulary);
         else
             TokenizerFiles.Copy(source, output);
-        var tokenizer = Gpt2Tokenizer.Load(output);
+        var tokenizer = TextTokenizer.Load(output);
         var documents = texts.SelectMany(path => TextCorpus.Read(path)).Select((text, index) => (text, index)).ToLookup(d => d.index % HeldOutEvery == 0, d => d.text);
         var train = TokenStream.Encode(documents[false], tokenizer.Encode, tokenizer.EosTokenId);
         var heldOut = TokenStream.Encode(documents[true], tokenizer.Encode, tokenizer.EosTokenId);

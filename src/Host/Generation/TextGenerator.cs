@@ -68,7 +68,7 @@ internal sealed class TextGenerator : IDisposable
         {
             var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(_tokenizer.EncodeInput(item.Prompt.Text, most, _side), item.Seed))], options, cancellation);
             foreach (var (item, sequence) in batch.Zip(sequences))
-                yield return new(item.Prompt, _tokenizer.DecodeContinuation(sequence.Tokens), sequence);
+                yield return new(item.Prompt, _policy.Config.IsEncoderDecoder ? _tokenizer.Decode(sequence.Tokens) : _tokenizer.DecodeContinuation(sequence.Tokens), sequence);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace DfPO.Models.Tokenizers;
@@ -18,20 +19,23 @@ internal readonly record struct JsonField(string File, string Name, JsonElement 
     /// <summary>A string; empty when absent.</summary>
     public string Text() => IsAbsent ? "" : Value.ValueKind == JsonValueKind.String ? Value.GetString()! : throw Refused("a string");
 
+    /// <summary>A string of one character.</summary>
+    public Rune Character() => Text() is { Length: 1 or 2 } text && Rune.TryGetRuneAt(text, 0, out var rune) && rune.Utf16SequenceLength == text.Length ? rune : throw Refused("one character");
+
     public bool Flag(bool fallback) => IsAbsent ? fallback : Value.ValueKind is JsonValueKind.True or JsonValueKind.False ? Value.GetBoolean() : throw Refused("true or false");
 
     public int Integer() => Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var number) ? number : throw Refused("a whole number");
 
-    public float Number() => Value.ValueKind == JsonValueKind.Number && Value.TryGetSingle(out var number) ? number : throw Refused("a number");
+    public double Number() => Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out var number) && double.IsFinite(number) ? number : throw Refused("a number");
 
     /// <summary>The items of an array; none when absent.</summary>
-    public IReadOnlyList<JsonField> Items()
+    public IEnumerable<JsonField> Items()
     {
         if (IsAbsent)
             return [];
         var field = this;
         return Value.ValueKind == JsonValueKind.Array
-            ? [.. Value.EnumerateArray().Select((item, index) => new JsonField(field.File, $"{field.Name}[{index}]", item))]
+            ? Value.EnumerateArray().Select((item, index) => new JsonField(field.File, $"{field.Name}[{index}]", item))
             : throw Refused("an array");
     }
 
@@ -46,8 +50,25 @@ internal readonly record struct JsonField(string File, string Name, JsonElement 
 
     /// <summary>The steps of a field that holds one, a <c>Sequence</c> of them, or none.</summary>
     /// <param name="within">Name of a sequence's array.</param>
-    public IReadOnlyList<JsonField> Steps(string within) =>
-        IsAbsent ? [] : Kind == "Sequence" ? [.. this[within].Items().SelectMany(step => step.Steps(within))] : [this];
+    public IEnumerable<JsonField> Steps(string within)
+    {
+        if (IsAbsent)
+            return [];
+        if (Kind != "Sequence")
+            return [this];
+        Only("type", within);
+        return this[within].Items().SelectMany(step => step.Steps(within));
+    }
+
+    /// <summary>Refuses a field that is none of those known here.</summary>
+    public void Only(params ReadOnlySpan<string> known)
+    {
+        if (Value.ValueKind != JsonValueKind.Object)
+            throw Refused("an object");
+        foreach (var property in Value.EnumerateObject())
+            if (!known.Contains(property.Name))
+                throw this[property.Name].Refused("left out: it is not known here");
+    }
 
     /// <summary>Refuses the file unless the field has a value that is known.</summary>
     public void Require(bool known, string expected)
@@ -59,6 +80,6 @@ internal readonly record struct JsonField(string File, string Name, JsonElement 
     public DfpoException Refused(string expected)
     {
         var value = IsAbsent ? "absent" : $"'{Value.GetRawText()}'";
-        return new("tokenizer/unsupported", $"'{File}': field '{Name}' is {(value.Length > 120 ? value[..119] + "...'" : value)} but must be {expected}. The tokenizer's other files, where its checkpoint has them, are read instead of this one.");
+        return new("tokenizer/unsupported", $"'{File}': field '{Name}' is {(value.Length > 120 ? value[..119] + "...'" : value)} but must be {expected}.");
     }
 }

@@ -1,4 +1,5 @@
-using System.Text.Json.Nodes;
+using System.Text;
+using System.Text.Json;
 using DfPO.Models.Checkpoints;
 
 namespace DfPO.Models.Tokenizers;
@@ -9,11 +10,9 @@ public static class TokenizerFiles
     /// <summary>More than any real vocabulary has; a file beyond it is not read.</summary>
     private const long MostBytes = 256L << 20;
 
-    private static readonly string[] s_names =
-    [
-        ByteLevelBpe.VocabularyName, ByteLevelBpe.MergesName, BertTokenizer.FileName, T5Tokenizer.FileName, LlamaTokenizer.FileName, LlamaTokenizer.Llama2cFileName,
-        TokenizerJson.FileName, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    ];
+    private static readonly string[] s_names = [TokenizerJson.FileName, TokenizerSettings.FileName, TokenizerSettings.MapName, "chat_template.jinja", .. VocabularyFiles.Names];
+
+    internal static JsonSerializerOptions Strict { get; } = new() { AllowDuplicateProperties = false };
 
     /// <summary>Whether a file of this name belongs to a tokenizer.</summary>
     public static bool IsOne(string name) => s_names.Contains(name);
@@ -35,33 +34,28 @@ public static class TokenizerFiles
     {
         if (!File.Exists(path))
             throw new DfpoException("tokenizer/missing", $"'{path}' does not exist: copy it from where the checkpoint came from.");
-        return FileLength.Of(path) <= MostBytes ? File.ReadAllBytes(path) : throw Corrupt(path, $"it is larger than {MostBytes} bytes");
+        var bytes = FileLength.Of(path) <= MostBytes ? File.ReadAllBytes(path) : throw Corrupt(path, $"it is larger than {MostBytes} bytes");
+        // What Git leaves where the file itself was not fetched.
+        return bytes.AsSpan().StartsWith("version https://git-lfs"u8) ? throw Corrupt(path, "it is a Git LFS pointer and not the file: run 'git lfs pull', or download it") : bytes;
     }
 
-    /// <summary>The object in <c>tokenizer_config.json</c>; empty when there is no such file.</summary>
-    internal static HfConfigReader Config(string folder)
+    /// <summary>A tokenizer file's text.</summary>
+    internal static string ReadText(string path)
     {
-        var path = Path.Combine(folder, "tokenizer_config.json");
-        return new HfConfigReader(File.Exists(path) ? HfConfigReader.ReadFile(path) : new JsonObject(), path);
-    }
-
-    /// <summary>The text of a special token, such as <c>eos_token</c>, from <c>tokenizer_config.json</c> or <c>special_tokens_map.json</c>; null when neither names it.</summary>
-    internal static string? SpecialToken(string folder, string field)
-    {
-        foreach (var path in new[] { "tokenizer_config.json", "special_tokens_map.json" }.Select(name => Path.Combine(folder, name)).Where(File.Exists))
+        try
         {
-            var json = HfConfigReader.ReadFile(path);
-            var reader = new HfConfigReader(json, path);
-            var text = json[field] is JsonObject ? reader.Section(field)!.Text("content", "") : reader.Text(field, "");
-            if (text.Length > 0)
-                return text;
+            var bytes = Read(path).AsSpan();
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes.StartsWith("\uFEFF"u8) ? bytes[3..] : bytes);
         }
-        return null;
+        catch (DecoderFallbackException e)
+        {
+            throw Corrupt(path, $"it is not UTF-8 ({e.Message})", e);
+        }
     }
 
     internal static DfpoException Corrupt(string path, string why, Exception? inner = null) =>
         new("tokenizer/corrupt", $"The tokenizer in '{path}' cannot be used: {why}. Fetch its files again.", inner);
 
-    /// <summary>Whether an exception of the tokenizer library tells of broken files; it documents none.</summary>
+    /// <summary>Whether an exception of a reader or of encoding tells of broken files.</summary>
     internal static bool IsDefect(Exception e) => e is not (DfpoException or OutOfMemoryException or IOException or UnauthorizedAccessException);
 }

@@ -24,6 +24,7 @@ internal static class TokenizerFolders
     {
         File.Copy(Path.Combine(Folder("roberta-base"), "vocab.json"), Path.Combine(folder, "vocab.json"));
         File.Copy(Path.Combine(Folder("gpt2"), "merges.txt"), Path.Combine(folder, "merges.txt"));
+        File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), "{\"tokenizer_class\": \"RobertaTokenizer\"}");
     }
 
     private static TextTokenizer LoadRoberta()

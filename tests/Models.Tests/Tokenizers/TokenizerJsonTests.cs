@@ -14,18 +14,18 @@ public sealed class TokenizerJsonTests : IDisposable
 
     [Fact]
     public void Gpt2IsThatOfItsOtherFiles() =>
-        CheckAlike(Load<Gpt2Tokenizer>(TokenizerJsonFiles.Gpt2(TokenizerFolders.Folder("gpt2"))), TokenizerFolders.TheGpt2, "gpt2_bpe*.json");
+        CheckAlike(Load(TokenizerJsonFiles.Gpt2(TokenizerFolders.Folder("gpt2")), "{\"tokenizer_class\": \"GPT2TokenizerFast\"}"), TokenizerFolders.TheGpt2, "gpt2_bpe*.json");
 
     [Fact]
     public void RobertaIsThatOfItsOtherFiles() =>
-        CheckAlike(Load<RobertaTokenizer>(TokenizerJsonFiles.Roberta(TokenizerFolders.Folder("roberta-base"), TokenizerFolders.Folder("gpt2"))), TokenizerFolders.TheRoberta, "roberta_bpe*.json");
+        CheckAlike(Load(TokenizerJsonFiles.Roberta(TokenizerFolders.Folder("roberta-base"), TokenizerFolders.Folder("gpt2")), "{\"tokenizer_class\": \"RobertaTokenizer\"}"), TokenizerFolders.TheRoberta, "roberta_bpe*.json");
 
     [Fact]
     public void BertIsThatOfItsOtherFiles()
     {
         var tokens = File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt"));
-        CheckAlike(Load<BertTokenizer>(TokenizerJsonFiles.Bert(tokens, lower: true)), TokenizerFolders.TheBert, "bert_wordpiece_uncased*.json");
-        CheckAlike(Load<BertTokenizer>(TokenizerJsonFiles.Bert(tokens, lower: false)), TokenizerFolders.TheBertCased, "bert_wordpiece_cased*.json");
+        CheckAlike(Load(TokenizerJsonFiles.Bert(tokens, lower: true), "{\"tokenizer_class\": \"BertTokenizer\"}"), TokenizerFolders.TheBert, "bert_wordpiece_uncased*.json");
+        CheckAlike(Load(TokenizerJsonFiles.Bert(tokens, lower: false), "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}"), TokenizerFolders.TheBertCased, "bert_wordpiece_cased*.json");
     }
 
     [Fact]
@@ -34,7 +34,7 @@ public sealed class TokenizerJsonTests : IDisposable
         var json = TokenizerJsonFiles.Bert(File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt")), lower: true);
         Set(json, "normalizer.strip_accents", "false");
         Set(json, "normalizer.handle_chinese_chars", "false");
-        var bert = Load<BertTokenizer>(json);
+        var bert = Load(json);
 
         Assert.Equal(7592, Assert.Single(bert.Encode("HELLO")));
         Assert.Equal(100, Assert.Single(bert.Encode("naïve")));
@@ -44,10 +44,10 @@ public sealed class TokenizerJsonTests : IDisposable
     [Fact]
     public void T5IsThatOfItsOtherFiles()
     {
-        var t5 = Load<T5Tokenizer>(TokenizerJsonFiles.T5(File.ReadAllBytes(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"))));
+        var t5 = Load(TokenizerJsonFiles.T5(File.ReadAllBytes(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"))), "{\"tokenizer_class\": \"T5TokenizerFast\"}");
 
         CheckAlike(t5, TokenizerFolders.TheT5, "t5_spm*.json");
-        Assert.Equal((100, 32099, 32000), (t5.ExtraIds, t5.ExtraId(0), t5.ExtraId(99)));
+        Assert.Equal((32099, 32000), (t5.IdOf("<extra_id_0>"), t5.IdOf("<extra_id_99>")));
         foreach (var text in new[] { "a\u0001b\u000Bc\u007F d\u001Fe\u009Ff", "The <extra_id_0> walks in <extra_id_1> park", "  two  spaces  " })
             Assert.Equal(TokenizerFolders.TheT5.Encode(text), t5.Encode(text));
     }
@@ -57,20 +57,20 @@ public sealed class TokenizerJsonTests : IDisposable
     public void T5sPublishedFileIsThatOfItsOtherFiles()
     {
         File.Copy(SharedData.Path("../tokenizers/t5/tokenizer.json"), _folder["tokenizer.json"]);
-        CheckAlike(Assert.IsType<T5Tokenizer>(TextTokenizer.Load(_folder.Path)), TokenizerFolders.TheT5, "t5_spm*.json");
+        CheckAlike(TextTokenizer.Load(_folder.Path), TokenizerFolders.TheT5, "t5_spm*.json");
     }
 
     [Fact]
     [Trait("Category", "Vectors")]
     public void Llama3sPiecesAndWholeTokensAreThoseOfTheReference()
     {
-        var llama = Load<BytePairTokenizer>(TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")), "{\"eos_token\": {\"content\": \"<|eot_id|>\"}, \"pad_token\": \"<|end_of_text|>\"}");
+        var llama = Load(TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")), "{\"eos_token\": {\"content\": \"<|eot_id|>\"}, \"pad_token\": \"<|end_of_text|>\"}");
 
         TokenizerVectorTests.Check("llama3_bpe*.json", llama);
         Assert.Equal((5003, 5002, 5001), (llama.VocabularySize, llama.EosTokenId, llama.PadTokenId));
         Assert.Equal([5000, .. llama.Encode("hello world")], llama.EncodeInput("hello world"));
         Assert.Equal("hello world", llama.Decode([.. llama.EncodeInput("hello world"), 5002, 5001]));
-        Assert.DoesNotContain(llama.Encode("<|begin_of_text|><|eot_id|>"), id => id >= 5000);
+        Assert.Equal([5000, 5002], llama.Encode("<|begin_of_text|><|eot_id|>"));
         foreach (var text in new[] { "", " x ", "naïve 日本\r\n\r\n 12345678", "🇩🇪\0" })
             Assert.Equal(text, llama.Decode(llama.Encode(text)));
     }
@@ -79,7 +79,7 @@ public sealed class TokenizerJsonTests : IDisposable
     [Fact]
     public void ACharacterOfTwoHalvesIsOneToAPattern()
     {
-        var llama = Load<BytePairTokenizer>(TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")), "{\"eos_token\": \"<|eot_id|>\"}");
+        var llama = Load(TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")), "{\"eos_token\": \"<|eot_id|>\"}");
         Assert.Equal([172, 253, 238, 251, 817, 68, 2646], llama.Encode("🐝The film"));
         Assert.Equal("a\U0001D400b \U0001D7CF\U0001D7CF2", TokenizerFolders.TheGpt2.Decode(TokenizerFolders.TheGpt2.Encode("a\U0001D400b \U0001D7CF\U0001D7CF2")));
     }
@@ -89,57 +89,51 @@ public sealed class TokenizerJsonTests : IDisposable
     {
         var json = TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2"));
         _folder.Write("tokenizer.json", json.ToJsonString());
-        Assert.Equal("tokenizer/missing", CodeOf(() => TextTokenizer.Load(_folder.Path), "eos_token", _folder.Path));
+        Assert.Equal("tokenizer/missing", CodeOf(() => _ = TextTokenizer.Load(_folder.Path).EosTokenId, "eos_token", _folder.Path));
         _folder.Write("config.json", "{\"eos_token_id\": [5001, 5002]}");
         Assert.Equal(5001, TextTokenizer.Load(_folder.Path).EosTokenId);
         _folder.Write("config.json", "{\"eos_token_id\": 5003}");
         Assert.Equal("tokenizer/corrupt", CodeOf(() => TextTokenizer.Load(_folder.Path), "5003", _folder.Path));
     }
 
+    /// <summary>Vocabulary files beside it say less than it does.</summary>
     [Fact]
-    public void OtherFilesComeFirst()
+    public void ItComesBeforeVocabularyFiles()
     {
         TokenizerFiles.Copy(TokenizerFolders.Folder("bert-base-uncased"), _folder.Path);
         _folder.Write("tokenizer.json", "{}");
-        Assert.IsType<BertTokenizer>(TextTokenizer.Load(_folder.Path));
+        Assert.Equal("tokenizer/unsupported", CodeOf(() => TextTokenizer.Load(_folder.Path), _folder["tokenizer.json"], "model.type"));
     }
 
     [Theory]
-    [InlineData("gpt2", "model.type", "\"WordLevel\"", "model.type")]
-    [InlineData("gpt2", "model.byte_fallback", "true", "model.byte_fallback")]
+    [InlineData("gpt2", "model.type", "\"Other\"", "model.type")]
     [InlineData("gpt2", "model.dropout", "0.1", "model.dropout")]
-    [InlineData("gpt2", "model.end_of_word_suffix", "\"</w>\"", "model.end_of_word_suffix")]
-    [InlineData("gpt2", "normalizer", "{\"type\": \"NFC\"}", "normalizer")]
-    [InlineData("gpt2", "pre_tokenizer", "null", "pre_tokenizer")]
-    [InlineData("gpt2", "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\": []}", "pre_tokenizer")]
-    [InlineData("gpt2", "pre_tokenizer.type", "\"Whitespace\"", "pre_tokenizer")]
-    [InlineData("gpt2", "pre_tokenizer.add_prefix_space", "true", "pre_tokenizer.add_prefix_space")]
+    [InlineData("gpt2", "model.novelty", "true", "model.novelty")]
+    [InlineData("gpt2", "novelty", "true", "novelty")]
+    [InlineData("gpt2", "normalizer", "{\"type\": \"Nmt\"}", "normalizer.type")]
+    [InlineData("gpt2", "pre_tokenizer.type", "\"UnicodeScripts\"", "pre_tokenizer.type")]
+    [InlineData("gpt2", "pre_tokenizer.novelty", "true", "pre_tokenizer.novelty")]
     [InlineData("gpt2", "post_processor.type", "\"Other\"", "post_processor.type")]
-    [InlineData("gpt2", "added_tokens[0].special", "false", "added_tokens[0].special")]
+    [InlineData("gpt2", "decoder.type", "\"CTC\"", "decoder.type")]
     [InlineData("gpt2", "added_tokens[0].id", "7", "added_tokens[0].id")]
-    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].behavior", "\"Removed\"", "pretokenizers[0].behavior")]
-    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].invert", "true", "pretokenizers[0].invert")]
-    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"\\\\p{L}++|.\"", "pattern.Regex")]
+    [InlineData("gpt2", "added_tokens[0].novelty", "7", "added_tokens[0].novelty")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].behavior", "\"Other\"", "pretokenizers[0].behavior")]
     [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"[[:alpha:]]+\"", "pattern.Regex")]
     [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"[a-z&&[^b]]\"", "pattern.Regex")]
     [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"\\\\w+\"", "pattern.Regex")]
-    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern", "{\"String\": \" \"}", "pattern.Regex")]
-    [InlineData("llama3", "pre_tokenizer.pretokenizers[1].use_regex", "true", "pretokenizers[1].use_regex")]
-    [InlineData("bert", "normalizer", "null", "normalizer")]
-    [InlineData("bert", "normalizer.clean_text", "false", "normalizer.clean_text")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"\\\\p{Han}\"", "pattern.Regex")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"a|^b\"", "pattern.Regex")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"(?i)a\"", "pattern.Regex")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"(?i:'ss)\"", "pattern.Regex")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"a{2}?\"", "pattern.Regex")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern.Regex", "\"(a\"", "pattern.Regex")]
+    [InlineData("llama3", "pre_tokenizer.pretokenizers[0].pattern", "{\"String\": \"\"}", "pattern")]
     [InlineData("bert", "normalizer.lowercase", "\"yes\"", "normalizer.lowercase")]
-    [InlineData("bert", "pre_tokenizer.type", "\"Whitespace\"", "pre_tokenizer")]
-    [InlineData("bert", "post_processor", "null", "post_processor")]
     [InlineData("bert", "model.unk_token", "\"<unk>\"", "model.unk_token")]
-    [InlineData("bert", "model.continuing_subword_prefix", "\"@@\"", "model.continuing_subword_prefix")]
-    [InlineData("bert", "model.max_input_chars_per_word", "50", "model.max_input_chars_per_word")]
-    [InlineData("t5", "model.byte_fallback", "true", "model.byte_fallback")]
     [InlineData("t5", "model.vocab[5]", "[\"x\"]", "model.vocab[5]")]
-    [InlineData("t5", "normalizer.type", "\"NFKC\"", "normalizer")]
-    [InlineData("t5", "pre_tokenizer", "{\"type\": \"Metaspace\", \"replacement\": \"\u2581\"}", "normalizer")]
-    [InlineData("t5", "pre_tokenizer.pretokenizers[1].add_prefix_space", "false", "pretokenizers[1].add_prefix_space")]
-    [InlineData("t5", "pre_tokenizer.pretokenizers[1].prepend_scheme", "\"first\"", "pretokenizers[1].prepend_scheme")]
-    [InlineData("t5", "post_processor", "null", "post_processor")]
+    [InlineData("t5", "pre_tokenizer.pretokenizers[1].prepend_scheme", "\"second\"", "pretokenizers[1].prepend_scheme")]
+    [InlineData("t5", "pre_tokenizer.pretokenizers[1].prepend_scheme", "\"first\"", "normalizer")]
+    [InlineData("t5", "post_processor.special_tokens", "{}", "post_processor")]
     public void WhatWouldChangeTheIdsAndIsNotKnownIsRefusedByItsField(string kind, string field, string value, string named)
     {
         var json = Small(kind);
@@ -150,7 +144,9 @@ public sealed class TokenizerJsonTests : IDisposable
     }
 
     [Theory]
-    [InlineData("gpt2", "model.vocab.Ġ", "999")]
+    [InlineData("gpt2", "model.vocab.Ġ", "7")]
+    [InlineData("gpt2", "model.vocab.Ġ", "-1")]
+    [InlineData("gpt2", "model.vocab.Ġ", "2000000000")]
     [InlineData("gpt2", "model.merges[0]", "\"xyzzy plugh\"")]
     [InlineData("bert", "model.vocab.the", "0")]
     [InlineData("t5", "normalizer.precompiled_charsmap", "\"!\"")]
@@ -166,17 +162,6 @@ public sealed class TokenizerJsonTests : IDisposable
     }
 
     [Fact]
-    public void AByteThatIsNoTokenIsNamed()
-    {
-        var json = Small("gpt2");
-        var vocabulary = json["model"]!["vocab"]!.AsObject();
-        vocabulary["zzz"] = vocabulary["Ā"]!.GetValue<int>();
-        vocabulary.Remove("Ā");
-        _folder.Write("tokenizer.json", json.ToJsonString());
-        Assert.Equal("tokenizer/unsupported", CodeOf(() => TextTokenizer.Load(_folder.Path), "model.vocab", "the byte 0"));
-    }
-
-    [Fact]
     public void SmallFilesAreSound()
     {
         foreach (var kind in new[] { "gpt2", "llama3", "bert", "t5" })
@@ -188,11 +173,11 @@ public sealed class TokenizerJsonTests : IDisposable
         }
     }
 
-    private T Load<T>(JsonObject json, string config = "{}") where T : TextTokenizer
+    private TextTokenizer Load(JsonObject json, string config = "{}")
     {
         _folder.Write("tokenizer_config.json", config);
         _folder.Write("tokenizer.json", json.ToJsonString());
-        return Assert.IsType<T>(TextTokenizer.Load(_folder.Path));
+        return TextTokenizer.Load(_folder.Path);
     }
 
     private static void CheckAlike(TextTokenizer tokenizer, TextTokenizer expected, string vectors)

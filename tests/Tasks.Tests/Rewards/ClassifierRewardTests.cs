@@ -82,7 +82,7 @@ public sealed class ClassifierRewardTests : IDisposable
     [Fact]
     public void OfALongTextTheLastTokensCount()
     {
-        var tokenizer = DfPO.Models.Tokenizers.Gpt2Tokenizer.Load(_folder.Path);
+        var tokenizer = TextTokenizer.Load(_folder.Path);
         var tokens = tokenizer.Encode(s_texts[0].Prompt + s_texts[0].Continuation);
         Assert.True(tokens.Length > Positions + 4);
         var tail = tokenizer.Decode(tokens[^Positions..]);
@@ -199,7 +199,7 @@ public sealed class ClassifierRewardTests : IDisposable
     {
         using var _ = no_grad();
         using var scope = NewDisposeScope();
-        var tokenizer = DfPO.Models.Tokenizers.Gpt2Tokenizer.Load(_folder.Path);
+        var tokenizer = TextTokenizer.Load(_folder.Path);
         var tokens = tokenizer.Encode(text.Prompt + text.Continuation).TakeLast(Positions).Select(id => (long)id).ToArray();
         if (tokens.Length == 0)
             tokens = [tokenizer.EosTokenId];
