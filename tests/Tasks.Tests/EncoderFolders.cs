@@ -22,6 +22,7 @@ internal static class EncoderFolders
         {
             File.Copy(Path.Combine(source, "roberta-base/vocab.json"), folder["vocab.json"]);
             File.Copy(Path.Combine(source, "gpt2/merges.txt"), folder["merges.txt"]);
+            folder.Write("tokenizer_config.json", "{\"tokenizer_class\": \"RobertaTokenizer\"}");
         }
         else
             TokenizerFiles.Copy(Path.Combine(source, "bert-base-uncased"), folder.Path);

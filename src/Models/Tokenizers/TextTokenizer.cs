@@ -1,6 +1,10 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DfPO.Models.Tokenizers.AddedTokens;
+using DfPO.Models.Tokenizers.Normalizers;
+using DfPO.Models.Tokenizers.PreTokenizers;
+using DfPO.Models.Tokenizers.Segmentation;
 
 namespace DfPO.Models.Tokenizers;
 
@@ -179,9 +183,22 @@ public sealed class TextTokenizer
         var path = Path.Combine(source, TokenizerJson.FileName);
         ReadOnlyMemory<byte> Document() => VocabularyDocument.Write(vocabulary);
         // The settings have gone into the vocabulary but for these.
-        var pipeline = TokenizerJson.Read(path, Document(), new TokenizerSettings { CleanUpText = settings.CleanUpText, SplitSpecialTokens = settings.SplitSpecialTokens, SpecialTokens = settings.SpecialTokens, RoundScores = vocabulary.Kind == VocabularyKind.Unigram });
+        var pipeline = TokenizerJson.Read(path, Document(), new TokenizerSettings { CleanUpText = settings.CleanUpText, SplitSpecialTokens = settings.SplitSpecialTokens, SpecialTokens = settings.SpecialTokens });
+        if (pipeline.Segmenter is UnigramSegmenter unigrams)
+            pipeline = AsSentencePiece(pipeline, unigrams, vocabulary);
         return new TextTokenizer(source, pipeline, vocabulary.Roles.Select(role => (role.Key, role.Value)), Document);
     }
+
+    /// <summary>
+    /// SentencePiece's own normalising and rounding, where the vocabulary is its file. <c>tokenizer.json</c> cannot say them: HF's tokenizers makes other ids of some texts
+    /// (long runs of a sign, marks behind a character that the map changes).
+    /// </summary>
+    private static TokenizerPipeline AsSentencePiece(TokenizerPipeline pipeline, UnigramSegmenter unigrams, TokenizerVocabulary vocabulary) => pipeline with
+    {
+        Added = new AddedVocabulary([.. pipeline.Added.Tokens.Values], new SentencePieceNormalizer(vocabulary.CharacterMap.IsEmpty ? null : new PrecompiledNormalizer(vocabulary.CharacterMap.Span))),
+        PreTokenizer = new MetaspacePreTokenizer("\u2581", PrependScheme.Always, split: false),
+        Segmenter = unigrams.AsSentencePiece(pipeline.Added.Tokens.Values.Where(token => token.Special).Select(token => token.Id).ToHashSet()),
+    };
 
     private int[] Encode(string text, bool splitSpecial)
     {

@@ -37,7 +37,7 @@ internal static class TokenizerJson
         var sections = SettingOverrides.Apply(settings, file["normalizer"], file["pre_tokenizer"], file["decoder"]);
         var normalizer = NormalizerReader.Read(sections.Normalizer);
         RequireOrigin(sections);
-        var segmenter = SegmenterReader.Read(file["model"], settings.RoundScores);
+        var segmenter = SegmenterReader.Read(file["model"]);
         var added = AddedTokenReader.Read(file["added_tokens"], segmenter.Vocabulary, settings);
         var pipeline = new TokenizerPipeline(new AddedVocabulary(added, normalizer), PreTokenizerReader.Read(sections.PreTokenizer), segmenter,
             TemplateReader.Read(file["post_processor"]), DecoderReader.Read(sections.Decoder))

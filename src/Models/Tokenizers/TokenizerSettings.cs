@@ -46,9 +46,6 @@ internal sealed record TokenizerSettings
     /// <summary>Whether the class follows from the model's type alone.</summary>
     public bool IsClassImplied { get; private init; }
 
-    /// <summary>Whether sums of scores are float32, as in SentencePiece itself.</summary>
-    public bool RoundScores { get; init; }
-
     public bool? AddPrefixSpace { get; private init; }
     public bool? AddBos { get; private init; }
     public bool? AddEos { get; private init; }

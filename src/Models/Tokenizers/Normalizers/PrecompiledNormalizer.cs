@@ -46,27 +46,57 @@ internal sealed class PrecompiledNormalizer : INormalizer
         return result.ToString();
     }
 
+    /// <summary>As SentencePiece itself: everywhere the longest match in the map.</summary>
+    public string NormalizeLongest(string text)
+    {
+        ReadOnlySpan<byte> utf8 = Encoding.UTF8.GetBytes(text);
+        var result = new StringBuilder(text.Length);
+        while (utf8.Length > 0)
+        {
+            (int Length, int Start)? longest = null;
+            foreach (var match in Prefixes(utf8))
+                longest = match;
+            Rune.DecodeFromUtf8(utf8, out var rune, out var length);
+            if (longest is { } found)
+                (_, length) = (result.Append(Replacement(found.Start)), found.Length);
+            else
+                result.Append(rune);
+            utf8 = utf8[length..];
+        }
+        return result.ToString();
+    }
+
     /// <summary>What the shortest prefix of a key in the map becomes; null for none.</summary>
     private string? Find(ReadOnlySpan<byte> key)
     {
+        foreach (var (_, start) in Prefixes(key))
+            return Replacement(start);
+        return null;
+    }
+
+    private string Replacement(int start)
+    {
+        var rest = _replacements.AsSpan(start);
+        var end = rest.IndexOf((byte)0);
+        return Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
+    }
+
+    /// <summary>The prefixes of a key in the map, the shortest first: their lengths, and where their replacements start.</summary>
+    private List<(int Length, int Start)> Prefixes(ReadOnlySpan<byte> key)
+    {
+        List<(int, int)> found = [];
         var node = Below(_units[0]);
-        foreach (var value in key)
+        for (var at = 0; at < key.Length; at++)
         {
-            node ^= value;
-            if (value == 0 || node >= _units.Length || (_units[node] & 0x8000_00FF) != value)
-                return null;
+            node ^= key[at];
+            if (key[at] == 0 || node >= _units.Length || (_units[node] & 0x8000_00FF) != key[at])
+                break;
             var unit = _units[node];
             node ^= Below(unit);
-            if ((unit & 0x100) == 0)
-                continue;
-            var start = node < _units.Length ? (int)(_units[node] & 0x7FFF_FFFF) : int.MaxValue;
-            if (start >= _replacements.Length)
-                return null;
-            var rest = _replacements.AsSpan(start);
-            var end = rest.IndexOf((byte)0);
-            return Encoding.UTF8.GetString(end < 0 ? rest : rest[..end]);
+            if ((unit & 0x100) != 0 && node < _units.Length && (_units[node] & 0x7FFF_FFFF) is var start && start < _replacements.Length)
+                found.Add((at + 1, (int)start));
         }
-        return null;
+        return found;
 
         static uint Below(uint unit) => (unit >> 10) << (int)((unit & 0x200) >> 6);
     }

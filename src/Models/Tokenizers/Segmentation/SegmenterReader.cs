@@ -3,15 +3,13 @@ namespace DfPO.Models.Tokenizers.Segmentation;
 /// <summary>Reads <c>model</c> of <c>tokenizer.json</c>.</summary>
 internal static class SegmenterReader
 {
-    /// <param name="model">The field.</param>
-    /// <param name="roundScores">See <see cref="TokenizerSettings.RoundScores"/>.</param>
     /// <exception cref="DfpoException"><c>tokenizer/corrupt</c>, or <c>tokenizer/unsupported</c> with the field.</exception>
-    public static ISegmenter Read(JsonField model, bool roundScores) => TypeOf(model) switch
+    public static ISegmenter Read(JsonField model) => TypeOf(model) switch
     {
         "BPE" => BytePairs(model),
         "WordPiece" => WordPieces(model),
         "WordLevel" => WordLevel(model),
-        "Unigram" => Unigrams(model, roundScores),
+        "Unigram" => Unigrams(model),
         _ => throw model["type"].Refused("BPE, WordPiece, WordLevel or Unigram"),
     };
 
@@ -65,7 +63,7 @@ internal static class SegmenterReader
         return new WordLevelSegmenter(vocabulary, Unknown(model, vocabulary));
     }
 
-    private static UnigramSegmenter Unigrams(JsonField model, bool roundScores)
+    private static UnigramSegmenter Unigrams(JsonField model)
     {
         model.Only("type", "unk_id", "byte_fallback", "vocab");
         var scores = new List<double>();
@@ -80,7 +78,7 @@ internal static class SegmenterReader
         var unknown = model["unk_id"].IsAbsent ? (int?)null : model["unk_id"].Integer();
         if (unknown < 0 || unknown >= scores.Count)
             throw TokenizerFiles.Corrupt(model.File, $"field 'model.unk_id' is {unknown}, which is none of its {scores.Count} tokens");
-        return new UnigramSegmenter(Vocabulary.Create(model["vocab"], tokens), [.. scores], unknown, model["byte_fallback"].Flag(false), roundScores);
+        return new UnigramSegmenter(Vocabulary.Create(model["vocab"], tokens), [.. scores], unknown, model["byte_fallback"].Flag(false));
     }
 
     private static int Unknown(JsonField model, Vocabulary vocabulary) =>

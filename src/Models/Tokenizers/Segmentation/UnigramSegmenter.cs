@@ -13,24 +13,29 @@ internal sealed class UnigramSegmenter : ISegmenter
     private readonly int? _unknown;
     private readonly double _unknownScore;
     private readonly ByteTokens? _bytes;
+    private readonly IReadOnlySet<int> _neverText = new HashSet<int>();
     private readonly bool _round;
 
     /// <param name="vocabulary">Tokens with ids 0, 1, ...</param>
     /// <param name="scores">Log-probabilities by id.</param>
     /// <param name="unknown">Id of what stands for unknown characters; null to refuse them.</param>
     /// <param name="byteFallback">Whether the bytes of unknown characters are tokens.</param>
-    /// <param name="round">Whether sums are kept in float32.</param>
-    public UnigramSegmenter(Vocabulary vocabulary, double[] scores, int? unknown, bool byteFallback, bool round)
+    public UnigramSegmenter(Vocabulary vocabulary, double[] scores, int? unknown, bool byteFallback)
     {
-        (Vocabulary, _scores, _unknown, _round) = (vocabulary, scores, unknown, round);
+        (Vocabulary, _scores, _unknown) = (vocabulary, scores, unknown);
         _lengths = [.. vocabulary.Tokens.Select(token => token.Length).Where(length => length > 0).Distinct().Order()];
         _unknownScore = scores.DefaultIfEmpty(0).Min() - UnknownPenalty;
-        if (round)
-            _unknownScore = (float)_unknownScore;
         _bytes = byteFallback ? new ByteTokens(vocabulary) : null;
     }
 
+    private UnigramSegmenter(UnigramSegmenter other, IReadOnlySet<int> neverText) : this(other.Vocabulary, other._scores, other._unknown, other._bytes is not null) =>
+        (_neverText, _round, _unknownScore) = (neverText, true, (float)_unknownScore);
+
     public Vocabulary Vocabulary { get; }
+
+    /// <summary>The same with SentencePiece's own arithmetic.</summary>
+    /// <param name="neverText">Ids that no text is cut into: those of control tokens.</param>
+    public UnigramSegmenter AsSentencePiece(IReadOnlySet<int> neverText) => new(this, neverText);
 
     public void Segment(string piece, List<int> ids)
     {
@@ -44,7 +49,7 @@ internal sealed class UnigramSegmenter : ISegmenter
             {
                 if (start + length > piece.Length)
                     break;
-                if (Vocabulary.Id(piece.AsSpan(start, length)) is not { } id)
+                if (Vocabulary.Id(piece.AsSpan(start, length)) is not { } id || _neverText.Contains(id))
                     continue;
                 ends[start + length].Offer(_scores[id] + here, start, id, _round);
                 single |= length == character;
@@ -65,7 +70,7 @@ internal sealed class UnigramSegmenter : ISegmenter
         {
             var text = piece.AsSpan(parts[at].Start, parts[at].End - parts[at].Start);
             // The text of a run of unknown characters is looked up again, as in the original.
-            if (Vocabulary.Id(text) is { } id)
+            if (Vocabulary.Id(text) is { } id && !_neverText.Contains(id))
                 ids.Add(id);
             else if (_bytes is null || !_bytes.TryAppend(text, ids))
                 ids.Add(parts[at].Id);
