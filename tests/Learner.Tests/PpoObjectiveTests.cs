@@ -40,7 +40,7 @@ public sealed class PpoObjectiveTests
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
             using var scope = NewDisposeScope();
             var values = tensor(Field("values"), requires_grad: true);
-            var loss = ValueLoss.MeanSquaredError(values, Field("returns").Floats());
+            var loss = ValueLoss.MeanSquaredError(values, Field("returns"));
             loss.backward();
             Assert.Equal(c.GetProperty("loss_unclipped_mse_mask_mean").GetDouble(), loss.ToDouble(), Tolerance);
             Support.Close([.. Field("values").Zip(Field("returns"), (v, r) => 2 * (v - r) / Field("values").Length)], values.grad!.data<double>().ToArray(), Tolerance);

@@ -9,7 +9,7 @@ public static class ValueLoss
     /// <summary><c>mean_t (V_t - R_t)^2</c> (RL4LMs: no factor 1/2, no clipping), a scalar with a gradient.</summary>
     /// <param name="values"><c>[tokens]</c>.</param>
     /// <param name="returns">Targets.</param>
-    public static Tensor MeanSquaredError(Tensor values, float[] returns)
+    public static Tensor MeanSquaredError(Tensor values, double[] returns)
     {
         using var scope = NewDisposeScope();
         return nn.functional.mse_loss(values, tensor(returns, device: values.device).to(values.dtype)).MoveToOuterDisposeScope();
@@ -23,10 +23,10 @@ public static class ValueLoss
     /// <param name="old">Values before the update.</param>
     /// <param name="returns">Targets.</param>
     /// <param name="clipRange"><c>eps</c>, greater than 0.</param>
-    public static Tensor Clipped(Tensor values, float[] old, float[] returns, double clipRange)
+    public static Tensor Clipped(Tensor values, double[] old, double[] returns, double clipRange)
     {
         using var scope = NewDisposeScope();
-        Tensor Constant(float[] numbers) => tensor(numbers, device: values.device).to(values.dtype);
+        Tensor Constant(double[] numbers) => tensor(numbers, device: values.device).to(values.dtype);
         var (before, targets) = (Constant(old), Constant(returns));
         var clipped = before.Plus((values - before).Between(-clipRange, clipRange));
         return maximum((values - targets).Squared(), (clipped - targets).Squared()).mean().MoveToOuterDisposeScope();

@@ -46,15 +46,17 @@ internal sealed class ValuePass(ValueModel model, IObjective objective, int piec
         foreach (var piece in scored.Chunk(pieceSize))
         {
             using var scope = NewDisposeScope();
-            float[] returns = [.. piece.SelectMany(s => s.Returns)];
+            double[] returns = Doubles(piece.SelectMany(s => s.Returns));
             var values = Forward([.. piece.Select(s => s.Trajectory)]);
-            var loss = clipRange > 0 ? ValueLoss.Clipped(values, [.. piece.SelectMany(s => s.Values)], returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
+            var loss = clipRange > 0 ? ValueLoss.Clipped(values, Doubles(piece.SelectMany(s => s.Values)), returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
             var share = returns.Length / tokens;
             sum += share * Finite.Require(loss.ToNumber(), "the value loss");
             loss.Times(coefficient * share).backward();
         }
         return sum;
     }
+
+    private static double[] Doubles(IEnumerable<float> numbers) => [.. numbers.Select(x => (double)x)];
 
     /// <summary>Values <c>[tokens]</c>, float32, sequence after sequence.</summary>
     private Tensor Forward(IReadOnlyList<Trajectory> trajectories)
