@@ -63,7 +63,6 @@ internal static class MessageBenchmark
             ReferenceLogprobs = values,
             StateKl = values,
             RetainedMass = values,
-            SkippedMasks = 0,
             Finished = true,
         };
         return new CompleteUnit(new WorkerId("host/1/rollout-0"), new UnitId("train-1/policy/0"), new string('a', 64), new RolloutResult([.. Enumerable.Repeat(sequence, 16)]));

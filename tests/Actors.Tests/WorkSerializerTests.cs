@@ -147,7 +147,7 @@ public sealed class WorkSerializerTests : IDisposable
     [InlineData(KlMaskRule.Scaled)]
     public void Mask_rules_come_back_as_they_went(KlMaskRule rule)
     {
-        var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [], new GenerationOptions { Policy = DecodingPolicy.Negative, MaskRule = rule, Tolerance = 2 }, s_weights), "");
+        var message = new AssignUnit(new RolloutUnit(new UnitId("u"), [], new GenerationOptions { Policy = DecodingPolicy.Negative, MaskRule = rule, Tolerance = 2 }, s_weights, EndOfText.None), "");
         Assert.Equal(rule, ((RolloutUnit)((AssignUnit)_serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message))).Unit).Options.MaskRule);
     }
 

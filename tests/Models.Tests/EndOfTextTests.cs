@@ -50,7 +50,6 @@ public sealed class EndOfTextTests : IDisposable
 
     [Theory]
     [InlineData("gpt2", 50256)]
-    [InlineData("llama", 2)]
     [InlineData("t5", 1)]
     public void WhatAClassTakesByDefaultIsNotWrittenAsNone(string type, int usual)
     {
@@ -58,7 +57,6 @@ public sealed class EndOfTextTests : IDisposable
         ModelConfig config = type switch
         {
             "gpt2" => new Gpt2Config { VocabSize = 7, NPositions = 8, NEmbd = 8, NLayer = 1, NHead = 2, Raw = json },
-            "llama" => new Llama.LlamaConfig { VocabSize = 7, Width = 8, IntermediateSize = 8, Layers = 1, Heads = 2, KeyValueHeads = 2, HeadSize = 4, Positions = 8, Raw = json },
             _ => new T5.T5Config { VocabSize = 7, DModel = 8, DKv = 4, DFf = 8, NumHeads = 2, NumLayers = 1, NumDecoderLayers = 1, Raw = json },
         };
 

@@ -37,14 +37,17 @@ internal sealed class ChosenAdvantages(IObjective rule, AdvantageKind kind, int 
     public double[] TokenRewards(Trajectory trajectory) => rule.TokenRewards(trajectory);
 
     /// <inheritdoc/>
+    public double[][] FinishRewards(double[][] rewards) => rule.FinishRewards(rewards);
+
+    /// <inheritdoc/>
     public int ValueHead(Trajectory trajectory) => rule.ValueHead(trajectory);
 
     /// <inheritdoc/>
     public double[][] Advantages(IReadOnlyList<Trajectory> batch) => kind switch
     {
-        AdvantageKind.Group => GroupAdvantages.Broadcast(batch, Total, rewards => GroupAdvantages.Standardised(rewards)),
-        AdvantageKind.Rloo => GroupAdvantages.Broadcast(batch, Total, GroupAdvantages.LeaveOneOut),
-        _ => RewardsToCome.Whitened([.. batch.Select(rule.TokenRewards)], gamma),
+        AdvantageKind.Group => OfGroups(batch, rewards => GroupAdvantages.Standardised(rewards)),
+        AdvantageKind.Rloo => OfGroups(batch, GroupAdvantages.LeaveOneOut),
+        _ => RewardsToCome.Whitened(Rewards(batch), gamma),
     };
 
     /// <inheritdoc/>
@@ -56,5 +59,8 @@ internal sealed class ChosenAdvantages(IObjective rule, AdvantageKind kind, int 
     /// <inheritdoc/>
     public void Restore(IReadOnlyDictionary<string, double> state) => rule.Restore(state);
 
-    private double Total(Trajectory trajectory) => rule.TokenRewards(trajectory).Sum();
+    private double[][] Rewards(IReadOnlyList<Trajectory> batch) => rule.FinishRewards([.. batch.Select(rule.TokenRewards)]);
+
+    private double[][] OfGroups(IReadOnlyList<Trajectory> batch, Func<IReadOnlyList<double>, double[]> ofGroup) => GroupAdvantages.Broadcast(batch,
+        GroupAdvantages.ByGroup([.. Rewards(batch).Select(tokens => tokens.Sum())], [.. batch.Select(t => t.Group)], ofGroup));
 }

@@ -30,7 +30,7 @@ internal static class GgmlSuperBlocks
 
     private static void Two(ReadOnlySpan<byte> block, Span<float> values)
     {
-        var (scales, bits) = (block[..16], block[16..80]);
+        ReadOnlySpan<byte> scales = block[..16], bits = block[16..80];
         float scale = GgmlBlocks.Float16(block[80..]), minimum = GgmlBlocks.Float16(block[82..]);
         for (var i = 0; i < values.Length; i++)
         {
@@ -43,7 +43,7 @@ internal static class GgmlSuperBlocks
 
     private static void Three(ReadOnlySpan<byte> block, Span<float> values)
     {
-        var (high, bits, packed) = (block[..32], block[32..96], block[96..108]);
+        ReadOnlySpan<byte> high = block[..32], bits = block[32..96], packed = block[96..108];
         var scale = GgmlBlocks.Float16(block[108..]);
         for (var i = 0; i < values.Length; i++)
         {
@@ -76,7 +76,7 @@ internal static class GgmlSuperBlocks
 
     private static void Six(ReadOnlySpan<byte> block, Span<float> values)
     {
-        var (low, high, scales) = (block[..128], block[128..192], block[192..208]);
+        ReadOnlySpan<byte> low = block[..128], high = block[128..192], scales = block[192..208];
         var scale = GgmlBlocks.Float16(block[208..]);
         for (var i = 0; i < values.Length; i++)
         {

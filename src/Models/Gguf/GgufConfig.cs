@@ -44,7 +44,8 @@ internal static class GgufConfig
         if (EndOfText(metadata) is { Length: > 0 } ends)
             json["eos_token_id"] = ends.Length == 1 ? ends[0] : new JsonArray([.. ends.Select(id => (JsonNode?)id)]);
         json["torch_dtype"] = "float32";
-        return json;
+        // As if it had been read: a number that was set reads back as no other type.
+        return (JsonObject)JsonNode.Parse(json.ToJsonString())!;
     }
 
     /// <summary>Ids that end a text: the end of the text, of a turn, and of a message, as llama.cpp takes them.</summary>

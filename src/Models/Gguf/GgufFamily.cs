@@ -44,6 +44,9 @@ internal sealed record GgufFamily(string Architecture, string ModelType, IReadOn
     /// <summary>Flags of the configuration under their two names, with what they are where the file does not say.</summary>
     public IReadOnlyList<(string Key, string Field, bool Default)> Flags { get; init; } = [];
 
+    /// <summary>Whether a weight in the file is the transpose of HF's.</summary>
+    public bool IsTransposed(string file) => Transposed.Any(part => file.EndsWith($".{part}.weight", StringComparison.Ordinal));
+
     /// <summary>Name in the state dict of a tensor in the file; null when the family has none of this name.</summary>
     public string? ModelName(string file) => Translate(file, names => names.File, names => names.Model);
 

@@ -45,6 +45,8 @@ public static class GgufModel
             templates[key == GgufVocabulary.TemplateKey ? "default" : key[(GgufVocabulary.TemplateKey.Length + 1)..]] = metadata.Text(key)!;
         if (templates.Count == 0)
             return null;
+        if (templates.Keys.FirstOrDefault(name => name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-')) is { } strange)
+            throw metadata.Wrong($"{GgufVocabulary.TemplateKey}.{strange}", "named by letters and digits");
         var tokens = metadata.Texts("tokenizer.ggml.tokens") ?? [];
         var special = GgufVocabulary.Roles(metadata).Where(role => role.Id < tokens.Length).ToDictionary(role => role.Role, role => (JsonNode?)tokens[role.Id]);
         return new ChatTemplate(templates, special, file);

@@ -40,7 +40,7 @@ public sealed class GgufTensors : ITensorFile
     }
 
     /// <inheritdoc/>
-    public TensorEntry Entry(string name) => Find(name) is var tensor && tensor.Shape.Length == 2 && IsTransposed(tensor)
+    public TensorEntry Entry(string name) => Find(name) is var tensor && tensor.Shape.Length == 2 && _family.IsTransposed(tensor.Name)
         ? new TensorEntry(name, Dtype(tensor.Type), [tensor.Shape[1], tensor.Shape[0]])
         : new TensorEntry(name, Dtype(tensor.Type), tensor.Shape);
 
@@ -50,12 +50,12 @@ public sealed class GgufTensors : ITensorFile
         var tensor = Find(name);
         using var scope = NewDisposeScope();
         var values = Read(tensor);
-        var heads = _family.Interleaves || _family.SeparatesFused ? Heads(name) : 0;
+        var heads = Heads(name, _family, _config);
         if (heads > 0 && tensor.Shape[0] % (heads * (_family.SeparatesFused ? 3 : 2)) != 0)
             throw new DfpoException("checkpoint/shape", $"'{Path}': tensor '{tensor.Name}' has {tensor.Shape[0]} rows, which {heads} heads cannot share.");
         if (heads > 0)
             values = _family.SeparatesFused ? RowOrder.ToHeads(values, heads) : RowOrder.ToHalves(values, heads);
-        if (tensor.Shape.Length == 2 && IsTransposed(tensor))
+        if (tensor.Shape.Length == 2 && _family.IsTransposed(tensor.Name))
             values = values.t().contiguous();
         return values.MoveToOuterDisposeScope();
     }
@@ -91,15 +91,15 @@ public sealed class GgufTensors : ITensorFile
     }
 
     /// <summary>Heads whose rows are in llama.cpp's order; 0 for a tensor that has none.</summary>
-    private long Heads(string name)
+    internal static long Heads(string name, GgufFamily family, JsonObject config)
     {
+        if (!family.Interleaves && !family.SeparatesFused)
+            return 0;
         var part = name[..name.LastIndexOf('.')];
-        return part.EndsWith(".q_proj", StringComparison.Ordinal) || part.EndsWith(".query_key_value", StringComparison.Ordinal) ? (long)_config["num_attention_heads"]!
-            : part.EndsWith(".k_proj", StringComparison.Ordinal) ? (long)_config["num_key_value_heads"]!
+        return part.EndsWith(".q_proj", StringComparison.Ordinal) || part.EndsWith(".query_key_value", StringComparison.Ordinal) ? (int)config["num_attention_heads"]!
+            : part.EndsWith(".k_proj", StringComparison.Ordinal) ? (int)config["num_key_value_heads"]!
             : 0;
     }
-
-    private bool IsTransposed(GgufTensor tensor) => _family.Transposed.Any(part => tensor.Name.EndsWith($".{part}.weight", StringComparison.Ordinal));
 
     private GgufTensor Find(string name) => _tensors.TryGetValue(name, out var tensor) ? tensor : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
 

@@ -34,7 +34,7 @@ public sealed class ModelLevelFixtureTests
         var batch = ScoredTrajectory.Concatenate([.. rows.Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length]))]);
         var objective = new DpoObjective(new DpoOptions { Beta = c.Number("beta") });
         var loss = 0.0;
-        pass.Backward(rows, logprobs =>
+        pass.Backward(rows, (logprobs, _) =>
         {
             var tensor = objective.Loss(logprobs, batch, statistics);
             loss = tensor.ToDouble();
@@ -86,7 +86,7 @@ public sealed class ModelLevelFixtureTests
             var batch = ScoredTrajectory.Concatenate([new ScoredTrajectory(row, [.. tokens[i].Select(_ => (float)advantages[i])], new float[tokens[i].Length]) { OldLogprobs = current }])
                 with { StepTokens = new StepTokens(steps, steps) };
             var objective = new GrpoObjective(new GrpoOptions { LossType = GrpoLossType.Dapo, KlCoefficient = 0 }, 0.2);
-            var entropy = pass.Backward([row], logprobs =>
+            var entropy = pass.Backward([row], (logprobs, _) =>
             {
                 var tensor = objective.Loss(logprobs, batch, new Statistics());
                 loss += tensor.ToDouble();
@@ -146,7 +146,7 @@ public sealed class ModelLevelFixtureTests
         {
             double[] Of(string key) => [.. c.GetProperty(key)[order[i]].Doubles().Skip(rows[i].PromptTokens.Length - 1).Take(rows[i].Tokens.Length)];
             TrlFixtures.Close($"row {order[i]}, log-probabilities", Of("log_probs"), current[i].Doubles(), TrlFixtures.Single);
-            var entropy = pass.Backward([rows[i]], logprobs => logprobs.sum() * 0, withEntropy: true);
+            var entropy = pass.Backward([rows[i]], (logprobs, _) => logprobs.sum() * 0, withEntropy: true);
             TrlFixtures.Close($"row {order[i]}, entropy", Of("entropy").Sum(), entropy!.Value, TrlFixtures.Single);
         }
         pass.Model.zero_grad();
