@@ -1,8 +1,10 @@
+using System.ComponentModel.DataAnnotations;
 using DfPO.Learner.Advantages;
 using DfPO.Learner.Guards;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
+using DfPO.Models.Options;
 
 namespace DfPO.Learner;
 
@@ -13,36 +15,45 @@ public sealed record LearnerOptions
     public ObjectiveKind Objective { get; init; } = ObjectiveKind.Dfpo;
 
     /// <summary>AdamW's learning rate (paper: 1e-5).</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double LearningRate { get; init; } = 1e-5;
 
     /// <summary>Learning rate of the value model; 0 takes <see cref="LearningRate"/>.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double ValueLearningRate { get; init; }
 
     /// <summary>How the policy's learning rate goes on after its warm-up; the value model's stays.</summary>
     public ScheduleKind Schedule { get; init; } = ScheduleKind.Constant;
 
     /// <summary>The policy's first optimiser steps, over which its learning rate rises from 0.</summary>
+    [Range(0, int.MaxValue)]
     public int WarmupSteps { get; init; }
 
     /// <summary>The policy's optimiser steps in all, which a linear or cosine schedule ends at; 0 takes what the run's iterations come to.</summary>
+    [Range(0, int.MaxValue)]
     public int ScheduleSteps { get; init; }
 
     /// <summary>The end of a cosine schedule as a share of <see cref="LearningRate"/>, in [0, 1].</summary>
+    [Range(0.0, 1.0)]
     public double MinLearningRateRatio { get; init; }
 
     /// <summary>Decoupled weight decay of matrices.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double WeightDecay { get; init; } = 1e-6;
 
     /// <summary>What tokens are credited with, for rules that have a value model by default: DfPO, PPO, NLPO, A2C, TRPO, PPO with a supervised term. No value model is made where none is used.</summary>
     public AdvantageKind Advantages { get; init; }
 
     /// <summary>Continuations of each prompt by each behaviour, for those rules; 0 takes 8 with advantages that compare them (<c>group</c>, <c>rloo</c>), else 1. GRPO, RLOO and DPO have keys of their own.</summary>
+    [Range(0, int.MaxValue)]
     public int SamplesPerPrompt { get; init; }
 
     /// <summary>Discount (paper: 0.99), in (0, 1].</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double Gamma { get; init; } = 0.99;
 
     /// <summary>GAE's lambda (paper: 0.95), in [0, 1].</summary>
+    [Range(0.0, 1.0)]
     public double Lambda { get; init; } = 0.95;
 
     /// <summary>
@@ -52,45 +63,58 @@ public sealed record LearnerOptions
     public bool BootstrapTruncated { get; init; }
 
     /// <summary>PPO's clip range epsilon: how far a ratio may fall under 1.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double ClipRange { get; init; } = 0.2;
 
     /// <summary>How far a ratio may rise above 1 ("clip-higher", TRL's epsilon_high); 0 takes <see cref="ClipRange"/>. With <c>grpo.loss-type</c> cispo the cap of the ratio itself.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double ClipRangeHigh { get; init; }
 
     /// <summary>Passes over the batch.</summary>
+    [Range(1, int.MaxValue)]
     public int Epochs { get; init; } = 5;
 
     /// <summary>Sequences a minibatch (paper: 16); must divide the sequences of an iteration.</summary>
+    [Range(1, int.MaxValue)]
     public int MinibatchSize { get; init; } = 16;
 
     /// <summary>Sequences that a model works on at a time, so that a minibatch need not fit into memory at once; 0 means the whole minibatch. The step is the same up to rounding.</summary>
+    [Range(0, int.MaxValue)]
     public int MicrobatchSize { get; init; }
 
     /// <summary>Tokens whose logits are held at a time; 0 holds a micro-batch's. With a limit the head runs twice, and no <c>[tokens, vocabulary]</c> array is ever held.</summary>
+    [Range(0, int.MaxValue)]
     public int HeadChunkTokens { get; init; }
 
     /// <summary>Weight of the value loss.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double ValueCoefficient { get; init; } = 0.5;
 
     /// <summary>How far a value may gain from moving away from where it was before the update (PPO's value clipping); 0 for no bound.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double ValueClipRange { get; init; }
 
     /// <summary>Weight of an entropy bonus, the policy's mean entropy a token, beside the objective's own loss; for objectives that leave the step to AdamW.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double EntropyCoefficient { get; init; }
 
     /// <summary>Bound on the global norm of the gradient of policy and value together.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double MaxGradNorm { get; init; } = 0.5;
 
     /// <summary>First iterations, at most, in which only the value model learns: before it knows the mean reward, every advantage has the same sign.</summary>
+    [Range(0, int.MaxValue)]
     public int ValueWarmupIterations { get; init; }
 
     /// <summary>
     /// Explained variance (of returns that the value model has not learnt from) at which the warm-up is over; the policy learns from the next iteration on. 0 takes all of
     /// <see cref="ValueWarmupIterations"/>.
     /// </summary>
+    [Range(0.0, 1, MaximumIsExclusive = true)]
     public double ValueWarmupUntil { get; init; }
 
     /// <summary>Learning rate of the value model while it learns alone; 0 takes its usual one.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double ValueWarmupLearningRate { get; init; }
 
     /// <summary>
@@ -100,21 +124,27 @@ public sealed record LearnerOptions
     public RolloutCorrection RolloutCorrection { get; init; } = RolloutCorrection.Token;
 
     /// <summary>Bound c of that weight, greater than 0 (2 in verl; Espeholt et al. 2018).</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double ImportanceTruncation { get; init; } = 2;
 
     /// <summary>Guard: the highest mean KL a token of the rollouts, nats; see <see cref="GuardOptions.ExplodingKl"/>.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
+    [MayChange]
     public double MaxKl { get; init; } = 10;
 
     /// <summary>Whether matrix products run in bfloat16 (float32 weights and optimiser).</summary>
     public bool Bf16 { get; init; }
 
     /// <summary>Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory, a third more arithmetic, the same step up to rounding.</summary>
+    [MayChange]
     public bool RecomputeActivations { get; init; }
 
     /// <summary>Whether AdamW's moments live in the host's memory, where the steps are then taken, while the models are on another device.</summary>
+    [MayChange]
     public bool OffloadOptimizer { get; init; }
 
     /// <summary>Alarms.</summary>
+    [MayChange]
     public GuardOptions Guards { get; init; } = new();
 
     /// <summary>DfPO's switches.</summary>
@@ -154,9 +184,10 @@ public sealed record LearnerOptions
     /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>
     public LearnerOptions Checked()
     {
-        foreach (var rule in Rules().Concat(Sections().SelectMany(section => section.Options.Rules)).Concat(Guards.Rules))
+        OptionSchema.Check(this, "learner/options");
+        foreach (var rule in Rules().Concat(Sections().SelectMany(section => section.Options.Rules)))
             if (!rule.Holds)
-                throw new DfpoException("learner/options", $"Learner option '{rule.Field}' must be {rule.MustBe}.");
+                throw new DfpoException("learner/options", $"Option '{rule.Field}' must be {rule.MustBe}.");
         return this;
     }
 
@@ -166,41 +197,15 @@ public sealed record LearnerOptions
 
     private IEnumerable<OptionRule> Rules() =>
     [
-        new(Enum.IsDefined(Objective), "objective", "one of the update rules"),
-        new(Enum.IsDefined(Advantages) && (Advantages == AdvantageKind.Default || ObjectiveRegistry.TakesAdvantages(Objective)), "advantages",
+        new(Advantages == AdvantageKind.Default || ObjectiveRegistry.TakesAdvantages(Objective), "advantages",
             "default with an objective that has advantages of its own, or none (grpo, rloo, reinforce-plus-plus, dpo, supervised)"),
-        OptionRule.AtLeast(0, SamplesPerPrompt, "samples-per-prompt", " (0 takes what the advantages need)"),
         new(SamplesPerPrompt == 0 || ObjectiveRegistry.TakesAdvantages(Objective), "samples-per-prompt", "0 with an objective that has a key of its own for it, or none: grpo.samples-per-prompt, rloo.samples-per-prompt, dpo.samples-per-prompt"),
         new(SamplesPerPrompt != 1 || Advantages is not (AdvantageKind.Group or AdvantageKind.Rloo), "samples-per-prompt", "at least 2 with advantages that compare a prompt's continuations (group, rloo)"),
         new(Objective != ObjectiveKind.Dfpo || Dfpo.Value == DfpoValue.Single || Advantages is AdvantageKind.Default or AdvantageKind.Gae, "dfpo.value", "single with advantages that need no value model"),
-        OptionRule.Positive(LearningRate, "learning-rate"),
-        OptionRule.NotNegative(ValueLearningRate, "value-learning-rate", " (0 takes learning-rate)"),
-        new(Enum.IsDefined(Schedule), "schedule", "constant, linear or cosine"),
-        OptionRule.AtLeast(0, WarmupSteps, "warmup-steps"),
-        OptionRule.AtLeast(0, ScheduleSteps, "schedule-steps", " (0 takes the run's)"),
         new(ScheduleSteps == 0 || ScheduleSteps > WarmupSteps, "schedule-steps", "greater than 'warmup-steps'"),
-        OptionRule.UnitInterval(MinLearningRateRatio, "min-learning-rate-ratio"),
         new(MinLearningRateRatio == 0 || Schedule == ScheduleKind.Cosine, "min-learning-rate-ratio", "0 unless 'schedule' is cosine"),
         new(Objective != ObjectiveKind.Trpo || (Schedule == ScheduleKind.Constant && WarmupSteps == 0), "schedule", "constant, without warm-up steps, with trpo, whose steps have no learning rate"),
-        OptionRule.NotNegative(WeightDecay, "weight-decay"),
-        new(Gamma is > 0 and <= 1, "gamma", "greater than 0 and at most 1"),
-        OptionRule.UnitInterval(Lambda, "lambda"),
-        OptionRule.Positive(ClipRange, "clip-range"),
-        OptionRule.NotNegative(ClipRangeHigh, "clip-range-high", " (0 takes clip-range)"),
         new(ClipRangeHigh > 0 || Objective != ObjectiveKind.Grpo || Grpo.LossType != GrpoLossType.Cispo, "clip-range-high", "greater than 0 with 'grpo.loss-type' cispo: it is the cap of the ratio"),
-        OptionRule.AtLeast(1, Epochs, "epochs"),
-        OptionRule.AtLeast(1, MinibatchSize, "minibatch-size"),
-        OptionRule.AtLeast(0, MicrobatchSize, "microbatch-size", " (0 takes the whole minibatch)"),
         new(!RecomputeActivations || Objective != ObjectiveKind.Trpo, "recompute-activations", "false with trpo, which differentiates twice"),
-        OptionRule.AtLeast(0, HeadChunkTokens, "head-chunk-tokens", " (0 takes a whole micro-batch)"),
-        OptionRule.NotNegative(ValueCoefficient, "value-coefficient"),
-        OptionRule.NotNegative(ValueClipRange, "value-clip-range", " (0 for no bound)"),
-        OptionRule.NotNegative(EntropyCoefficient, "entropy-coefficient"),
-        OptionRule.Positive(MaxGradNorm, "max-grad-norm"),
-        OptionRule.AtLeast(0, ValueWarmupIterations, "value-warmup-iterations"),
-        new(ValueWarmupUntil is >= 0 and < 1, "value-warmup-until", "at least 0 and less than 1 (0 takes all of value-warmup-iterations)"),
-        OptionRule.NotNegative(ValueWarmupLearningRate, "value-warmup-learning-rate", " (0 takes the value model's usual one)"),
-        OptionRule.Positive(ImportanceTruncation, "importance-truncation"),
-        OptionRule.Positive(MaxKl, "max-kl"),
     ];
 }

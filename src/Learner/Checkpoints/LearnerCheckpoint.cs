@@ -26,7 +26,7 @@ internal static class LearnerCheckpoint
     /// <param name="Guards">What the guards compare with.</param>
     /// <param name="PolicySteps">Steps that the policy's learning rate has gone.</param>
     /// <param name="ValueIsWarm">Whether the value model has passed the end of its warm-up.</param>
-    public sealed record Scalars(int Iteration, string Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null, long PolicySteps = 0, bool ValueIsWarm = false);
+    public sealed record Scalars(int Iteration, IReadOnlyDictionary<string, string> Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null, long PolicySteps = 0, bool ValueIsWarm = false);
 
     /// <summary>The models that a learner trains or keeps.</summary>
     public sealed record Models(LanguageModel Policy, ValueModel? Value, LanguageModel? Mask);
@@ -43,12 +43,11 @@ internal static class LearnerCheckpoint
     });
 
     /// <exception cref="DfpoException"><c>learner/resume</c>, or a checkpoint error.</exception>
-    public static Scalars Load(string folder, Models models, AdamW optimizer, string fingerprint)
+    public static Scalars Load(string folder, Models models, AdamW optimizer, IReadOnlyDictionary<string, string> fingerprint)
     {
         AtomicFolder.Recover(folder);
         var scalars = Read(Path.Combine(folder, LearnerName));
-        if (scalars.Fingerprint != fingerprint)
-            throw new DfpoException("learner/resume", $"'{folder}' was made with other learner options ({scalars.Fingerprint}) than the run has now ({fingerprint}): repeat them, or start a new run.");
+        LearnerFingerprint.Require(folder, scalars.Fingerprint, fingerprint);
         using var moments = SafetensorsFile.Open(Path.Combine(folder, OptimizerName));
         using var scope = NewDisposeScope();
         if (models.Policy.Adapters is null)

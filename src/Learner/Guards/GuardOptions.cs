@@ -1,4 +1,6 @@
-using DfPO.Learner.Objectives;
+using System.ComponentModel.DataAnnotations;
+using DfPO.Models.Options;
+
 
 namespace DfPO.Learner.Guards;
 
@@ -25,18 +27,23 @@ public sealed record GuardOptions
     public GuardAction NegativeKl { get; init; } = GuardAction.Warn;
 
     /// <summary>Nats a token, at most 0: noise of a small batch is allowed for.</summary>
+    [Range(double.NegativeInfinity, 0.0)]
+    [Unit("nats a token")]
     public double MinKl { get; init; } = -0.2;
 
     /// <summary>When the policy's mean entropy a token is under <see cref="MinEntropy"/>: it has stopped exploring.</summary>
     public GuardAction EntropyCollapse { get; init; } = GuardAction.Warn;
 
     /// <summary>Nats, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
+    [Unit("nats")]
     public double MinEntropy { get; init; } = 0.1;
 
     /// <summary>When the mean share of repeated trigrams is above <see cref="MaxRepetition"/>.</summary>
     public GuardAction Repetition { get; init; } = GuardAction.Warn;
 
     /// <summary>Share of a continuation's trigrams that occurred in it before, in (0, 1].</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double MaxRepetition { get; init; } = 0.5;
 
     /// <summary>
@@ -46,17 +53,11 @@ public sealed record GuardOptions
     public GuardAction RewardHacking { get; init; } = GuardAction.Warn;
 
     /// <summary>Greater than 1.</summary>
+    [Range(1, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double MaxPerplexityRatio { get; init; } = 3;
 
     /// <summary>First iterations whose means reward and perplexity are compared with, at least 1.</summary>
+    [Range(1, int.MaxValue)]
+    [Unit("iterations")]
     public int BaselineIterations { get; init; } = 5;
-
-    internal IEnumerable<OptionRule> Rules =>
-    [
-        new(double.IsFinite(MinKl) && MinKl <= 0, "guards.min-kl", "at most 0"),
-        OptionRule.NotNegative(MinEntropy, "guards.min-entropy"),
-        new(MaxRepetition is > 0 and <= 1, "guards.max-repetition", "greater than 0 and at most 1"),
-        new(double.IsFinite(MaxPerplexityRatio) && MaxPerplexityRatio > 1, "guards.max-perplexity-ratio", "greater than 1"),
-        OptionRule.AtLeast(1, BaselineIterations, "guards.baseline-iterations"),
-    ];
 }

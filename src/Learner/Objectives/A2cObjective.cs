@@ -1,4 +1,6 @@
+using System.ComponentModel.DataAnnotations;
 using TorchSharp;
+
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -7,20 +9,16 @@ namespace DfPO.Learner.Objectives;
 public sealed record A2cOptions : IObjectiveOptions
 {
     /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double KlCoefficient { get; init; } = 0.1;
 
     /// <summary>Target of the adaptive controller, nats a token; 0 keeps the coefficient fixed.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; } = 0.5;
 
     /// <summary>GAE's lambda, in [0, 1]; 1 takes whole returns.</summary>
+    [Range(0.0, 1.0)]
     public double Lambda { get; init; } = 1;
-
-    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        OptionRule.NotNegative(KlCoefficient, "a2c.kl-coefficient"),
-        OptionRule.NotNegative(TargetKl, "a2c.target-kl", " (0 keeps the coefficient fixed)"),
-        OptionRule.UnitInterval(Lambda, "a2c.lambda"),
-    ];
 }
 
 /// <summary>Advantage actor-critic (Mnih et al. 2016, synchronous): the plain policy gradient with a learnt baseline.</summary>

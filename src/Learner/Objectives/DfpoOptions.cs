@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+using DfPO.Models.Options;
 using DfPO.Models.Policies;
 
 namespace DfPO.Learner.Objectives;
@@ -45,6 +47,9 @@ public sealed record DfpoOptions : IObjectiveOptions
     public DfpoMaskRule MaskRule { get; init; } = DfpoMaskRule.Sign;
 
     /// <summary>Budget <c>delta</c> of <see cref="DfpoMaskRule.Budget"/>: how far a continuation may drift from the reference, nats a token, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
+    [MayBeInfinite]
+    [Unit("nats a token")]
     public double KlBudget { get; init; } = 0.2;
 
     /// <summary>Whose KL is held against the budget.</summary>
@@ -54,9 +59,11 @@ public sealed record DfpoOptions : IObjectiveOptions
     public BudgetForm BudgetForm { get; init; } = BudgetForm.Exact;
 
     /// <summary>Tolerance <c>tau</c> of the mask, at least 0: nats, or with <see cref="DfpoMaskRule.Scaled"/> standard deviations of <c>l</c> over the policy at the state. The rule <see cref="DfpoMaskRule.Budget"/> learns without one; what it decodes by <c>pi+</c> or <c>pi-</c> has it.</summary>
+    [Range(0, double.PositiveInfinity)]
     public float Tolerance { get; init; } = 0.1f;
 
     /// <summary>The policy that evaluations and model selection decode with.</summary>
+    [MayChange]
     public DecodingPolicy Decode { get; init; } = DecodingPolicy.Negative;
 
     /// <summary>Whether advantages are divided by their root mean square in each minibatch. They are never centred: their sign is their meaning.</summary>
@@ -67,9 +74,7 @@ public sealed record DfpoOptions : IObjectiveOptions
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
-        OptionRule.NotNegative(Tolerance, "dfpo.tolerance"),
         new(MaskRule != DfpoMaskRule.Scaled || Behaviour == DfpoBehaviour.Masked || MaskAt == DfpoMaskAt.Update, "dfpo.mask-at", "update with 'dfpo.mask-rule = scaled' on samples of the policy, of whose rollout the deviation is not known"),
-        new(KlBudget >= 0, "dfpo.kl-budget", "at least 0"),
         new(MaskRule != DfpoMaskRule.Budget || Behaviour == DfpoBehaviour.Policy, "dfpo.behaviour", "policy with 'dfpo.mask-rule = budget', which masks pushes and not what is drawn"),
         new(MaskRule != DfpoMaskRule.Budget || MaskAt == DfpoMaskAt.Update, "dfpo.mask-at", "update with 'dfpo.mask-rule = budget', which measures the weights being updated"),
         new(Value == DfpoValue.Single || Behaviour == DfpoBehaviour.Masked, "dfpo.value", "single unless 'dfpo.behaviour' is masked: the second head is for samples of pi-"),

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace DfPO.Learner.Objectives;
 
 /// <summary>Where the pairs come from.</summary>
@@ -84,21 +86,25 @@ public enum DpoDivergence
 public sealed record DpoOptions : IObjectiveOptions
 {
     /// <summary>Strength of the pull to the reference, greater than 0.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double Beta { get; init; } = 0.1;
 
     /// <summary>The losses whose weighted sum is the loss: one, or several (MPO, RPO).</summary>
+    [MinLength(1)]
     public IReadOnlyList<DpoLossType> LossType { get; init; } = [DpoLossType.Sigmoid];
 
     /// <summary>Their weights, as many; all 1 when empty.</summary>
     public IReadOnlyList<double> LossWeights { get; init; } = [];
 
     /// <summary>Probability that a preference is the wrong way round, in [0, 0.5), for the losses that know it.</summary>
+    [Range(0.0, 0.5, MaximumIsExclusive = true)]
     public double LabelSmoothing { get; init; }
 
     /// <summary>Whether the reference's log-probabilities count as 0, as in CPO and SimPO.</summary>
     public bool ReferenceFree { get; init; }
 
     /// <summary>What sigmoid and sigmoid-norm subtract from <c>beta d</c>, at least 0: SimPO's gamma.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double TargetMargin { get; init; }
 
     /// <summary>The divergence from the reference.</summary>
@@ -108,28 +114,24 @@ public sealed record DpoOptions : IObjectiveOptions
     public double FAlphaDivergenceCoef { get; init; } = 0.5;
 
     /// <summary>Weight of the tokens by which one side is longer than the other, from 0 to 1 (LD-DPO, Liu et al. 2024); 1 is DPO.</summary>
+    [Range(0.0, 1.0)]
     public double LdAlpha { get; init; } = 1;
 
     /// <summary>discopop: temperature of the mixture, greater than 0.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double DiscopopTau { get; init; } = 0.05;
 
     /// <summary>Where the pairs come from.</summary>
     public DpoPairs Pairs { get; init; } = DpoPairs.Rollouts;
 
     /// <summary>Continuations of each prompt that a pair is chosen from, at least 2.</summary>
+    [Range(2, int.MaxValue)]
     public int SamplesPerPrompt { get; init; } = 4;
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
-        OptionRule.Positive(Beta, "dpo.beta"),
-        new(LossType.Count > 0 && LossType.All(Enum.IsDefined), "dpo.loss-type", "one of the loss types, or a list of them"),
         new(LossWeights.Count == 0 || (LossWeights.Count == LossType.Count && LossWeights.All(double.IsFinite)), "dpo.loss-weights", "empty, or as many numbers as 'dpo.loss-type' has losses"),
-        new(LabelSmoothing is >= 0 and < 0.5, "dpo.label-smoothing", "at least 0 and below 0.5"),
         new(LabelSmoothing > 0 || !LossType.Contains(DpoLossType.ExoPair), "dpo.label-smoothing", "greater than 0 with 'dpo.loss-type' exo-pair"),
-        OptionRule.NotNegative(TargetMargin, "dpo.target-margin"),
         new(double.IsFinite(FAlphaDivergenceCoef) && FAlphaDivergenceCoef != 1, "dpo.f-alpha-divergence-coef", "a number other than 1, where reverse-kl is meant"),
-        OptionRule.UnitInterval(LdAlpha, "dpo.ld-alpha"),
-        OptionRule.Positive(DiscopopTau, "dpo.discopop-tau"),
-        OptionRule.AtLeast(2, SamplesPerPrompt, "dpo.samples-per-prompt"),
     ];
 }

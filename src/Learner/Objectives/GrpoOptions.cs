@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace DfPO.Learner.Objectives;
 
 /// <summary>What GRPO's tokens are pushed by, and how their losses make one number. <c>N</c> sequences, <c>n_i</c> tokens that count in sequence i.</summary>
@@ -55,9 +57,11 @@ public enum RewardScale
 public sealed record GrpoOptions : IObjectiveOptions
 {
     /// <summary>Continuations of each prompt, at least 2.</summary>
+    [Range(2, int.MaxValue)]
     public int SamplesPerPrompt { get; init; } = 8;
 
     /// <summary>Coefficient of the KL term in the loss, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double KlCoefficient { get; init; } = 0.04;
 
     /// <summary>Whether the KL term is multiplied by the ratio, which makes its gradient unbiased off policy (DeepSeek-V3.2; TRL does so unasked).</summary>
@@ -73,50 +77,49 @@ public sealed record GrpoOptions : IObjectiveOptions
     public RatioLevel ImportanceSamplingLevel { get; init; } = RatioLevel.Token;
 
     /// <summary>Upper bound of the ratio in the unclipped term ("dual clip"); 0 for none.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double Delta { get; init; }
 
     /// <summary>Whether continuations that were cut off at a limit are left out of the loss. Their rewards still count in their group's mean and deviation.</summary>
     public bool MaskTruncatedCompletions { get; init; }
 
     /// <summary>What dr-grpo divides a sequence's sum by, tokens: the longest that a continuation may be.</summary>
+    [Range(0, int.MaxValue)]
     public int MaxCompletionLength { get; init; }
 
     /// <summary>Sequences with a negative advantage get no push when the mean of their log pi_old - log pi_theta is above this, nats a token (DeepSeek-V3.2); 0 for no bound.</summary>
     public double OffPolicyMaskThreshold { get; init; }
 
     /// <summary>sapo: sharpness of the gate where the advantage is positive, greater than 0.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double SapoTemperaturePos { get; init; } = 1;
 
     /// <summary>sapo: sharpness of the gate elsewhere, greater than 0.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double SapoTemperatureNeg { get; init; } = 1.05;
 
     /// <summary>vespo: k where the advantage is at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double VespoKPos { get; init; } = 2;
 
     /// <summary>vespo: lambda where the advantage is at least 0.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double VespoLambdaPos { get; init; } = 3;
 
     /// <summary>vespo: k elsewhere.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double VespoKNeg { get; init; } = 3;
 
     /// <summary>vespo: lambda elsewhere.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double VespoLambdaNeg { get; init; } = 2;
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
-        OptionRule.AtLeast(2, SamplesPerPrompt, "grpo.samples-per-prompt"),
-        OptionRule.NotNegative(KlCoefficient, "grpo.kl-coefficient"),
-        new(Enum.IsDefined(LossType), "grpo.loss-type", "one of the loss types"),
         new(LossType != GrpoLossType.Luspo || ImportanceSamplingLevel == RatioLevel.Sequence, "grpo.importance-sampling-level", "sequence with 'grpo.loss-type' luspo"),
         new(Delta == 0 || (double.IsFinite(Delta) && Delta > 1), "grpo.delta", "0 (none) or greater than 1"),
         new(Delta == 0 || LossType is not (GrpoLossType.Cispo or GrpoLossType.Sapo or GrpoLossType.Vespo), "grpo.delta", "0 with 'grpo.loss-type' cispo, sapo and vespo, which do not clip"),
         new(MaxCompletionLength > 0 || (MaxCompletionLength == 0 && LossType != GrpoLossType.DrGrpo), "grpo.max-completion-length", "the limit of a continuation ('rollout.generation.max-new-tokens') with 'grpo.loss-type' dr-grpo"),
         new(double.IsFinite(OffPolicyMaskThreshold), "grpo.off-policy-mask-threshold", "a number (0 for no bound)"),
-        OptionRule.Positive(SapoTemperaturePos, "grpo.sapo-temperature-pos"),
-        OptionRule.Positive(SapoTemperatureNeg, "grpo.sapo-temperature-neg"),
-        OptionRule.NotNegative(VespoKPos, "grpo.vespo-k-pos"),
-        OptionRule.Positive(VespoLambdaPos, "grpo.vespo-lambda-pos"),
-        OptionRule.NotNegative(VespoKNeg, "grpo.vespo-k-neg"),
-        OptionRule.Positive(VespoLambdaNeg, "grpo.vespo-lambda-neg"),
     ];
 }

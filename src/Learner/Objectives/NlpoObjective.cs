@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -6,23 +8,19 @@ namespace DfPO.Learner.Objectives;
 public sealed record NlpoOptions : IObjectiveOptions
 {
     /// <summary>Probability under the mask policy that the allowed tokens reach, in (0, 1].</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double TopP { get; init; } = 0.9;
 
     /// <summary>Tokens that are allowed at least, at least 1.</summary>
+    [Range(1, int.MaxValue)]
     public int MinTokensToKeep { get; init; } = 100;
 
     /// <summary>Iterations after which the mask policy takes over the learner's weights, at least 1.</summary>
+    [Range(1, int.MaxValue)]
     public int RefreshEvery { get; init; } = 5;
 
     /// <summary>Repeats RL4LMs's defects: the mask is never refreshed, and masked log-probabilities are not renormalised.</summary>
     public bool Rl4lmsCompat { get; init; }
-
-    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        new(TopP is > 0 and <= 1, "nlpo.top-p", "greater than 0 and at most 1"),
-        OptionRule.AtLeast(1, MinTokensToKeep, "nlpo.min-tokens-to-keep"),
-        OptionRule.AtLeast(1, RefreshEvery, "nlpo.refresh-every"),
-    ];
 }
 
 /// <summary>Natural-language policy optimisation (Ramamurthy et al., ICLR 2023): PPO on a policy that may only take the likely tokens of a slower policy.</summary>

@@ -1,5 +1,7 @@
+using System.ComponentModel.DataAnnotations;
 using DfPO.Models.Layers;
 using TorchSharp;
+
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -8,9 +10,8 @@ namespace DfPO.Learner.Objectives;
 public sealed record PpoSupervisedOptions : IObjectiveOptions
 {
     /// <summary>Weight of the supervised term, at least 0. InstructGPT's 27.8 weighs sums over batches of other sizes; with means over tokens 0.1 is our choice.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double Coefficient { get; init; } = 0.1;
-
-    IEnumerable<OptionRule> IObjectiveOptions.Rules => [OptionRule.NotNegative(Coefficient, "ppo-supervised.coefficient")];
 }
 
 /// <summary>PPO that also raises the likelihood of a given continuation of each prompt (as PPO-ptx, Ouyang et al. 2022, equation 2, does with pretraining text).</summary>

@@ -1,4 +1,6 @@
+using System.ComponentModel.DataAnnotations;
 using DfPO.Learner.Advantages;
+
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -7,16 +9,12 @@ namespace DfPO.Learner.Objectives;
 public sealed record ReinforcePlusPlusOptions : IObjectiveOptions
 {
     /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double KlCoefficient { get; init; } = 0.01;
 
     /// <summary>Discount of the rewards to come, in (0, 1].</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public double Gamma { get; init; } = 1;
-
-    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        OptionRule.NotNegative(KlCoefficient, "reinforce-plus-plus.kl-coefficient"),
-        new(Gamma is > 0 and <= 1, "reinforce-plus-plus.gamma", "greater than 0 and at most 1"),
-    ];
 }
 
 /// <summary>REINFORCE++ (Hu 2025): REINFORCE with PPO's tricks and no critic; the baseline is the mean over the whole batch.</summary>

@@ -1,4 +1,6 @@
+using System.ComponentModel.DataAnnotations;
 using TorchSharp;
+
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -7,9 +9,11 @@ namespace DfPO.Learner.Objectives;
 public sealed record RlooOptions : IObjectiveOptions
 {
     /// <summary>Continuations of each prompt, at least 2.</summary>
+    [Range(2, int.MaxValue)]
     public int SamplesPerPrompt { get; init; } = 4;
 
     /// <summary>Coefficient of the sequence's KL penalty in the reward, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double KlCoefficient { get; init; } = 0.03;
 
     /// <summary>Whether advantages are centred over the batch and divided by their unbiased standard deviation + 1e-4.</summary>
@@ -20,8 +24,6 @@ public sealed record RlooOptions : IObjectiveOptions
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
-        OptionRule.AtLeast(2, SamplesPerPrompt, "rloo.samples-per-prompt"),
-        OptionRule.NotNegative(KlCoefficient, "rloo.kl-coefficient"),
         new(RewardClipRange.Count == 0 || (RewardClipRange.Count == 2 && RewardClipRange[0] < RewardClipRange[1]), "rloo.reward-clip-range", "empty, or two numbers, the lower one first"),
     ];
 }

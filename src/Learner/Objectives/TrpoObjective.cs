@@ -1,5 +1,7 @@
+using System.ComponentModel.DataAnnotations;
 using DfPO.Learner.Passes;
 using TorchSharp;
+
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
@@ -8,40 +10,36 @@ namespace DfPO.Learner.Objectives;
 public sealed record TrpoOptions : IObjectiveOptions
 {
     /// <summary>Coefficient of the per-token KL penalty in the reward, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double KlCoefficient { get; init; } = 0.1;
 
     /// <summary>Target of that penalty's adaptive controller, nats a token; 0 keeps the coefficient fixed.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; }
 
     /// <summary>Size of the trust region: <c>KL(pi_old || pi_new)</c> of a step, nats a token, greater than 0.</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double MaxStepKl { get; init; } = 0.01;
 
     /// <summary>Most iterations of the conjugate gradient.</summary>
+    [Range(1, int.MaxValue)]
     public int ConjugateGradientIterations { get; init; } = 15;
 
     /// <summary>Added to the Fisher matrix's diagonal, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
     public double Damping { get; init; } = 0.1;
 
     /// <summary>Steps that the line search tries, at least 1.</summary>
+    [Range(1, int.MaxValue)]
     public int LineSearchSteps { get; init; } = 10;
 
     /// <summary>Factor from one of them to the next, in (0, 1).</summary>
+    [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double LineSearchFactor { get; init; } = 0.8;
 
     /// <summary>Passes of the value model over the batch, after the policy's step.</summary>
+    [Range(1, int.MaxValue)]
     public int CriticEpochs { get; init; } = 10;
-
-    IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        OptionRule.NotNegative(KlCoefficient, "trpo.kl-coefficient"),
-        OptionRule.NotNegative(TargetKl, "trpo.target-kl", " (0 keeps the coefficient fixed)"),
-        OptionRule.Positive(MaxStepKl, "trpo.max-step-kl"),
-        OptionRule.AtLeast(1, ConjugateGradientIterations, "trpo.conjugate-gradient-iterations"),
-        OptionRule.NotNegative(Damping, "trpo.damping"),
-        OptionRule.AtLeast(1, LineSearchSteps, "trpo.line-search-steps"),
-        new(LineSearchFactor is > 0 and < 1, "trpo.line-search-factor", "greater than 0 and below 1"),
-        OptionRule.AtLeast(1, CriticEpochs, "trpo.critic-epochs"),
-    ];
 }
 
 /// <summary>Trust-region policy optimisation (Schulman et al. 2015): the largest natural-gradient step that stays within a KL of the old policy.</summary>

@@ -34,6 +34,6 @@ public sealed class FollowsAttribute(string from) : Attribute
     public string From => from;
 }
 
-/// <summary>An option that stays where the learner is: it does not travel to workers.</summary>
+/// <summary>A number of which infinity says something, in code; a file leaves the key's rule out instead.</summary>
 [AttributeUsage(AttributeTargets.Property)]
-public sealed class StaysAttribute : Attribute;
+public sealed class MayBeInfiniteAttribute : Attribute;

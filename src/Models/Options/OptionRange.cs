@@ -36,7 +36,8 @@ public static class OptionRange
     {
         if (value is TimeSpan span && span <= TimeSpan.Zero)
             return false;
-        if (value is double or float && !double.IsFinite(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
+        if (value is double or float && Convert.ToDouble(value, CultureInfo.InvariantCulture) is var number && !double.IsFinite(number)
+            && (double.IsNaN(number) || !property.IsDefined(typeof(MayBeInfiniteAttribute))))
             return false;
         if (value is Enum && !Enum.IsDefined(value.GetType(), value))
             return false;

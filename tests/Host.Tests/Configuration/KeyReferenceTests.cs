@@ -27,8 +27,14 @@ public sealed class KeyReferenceTests
         var key = OptionSchema.Of(typeof(ExperimentConfig)).Single(key => key.Key == name);
         var type = OptionSchema.ItemType(key.Property.PropertyType) ?? key.Property.PropertyType;
         if (Type.GetTypeCode(type) is >= TypeCode.Int32 and <= TypeCode.Double && !type.IsEnum && type != typeof(ulong))
-            Assert.True(key.Range is not null || name.StartsWith("learner.", StringComparison.Ordinal) || s_anyNumber.Contains(name), $"{name} has no range");
+            Assert.True(key.Range is not null || s_anyNumber.Contains(name), $"{name} has no range");
     }
+
+    [Fact]
+    public void The_page_of_keys_is_in_step_with_the_code() => Assert.Equal(KeyReference.Page(), File.ReadAllText(Repository.Path("docs/configuration.md")));
+
+    [Fact]
+    public void The_schema_of_keys_is_in_step_with_the_code() => Assert.Equal(KeySchema.Write(), File.ReadAllText(Repository.Path("docs/experiment.schema.json")));
 
     [Fact]
     public void The_schema_has_every_key_and_no_other()
@@ -52,7 +58,11 @@ public sealed class KeyReferenceTests
     }
 
     // Any number will do for a weight of a sum.
-    private static readonly string[] s_anyNumber = ["task.reward.weights", "rollout.generation.length-penalty", "evaluation.generation.length-penalty"];
+    private static readonly string[] s_anyNumber =
+    [
+        "task.reward.weights", "learner.grpo.off-policy-mask-threshold", "learner.dpo.loss-weights", "learner.dpo.f-alpha-divergence-coef", "learner.rloo.reward-clip-range",
+         "rollout.generation.length-penalty", "evaluation.generation.length-penalty",
+    ];
 
     private static IEnumerable<string> Names(JsonNode node, string prefix) => node["properties"]!.AsObject().SelectMany(property =>
         (IEnumerable<string>)[prefix + property.Key, .. property.Value!["properties"] is null ? [] : Names(property.Value, $"{prefix}{property.Key}.")]);
