@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Models.Layers;
 using TorchSharp;
-
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;

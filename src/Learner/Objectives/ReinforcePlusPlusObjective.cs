@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Learner.Advantages;
-
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;

@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using TorchSharp;
-
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;

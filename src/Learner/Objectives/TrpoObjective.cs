@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Learner.Passes;
 using TorchSharp;
-
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
