@@ -62,7 +62,8 @@ public sealed record EndOfText
     private static EndOfText Of(IEnumerable<int> named, ModelConfig config, TextTokenizer tokenizer)
     {
         int[] model = [.. named.Where(id => id >= 0 && id < config.VocabSize)];
-        return new(model.Length == 0 || model.Contains(tokenizer.EosTokenId) ? model.Prepend(tokenizer.EosTokenId) : model.Append(tokenizer.EosTokenId));
+        return tokenizer.EosTokenIds is not [var own, ..] ? new(model)
+            : new(model.Length == 0 || model.Contains(own) ? model.Prepend(own) : model.Append(own));
     }
 
     /// <summary>The ids in <c>generation_config.json</c>, of an adapter's folder without one in its base's; none where there is no such file.</summary>

@@ -84,7 +84,7 @@ public sealed class LearnerSession : IDisposable
                     AdapterFolder.Save(export.Folder, adapters, _policy, Path.GetFullPath(_config.Model.Policy));
                 else
                     PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
-                TokenizerFiles.Copy(_config.Model.Policy, export.Folder);
+                ModelFolder.Complete(export.Folder, _config.Model.Policy);
                 if (_mask is not null && _learner.MaskIteration != _learner.Iteration)
                     PretrainedModels.Save(MaskFolder.In(export.Folder), _mask, ScalarType.Float32);
                 return State(digest: WeightsStore.Digest(Learnt));

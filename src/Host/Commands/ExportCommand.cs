@@ -4,7 +4,6 @@ using DfPO.Host.Runs;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Lora;
-using DfPO.Models.Tokenizers;
 using static TorchSharp.torch;
 
 namespace DfPO.Host.Commands;
@@ -12,8 +11,6 @@ namespace DfPO.Host.Commands;
 /// <summary><c>export</c>: writes a checkpoint as a folder that HF's transformers loads.</summary>
 internal static class ExportCommand
 {
-    private const string GenerationConfig = "generation_config.json";
-
     public static Command Create()
     {
         var source = new Argument<string>("source") { Description = "A checkpoint folder, or a run's folder: its best policy." };
@@ -41,9 +38,7 @@ internal static class ExportCommand
             else
                 using (var model = Load(checkpoint, dtype))
                     PretrainedModels.Save(partial, model, dtype);
-            TokenizerFiles.Copy(checkpoint, partial);
-            if (File.Exists(Path.Combine(checkpoint, GenerationConfig)))
-                File.Copy(Path.Combine(checkpoint, GenerationConfig), Path.Combine(partial, GenerationConfig), overwrite: true);
+            ModelFolder.Complete(partial, checkpoint);
         });
         Console.WriteLine(output);
         return 0;

@@ -58,6 +58,7 @@ internal static class TrainLmCommand
         var clock = System.Diagnostics.Stopwatch.StartNew();
         LanguageModelTrainer.Train(model, train, heldOut, options, output + ".state", p => TrainingOptions.Print(p, "held-out loss"), cancellation);
         PretrainedModels.Save(output, model, ScalarType.BFloat16);
+        ModelFolder.Complete(output, output);
         var loss = LanguageModelTrainer.CrossEntropy(model, heldOut, options.BlockSize, options.BatchSize);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"held-out perplexity {Math.Exp(loss):F2} per token, {Math.Exp(loss * heldOut.Count / heldOut.Words):F1} per word; {clock.Elapsed.TotalMinutes:F1} minutes; saved in {output}"));

@@ -49,7 +49,7 @@ internal static class TrainRewardCommand
         var clock = System.Diagnostics.Stopwatch.StartNew();
         ClassifierTrainer.Train(model, Pick(order.Skip(held)), Pick(order.Take(held)), options, output + ".state", p => TrainingOptions.Print(p, "held-out accuracy"), cancellation);
         PretrainedModels.Save(output, model, ScalarType.BFloat16);
-        TokenizerFiles.Copy(body, output);
+        ModelFolder.Complete(output, body);
         LabeledTokens[] Encode(Func<string, string> cut) => [.. test.Texts.Select(text => new LabeledTokens(tokenizer.Encode(cut(text.Text)), text.Label))];
         var whole = ClassifierTrainer.Accuracy(model, Encode(text => text), options.BlockSize);
         var snippets = ClassifierTrainer.Accuracy(model, Encode(text => string.Join(' ', text.Split(' ').Take(SnippetWords))), options.BlockSize);

@@ -92,6 +92,7 @@ internal static class TrainSeq2SeqCommand
         var clock = Stopwatch.StartNew();
         Seq2SeqTrainer.Train(model, train, heldOut, options, output + ".state", p => TrainingOptions.Print(p, "held-out loss"), cancellation);
         PretrainedModels.Save(output, model, ScalarType.BFloat16);
+        ModelFolder.Complete(output, output);
         var loss = Seq2SeqTrainer.CrossEntropy(model, heldOut, options.BlockSize, options.BatchSize);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"held-out perplexity {Math.Exp(loss):F2} per token; {clock.Elapsed.TotalMinutes:F1} minutes; saved in {output}"));
         return 0;

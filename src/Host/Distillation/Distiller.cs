@@ -46,6 +46,6 @@ internal static class Distiller
             for (var epoch = 1; epoch <= options.Epochs; epoch++)
                 progress(epoch, learner.Update(batch, cancellation).Metrics["supervised/nll"]);
         PretrainedModels.Save(folder, student, torch.ScalarType.Float32);
-        TokenizerFiles.Copy(policy, folder);
+        ModelFolder.Complete(folder, policy);
     }
 }

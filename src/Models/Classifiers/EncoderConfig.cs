@@ -132,7 +132,9 @@ public sealed record EncoderConfig
             json["problem_type"] = ProblemType;
         json["id2label"] = new JsonObject(Labels.Select((label, id) => KeyValuePair.Create(id.ToString(), (JsonNode?)label)));
         json["label2id"] = new JsonObject(Labels.Select((label, id) => KeyValuePair.Create(label, (JsonNode?)id)));
-        json["torch_dtype"] = torchDtype;
+        // transformers 4 reads the one, 5 the other.
+        (json["torch_dtype"], json["dtype"]) = (torchDtype, torchDtype);
+        ConfigSpelling.Floats(json);
         return json;
     }
 }

@@ -24,14 +24,12 @@ public static class AdapterFolder
 
     /// <summary>The base model's folder that an adapter names.</summary>
     /// <exception cref="DfpoException"><c>config/...</c> or <c>lora/base</c>: it names none that is there.</exception>
-    public static string Base(string folder)
-    {
-        var path = Path.Combine(folder, ConfigName);
-        var named = new HfConfigReader(HfConfigReader.ReadFile(path), path).Text("base_model_name_or_path", "");
-        return Directory.Exists(named)
-            ? named
-            : throw new DfpoException("lora/base", $"'{path}': field 'base_model_name_or_path' is '{named}', which is no folder here: set it to the base model's.");
-    }
+    public static string Base(string folder) => NamedBase(folder) is var named && Directory.Exists(named)
+        ? named
+        : throw new DfpoException("lora/base", $"'{Path.Combine(folder, ConfigName)}': field 'base_model_name_or_path' is '{named}', which is no folder here: set it to the base model's.");
+
+    /// <summary>Whether the base that an adapter names is a folder here.</summary>
+    public static bool HasBase(string folder) => Directory.Exists(NamedBase(folder));
 
     /// <summary>Writes the two files so that PEFT loads them.</summary>
     /// <param name="folder">Created when absent; existing files are replaced whole.</param>
@@ -150,6 +148,12 @@ public static class AdapterFolder
         Directory.CreateDirectory(to);
         foreach (var path in new[] { Path.Combine(folder, ConfigName), WeightsOf(folder) })
             File.Copy(path, Path.Combine(to, Path.GetFileName(path)), overwrite: true);
+    }
+
+    private static string NamedBase(string folder)
+    {
+        var path = Path.Combine(folder, ConfigName);
+        return new HfConfigReader(HfConfigReader.ReadFile(path), path).Text("base_model_name_or_path", "");
     }
 
     // In PEFT's order.

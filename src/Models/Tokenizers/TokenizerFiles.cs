@@ -34,9 +34,8 @@ public static class TokenizerFiles
     {
         if (!File.Exists(path))
             throw new DfpoException("tokenizer/missing", $"'{path}' does not exist: copy it from where the checkpoint came from.");
-        var bytes = FileLength.Of(path) <= MostBytes ? File.ReadAllBytes(path) : throw Corrupt(path, $"it is larger than {MostBytes} bytes");
-        // What Git leaves where the file itself was not fetched.
-        return bytes.AsSpan().StartsWith("version https://git-lfs"u8) ? throw Corrupt(path, "it is a Git LFS pointer and not the file: run 'git lfs pull', or download it") : bytes;
+        LfsPointer.Refuse(path);
+        return FileLength.Of(path) <= MostBytes ? File.ReadAllBytes(path) : throw Corrupt(path, $"it is larger than {MostBytes} bytes");
     }
 
     /// <summary>A tokenizer file's text.</summary>

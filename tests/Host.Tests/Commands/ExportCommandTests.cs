@@ -26,7 +26,7 @@ public sealed class ExportCommandTests : IDisposable
         var (code, output, errors) = await DfpoProcess.Run(["export", source, _folder["out"], "--dtype", dtype]);
 
         Assert.Equal((0, _folder["out"], ""), (code, output.TrimEnd(), errors));
-        Assert.Equal(["config.json", "generation_config.json", "merges.txt", "model.safetensors", "vocab.json"], Directory.GetFiles(_folder["out"]).Select(file => Path.GetFileName(file)).Order());
+        Assert.Equal(["README.md", "config.json", "generation_config.json", "merges.txt", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"], Directory.GetFiles(_folder["out"]).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
         var config = JsonNode.Parse(File.ReadAllText(_folder["out/config.json"]))!;
         Assert.Equal(("GPT2LMHeadModel", "gpt2", dtype), ((string?)config["architectures"]![0], (string?)config["model_type"], (string?)config["torch_dtype"]));
         using (var weights = CheckpointFolder.Open(_folder["out"]))
