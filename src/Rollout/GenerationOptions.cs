@@ -60,12 +60,12 @@ public sealed record GenerationOptions
     public DecodingPolicy Policy { get; init; }
 
     /// <summary>Threshold of the KL mask.</summary>
-    [Follows("learner.dfpo.mask-rule")]
+    [Follows("learner.dfpo.mask-rule and evaluation.decoding.mask-rule")]
     public KlMaskRule MaskRule { get; init; }
 
     /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0: nats, or with <see cref="KlMaskRule.Scaled"/> standard deviations of the log-ratio.</summary>
     [Range(0, double.PositiveInfinity)]
-    [Follows("learner.dfpo.tolerance")]
+    [Follows("learner.dfpo.tolerance and evaluation.decoding.tolerance")]
     public float Tolerance { get; init; }
 
     /// <summary>The mask is skipped, and counted, at a step where it would retain less probability than this.</summary>

@@ -38,6 +38,25 @@ public sealed class ExperimentLoopTests : LoopTests
     }
 
     [Fact]
+    public async Task Training_and_decoding_have_tolerances_of_their_own_and_the_test_its_own_number_of_samples()
+    {
+        var config = Config();
+        config = config with
+        {
+            Learner = config.Learner with { Dfpo = config.Learner.Dfpo with { Behaviour = DfpoBehaviour.Masked, Tolerance = 0.25f } },
+            Evaluation = config.Evaluation with { SamplesPerPrompt = 1, TestSamplesPerPrompt = 3, Decoding = new DecodingOptions { Tolerance = 0.75f, MaskRule = KlMaskRule.KlCentred } },
+        };
+        await Loop(config).Run(default);
+        var units = Services.Units.OfType<RolloutUnit>().ToLookup(unit => unit.Id.Value.Split('-')[0]);
+        Assert.All(units["train"], unit => Assert.Equal((KlMaskRule.Sign, 0.25f), (unit.Options.MaskRule, unit.Options.Tolerance)));
+        Assert.All(units["validation"].Concat(units["test"]), unit => Assert.Equal((KlMaskRule.KlCentred, 0.75f), (unit.Options.MaskRule, unit.Options.Tolerance)));
+        // Two test prompts three times, before and after under two policies; three validation prompts once.
+        Assert.Equal(3 * 2 * 3, units["test"].Sum(unit => unit.Requests.Count));
+        Assert.All(Observer.Evaluations.Where(report => report.Split == "validation"), report => Assert.Equal(3, report.Samples.Count));
+        Services.Reset();
+    }
+
+    [Fact]
     public async Task The_perplexity_of_references_is_asked_of_the_weights_that_are_evaluated()
     {
         WithReferences("validation", "test");

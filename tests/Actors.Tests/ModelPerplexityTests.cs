@@ -1,6 +1,7 @@
 using DfPO.Actors.Experiments;
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 using TorchSharp;
@@ -61,10 +62,34 @@ public sealed class ModelPerplexityTests
             var (prompt, whole) = (tokenizer.Encode(text.Prompt), tokenizer.Encode(text.Prompt + text.Continuation));
             return Logprobs(model, whole, whole)[(prompt.Length - 1)..];
         })];
-        Assert.Equal(Math.Exp(-logprobs.Average()), ModelPerplexity.OfContinuations(s_gpt2, texts), 1e-3);
-        Assert.Equal(double.NaN, ModelPerplexity.OfContinuations(s_gpt2, texts[2..]));
-        // A prompt that leaves no room loses its beginning.
-        Assert.InRange(ModelPerplexity.OfContinuations(s_gpt2, [new(string.Join(' ', Enumerable.Repeat("film", 400)), " film")]), 1, 1e4);
+        var judged = ModelPerplexity.OfContinuations(s_gpt2, texts);
+        Assert.Equal(-logprobs.Sum(), judged.Sum(text => text.Nats), 1e-3);
+        Assert.Equal(logprobs.Length, judged.Sum(text => text.Tokens));
+        Assert.Equal([27, 4, 0], judged.Select(text => text.Characters));
+        Assert.Equal(default, judged[2]);
+        // A prompt that leaves no room loses its beginning, and of a text that leaves none only what is scored counts.
+        Assert.InRange(ModelPerplexity.OfContinuations(s_gpt2, [new(string.Join(' ', Enumerable.Repeat("film", 400)), " film")])[0].Nats, 0.01, 30);
+        var cut = ModelPerplexity.OfContinuations(s_gpt2, [new("A", string.Concat(Enumerable.Repeat(" film", 400)))])[0];
+        Assert.Equal(model.MaxPositions - 1, cut.Tokens);
+        Assert.InRange(cut.Characters, cut.Tokens, 5 * 400 - 1);
+    }
+
+    [Fact]
+    public void A_judge_tells_perplexity_and_bits_a_character_with_intervals_over_the_prompts()
+    {
+        PromptContinuation[] texts = [new("The film was", " a good one"), new("The film was", " bad"), new("The actors", " are well chosen"), new("Nothing", "")];
+        Sample[] samples = [.. texts.Select(text => new Sample(text.Prompt, text.Prompt, text.Continuation, 0))];
+        var config = new ExperimentConfig { Evaluation = new() { Metrics = [EvaluationMetrics.PerplexityUnderModel], PerplexityModel = s_gpt2 } };
+        var (figures, intervals) = EvaluationMetrics.Of(config, texts, samples);
+        var judged = ModelPerplexity.OfContinuations(s_gpt2, texts);
+        var nats = judged.Sum(text => text.Nats);
+        Assert.Equal(Math.Exp(nats / judged.Sum(text => text.Tokens)), figures[EvaluationMetrics.PerplexityUnderModel], 1e-6);
+        Assert.Equal(nats / Math.Log(2) / texts.Sum(text => text.Continuation.Length), figures[EvaluationMetrics.JudgeBitsPerCharacter], 1e-9);
+        Assert.Equal(figures.Keys.Order(), intervals.Keys.Order());
+        Assert.All(intervals, figure => Assert.True(figure.Value.Low < figure.Value.High && figure.Value.Estimate == figures[figure.Key]));
+        var nothing = EvaluationMetrics.Of(config, texts[3..], samples[3..]);
+        Assert.Empty(nothing.Figures);
+        Assert.Empty(nothing.Intervals);
     }
 
     [Fact]

@@ -19,6 +19,7 @@ public sealed class DecodingFiguresTests
         ["pi+"] = new() { Policy = DecodingPolicy.Positive },
         ["pi- with a tolerance"] = new() { Policy = DecodingPolicy.Negative, Tolerance = 0.15f },
         ["pi-, kl-centred, tempered"] = new() { Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.KlCentred, Temperature = 0.7f },
+        ["pi-, scaled"] = new() { Policy = DecodingPolicy.Negative, MaskRule = KlMaskRule.Scaled, Tolerance = 0.4f },
         ["pi- with a floor that skips"] = new() { Policy = DecodingPolicy.Negative, MassFloor = 0.6f },
         ["temperature"] = new() { Temperature = 0.6f },
         ["top-k"] = new() { TopK = 5 },
@@ -119,7 +120,8 @@ public sealed class DecodingFiguresTests
         if (options.Policy != DecodingPolicy.Policy)
         {
             var threshold = options.MaskRule == KlMaskRule.KlCentred ? kl : 0;
-            bool Keeps(int a) => options.Policy == DecodingPolicy.Positive ? ratios[a] <= threshold + options.Tolerance : ratios[a] >= threshold - options.Tolerance;
+            var tolerance = options.Tolerance * (options.MaskRule == KlMaskRule.Scaled ? Math.Sqrt(policy.Zip(ratios, (p, l) => Math.Exp(p) * (l - kl) * (l - kl)).Sum()) : 1);
+            bool Keeps(int a) => options.Policy == DecodingPolicy.Positive ? ratios[a] <= threshold + tolerance : ratios[a] >= threshold - tolerance;
             var kept = Enumerable.Range(0, Vocabulary).Where(Keeps).Sum(a => Math.Exp(logits[a])) / logits.Sum(Math.Exp);
             if (kept > 0 && kept >= options.MassFloor)
                 logits = [.. logits.Select((x, a) => Keeps(a) ? x : double.NegativeInfinity)];

@@ -15,8 +15,14 @@ public static class EvaluationMetrics
     /// <summary>Name of the metric that asks how likely the policy finds the prompts' references: <see cref="ModelPerplexity.OfReferences"/>.</summary>
     public const string ReferencePerplexity = "reference-perplexity";
 
-    /// <summary>Name of the metric that asks how likely <c>evaluation.perplexity-model</c> finds the continuations: <see cref="ModelPerplexity.OfContinuations"/>.</summary>
+    /// <summary>
+    /// Name of the metric that asks a judge without a part in training, <c>evaluation.perplexity-model</c>, how likely it finds the continuations
+    /// (<see cref="ModelPerplexity.OfContinuations"/>): the perplexity of its tokens.
+    /// </summary>
     public const string PerplexityUnderModel = "model-perplexity";
+
+    /// <summary>A figure that comes with it: bits a character, which judges with different tokenizers have in common.</summary>
+    public const string JudgeBitsPerCharacter = "judge-bits-per-character";
 
     private static readonly string[] s_beside = [Toxicity, ReferencePerplexity, PerplexityUnderModel];
 
@@ -39,21 +45,35 @@ public static class EvaluationMetrics
         };
     }
 
-    /// <summary>The figures, by name; one that has no value for these texts is left out.</summary>
+    /// <summary>A judge's figures, with intervals over the prompts.</summary>
+    private static Dictionary<string, Interval> Judged(IReadOnlyList<JudgedText> texts, IReadOnlyList<Sample> samples)
+    {
+        var prompts = texts.Zip(samples).GroupBy(pair => pair.Second.PromptId, pair => pair.First).Select(prompt => (Nats: prompt.Sum(text => text.Nats), Tokens: prompt.Sum(text => text.Tokens), Characters: prompt.Sum(text => text.Characters))).ToArray();
+        var figures = Bootstrap.Of([prompts.Length], items =>
+        {
+            var nats = items[0].Sum(i => prompts[i].Nats);
+            return [Math.Exp(nats / items[0].Sum(i => prompts[i].Tokens)), nats / Math.Log(2) / items[0].Sum(i => prompts[i].Characters)];
+        });
+        return new() { [PerplexityUnderModel] = figures[0], [JudgeBitsPerCharacter] = figures[1] };
+    }
+
+    /// <summary>The figures, by name, and intervals of those that have one; a figure that has no value for these texts is left out.</summary>
     /// <param name="config">The experiment.</param>
     /// <param name="texts">Continuations with their prompts, references and concepts.</param>
     /// <param name="samples">The same continuations' prompts and rewards, in the same order.</param>
     /// <param name="referencePerplexity">What only the policy's holder can compute; null where it was not asked for, or is not the decoding policy's.</param>
     /// <exception cref="DfpoException"><c>metrics/...</c>: a metric lacks what it needs.</exception>
-    public static IReadOnlyDictionary<string, double> Of(ExperimentConfig config, IReadOnlyList<PromptContinuation> texts, IReadOnlyList<Sample> samples, double? referencePerplexity = null)
+    public static (IReadOnlyDictionary<string, double> Figures, IReadOnlyDictionary<string, Interval> Intervals) Of(
+        ExperimentConfig config, IReadOnlyList<PromptContinuation> texts, IReadOnlyList<Sample> samples, double? referencePerplexity = null)
     {
-        var figures = new Dictionary<string, double>();
+        var (figures, intervals) = (new Dictionary<string, double>(), new Dictionary<string, Interval>());
         if (referencePerplexity is { } perplexity)
             figures[ReferencePerplexity] = perplexity;
         if (config.Evaluation.Metrics.Contains(PerplexityUnderModel))
-            figures[PerplexityUnderModel] = config.Evaluation.PerplexityModel is { Length: > 0 } model
+            foreach (var (name, value) in Judged(config.Evaluation.PerplexityModel is { Length: > 0 } model
                 ? ModelPerplexity.OfContinuations(model, texts)
-                : throw new DfpoException("metrics/needs", $"The metric '{PerplexityUnderModel}' cannot be computed: evaluation.perplexity-model does not name a checkpoint folder.");
+                : throw new DfpoException("metrics/needs", $"The metric '{PerplexityUnderModel}' cannot be computed: evaluation.perplexity-model does not name a checkpoint folder."), samples))
+                (figures[name], intervals[name]) = (value.Estimate, value);
         string[] textual = [.. config.Evaluation.Metrics.Except(s_beside)];
         if (textual.Length > 0)
             foreach (var value in TextMetrics.Of(texts, Options(config) with { Metrics = textual }))
@@ -64,7 +84,7 @@ public static class EvaluationMetrics
             (figures["toxicity-mean"], figures["toxicity-expected-maximum"], figures["toxicity-probability"]) = (toxicity.Mean, toxicity.ExpectedMaximum, toxicity.Probability);
         }
         // JSON, which they are kept in, has no NaN.
-        return figures.Where(figure => double.IsFinite(figure.Value)).ToDictionary();
+        return (figures.Where(figure => double.IsFinite(figure.Value)).ToDictionary(), intervals.Where(figure => double.IsFinite(figure.Value.Low)).ToDictionary());
     }
 
     /// <summary>What the metrics have at hand: the evaluation's own data, or the reward's where it names none.</summary>

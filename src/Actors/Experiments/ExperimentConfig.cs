@@ -5,6 +5,7 @@ using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;
 using DfPO.Models.Lora;
 using DfPO.Models.Options;
+using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
 using DfPO.Tasks.Datasets;
@@ -55,6 +56,9 @@ public sealed record ExperimentConfig
     /// <summary>Whether the learner holds the reference model: to score given texts, which no engine has seen, to compare the policy with it in the update, or to weigh older rollouts of masked policies.</summary>
     public bool LearnerHoldsReference() => ObjectiveRegistry.Traits(Learner) is { ReferenceInLearner: true } or { SamplesPerPrompt: 0, NeedsReference: true }
         || (Async.MaxStaleness > 0 && Learner.RolloutCorrection != RolloutCorrection.None && ObjectiveRegistry.Traits(Learner).KlMask is not null);
+
+    /// <summary>The KL mask of <c>pi+</c> and <c>pi-</c> outside of training: what evaluation says of decoding, or else the mask of training.</summary>
+    public DecodingOptions Decoding() => Evaluation.Decoding ?? new() { MaskRule = Learner.Dfpo.MaskRule.Decoding(), Tolerance = Learner.Dfpo.Tolerance };
 
     /// <summary>Torch threads of the learner as they follow from the options.</summary>
     /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>
@@ -221,6 +225,10 @@ public sealed record EvaluationOptions
     [Range(1, int.MaxValue)]
     public int SamplesPerPrompt { get; init; } = 1;
 
+    /// <summary>Continuations of each test prompt, which the verdict is of and which are drawn three times in a run; 0 for as many as of the others.</summary>
+    [Range(0, int.MaxValue)]
+    public int TestSamplesPerPrompt { get; init; }
+
     /// <summary>Continuations shown side by side at the end.</summary>
     [Range(0, int.MaxValue)]
     public int Samples { get; init; } = 3;
@@ -258,6 +266,20 @@ public sealed record EvaluationOptions
 
     /// <summary>How continuations are drawn that are evaluated: keys here go over <c>rollout.generation</c>, which holds when there are none. Under a KL mask beams are sampled instead.</summary>
     public GenerationOptions? Generation { get; init; }
+
+    /// <summary>The KL mask under which <c>pi+</c> and <c>pi-</c> are evaluated, generated and distilled; that of training, <c>learner.dfpo</c>, where nothing is said.</summary>
+    public DecodingOptions? Decoding { get; init; }
+}
+
+/// <summary>The KL mask of a decoding: keys that are not given are those of <c>learner.dfpo</c>.</summary>
+public sealed record DecodingOptions
+{
+    /// <summary>Threshold of the mask.</summary>
+    public KlMaskRule MaskRule { get; init; } = new DfpoOptions().MaskRule.Decoding();
+
+    /// <summary>Tolerance <c>tau</c>, nats, at least 0.</summary>
+    [Range(0, double.PositiveInfinity)]
+    public float Tolerance { get; init; } = new DfpoOptions().Tolerance;
 }
 
 /// <summary>Resumable state.</summary>

@@ -233,15 +233,17 @@ public sealed class ExperimentLoop
         Activity.Current = null;
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
-        var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights), activity?.Context ?? default, cancellation);
+        var samplesPerPrompt = split == "test" && _config.Evaluation.TestSamplesPerPrompt > 0 ? _config.Evaluation.TestSamplesPerPrompt : _config.Evaluation.SamplesPerPrompt;
+        var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights, samplesPerPrompt), activity?.Context ?? default, cancellation);
         Sample[] samples = [.. scored.SelectMany(unit => unit.Samples())];
         var references = policy == DecodingPolicy.Policy && _config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity)
             ? (await _services.Learner(new Measure(prompts.Prompts, exported), cancellation)).ReferencePerplexity
             : null;
+        var (texts, intervals) = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples, references);
         var report = new EvaluationReport(split, policy, iteration, GenerationMetrics.Compute(samples), samples)
         {
-            Intervals = FigureIntervals.Of(samples),
-            Texts = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples, references),
+            Intervals = FigureIntervals.Of(samples).Concat(intervals).ToDictionary(),
+            Texts = texts,
         };
         _observer.Evaluated(report);
         return report;

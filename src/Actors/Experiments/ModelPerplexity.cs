@@ -39,25 +39,32 @@ public static class ModelPerplexity
         }
     }
 
-    /// <summary>Perplexity of continuations under the model of a checkpoint folder, which has a tokenizer of its own: pooled over the tokens of the continuations, each given its prompt.</summary>
+    /// <summary>How likely the model of a checkpoint folder, which has a tokenizer of its own, finds continuations, each given its prompt.</summary>
     /// <param name="folder">A decoder-only checkpoint.</param>
-    /// <param name="texts">Prompts and continuations; an empty continuation counts nothing.</param>
-    /// <returns>At least 1; NaN where there is nothing to predict.</returns>
+    /// <param name="texts">Prompts and continuations.</param>
+    /// <returns>One a text; of an empty continuation nothing, 0.</returns>
     /// <exception cref="DfpoException"><c>config/perplexity-model</c>: an encoder-decoder; or what is wrong with the folder.</exception>
-    public static double OfContinuations(string folder, IReadOnlyList<PromptContinuation> texts)
+    public static IReadOnlyList<JudgedText> OfContinuations(string folder, IReadOnlyList<PromptContinuation> texts)
     {
         RequireDecoderOnly(folder);
         var tokenizer = TextTokenizer.Load(folder);
         using var model = PretrainedModels.LoadLanguageModel(folder);
         tokenizer.CheckFits(model.VocabularySize);
-        return Pooled(model, [.. texts.Select(text => Tokens(text.Prompt, text.Continuation)).Where(tokens => tokens.Continuation.Length > 0)]);
+        var tokens = texts.Select(text => Tokens(text.Prompt, text.Continuation)).ToArray();
+        var logprobs = SequenceScorer.Logprobs(model, [.. tokens.Select(text => (text.Prompt, text.Continuation))]);
+        return [.. tokens.Zip(logprobs, (text, scores) => new JudgedText(-scores.Sum(x => (double)x), text.Continuation.Length, text.Characters))];
 
-        (int[] Prompt, int[] Continuation) Tokens(string prompt, string continuation)
+        (int[] Prompt, int[] Continuation, int Characters) Tokens(string prompt, string continuation)
         {
             var (first, whole) = (tokenizer.Encode(prompt), tokenizer.Encode(prompt + continuation));
             var rest = whole.AsSpan().StartsWith(first) ? whole[first.Length..] : tokenizer.Encode(continuation);
-            rest = rest[..Math.Min(rest.Length, model.MaxPositions - 1)];
-            return (first.Length == 0 ? [tokenizer.EosTokenId] : first[^Math.Min(first.Length, model.MaxPositions - rest.Length)..], rest);
+            var judged = continuation;
+            if (rest.Length > model.MaxPositions - 1)
+            {
+                rest = rest[..(model.MaxPositions - 1)];
+                judged = tokenizer.DecodeContinuation(rest);
+            }
+            return (first.Length == 0 ? [tokenizer.EosTokenId] : first[^Math.Min(first.Length, model.MaxPositions - rest.Length)..], rest, judged.EnumerateRunes().Count());
         }
     }
 
@@ -72,3 +79,9 @@ public static class ModelPerplexity
     private static double Pooled(LanguageModel model, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences) =>
         Math.Exp(-SequenceScorer.Logprobs(model, sequences).SelectMany(scores => scores).Select(x => (double)x).DefaultIfEmpty(double.NaN).Average());
 }
+
+/// <summary>How likely a judge finds a text.</summary>
+/// <param name="Nats">Its negative log-likelihood.</param>
+/// <param name="Tokens">The judge's tokens of it.</param>
+/// <param name="Characters">Its Unicode characters, which judges with other tokenizers agree on.</param>
+public readonly record struct JudgedText(double Nats, int Tokens, int Characters);

@@ -43,7 +43,7 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
         var version = weights.Version == iteration ? "" : $"@{weights.Version}";
         long[] continuations = [.. Enumerable.Range(0, config.Rollout.UnitSize).Select(i => first + i)];
         var drawn = continuations.Select(c => prompts.Draw(config.Seed, c / samples)).ToArray();
-        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))], config.Rollout.Generation);
+        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))], config.Rollout.Generation, config.Learner.Dfpo.MaskRule.Decoding(), config.Learner.Dfpo.Tolerance);
         return planned with
         {
             Groups = [.. continuations.Select(c => (int)(c / samples))],
@@ -56,12 +56,13 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
     /// <param name="prompts">Prompts of the split.</param>
     /// <param name="policy">What decodes.</param>
     /// <param name="weights">Weights to evaluate.</param>
-    public IReadOnlyList<PlannedUnit> Evaluation(string name, PromptSet prompts, DecodingPolicy policy, WeightsRef weights)
+    /// <param name="samples">Continuations of each prompt.</param>
+    public IReadOnlyList<PlannedUnit> Evaluation(string name, PromptSet prompts, DecodingPolicy policy, WeightsRef weights, int samples)
     {
         var seeds = CounterRandom.UInt64(config.Seed, EvaluationSeeds);
-        var repeated = Enumerable.Repeat(prompts.Prompts, config.Evaluation.SamplesPerPrompt).SelectMany(all => all);
+        var repeated = Enumerable.Repeat(prompts.Prompts, samples).SelectMany(all => all);
         return [.. repeated.Select((prompt, i) => (prompt, CounterRandom.UInt64(seeds, (ulong)i))).Chunk(config.Rollout.UnitSize)
-            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk, EvaluationOptions(policy)))];
+            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk, EvaluationOptions(policy), config.Decoding().MaskRule, config.Decoding().Tolerance))];
     }
 
     // A KL-masked policy is sampled: there is no beam search under such a mask.
@@ -71,13 +72,13 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
         return policy == DecodingPolicy.Policy ? generation : generation with { NumBeams = 1 };
     }
 
-    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions generation)
+    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions generation, KlMaskRule rule, float tolerance)
     {
         var options = generation with
         {
             Policy = policy,
-            MaskRule = config.Learner.Dfpo.MaskRule.Decoding(),
-            Tolerance = config.Learner.Dfpo.Tolerance,
+            MaskRule = rule,
+            Tolerance = tolerance,
         };
         // One mask at a time: what a KL mask decodes is the policy alone.
         if (_traits.MaskPolicy is { } mask && policy == DecodingPolicy.Policy)

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
+using DfPO.Models.Options;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 
@@ -43,11 +45,40 @@ internal static class Options
     public static Option<string> Policy(string description)
     {
         var option = Of("--policy", description, "policy");
-        option.AcceptOnlyFromAmong([.. s_policies.Select(MetricNames.Of)]);
+        option.AcceptOnlyFromAmong([.. s_policies.SelectMany(policy => new[] { MetricNames.Symbol(policy), MetricNames.Of(policy) })]);
         return option;
     }
 
-    public static DecodingPolicy ParsePolicy(string name) => s_policies.First(policy => MetricNames.Of(policy) == name);
+    public static Option<DecodingPolicy[]> Policies() => List("--policies", "Decoding policies to evaluate: pi_theta, pi-, pi+ (as keys write them: policy, negative, positive).",
+        text => s_policies.Any(policy => Is(policy, text)) ? ParsePolicy(text) : (DecodingPolicy?)null, $"one of {string.Join(", ", s_policies.Select(MetricNames.Symbol))}", DecodingPolicy.Policy, DecodingPolicy.Negative);
+
+    public static DecodingPolicy ParsePolicy(string name) => s_policies.First(policy => Is(policy, name));
+
+    /// <summary>Several values, separated by commas or by spaces.</summary>
+    /// <param name="name">The option's name.</param>
+    /// <param name="description">For help.</param>
+    /// <param name="parse">The value of a text; null when it is none.</param>
+    /// <param name="expected">What a value is, for errors.</param>
+    /// <param name="values">What holds where nothing is given.</param>
+    public static Option<T[]> List<T>(string name, string description, Func<string, T?> parse, string expected, params T[] values) where T : struct => new(name)
+    {
+        Description = description,
+        AllowMultipleArgumentsPerToken = true,
+        Arity = ArgumentArity.OneOrMore,
+        DefaultValueFactory = _ => values,
+        CustomParser = result =>
+        {
+            List<T> parsed = [];
+            foreach (var text in result.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.TrimEntries)))
+                if (parse(text) is { } value)
+                    parsed.Add(value);
+                else
+                    result.AddError($"{name} '{text}' must be {expected}.");
+            return [.. parsed];
+        },
+    };
+
+    private static bool Is(DecodingPolicy policy, string name) => name == MetricNames.Symbol(policy) || name == MetricNames.Of(policy);
 
     public static void RequireAtLeast(OptionResult result, string name, int least)
     {
@@ -57,7 +88,8 @@ internal static class Options
 }
 
 /// <summary>How to draw continuations.</summary>
-internal sealed class SamplingOptions
+/// <param name="severalTolerances">Whether the command takes several tolerances.</param>
+internal sealed class SamplingOptions(bool severalTolerances = false)
 {
     private static readonly GenerationOptions s_defaults = new();
     private readonly Option<int> _most = Options.Of("--max-new-tokens", "Most tokens of a continuation.", s_defaults.MaxNewTokens);
@@ -66,7 +98,9 @@ internal sealed class SamplingOptions
     private readonly Option<int> _topK = Options.Of("--top-k", "Keeps the k most likely tokens; 0 keeps all.", 0);
     private readonly Option<float> _topP = Options.Of("--top-p", "Keeps the likeliest tokens up to this probability.", 1f);
     private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask.", 1);
-    private readonly Option<float> _tolerance = Options.Of("--tolerance", "Tolerance tau of the KL mask, nats.", 0f);
+    private readonly Option<float[]> _tolerance = Options.List("--tolerance", $"Tolerance tau of the KL mask, nats{(severalTolerances ? ", or several, separated by commas" : "")}; otherwise the experiment's evaluation.decoding, or else learner.dfpo.",
+        text => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && float.IsFinite(value) && value >= 0 ? value : (float?)null, "a number of at least 0");
+    private readonly Option<string?> _maskRule = Options.Optional<string>("--mask-rule", "Threshold of the KL mask; otherwise as the tolerance.");
     private readonly Option<ulong> _seed = Options.Of("--seed", "Seed of the sampling.", 1UL);
     private readonly Option<string> _dtype = Options.Of("--dtype", "float32 or bfloat16.", "float32");
     private readonly Option<string> _device = Options.Of("--device", "cpu, cuda or cuda:N.", "cpu");
@@ -75,9 +109,21 @@ internal sealed class SamplingOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _most, _least, _temperature, _topK, _topP, _beams, _tolerance, _seed, _dtype, _device, _batch, _threads })
+        foreach (var option in new Option[] { _most, _least, _temperature, _topK, _topP, _beams, _tolerance, _maskRule, _seed, _dtype, _device, _batch, _threads })
             command.Options.Add(option);
+        _maskRule.AcceptOnlyFromAmong([.. Enum.GetValues<KlMaskRule>().Select(rule => Kebab.Of(rule.ToString()))]);
+        if (!severalTolerances)
+            _tolerance.Validators.Add(result =>
+            {
+                if (result.Tokens.Count > 1 || result.Tokens.Any(token => token.Value.Contains(',')))
+                    result.AddError("--tolerance takes one value here; 'dfpo eval' takes several.");
+            });
     }
+
+    /// <summary>The options under each tolerance that is asked for.</summary>
+    public IEnumerable<GenerationOptions> Tolerances(ParseResult result, GenerationOptions options) => result.GetValue(_tolerance) is { Length: > 0 } several
+        ? several.Distinct().Select(tolerance => (options with { Tolerance = tolerance }).Checked())
+        : [options];
 
     /// <param name="result">The command line.</param>
     /// <param name="basis">What holds where the command line says nothing.</param>
@@ -94,7 +140,8 @@ internal sealed class SamplingOptions
             TopK = Of(_topK, basis.TopK),
             TopP = Of(_topP, basis.TopP),
             NumBeams = Of(_beams, basis.NumBeams),
-            Tolerance = Of(_tolerance, basis.Tolerance),
+            Tolerance = result.GetValue(_tolerance) is [var tolerance, ..] ? tolerance : basis.Tolerance,
+            MaskRule = result.GetValue(_maskRule) is { } rule ? Enum.GetValues<KlMaskRule>().First(value => Kebab.Of(value.ToString()) == rule) : basis.MaskRule,
         }).Checked();
     }
 

@@ -11,7 +11,7 @@ namespace DfPO.Host.Commands;
 /// <summary><c>runs</c>: what the run folders hold, from the store that indexes them.</summary>
 internal static class RunsCommand
 {
-    private static readonly string[] s_figures = ["reward", "perplexity", "distinct_2", "kl"];
+    private static readonly string[] s_figures = ["reward", "perplexity", "entropy", "kl", "distinct_2"];
 
     public static Command Create() => new("runs", "List, show and compare runs; an SQLite file in the runs' folder indexes them and is brought up to date each time.") { List(), Show(), Compare() };
 
@@ -53,17 +53,19 @@ internal static class RunsCommand
         {
             using var store = RunStore.Open(result.GetValue(runs)!, Warn);
             var run = store.Find(result.GetValue(name)!);
+            var intervals = RunRecord.Open(run.Path).Intervals();
             if (result.GetValue(json))
             {
                 var line = Summary(run);
                 line["figures"] = Object(run.Figures);
+                line["intervals"] = MetricNames.Of(intervals);
                 line["last"] = Object(run.Last);
                 line["config"] = new JsonObject(run.Config.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
                 Console.WriteLine(line.ToJsonString(JsonLinesFile.Format));
                 return;
             }
             Console.WriteLine($"{run.Name}: {run.Status}{(run.Note.Length > 0 ? $" ({run.Note})" : "")}, {run.Iterations} of {run.Planned} iterations, {run.Path}");
-            Print("held-out prompts", [run.Name], run.Figures.Select(pair => (pair.Key, (IReadOnlyList<string>)[Cell(pair.Value)])));
+            Print("held-out prompts", [run.Name], run.Figures.Select(pair => (pair.Key, (IReadOnlyList<string>)[$"{Cell(pair.Value)} {FigureTable.Brackets(intervals.TryGetValue(pair.Key, out var interval) ? interval : null, Verdict.Figure)}".TrimEnd()])));
             Print("last value", [run.Name], run.Last.Select(pair => (pair.Key, (IReadOnlyList<string>)[Cell(pair.Value)])));
             Print("configuration", [run.Name], run.Config.Select(pair => (pair.Key, (IReadOnlyList<string>)[pair.Value])));
         });

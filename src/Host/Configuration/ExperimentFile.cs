@@ -1,6 +1,8 @@
 using System.Collections;
 using DfPO.Actors.Experiments;
 using DfPO.Models;
+using DfPO.Models.Options;
+using DfPO.Models.Policies;
 
 namespace DfPO.Host.Configuration;
 
@@ -24,7 +26,7 @@ public static class ExperimentFile
     internal static ExperimentConfig Bind(string path, IEnumerable<string> settings, IDictionary environment, Func<string, string> resolve)
     {
         var tree = HoconFile.Read(resolve(path)).Under(ConfigOverrides.FromEnvironment(environment)).Under(ConfigOverrides.FromCommandLine(settings));
-        return ConfigBinder.Bind<ExperimentConfig>(EvaluationGeneration(LearnerPresets.Resolve(tree)), resolve);
+        return ConfigBinder.Bind<ExperimentConfig>(Decoding(EvaluationGeneration(LearnerPresets.Resolve(tree))), resolve);
     }
 
     /// <summary>What evaluation says of generation goes over what rollout says.</summary>
@@ -32,6 +34,15 @@ public static class ExperimentFile
         Section(tree, "evaluation") is { } evaluation && Section(evaluation, "generation") is { } own && Section(tree, "rollout") is { } rollout && Section(rollout, "generation") is { } general
             ? tree.Under(Of("evaluation", Of("generation", general.Under(own))))
             : tree;
+
+    /// <summary>What evaluation says of the KL mask goes over what training says; a rule that decoding has not, such as a budget, is left to its default.</summary>
+    private static ConfigNode.Branch Decoding(ConfigNode.Branch tree)
+    {
+        if (Section(tree, "evaluation") is not { } evaluation || Section(evaluation, "decoding") is not { } own || Section(tree, "learner") is not { } learner || Section(learner, "dfpo") is not { } training)
+            return tree;
+        var mask = new ConfigNode.Branch(training.Children.Where(child => child.Key == "tolerance" || (child.Key == "mask-rule" && child.Value is ConfigNode.Leaf rule && OptionValues.Parse(rule.Text, typeof(KlMaskRule)) is not null)).ToDictionary());
+        return tree.Under(Of("evaluation", Of("decoding", mask.Under(own))));
+    }
 
     private static ConfigNode.Branch? Section(ConfigNode.Branch tree, string name) => tree.Children.GetValueOrDefault(name) as ConfigNode.Branch;
 

@@ -75,5 +75,5 @@ internal sealed class TrainedPolicy
 
     private static MaskPolicyTraits? MaskOf(ExperimentConfig? config) => config is not null && ObjectiveRegistry.Traits(config.Learner).MaskPolicy is { TopP: < 1 } mask ? mask : null;
 
-    private static GenerationOptions Tolerant(GenerationOptions options, ExperimentConfig config) => options with { MaskRule = config.Learner.Dfpo.MaskRule.Decoding(), Tolerance = config.Learner.Dfpo.Tolerance };
+    private static GenerationOptions Tolerant(GenerationOptions options, ExperimentConfig config) => options with { MaskRule = config.Decoding().MaskRule, Tolerance = config.Decoding().Tolerance };
 }

@@ -29,13 +29,19 @@ internal sealed class FigureTable
         return this;
     }
 
-    /// <summary>Adds how much the figures changed, in per cent, on the same prompts.</summary>
+    /// <summary>Adds how much the figures changed on the same prompts: in per cent, but entropy and KL, which are nats already, by their difference.</summary>
     public FigureTable AddChange(string name, GenerationMetrics before, GenerationMetrics after, IReadOnlyDictionary<string, PairedFigure>? paired)
     {
         var figures = GenerationMetrics.Figures.ToDictionary(figure => figure.Name, figure => figure.Of);
-        Table.AddRow([Markup.Escape(name), .. Columns.Select(column => Cell(Verdict.Percent(figures[column.Name](before), figures[column.Name](after)), paired?[column.Name].Change, end => Verdict.Signed(100 * end)))]);
+        Table.AddRow([Markup.Escape(name), .. Columns.Select(column => (Before: figures[column.Name](before), After: figures[column.Name](after)) is var value && column.Name is "entropy" or "kl"
+            ? Cell(Verdict.Signed(value.After - value.Before, "0.000"), paired?[column.Name].Difference, end => Verdict.Signed(end, "0.000"))
+            : Cell(Verdict.Percent(value.Before, value.After), paired?[column.Name].Change, end => Verdict.Signed(100 * end)))]);
         return this;
     }
+
+    /// <summary>A text metric with its interval, where it has one.</summary>
+    public static string Text(IReadOnlyDictionary<string, double> figures, IReadOnlyDictionary<string, Interval> intervals, string name) =>
+        Markup.Escape($"{Verdict.Figure(figures.GetValueOrDefault(name, double.NaN))} {Brackets(intervals.TryGetValue(name, out var interval) ? interval : null, Verdict.Figure)}".TrimEnd());
 
     /// <summary>An interval in brackets; empty where there is none.</summary>
     public static string Brackets(Interval? interval, Func<double, string> figure) => interval is { } ends && ends.Low < ends.High ? $"[{figure(ends.Low)}, {figure(ends.High)}]" : "";

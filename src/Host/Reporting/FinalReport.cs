@@ -51,7 +51,8 @@ internal static class FinalReport
         foreach (var after in result.After)
             table.AddColumn(new TableColumn($"after, {MetricNames.Symbol(after.Policy)}").RightAligned()).AddColumn(new TableColumn("change").RightAligned());
         foreach (var (name, before) in result.Before.Texts)
-            table.AddRow([name, Verdict.Figure(before), .. result.After.Select(after => after.Texts.GetValueOrDefault(name, double.NaN)).SelectMany(value => new[] { Verdict.Figure(value), Verdict.Percent(before, value) })]);
+            table.AddRow([name, FigureTable.Text(result.Before.Texts, result.Before.Intervals, name),
+                .. result.After.SelectMany(after => new[] { FigureTable.Text(after.Texts, after.Intervals, name), Verdict.Percent(before, after.Texts.GetValueOrDefault(name, double.NaN)) })]);
         return table;
     }
 

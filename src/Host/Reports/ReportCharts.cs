@@ -36,19 +36,28 @@ internal static class ReportCharts
     ];
 
     /// <summary>Everything for the script.</summary>
-    public static JsonObject Of(IReadOnlyList<ReportRun> runs, IReadOnlyList<FigureRow> figures) => new()
+    public static JsonObject Of(IReadOnlyList<ReportRun> runs, IReadOnlyList<FigureRow> figures, IReadOnlyList<MeasuredDecoding> decodings) => new()
     {
         ["curves"] = new JsonArray([.. Curves(runs).Select(curve => (JsonNode)new JsonObject { ["metric"] = curve.Metric, ["title"] = curve.Title, ["series"] = Series(Curve(runs, curve.Metric)) })]),
-        ["frontier"] = new JsonArray(
+        ["frontier"] = new JsonArray([.. Families(figures, "perplexity")]),
+        ["divergence"] = new JsonArray(
         [
-            .. figures.GroupBy(row => (row.Family, row.Policy)).Select(family => (JsonNode)new JsonObject
+            .. Families(figures.Where(row => row.Values("kl").Count > 0), "kl"),
+            .. decodings.GroupBy(decoding => (decoding.Source, decoding.Policy)).Select(same => (JsonNode)new JsonObject
             {
-                ["label"] = $"{family.Key.Family}, {family.Key.Policy}",
-                ["means"] = new JsonArray([.. family.OrderBy(row => row["perplexity"].Estimate).Select(row => Point(row.Group, row["perplexity"].Estimate, row["reward"].Estimate))]),
-                ["seeds"] = new JsonArray([.. family.SelectMany(row => row.Values("perplexity").Zip(row.Values("reward"), (perplexity, reward) => Point(row.Group, perplexity, reward)))]),
+                ["label"] = $"{same.Key.Source}, {same.Key.Policy}",
+                ["means"] = new JsonArray([.. same.OrderBy(decoding => decoding["kl"].Estimate).Select(decoding => Point(decoding.Source, decoding["kl"].Estimate, decoding["reward"].Estimate, decoding.Name))]),
+                ["seeds"] = new JsonArray(),
             }),
         ]),
     };
+
+    private static IEnumerable<JsonNode> Families(IEnumerable<FigureRow> figures, string metric) => figures.GroupBy(row => (row.Family, row.Policy)).Select(family => (JsonNode)new JsonObject
+    {
+        ["label"] = $"{family.Key.Family}, {family.Key.Policy}",
+        ["means"] = new JsonArray([.. family.OrderBy(row => row[metric].Estimate).Select(row => Point(row.Group, row[metric].Estimate, row["reward"].Estimate, row.Policy))]),
+        ["seeds"] = new JsonArray([.. family.SelectMany(row => row.Values(metric).Zip(row.Values("reward"), (x, reward) => Point(row.Group, x, reward, row.Policy)))]),
+    });
 
     private static JsonArray Series(IReadOnlyList<(string Group, IReadOnlyList<(int Iteration, Interval Value, int Runs)> Points)> curves) =>
     [
@@ -59,5 +68,5 @@ internal static class ReportCharts
         }),
     ];
 
-    private static JsonObject Point(string group, double x, double y) => new() { ["x"] = x, ["y"] = y, ["group"] = group };
+    private static JsonObject Point(string group, double x, double y, string name) => new() { ["x"] = x, ["y"] = y, ["group"] = group, ["name"] = name };
 }

@@ -16,7 +16,8 @@ internal static class ReportPage
     /// <param name="title">Its title.</param>
     /// <param name="runs">What it reports.</param>
     /// <param name="absent">Trials without a run, a line each.</param>
-    public static string Write(string title, IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent)
+    /// <param name="decodings">Further decodings of finished policies.</param>
+    public static string Write(string title, IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent, IReadOnlyList<MeasuredDecoding> decodings)
     {
         var figures = FigureRow.Of(runs);
         return $"""
@@ -42,6 +43,9 @@ internal static class ReportPage
             <h2>Score against naturalness</h2>
             <p>Large points are means of settings, small ones runs. Up is a better score; near the perplexity of the untrained model (before) is natural, far away on either side is not.</p>
             <div class="chart wide"><canvas id="frontier"></canvas></div>
+            <p>The same reward against the KL of what was drawn from to the untrained model, nats a token: up and left is better.</p>
+            <div class="chart wide"><canvas id="divergence"></canvas></div>
+            {Decodings(decodings)}
             <h2>Curves</h2>
             <p>Iteration 0 is before training. A click on a name hides its curve.</p>
             <div id="curves"></div>
@@ -51,7 +55,7 @@ internal static class ReportPage
             {Configuration(runs)}
             <h2>Versions</h2>
             {Versions(runs)}
-            <script type="application/json" id="data">{ReportCharts.Of(runs, figures).ToJsonString()}</script>
+            <script type="application/json" id="data">{ReportCharts.Of(runs, figures, decodings).ToJsonString()}</script>
             <script>
             {Asset("chart.umd.min.js")}
             </script>
@@ -91,6 +95,10 @@ internal static class ReportPage
             ["setting", "policy", "runs", .. columns.Select(column => column.Title)],
             figures.Select(row => (IReadOnlyList<string>)[row.Group, row.Policy, Share(row.Runs.Count, runs.Count(run => run.Group == row.Group)), .. columns.Select(column => Cell(row[column.Metric]))]));
     }
+
+    private static string Decodings(IReadOnlyList<MeasuredDecoding> decodings) => decodings.Count == 0 ? "" : "<h3>Decodings</h3>\n" + Table(
+        ["policy", "decoding", .. FigureRow.Columns.Select(column => column.Title)],
+        decodings.Select(decoding => (IReadOnlyList<string>)[decoding.Source, decoding.Name, .. FigureRow.Columns.Select(column => Cell(decoding[column.Metric]))]));
 
     private static string Share(int finished, int all) => finished == all ? $"{all}" : $"{finished} of {all}";
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using DfPO.Host.Reporting;
 using DfPO.Host.Store;
 using DfPO.Models;
@@ -13,7 +14,20 @@ internal static class RunComparison
     /// <param name="Policy">The decoding policy's name.</param>
     /// <param name="Figure">What is compared.</param>
     /// <param name="Values">Both sides, and B - A with its 95 % interval.</param>
-    internal sealed record Row(string Policy, string Figure, PairedFigure Values);
+    internal sealed record Row(string Policy, string Figure, PairedFigure Values)
+    {
+        /// <summary>An object for programs.</summary>
+        public JsonObject ToJson() => new()
+        {
+            ["policy"] = Policy,
+            ["figure"] = Figure,
+            ["prompts"] = Values.Prompts,
+            ["a"] = Values.A.Estimate,
+            ["b"] = Values.B.Estimate,
+            ["difference"] = Values.Difference.Estimate,
+            ["interval"] = new JsonArray(Values.Difference.Low, Values.Difference.High),
+        };
+    }
 
     private static readonly (string Name, Func<Sample, double> Of)[] s_words =
     [

@@ -41,12 +41,21 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
         where field.Key is not "iteration" && field.Value?.GetValueKind() == JsonValueKind.Number
         select (field.Key, (int)line["iteration"]!, (double)field.Value!);
 
+    /// <summary>How sure the figures on held-out prompts are, by <c>policy/metric</c>; empty for those of versions that did not say.</summary>
+    public IReadOnlyDictionary<string, Interval> Intervals() =>
+        (from row in Rows()
+         from field in row.Figures?["intervals"] as JsonObject ?? []
+         where field.Value is JsonArray { Count: 2 } && row.Figures![field.Key]?.GetValueKind() == JsonValueKind.Number
+         select ($"{row.Policy}/{field.Key}", new Interval((double)row.Figures![field.Key]!, (double)field.Value![0]!, (double)field.Value[1]!))).ToDictionary();
+
     /// <summary>The figures on held-out prompts: <c>before</c> training, and after it under each decoding policy. Empty before the run has ended.</summary>
-    public IEnumerable<(string Policy, string Metric, double Value)> Figures() => Result is null ? [] :
-        from row in ((IEnumerable<(string Policy, JsonNode? Figures)>)[("before", Result["before"]), .. (Result["after"] as JsonArray ?? []).Select(after => ((string?)after?["policy"] ?? "", after))])
+    public IEnumerable<(string Policy, string Metric, double Value)> Figures() =>
+        from row in Rows()
         from field in row.Figures as JsonObject ?? []
         where field.Key is not "iteration" && field.Value?.GetValueKind() == JsonValueKind.Number
         select (row.Policy, field.Key, (double)field.Value!);
+
+    private IEnumerable<(string Policy, JsonNode? Figures)> Rows() => Result is null ? [] : [("before", Result["before"]), .. (Result["after"] as JsonArray ?? []).Select(after => ((string?)after?["policy"] ?? "", after))];
 
     /// <summary>Iteration whose weights were tested; 0 before the run has ended.</summary>
     public int BestIteration => (int?)Result?["best_iteration"] ?? 0;

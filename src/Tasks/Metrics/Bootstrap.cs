@@ -6,10 +6,6 @@ namespace DfPO.Tasks.Metrics;
 /// Percentile bootstrap (Efron, 1979) with a seed of its own: the same interval on every machine. What is resampled are clusters (prompts), and seeds where
 /// there are several, each kind by itself and both in each resample, for every seed continues the same prompts (Owen, 2007).
 /// </summary>
-/// <remarks>
-/// Ends are moved by the resamples' mean distance to the estimate. That is next to nothing, except for what counts different things, such as distinct-n: a
-/// resample holds 63 % of the prompts, so it counts fewer, and without the move its interval would leave the estimate out.
-/// </remarks>
 public static class Bootstrap
 {
     private const int Resamples = 1000;
@@ -68,8 +64,7 @@ public static class Bootstrap
         if (!double.IsFinite(estimate) || figures.Length == 0)
             return Interval.Of(double.NaN);
         Array.Sort(figures);
-        var shift = estimate - figures.Average();
-        return new(estimate, Quantile(figures, (1 - level) / 2) + shift, Quantile(figures, (1 + level) / 2) + shift);
+        return new(estimate, Quantile(figures, (1 - level) / 2), Quantile(figures, (1 + level) / 2));
     }
 
     // Linear between the two nearest, as NumPy does by default.

@@ -43,18 +43,18 @@ public static class FigureIntervals
     /// <summary>Runs whose figures are averaged.</summary>
     private sealed class Side(IReadOnlyList<SampleClusters> runs, string[] prompts)
     {
-        private readonly int[][] _places = [.. runs.Select(run => run.Places(prompts))];
+        private readonly SampleClusters[] _runs = [.. runs.Select(run => run.Only(prompts))];
 
         public int Prompts => prompts.Length;
 
-        public int Runs => runs.Count;
+        public int Runs => _runs.Length;
 
         public double[] Figures(int[] chosen, int[] counted)
         {
             var sums = new double[GenerationMetrics.Figures.Count];
             foreach (var run in counted.CountBy(run => run))
             {
-                var metrics = runs[run.Key].Metrics(Array.ConvertAll(chosen, place => _places[run.Key][place]));
+                var metrics = _runs[run.Key].Metrics(chosen);
                 foreach (var (i, figure) in GenerationMetrics.Figures.Index())
                     sums[i] += run.Value * figure.Of(metrics) / counted.Length;
             }

@@ -121,8 +121,28 @@ public sealed class GenerationCommandsTests : IDisposable
         (code, output, errors) = await DfpoProcess.Run([.. arguments, "--samples", "1", "--policies", "negative"]);
         Assert.Equal((0, ""), (code, errors));
         Assert.Contains("perplexity", output);
-        Assert.Contains("│ pi- ", output);
+        Assert.Contains("│ pi-, tau 0 ", output);
         Assert.DoesNotContain("pi_theta", output);
+    }
+
+    [Fact]
+    public async Task Tolerances_draw_the_frontier_of_a_policy()
+    {
+        var prompts = _folder.Write("prompts.txt", "the film\na story\nin the end\n");
+        string[] arguments = ["eval", _policy, "--reference", _reference, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--samples-per-prompt", "3",
+            "--policies", "pi_theta,pi-", "--tolerance", "0,0.05,9", "--perplexity-model", _reference, "--json"];
+        var (code, output, errors) = await DfpoProcess.Run(arguments);
+        Assert.Equal((0, ""), (code, errors));
+        var lines = Lines(output);
+        Assert.Equal(["pi_theta", "pi-, tau 0", "pi-, tau 0.05", "pi-, tau 9"], lines.Select(line => (string?)line["decoding"]));
+        double[] kl = [.. lines.Select(line => (double)line["kl"]!)];
+        // The narrower the mask, the farther from pi_0; one that masks nothing is the policy.
+        Assert.True(kl[1] > kl[2] && kl[2] > kl[3]);
+        Assert.Equal(kl[0], kl[3], 1e-5);
+        Assert.All(lines, line => Assert.Equal(Math.Log((double)line["perplexity"]!), (double)line["entropy"]! + (double)line["kl"]!, 1e-9));
+        Assert.All(lines, line => Assert.Equal((9, 3), ((int)line["continuations"]!, (int)line["prompts"]!)));
+        Assert.All(lines, line => Assert.Equal(2, line["intervals"]!["kl"]!.AsArray().Count));
+        Assert.All(lines, line => Assert.True((double)line["judge-bits-per-character"]! > 0));
     }
 
     [Fact]

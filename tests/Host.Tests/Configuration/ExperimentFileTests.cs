@@ -39,6 +39,23 @@ public sealed class ExperimentFileTests : IDisposable
         Assert.Equal(new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, MaskRule = DfpoMaskRule.KlCentred, Value = DfpoValue.TwoHeaded, Tolerance = 0.25f }, config.Learner.Dfpo);
     }
 
+    [Theory]
+    [InlineData("learner.dfpo { tolerance = 0.25, mask-rule = kl-centred }", 0.25f, KlMaskRule.KlCentred)]
+    [InlineData("learner.dfpo { tolerance = 0.25, mask-rule = kl-centred }\nevaluation.decoding.tolerance = 0", 0f, KlMaskRule.KlCentred)]
+    [InlineData("learner.dfpo { tolerance = 0.25, mask-rule = kl-centred }\nevaluation.decoding.mask-rule = sign", 0.25f, KlMaskRule.Sign)]
+    [InlineData("learner.preset = dfpo\nevaluation.decoding.mask-rule = kl-centred", 0.4f, KlMaskRule.KlCentred)]
+    [InlineData("evaluation.decoding.tolerance = 0.5", 0.5f, KlMaskRule.Sign)]
+    [InlineData("learner.dfpo { tolerance = 0.25, mask-rule = budget }", 0.25f, KlMaskRule.Sign)]
+    [InlineData("learner.dfpo { tolerance = 0.25, mask-rule = budget }\nevaluation.decoding.tolerance = 0", 0f, KlMaskRule.Sign)]
+    [InlineData("", 0.1f, KlMaskRule.Sign)]
+    public void Decoding_is_training_s_but_for_what_is_said_of_it(string text, float tolerance, KlMaskRule rule)
+    {
+        var config = Bind(text);
+        Assert.Equal((tolerance, rule), (config.Decoding().Tolerance, config.Decoding().MaskRule));
+        // What a run's folder keeps says the same.
+        Assert.Equal(config.Decoding(), Bind(ResolvedConfig.Write(config)).Decoding());
+    }
+
     [Fact]
     public void What_a_file_does_not_say_keeps_the_record_s_default() => Assert.Equal(ResolvedConfig.Write(new ExperimentConfig { Iterations = 3 }), ResolvedConfig.Write(Bind("iterations = 3")));
 

@@ -28,6 +28,8 @@ public sealed class ExperimentValidationTests : IDisposable
     [InlineData("learner.gamma = 0", "config/range", "learner: Learner option 'gamma'")]
     [InlineData("learner.lambda = 1.01", "config/range", "'lambda'")]
     [InlineData("learner.learning-rate = 0", "config/range", "'learning-rate'")]
+    [InlineData("evaluation.decoding.tolerance = -0.1", "config/range", "'evaluation.decoding.tolerance'")]
+    [InlineData("evaluation.equivalence-margin = 0", "config/range", "'evaluation.equivalence-margin'")]
     [InlineData("learner.dfpo.tolerance = -0.1", "config/range", "'dfpo.tolerance'")]
     [InlineData("async.max-staleness = -1", "config/range", "'async.max-staleness' is '-1' but must be at least 0")]
     [InlineData("evaluation.every = 0", "config/range", "'evaluation.every'")]

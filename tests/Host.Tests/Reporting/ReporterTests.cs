@@ -72,7 +72,7 @@ public sealed class ReporterTests
         [
             "demo: starts, 50 iterations of 16 prompts, runs/demo",
             "workers: 2 rollout",
-            "validation after iteration 0, pi-: reward 0.500 [0.493, 0.507]  perplexity 30.00 [29.61, 30.41]  entropy 3.389  KL 0.0123  distinct-2 0.750  length 32.00",
+            "validation after iteration 0, pi-: reward 0.500 [0.493, 0.507]  perplexity 30.00 [29.60, 30.40]  entropy 3.389  KL 0.0123  distinct-2 0.750  length 32.00",
             "iteration 1/50: reward 0.500  KL 0.0042  perplexity 30.00  mask+ 98 %  mask- 97 %  412 tokens/s  ETA 3m20s",
         ], output.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries));
     }
@@ -99,10 +99,10 @@ public sealed class ReporterTests
         string[] Below(string name) => text.Split('\n').SkipWhile(line => !line.Contains($"│ {name} ")).ElementAt(1).Split('│', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(["before", "0.500", "30.00", "3.389", "0.0123", "0.250", "0.750", "32.00"], Cells("before"));
         Assert.Equal(["after, pi-", "0.700", "33.00", "3.484", "0.0123", "0.250", "0.750", "32.00"], Cells("after, pi-"));
-        Assert.Equal(["change", "+10.0 %", "+2.0 %", "+0.6 %", "0.0 %", "0.0 %", "0.0 %", "0.0 %"], Cells("  change"));
+        Assert.Equal(["change", "+10.0 %", "+2.0 %", "+0.020", "0.000", "0.0 %", "0.0 %", "0.0 %"], Cells("  change"));
         // What has no spread, such as the length here, has no interval either.
         Assert.Equal("[0.493, 0.507]", Below("before")[0]);
-        Assert.Equal("[29.61, 30.41]", Below("before")[1]);
+        Assert.Equal("[29.60, 30.40]", Below("before")[1]);
         var words = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
         Assert.Matches(@"Under pi_theta: reward rose, 0\.500 -> 0\.550 \(\+0\.050, 95 % \+0\.0\d\d to \+0\.0\d\d\); perplexity within 10 %: shown, 30\.00 -> 30\.60 \(\+2\.0 %, 95 % [-+]\d\.\d to \+\d\.\d %; 21 continuations of 21 prompts\); KL 0\.0123 -> 0\.0123 nats a token\.", words);
         Assert.Contains("perplexity within 10 %: not shown, 30.00 -> 33.00 (+10.0 %, 95 % +", words);

@@ -73,13 +73,28 @@ public sealed partial class ReportPageTests : IDisposable
     }
 
     [Fact]
+    public void Decodings_are_drawn_by_their_reward_and_true_kl_with_a_name_at_each_point()
+    {
+        var page = Page();
+        var data = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["divergence"]!.AsArray();
+        Assert.Contains(data, family => ((string)family!["label"]!).EndsWith(", before", StringComparison.Ordinal));
+        var masked = data.Single(family => (string?)family!["label"] == "my <run>, pi-")!["means"]!.AsArray();
+        Assert.Equal([(0.3, 0.7, "pi-, tau 0.2"), (0.9, 0.8, "pi-, tau 0")], masked.Select(point => ((double)point!["x"]!, (double)point["y"]!, (string)point["name"]!)));
+        Assert.Contains("<td>my &lt;run&gt;</td><td>pi_theta</td><td>0.600 [0.550, 0.650]</td><td>31.00</td>", page);
+        Assert.Contains("id=\"divergence\"", page);
+        var file = _folder.Write("wrong.jsonl", "{\"reward\": 1}");
+        Assert.Equal("report/decodings", DfpoAssert.CodeOf(() => MeasuredDecoding.Read(file).ToArray(), "line 1"));
+        Assert.Equal("report/decodings", DfpoAssert.CodeOf(() => MeasuredDecoding.Read(file + "x").ToArray(), "does not exist"));
+    }
+
+    [Fact]
     public void A_stopped_run_is_told_with_its_reason_and_is_in_no_mean_of_the_finished_ones()
     {
         RunFolder[] trials = [.. new[] { 0.6, 0.8, 0.2 }.Select((reward, i) => RunFolders.Make(_folder[$"trials/t{i}"], $"demo.s{i + 1}", (ulong)i + 1, reward, finished: i < 2))];
         new TrialOutcome(TrialStatus.Stopped, "reward <too> low").Write(_folder["trials/t2"]);
         // What a trial that is finished all the same was once said of does not count.
         new TrialOutcome(TrialStatus.Failed, "no memory").Write(_folder["trials/t1"]);
-        var page = ReportPage.Write("t", ReportRun.Read(trials.Select(trial => trial.Path), _ => { }), []);
+        var page = ReportPage.Write("t", ReportRun.Read(trials.Select(trial => trial.Path), _ => { }), [], []);
         Assert.Contains("3 runs in 1 setting, 2 of them finished, 1 stopped by halving.", page);
         Assert.Contains("the mean of the others is better than the setting is", page);
         Assert.Matches("demo.s3-[-0-9]+: stopped, 3 of 3 iterations; reward &lt;too&gt; low", page);
@@ -101,7 +116,11 @@ public sealed partial class ReportPageTests : IDisposable
             RunFolders.Make(_folder.Path, "demo.s2", 2, 0.8).Path,
             RunFolders.Make(_folder.Path, "demo.s3", 3, 0.8, finished: false, coefficient: 0.5).Path,
         ];
-        return ReportPage.Write("A <b> title", ReportRun.Read(paths, _ => { }), ["trial-9: Failed"]);
+        return ReportPage.Write("A <b> title", ReportRun.Read(paths, _ => { }), ["trial-9: Failed"], [.. MeasuredDecoding.Read(_folder.Write("decodings.jsonl", """
+            {"source": "runs/my <run>/", "decoding": "pi_theta", "policy": "policy", "reward": 0.6, "kl": 0.1, "perplexity": 31, "intervals": {"reward": [0.55, 0.65]}}
+            {"source": "runs/my <run>/", "decoding": "pi-, tau 0.2", "policy": "negative", "reward": 0.7, "kl": 0.3, "perplexity": 32, "intervals": {}}
+            {"source": "runs/my <run>/", "decoding": "pi-, tau 0", "policy": "negative", "reward": 0.8, "kl": 0.9, "perplexity": 33}
+            """))]);
     }
 
     [GeneratedRegex("""(<link|<iframe|<img|<object|<embed|@import|<base|\burl\(|\ssrc\s*=\s*["']|<script[^>]*\ssrc)""", RegexOptions.IgnoreCase)]

@@ -24,6 +24,8 @@ public sealed class RunStoreTests : IDisposable
         Assert.Equal((0.5, 0.8, 33.0), (one.Figures["before/reward"], one.Figures["policy/reward"], one.Final("perplexity")));
         Assert.Equal(0.8, one.Last["rollout/reward"], 12);
         Assert.Equal(0.0042, one.Last["objective/kl"]);
+        var reward = RunRecord.Open(one.Path).Intervals()["policy/reward"];
+        Assert.True(reward.Estimate == 0.8 && reward.Low < 0.8 && reward.High > 0.8);
         Assert.Empty(two.Figures);
         Assert.Empty(_warnings);
     }

@@ -13,7 +13,7 @@ public sealed class FigureIntervalsTests
         .. from p in Enumerable.Range(0, prompts)
            from s in Enumerable.Range(0, each)
            let noise = prompt * Noise(1, p) + own * Noise(seed, p * each + s)
-           select new Sample($"p{p}", "", $"w{(p * 7 + s) % 40} x{p % 9} film", 0.5 + shift + noise)
+           select new Sample($"p{p}", "", $"w{(int)(60 * Math.Pow(CounterRandom.Uniform(seed + 90, (ulong)(p * each + s)), 2))} x{p % 9} film", 0.5 + shift + noise)
            {
                Tokens = 10, DrawnCrossEntropy = 10 * (4 + 2 * Noise(seed + 50, p * each + s)), PolicyKl = 1, Decoding = new(10 * (4 + shift + noise), 10 * 0.25),
            },
@@ -91,5 +91,16 @@ public sealed class FigureIntervalsTests
         var against = SampleClusters.Of(Samples(9, 40, 2, shift: 0.1, prompt: 0.05, own: 0.05));
         Assert.False(FigureIntervals.Paired(Runs(0.3), [against])["reward"].Difference.ExcludesZero);
         Assert.True(FigureIntervals.Paired(Runs(0), [against])["reward"].Difference.ExcludesZero);
+    }
+
+    [Fact]
+    public void TheIntervalOfDistinctWordsIsAsWideAsTheirSpread()
+    {
+        static Sample[] Draw(int trial) => [.. Enumerable.Range(0, 40).Select(p => new Sample($"p{p}", "",
+            string.Join(' ', Enumerable.Range(0, 20).Select(w => $"w{(int)(400 * Math.Pow(CounterRandom.Uniform((ulong)(1000 + trial), (ulong)(p * 20 + w)), 2))}")), 0) { Tokens = 20, Decoding = new(1, 1) })];
+        double[] values = [.. Enumerable.Range(0, 100).Select(trial => GenerationMetrics.Compute(Draw(trial)).Distinct1)];
+        var spread = Math.Sqrt(values.Sum(value => Math.Pow(value - values.Average(), 2)) / (values.Length - 1));
+        var half = Enumerable.Range(0, 10).Average(trial => FigureIntervals.Of(Draw(trial))["distinct_1"] is var interval ? (interval.High - interval.Low) / 2 / 1.96 : 0);
+        Assert.InRange(half, 0.7 * spread, 1.5 * spread);
     }
 }

@@ -54,11 +54,28 @@
     });
   }
 
-  const xs = data.frontier.flatMap(family => family.means.map(point => point.x)).filter(x => x > 0);
-  new Chart(document.getElementById('frontier'), {
+  // A point's own name beside it, where a chart asks for it.
+  const pointNames = {
+    id: 'pointNames',
+    afterDatasetsDraw: chart => {
+      const pen = chart.ctx;
+      pen.save();
+      pen.font = '11px sans-serif';
+      pen.fillStyle = '#444';
+      chart.data.datasets.forEach((dataset, i) => {
+        if (dataset.seeds || !chart.isDatasetVisible(i))
+          return;
+        chart.getDatasetMeta(i).data.forEach((point, j) => pen.fillText(dataset.data[j].name, point.x + 8, point.y - 6));
+      });
+      pen.restore();
+    },
+  };
+
+  const scatter = (id, families, x, plugins) => new Chart(document.getElementById(id), {
     type: 'scatter',
+    plugins,
     data: {
-      datasets: data.frontier.flatMap((family, i) => {
+      datasets: families.flatMap((family, i) => {
         const color = palette[i % palette.length];
         return [
           { label: family.label, data: family.means, showLine: true, borderColor: alpha(color, .5), backgroundColor: color, borderWidth: 1, pointRadius: 6, pointStyle: family.label.endsWith('before') ? 'star' : 'circle', pointBorderColor: color },
@@ -67,10 +84,7 @@
       }),
     },
     options: {
-      scales: {
-        x: { type: Math.max(...xs) > 10 * Math.min(...xs) ? 'logarithmic' : 'linear', title: { display: true, text: 'perplexity under the reference' } },
-        y: { title: { display: true, text: 'reward on held-out prompts' } },
-      },
+      scales: { x, y: { title: { display: true, text: 'reward on held-out prompts' } } },
       plugins: {
         legend: {
           position: 'bottom',
@@ -82,8 +96,12 @@
             legend.chart.update();
           },
         },
-        tooltip: { callbacks: { label: item => `${item.raw.group}: perplexity ${figure(item.raw.x)}, reward ${figure(item.raw.y)}` } },
+        tooltip: { callbacks: { label: item => `${item.raw.group}, ${item.raw.name}: ${x.title.text} ${figure(item.raw.x)}, reward ${figure(item.raw.y)}` } },
       },
     },
   });
+
+  const xs = data.frontier.flatMap(family => family.means.map(point => point.x)).filter(x => x > 0);
+  scatter('frontier', data.frontier, { type: Math.max(...xs) > 10 * Math.min(...xs) ? 'logarithmic' : 'linear', title: { display: true, text: 'perplexity under the reference' } }, []);
+  scatter('divergence', data.divergence, { type: 'linear', min: 0, title: { display: true, text: 'KL to the untrained model, nats a token' } }, [pointNames]);
 })();
