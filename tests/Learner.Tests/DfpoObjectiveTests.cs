@@ -136,7 +136,7 @@ public sealed class DfpoObjectiveTests
         double Loss(double[] z)
         {
             using var scope = NewDisposeScope();
-            return objective.Loss(tensor(LogprobsOf(z, actions)), batch, new Statistics()).ToDouble();
+            return objective.Loss(tensor(LogprobsOf(z, actions)), batch, new Statistics()).ToNumber();
         }
         var gradient = Gradient(logits, batch, objective, actions);
         var shut = objective.Weights(current, batch, new Statistics()).Count(w => w == 0);
@@ -170,7 +170,7 @@ public sealed class DfpoObjectiveTests
         var statistics = new Statistics();
         using var scope = NewDisposeScope();
         // -( (2 + 0 + 1) / 3 ) - ( -3 / 1 )
-        Assert.Equal(2, Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Loss(zeros(4), batch, statistics).ToDouble(), 1e-6);
+        Assert.Equal(2, Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Loss(zeros(4), batch, statistics).ToNumber(), 1e-6);
     }
 
     [Fact]
@@ -228,8 +228,8 @@ public sealed class DfpoObjectiveTests
     {
         using var scope = NewDisposeScope();
         var leaf = tensor(logits, requires_grad: true);
-        var rows = actions is null ? leaf.expand(batch.Count, logits.Length) * 1 : leaf.view(batch.Count, -1) * 1;
-        var logprobs = TokenLogprobs.FromLogits(rows, actions is null ? arange(batch.Count) : tensor(actions), withEntropy: false);
+        var rows = actions is null ? leaf.expand(batch.Count, logits.Length).Times(1) : leaf.view(batch.Count, -1).Times(1);
+        var logprobs = TokenLogprobs.FromLogits(rows, actions is null ? Arithmetic.Range(batch.Count) : tensor(actions), withEntropy: false);
         objective.Loss(logprobs.Values, batch, new Statistics()).backward();
         logprobs.Backward();
         return leaf.grad!.data<double>().ToArray();

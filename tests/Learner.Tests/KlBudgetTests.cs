@@ -182,10 +182,10 @@ public sealed class KlBudgetTests
             {
                 var (ours, theirs) = (Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens), Support.NaiveLogprobs(reference, t.PromptTokens, t.Tokens));
                 var ratios = ours - theirs;
-                var deviation = (ours.exp() * (ratios - (ours.exp() * ratios).sum(1, keepdim: true)).square()).sum(1).sqrt().data<float>().ToArray();
+                var deviation = (ours.exp() * (ratios - (ours.exp() * ratios).sum(1, keepdim: true)).Squared()).sum(1).sqrt().data<float>().ToArray();
                 for (var i = 0; i < t.Tokens.Length; i++)
                 {
-                    var (sign, l) = (Math.Sign(a[i]), ratios[i, t.Tokens[i]].ToSingle());
+                    var (sign, l) = (Math.Sign(a[i]), ratios[i, t.Tokens[i]].ToNumber());
                     tokens[sign]++;
                     open[sign] += sign > 0 ? l <= Tolerance * deviation[i] ? 1 : 0 : l >= -Tolerance * deviation[i] ? 1 : 0;
                 }

@@ -75,7 +75,7 @@ public sealed class PolicyLearnerGuardTests : IDisposable
         using (no_grad())
             foreach (var (name, parameter) in _value.named_parameters())
                 if (name == "v_head.weight")
-                    parameter.fill_(1e17f);
+                    parameter.Fill(1e17f);
         var incident = RequireIncident("learner/not-finite", s_options);
         Assert.Contains("gradient", incident.Reason);
     }

@@ -108,13 +108,13 @@ public sealed class PolicyLearnerReportTests
     {
         using var scope = NewDisposeScope();
         var value = Support.TinyValue(heads: 2);
-        var ids = arange(6).view(2, 3);
+        var ids = Arithmetic.Range(6).view(2, 3);
         var (first, second, mixed) = (value.Values(ids), value.Values(ids, ones(2, ScalarType.Int64)), value.Values(ids, tensor(new long[] { 0, 1 })));
         static float[] Row(Tensor values, int row) => values[row].data<float>().ToArray();
         Assert.NotEqual(Row(first, 0), Row(second, 0));
         Assert.Equal(Row(first, 0), Row(mixed, 0));
         Assert.Equal(Row(second, 1), Row(mixed, 1));
-        Assert.True(new ValueModel(Support.TinyPolicy(), 2).Values(ids).count_nonzero().ToInt64() == 0);
+        Assert.True(new ValueModel(Support.TinyPolicy(), 2).Values(ids).count_nonzero().ToInteger() == 0);
     }
 
     [Fact]

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Tests;
 
-/// <summary>One update against a calculation that shares no code with it: a sequence at a time, TorchSharp's own AdamW, the formulas written out.</summary>
+/// <summary>One update against a calculation that shares no code with it: a sequence at a time, the formulas written out, AdamW's too.</summary>
 public sealed class PolicyLearnerUpdateTests
 {
     private static readonly LearnerOptions s_options = new()
@@ -48,7 +48,7 @@ public sealed class PolicyLearnerUpdateTests
             using var _ = no_grad();
             using var generator = new Generator(9);
             foreach (var parameter in policy.parameters())
-                parameter.add_(randn(parameter.shape, generator: generator) * 0.02);
+                parameter.Increase(randn(parameter.shape, generator: generator).Times(0.02));
             return policy;
         }
 
@@ -112,38 +112,36 @@ public sealed class PolicyLearnerUpdateTests
                 return (float)(p.Importance[i] * (raised + lowered));
             }).ToArray());
             var rho = (log - p.Old).exp();
-            return minimum(rho * w, rho.clamp(1 - options.ClipRange, 1 + options.ClipRange) * w);
+            return minimum(rho * w, rho.Between(1 - options.ClipRange, 1 + options.ClipRange) * w);
         }
-        optim.Optimizer[] optimizers =
-        [
-            .. from part in new (nn.Module Module, double Rate)[] { (policy, options.LearningRate), (value, options.ValueLearningRate) }
-               from matrices in new[] { true, false }
-               select optim.AdamW(part.Module.parameters().Where(p => p.dim() > 1 == matrices), part.Rate, weight_decay: matrices ? options.WeightDecay : 0),
-        ];
+        var moments = policy.parameters().Concat(value.parameters()).ToDictionary(p => p, p => (First: zeros_like(p), Second: zeros_like(p)));
         var trustworthy = new nn.Module[] { policy, value }.ToDictionary(m => m, m => m.named_parameters().ToDictionary(p => p.name, p => ones_like(p.parameter, ScalarType.Bool)));
         var (policyLosses, valueLosses, norms) = (new List<double>(), new List<double>(), new List<double>());
         for (var epoch = 0; epoch < options.Epochs; epoch++)
         {
-            var policyLoss = terms.GroupBy(p => p.T.Behaviour).Select(kind => cat(kind.Select(Surrogate).ToList()).mean().neg()).Aggregate((x, y) => x + y);
-            var valueLoss = cat(terms.Select(p => (Values(p.T) - tensor(p.Returns).to(ScalarType.Float32)).square()).ToList()).mean();
-            (policyLoss + options.ValueCoefficient * valueLoss).backward();
+            var policyLoss = terms.GroupBy(p => p.T.Behaviour).Select(kind => cat(kind.Select(Surrogate).ToList()).mean().neg()).Aggregate((x, y) => x.Plus(y));
+            var valueLoss = cat(terms.Select(p => (Values(p.T) - tensor(p.Returns).to(ScalarType.Float32)).Squared()).ToList()).mean();
+            policyLoss.Plus(valueLoss.Times(options.ValueCoefficient)).backward();
             var squares = 0.0;
             foreach (var module in new nn.Module[] { policy, value })
             {
                 // Adam's steps are nearly the gradient's sign: where it is rounding noise, there is nothing to compare.
                 foreach (var (name, parameter) in module.named_parameters())
-                    trustworthy[module][name].logical_and_((parameter.grad ?? zeros_like(parameter)).abs() > 1e-5);
-                squares += module.parameters().Where(p => p.grad is not null).Sum(p => p.grad!.square().sum().ToDouble());
+                    trustworthy[module][name].logical_and_((parameter.grad ?? zeros_like(parameter)).abs().Above(1e-5));
+                squares += module.parameters().Where(p => p.grad is not null).Sum(p => p.grad!.Squared().sum().ToNumber());
             }
-            policyLosses.Add(policyLoss.ToDouble());
-            valueLosses.Add(valueLoss.ToDouble());
+            policyLosses.Add(policyLoss.ToNumber());
+            valueLosses.Add(valueLoss.ToNumber());
             norms.Add(Math.Sqrt(squares));
-            foreach (var parameter in policy.parameters().Concat(value.parameters()).Where(p => p.grad is not null))
-                parameter.grad!.mul_(Math.Min(1, options.MaxGradNorm / norms[^1]));
-            foreach (var optimizer in optimizers)
+            using var _ = no_grad();
+            foreach (var (parameter, rate) in policy.parameters().Select(p => (p, options.LearningRate)).Concat(value.parameters().Select(p => (p, options.ValueLearningRate))).Where(x => x.p.grad is not null))
             {
-                optimizer.step();
-                optimizer.zero_grad();
+                var (gradient, (first, second)) = (parameter.grad!.Times(Math.Min(1, options.MaxGradNorm / norms[^1])), moments[parameter]);
+                parameter.Scale(1 - rate * (parameter.dim() > 1 ? options.WeightDecay : 0));
+                first.Scale(0.9).Increase(gradient, 0.1);
+                second.Scale(0.999).Increase(gradient.Squared(), 0.001);
+                parameter.Increase(first.Over(1 - Math.Pow(0.9, epoch + 1)) / second.Over(1 - Math.Pow(0.999, epoch + 1)).sqrt().Plus(1e-8), -rate);
+                parameter.grad = null;
             }
         }
         return new NaiveUpdate(policyLosses.Average(), valueLosses.Average(), norms.Average(), trustworthy);
@@ -156,8 +154,8 @@ public sealed class PolicyLearnerUpdateTests
         foreach (var ((name, theirs), (_, ours)) in expected.named_parameters().Zip(actual.named_parameters()))
         {
             var mask = trustworthy[expected][name];
-            compared += mask.sum().ToInt64();
-            var worst = ((theirs - ours).abs() * mask).max().ToDouble();
+            compared += mask.sum().ToInteger();
+            var worst = ((theirs - ours).abs() * mask).max().ToNumber();
             Assert.True(worst < 2e-5, $"{name}: {worst}");
         }
         Assert.True(compared > 1000);

@@ -60,7 +60,7 @@ internal static class Support
         using var _ = no_grad();
         using var generator = new Generator(seed);
         foreach (var (name, parameter) in value.named_parameters().Where(p => p.name.StartsWith("v_head")))
-            parameter.copy_(randn(parameter.shape, generator: generator) * 0.1);
+            parameter.copy_(randn(parameter.shape, generator: generator).Times(0.1));
         return value;
     }
 

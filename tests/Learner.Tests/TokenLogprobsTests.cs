@@ -19,7 +19,7 @@ public sealed class TokenLogprobsTests
             {
                 using var scope = NewDisposeScope();
                 var width = logits[row].Length;
-                var got = TokenLogprobs.FromLogits(tensor(logits[row]).expand(width, width), arange(width), withEntropy: true);
+                var got = TokenLogprobs.FromLogits(tensor(logits[row]).expand(width, width), Arithmetic.Range(width), withEntropy: true);
                 Support.Close(logprobs[row], got.Values.ToDoubles(), 1e-12);
                 Assert.Equal(entropy[row] * width, got.SummedEntropy!.Value, 1e-10);
             }
@@ -34,8 +34,8 @@ public sealed class TokenLogprobsTests
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(4);
-        var start = randn([rows, vocabulary], generator: generator) * 3;
-        var tokens = arange(rows).remainder(vocabulary);
+        var start = randn([rows, vocabulary], generator: generator).Times(3);
+        var tokens = tensor([.. Enumerable.Range(0, rows).Select(row => (long)(row % vocabulary))]);
         var weights = randn([rows], generator: generator);
 
         var theirs = start.to(ScalarType.Float64).requires_grad_();
@@ -43,23 +43,23 @@ public sealed class TokenLogprobsTests
         (expected * weights).sum().backward();
 
         var ours = start.clone().requires_grad_();
-        var got = TokenLogprobs.FromLogits(ours * 1, tokens, withEntropy: false);
+        var got = TokenLogprobs.FromLogits(ours.Times(1), tokens, withEntropy: false);
         (got.Values * weights).sum().backward();
         got.Backward();
         Assert.Null(got.SummedEntropy);
-        Assert.InRange((expected - got.Values).abs().max().ToDouble(), 0, 1e-5);
-        Assert.InRange((theirs.grad! - ours.grad!).abs().max().ToDouble(), 0, 1e-6);
+        Assert.InRange((expected - got.Values).abs().max().ToNumber(), 0, 1e-5);
+        Assert.InRange((theirs.grad! - ours.grad!).abs().max().ToNumber(), 0, 1e-6);
     }
 
     [Fact]
     public void Bfloat16_logits_give_float32_logprobs_and_a_bfloat16_gradient()
     {
         using var scope = NewDisposeScope();
-        var leaf = (arange(40, ScalarType.Float32).view(4, 10) / 7).to(ScalarType.BFloat16).requires_grad_();
-        var got = TokenLogprobs.FromLogits(leaf * 1, zeros(4, ScalarType.Int64), withEntropy: false);
+        var leaf = (Arithmetic.Range(40, ScalarType.Float32).view(4, 10).Over(7)).to(ScalarType.BFloat16).requires_grad_();
+        var got = TokenLogprobs.FromLogits(leaf.Times(1), zeros(4, ScalarType.Int64), withEntropy: false);
         var expected = nn.functional.log_softmax(leaf.to(ScalarType.Float32), 1).select(1, 0);
         Assert.Equal(ScalarType.Float32, got.Values.dtype);
-        Assert.True((expected - got.Values).abs().max().ToDouble() < 1e-6);
+        Assert.True((expected - got.Values).abs().max().ToNumber() < 1e-6);
         got.Values.sum().backward();
         got.Backward();
         Assert.Equal(ScalarType.BFloat16, leaf.grad!.dtype);

@@ -43,12 +43,12 @@ public sealed class ValueTargetsTests
             var terms = _batch.Select((t, i) =>
             {
                 var (v, before, target) = (Values(naive, t), tensor(old[i]), tensor(returns[i].Floats()));
-                var (difference, clipped) = (v - target, (v - before).clamp(-0.02, 0.02) - (target - before));
+                var (difference, clipped) = (v - target, (v - before).Between(-0.02, 0.02) - (target - before));
                 return clips ? maximum(difference * difference, clipped * clipped) : difference * difference;
             }).ToArray();
             var mean = cat(terms).mean();
             losses.Add(mean.item<float>());
-            (mean * options.ValueCoefficient).backward();
+            mean.Times(options.ValueCoefficient).backward();
             optimiser.Step();
             optimiser.ZeroGrad();
         }

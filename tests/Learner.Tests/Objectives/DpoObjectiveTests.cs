@@ -21,7 +21,7 @@ public sealed class DpoObjectiveTests : IDisposable
         Tensor Loss(Tensor logits) => dpo.Loss(Toy.Logprobs(logits, s_pairs), _toy.Batch([new double[8]], s_pairs), statistics);
         double[] margins = [Margin(s_pairs[0], s_pairs[1], 0.5), Margin(s_pairs[2], s_pairs[3], 0.5)];
         static double LogSigmoid(double x) => -Math.Log(1 + Math.Exp(-x));
-        Assert.Equal(-margins.Average(m => (1 - smoothing) * LogSigmoid(m) + smoothing * LogSigmoid(-m)), Loss(_toy.Logits.detach()).ToDouble(), 1e-6);
+        Assert.Equal(-margins.Average(m => (1 - smoothing) * LogSigmoid(m) + smoothing * LogSigmoid(-m)), Loss(_toy.Logits.detach()).ToNumber(), 1e-6);
         Assert.Equal(margins.Average(), statistics.Means()["dpo/margin"], 1e-6);
         Assert.Equal(margins.Count(m => m > 0) / 2.0, statistics.Means()["dpo/accuracy"]);
         Support.Close(_toy.FiniteDifferences(Loss), _toy.Gradient(Loss), 1e-6);
@@ -34,7 +34,7 @@ public sealed class DpoObjectiveTests : IDisposable
         var (chosen, rejected) = (s_pairs[0], s_pairs[1]);
         var dpo = new DpoObjective(new DpoOptions { Beta = 0.5 });
         var weight = -0.5 / (1 + Math.Exp(Margin(chosen, rejected, 0.5)));
-        Support.Close(_toy.Gradient(logits => (Toy.Logprobs(logits, chosen).sum() - Toy.Logprobs(logits, rejected).sum()) * weight),
+        Support.Close(_toy.Gradient(logits => (Toy.Logprobs(logits, chosen).sum() - Toy.Logprobs(logits, rejected).sum()).Times(weight)),
             _toy.Gradient(logits => dpo.Loss(Toy.Logprobs(logits, chosen, rejected), _toy.Batch([new double[4]], chosen, rejected), new Statistics())), 1e-6);
     }
 
@@ -63,7 +63,7 @@ public sealed class DpoObjectiveTests : IDisposable
 
     private double Margin(int[] chosen, int[] rejected, double beta)
     {
-        double LogRatio(int[] y) => (Toy.Logprobs(_toy.Logits.detach(), y) - Toy.Logprobs(_toy.Reference, y)).sum().ToDouble();
+        double LogRatio(int[] y) => (Toy.Logprobs(_toy.Logits.detach(), y) - Toy.Logprobs(_toy.Reference, y)).sum().ToNumber();
         return beta * (LogRatio(chosen) - LogRatio(rejected));
     }
 }

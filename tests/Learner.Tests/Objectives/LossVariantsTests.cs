@@ -21,7 +21,7 @@ public sealed class LossVariantsTests
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
             var ppo = new PpoObjective(new PpoOptions { NormalizeAdvantages = false, Delta = 3 }, c.GetProperty("clip").GetDouble());
             var batch = Support.Tokens(Field("old_logprobs").Floats(), new float[Field("mask").Length], Field("advantages").Floats());
-            Assert.Equal(c.GetProperty("dual_clip_c3_loss_mask_mean").GetDouble(), ppo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToDouble(), Tolerance);
+            Assert.Equal(c.GetProperty("dual_clip_c3_loss_mask_mean").GetDouble(), ppo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToNumber(), Tolerance);
         }
     }
 
@@ -37,7 +37,7 @@ public sealed class LossVariantsTests
             var values = tensor(Field("values"), requires_grad: true);
             var loss = ValueLoss.Clipped(values, Field("old_values"), Field("returns"), c.GetProperty("value_clip").GetDouble());
             loss.backward();
-            Assert.Equal(2 * c.GetProperty("loss_clipped_half_max_mask_mean").GetDouble(), loss.ToDouble(), Tolerance);
+            Assert.Equal(2 * c.GetProperty("loss_clipped_half_max_mask_mean").GetDouble(), loss.ToNumber(), Tolerance);
             Support.Close([.. Field("grad_wrt_values_clipped_half_max").Select(g => 2 * g)], values.grad!.data<double>().ToArray(), Tolerance);
         }
     }
@@ -55,7 +55,7 @@ public sealed class LossVariantsTests
             var batch = Support.Tokens(Field("logprobs").Floats(), Field("ref_logprobs").Floats(), new float[Field("mask").Length]) with { Sequences = [new(0, Field("mask").Length, false)] };
             var loss = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, LossType = GrpoLossType.Bnpo }, 0.2).Loss(logprobs, batch, new Statistics());
             loss.backward();
-            Assert.Equal(c.GetProperty("mean_k3").GetDouble(), loss.ToDouble(), Tolerance);
+            Assert.Equal(c.GetProperty("mean_k3").GetDouble(), loss.ToNumber(), Tolerance);
             Support.Close(Field("grad_k3"), logprobs.grad!.data<double>().ToArray(), Tolerance);
             Assert.Equal(c.GetProperty("mean_k2").GetDouble(), KlEstimators.K2(Field("logprobs").Zip(Field("ref_logprobs"), (p, q) => p - q)), 1e-12);
         }
@@ -71,7 +71,7 @@ public sealed class LossVariantsTests
             var c = expected.GetProperty("full_kl_entropy");
             var logits = c.GetProperty("logits_p").Matrix();
             var leaf = tensor(logits.SelectMany(row => row).ToArray(), [logits.Length, logits[0].Length], requires_grad: true);
-            var got = TokenLogprobs.FromLogits(leaf * 1, zeros(logits.Length, ScalarType.Int64), withEntropy: true);
+            var got = TokenLogprobs.FromLogits(leaf.Times(1), zeros(logits.Length, ScalarType.Int64), withEntropy: true);
             got.Backward(zeros_like(got.Values), entropyGradient: 1);
             Support.Close(c.GetProperty("grad_sum_entropy_wrt_logits_p").Matrix().SelectMany(row => row).ToArray(), leaf.grad!.data<double>().ToArray(), 1e-10);
         }
@@ -83,22 +83,22 @@ public sealed class LossVariantsTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(4);
         var start = randn([6, 9], ScalarType.Float64, generator: generator);
-        var keep = rand([6, 9], generator: generator) > 0.4;
-        var tokens = arange(6);
+        var keep = rand([6, 9], generator: generator).Above(0.4);
+        var tokens = Arithmetic.Range(6);
         keep.scatter_(1, tokens.unsqueeze(1), ones([6, 1], ScalarType.Bool));
         var weights = randn([6], ScalarType.Float64, generator: generator);
 
         var theirs = start.clone().requires_grad_();
-        var log = nn.functional.log_softmax(theirs.masked_fill(keep.logical_not(), -1e30), 1);
+        var log = nn.functional.log_softmax(theirs.Filled(keep.logical_not(), -1e30), 1);
         var entropy = (log.exp() * log).sum().neg();
-        (entropy * 0.7 + (log.gather(1, tokens.unsqueeze(1)).squeeze(1) * weights).sum()).backward();
+        entropy.Times(0.7).Plus((log.gather(1, tokens.unsqueeze(1)).squeeze(1) * weights).sum()).backward();
 
         var ours = start.clone().requires_grad_();
-        var got = TokenLogprobs.FromLogits(ours * 1, tokens, withEntropy: true, keep);
-        Assert.Equal(entropy.ToDouble(), got.SummedEntropy!.Value, 1e-10);
+        var got = TokenLogprobs.FromLogits(ours.Times(1), tokens, withEntropy: true, keep);
+        Assert.Equal(entropy.ToNumber(), got.SummedEntropy!.Value, 1e-10);
         got.Backward(weights, entropyGradient: 0.7);
-        Assert.InRange((theirs.grad! - ours.grad!).abs().max().ToDouble(), 0, 1e-10);
-        Assert.Equal(0, ours.grad!.masked_fill(keep, 0).abs().max().ToDouble());
+        Assert.InRange((theirs.grad! - ours.grad!).abs().max().ToNumber(), 0, 1e-10);
+        Assert.Equal(0, ours.grad!.Filled(keep, 0).abs().max().ToNumber());
     }
 
     [Fact]

@@ -43,7 +43,7 @@ public sealed class NlpoObjectiveTests : IDisposable
         using var scope = NewDisposeScope();
         using var generator = new Generator(6);
         using var model = new Models.Gpt2.Gpt2LMHeadModel(new Models.Gpt2.Gpt2Config { VocabSize = 12, NPositions = 4, NEmbd = 16, NLayer = 1, NHead = 1, EosTokenId = 3 });
-        var logits = randn([20, 12], generator: generator) * 2;
+        var logits = randn([20, 12], generator: generator).Times(2);
         var keep = new MaskPolicy(model, new MaskPolicyTraits(topP, least, 1, true), 3).Keep(logits);
         for (var row = 0; row < 20; row++)
         {
@@ -94,11 +94,11 @@ public sealed class NlpoObjectiveTests : IDisposable
         var deviation = Math.Sqrt(advantages.Sum(a => (a - mean) * (a - mean)) / (advantages.Count - 1));
         var count = batch.Sum(t => t.Tokens.Length);
         // At the first step the ratio is one, so the loss is the sum of the normalised advantages, and its gradient the policy gradient.
-        var loss = masked.Zip(advantages, (log, a) => (log - log.detach()).exp() * ((a - mean) / deviation)).Aggregate((a, b) => a + b).neg() / count;
+        var loss = masked.Zip(advantages, (log, a) => (log - log.detach()).exp().Times((a - mean) / deviation)).Aggregate((a, b) => a.Plus(b)).neg().Over(count);
         loss.backward();
         Assert.True(outside > 0 && outside < count);
         Assert.Equal(outside / (double)count, metrics["nlpo/outside_mask"], 1e-12);
-        Assert.Equal(loss.ToDouble(), metrics["policy/loss"], 1e-5);
+        Assert.Equal(loss.ToNumber(), metrics["policy/loss"], 1e-5);
         Assert.Equal(1, metrics["policy/ratio"], 1e-5);
         // The whole step's norm holds the value's gradient as well; the policy's own shows in where its weights went.
         var moved = naive.named_parameters().Zip(_policy.named_parameters()).Where(p => !p.First.name.EndsWith("c_attn.bias")).Select(p =>
@@ -106,8 +106,8 @@ public sealed class NlpoObjectiveTests : IDisposable
             using var _ = no_grad();
             var gradient = p.First.parameter.grad!;
             var step = p.Second.parameter - p.First.parameter;
-            var telling = gradient.abs() > 1e-5;
-            return ((step.sign() == gradient.sign().neg()).logical_and(telling).sum().ToInt64(), telling.sum().ToInt64());
+            var telling = gradient.abs().Above(1e-5);
+            return ((step.sign() == gradient.sign().neg()).logical_and(telling).sum().ToInteger(), telling.sum().ToInteger());
         }).ToArray();
         Assert.True(moved.Sum(m => m.Item2) > 5000);
         Assert.Equal(moved.Sum(m => m.Item2), moved.Sum(m => m.Item1));

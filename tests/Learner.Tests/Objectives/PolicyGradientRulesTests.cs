@@ -58,7 +58,7 @@ public sealed class PolicyGradientRulesTests : IDisposable
     public void Grpos_kl_term_is_unbiased()
     {
         var grpo = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, LossType = GrpoLossType.DrGrpo, MaxCompletionLength = 1 }, 0.2);
-        var expected = Toy.Sequences.Sum(y => _toy.Probability(y) * grpo.Loss(Toy.Logprobs(_toy.Logits.detach(), y), _toy.Batch([[0, 0]], y), new Statistics()).ToDouble());
+        var expected = Toy.Sequences.Sum(y => _toy.Probability(y) * grpo.Loss(Toy.Logprobs(_toy.Logits.detach(), y), _toy.Batch([[0, 0]], y), new Statistics()).ToNumber());
         var kl = Toy.Sequences.Sum(y => _toy.Probability(y) * (Sum(_toy.Logits, y) - Sum(_toy.Reference, y)));
         Assert.Equal(kl, expected, 1e-6);
     }
@@ -97,5 +97,5 @@ public sealed class PolicyGradientRulesTests : IDisposable
         return sum;
     }
 
-    private static double Sum(Tensor logits, int[] y) => Toy.Logprobs(logits.detach(), y).sum().ToDouble();
+    private static double Sum(Tensor logits, int[] y) => Toy.Logprobs(logits.detach(), y).sum().ToNumber();
 }

@@ -21,7 +21,7 @@ public sealed class SupervisedTermsTests : IDisposable
             Sequences = [new(0, 2, false), new(2, 2, true), new(4, 2, false), new(6, 2, true)],
         };
         // Some way off the old policy, so that the ratio matters.
-        using var moved = _toy.Logits.detach() + 0.05 * _toy.Reference;
+        using var moved = _toy.Logits.detach().Plus(_toy.Reference.Times(0.05));
         var mixed = new PpoSupervisedObjective(new PpoSupervisedOptions { Coefficient = 0.3 }, new PpoOptions(), 0.2);
         Tensor Loss(Tensor logits) => mixed.Loss(Toy.Logprobs(logits, sequences), batch, new Statistics());
 
@@ -33,8 +33,8 @@ public sealed class SupervisedTermsTests : IDisposable
             var (w, rho) = ((a - mean) / deviation, Math.Exp(now[t] - old[t]));
             return Math.Min(rho * w, Math.Clamp(rho, 0.8, 1.2) * w);
         }).Average();
-        var likelihood = -Toy.Logprobs(moved, [1, 1], [0, 2]).mean().ToDouble();
-        Assert.Equal(ppo + 0.3 * likelihood, Loss(moved).ToDouble(), 1e-6);
+        var likelihood = -Toy.Logprobs(moved, [1, 1], [0, 2]).mean().ToNumber();
+        Assert.Equal(ppo + 0.3 * likelihood, Loss(moved).ToNumber(), 1e-6);
         Support.Close(_toy.FiniteDifferences(Loss), _toy.Gradient(Loss), 1e-6);
     }
 
@@ -45,7 +45,7 @@ public sealed class SupervisedTermsTests : IDisposable
         using var folder = new TestFolder();
         var batch = Enumerable.Range(0, 4).Select(i => Trajectory.Demonstrated([i, 3], [5 + i, 9, 11, 2])).ToArray();
         var options = new LearnerOptions { Objective = ObjectiveKind.Supervised, LearningRate = 3e-3, MinibatchSize = 2, Epochs = 10 };
-        double Likelihood() => batch.Average(t => Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens).gather(1, tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1)).mean().ToDouble());
+        double Likelihood() => batch.Average(t => Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens).gather(1, tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1)).mean().ToNumber());
         using var scope = NewDisposeScope();
         using var learner = new PolicyLearner(policy, value: null, options, 1, folder["incidents"]);
         var before = Likelihood();

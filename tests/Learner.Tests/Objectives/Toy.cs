@@ -81,7 +81,7 @@ internal sealed class Toy : IDisposable
             {
                 var moved = Logits.detach().clone();
                 moved.view(-1)[i] += by;
-                return scalar(moved).ToDouble();
+                return scalar(moved).ToNumber();
             }
             return (At(step) - At(-step)) / (2 * step);
         })];
@@ -89,7 +89,7 @@ internal sealed class Toy : IDisposable
 
     /// <summary><c>-dJ</c> with <c>J = sum_y pi(y) f(y)</c>, by enumeration.</summary>
     public double[] NegativeGradientOfExpectation(Func<int[], double> f) =>
-        Gradient(logits => Sequences.Select(y => Logprobs(logits, y).sum().exp() * f(y)).Aggregate((a, b) => a + b).neg());
+        Gradient(logits => Sequences.Select(y => Logprobs(logits, y).sum().exp().Times(f(y))).Aggregate((a, b) => a.Plus(b)).neg());
 
     public void Dispose()
     {

@@ -17,10 +17,10 @@ public sealed class TrpoObjectiveTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(2);
         var root = randn([12, 12], ScalarType.Float64, generator: generator);
-        var (matrix, b) = (root.mm(root.t()) + eye(12, dtype: ScalarType.Float64), randn([12], ScalarType.Float64, generator: generator));
+        var (matrix, b) = (root.mm(root.t()).Plus(eye(12, dtype: ScalarType.Float64)), randn([12], ScalarType.Float64, generator: generator));
         var x = ConjugateGradient.Solve(matrix.mv, b, iterations: 40, tolerance: 1e-24);
-        Assert.InRange((linalg.solve(matrix, b) - x).abs().max().ToDouble(), 0, 1e-8);
-        Assert.Equal(0, ConjugateGradient.Solve(matrix.mv, zeros_like(b), 40).abs().max().ToDouble());
+        Assert.InRange((linalg.solve(matrix, b) - x).abs().max().ToNumber(), 0, 1e-8);
+        Assert.Equal(0, ConjugateGradient.Solve(matrix.mv, zeros_like(b), 40).abs().max().ToNumber());
     }
 
     [Fact]
@@ -45,12 +45,12 @@ public sealed class TrpoObjectiveTests
                     var score = FisherProduct.Flat(policy.parameters().Select(p => p.grad ?? zeros_like(p)));
                     foreach (var parameter in policy.parameters())
                         parameter.grad = null;
-                    expected.add_(score * score.dot(vector) * log.exp().detach() / states);
+                    expected.Increase(score * score.dot(vector) * log.exp().detach(), 1.0 / states);
                 }
         foreach (var pieceSize in new[] { 3, 1 })
         {
             var got = new FisherProduct(new PolicyPass(policy, pieceSize, 0, null), batch).Times(vector);
-            Assert.InRange((expected - got).norm().ToDouble() / expected.norm().ToDouble(), 0, 1e-4);
+            Assert.InRange((expected - got).norm().ToNumber() / expected.norm().ToNumber(), 0, 1e-4);
         }
     }
 
@@ -76,10 +76,10 @@ public sealed class TrpoObjectiveTests
 
         // (F + damping) x is the gradient again, up to the step's length.
         var step = FisherProduct.Flat(policy.parameters()) - FisherProduct.Flat(before.parameters());
-        var image = new FisherProduct(new PolicyPass(before, 8, 0, null), batch).Times(step) + step * 0.1;
+        var image = new FisherProduct(new PolicyPass(before, 8, 0, null), batch).Times(step).Plus(step.Times(0.1));
         var gradient = SurrogateGradient(before, batch);
-        Assert.True(image.dot(gradient).ToDouble() / (image.norm() * gradient.norm()).ToDouble() > 0.999);
-        Assert.True(step.dot(gradient).ToDouble() / (step.norm() * gradient.norm()).ToDouble() < 0.99);
+        Assert.True(image.dot(gradient).ToNumber() / (image.norm() * gradient.norm()).ToNumber() > 0.999);
+        Assert.True(step.dot(gradient).ToNumber() / (step.norm() * gradient.norm()).ToNumber() < 0.99);
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class TrpoObjectiveTests
         var full = Step(10, (_, mean) => mean.neg());
         Assert.Equal(1, full.Share);
         // The same slope at the start, but a turning point before the end: only steps under 0.6 improve.
-        Func<double, Tensor, Tensor> Turning(double at) => (first, mean) => (mean - first - at).square() / (2 * at);
+        Func<double, Tensor, Tensor> Turning(double at) => (first, mean) => mean.Plus(-first - at).Squared().Over(2 * at);
         Assert.Equal(0.512, Step(10, Turning(0.3 * full.Moved)).Share, 1e-9);
         var given = Step(3, Turning(0.3 * full.Moved));
         Assert.Equal(0, given.Share);
@@ -119,7 +119,7 @@ public sealed class TrpoObjectiveTests
         public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
         {
             var mean = logprobs.mean();
-            Last = mean.ToDouble();
+            Last = mean.ToNumber();
             if (double.IsNaN(First))
                 First = Last;
             return loss(First, mean);
@@ -137,7 +137,7 @@ public sealed class TrpoObjectiveTests
         var statistics = new Statistics();
         // Here the KL of the full step is a little more than its quadratic model says.
         var options = new TrpoOptions { MaxStepKl = 0.1, Damping = 1e-4, LineSearchSteps = tries };
-        new TrustRegionStep(new PolicyPass(policy, 8, 0, null), options).Take(new MeanSurrogate((_, mean) => mean * 1), batch, statistics);
+        new TrustRegionStep(new PolicyPass(policy, 8, 0, null), options).Take(new MeanSurrogate((_, mean) => mean.Times(1)), batch, statistics);
         Assert.Equal(share, statistics.Means()["trpo/step_size"], 1e-9);
         using var _ = no_grad();
         Assert.InRange(batch.SelectMany(s =>
@@ -176,7 +176,7 @@ public sealed class TrpoObjectiveTests
         {
             using var _ = no_grad();
             using var inner = NewDisposeScope();
-            return other.Logits(arange(24, ScalarType.Int64).unsqueeze(0)).data<float>().ToArray();
+            return other.Logits(Arithmetic.Range(24).unsqueeze(0)).data<float>().ToArray();
         }
         var quiet = Logits();
         other.Precision.PlainAttention = true;

@@ -37,7 +37,7 @@ public sealed class ModelLevelFixtureTests
         pass.Backward(rows, (logprobs, _) =>
         {
             var tensor = objective.Loss(logprobs, batch, statistics);
-            loss = tensor.ToDouble();
+            loss = tensor.ToNumber();
             return tensor;
         }, withEntropy: false);
         TrlFixtures.Close("loss", c.Number("loss"), loss, TrlFixtures.Single);
@@ -89,7 +89,7 @@ public sealed class ModelLevelFixtureTests
             var entropy = pass.Backward([row], (logprobs, _) =>
             {
                 var tensor = objective.Loss(logprobs, batch, new Statistics());
-                loss += tensor.ToDouble();
+                loss += tensor.ToNumber();
                 return tensor;
             }, withEntropy: true);
             TrlFixtures.Close($"row {i}, entropy", c.GetProperty("entropy")[i].Doubles()[..tokens[i].Length].Sum(), entropy!.Value, TrlFixtures.Single);
@@ -101,7 +101,7 @@ public sealed class ModelLevelFixtureTests
                     placed.zero_();
                     placed.narrow(0, pads, gradient.size(0) - pads).copy_(gradient.narrow(0, 0, gradient.size(0) - pads));
                 }
-                gradients[key] = gradients.TryGetValue(key, out var sum) ? sum.add(placed) : placed;
+                gradients[key] = gradients.TryGetValue(key, out var sum) ? sum.Plus(placed) : placed;
             }
         }
         TrlFixtures.Close("loss", c.Number("loss"), loss, TrlFixtures.Single);
@@ -117,7 +117,7 @@ public sealed class ModelLevelFixtureTests
             for (var t = 0; t < row.Length; t++)
             {
                 var got = TokenLogprobs.FromLogits(tensor(row[t]).unsqueeze(0), tensor(new[] { (long)c.GetProperty("index")[i][t].GetInt32() }), withEntropy: true);
-                TrlFixtures.Close("log-probability", c.GetProperty("selective_log_softmax")[i][t].GetDouble(), got.Values[0].ToDouble(), TrlFixtures.Exact);
+                TrlFixtures.Close("log-probability", c.GetProperty("selective_log_softmax")[i][t].GetDouble(), got.Values[0].ToNumber(), TrlFixtures.Exact);
                 TrlFixtures.Close("entropy", c.GetProperty("entropy")[i][t].GetDouble(), got.SummedEntropy!.Value, TrlFixtures.Exact);
             }
     }
@@ -146,7 +146,7 @@ public sealed class ModelLevelFixtureTests
         {
             double[] Of(string key) => [.. c.GetProperty(key)[order[i]].Doubles().Skip(rows[i].PromptTokens.Length - 1).Take(rows[i].Tokens.Length)];
             TrlFixtures.Close($"row {order[i]}, log-probabilities", Of("log_probs"), current[i].Doubles(), TrlFixtures.Single);
-            var entropy = pass.Backward([rows[i]], (logprobs, _) => logprobs.sum() * 0, withEntropy: true);
+            var entropy = pass.Backward([rows[i]], (logprobs, _) => logprobs.sum().Times(0), withEntropy: true);
             TrlFixtures.Close($"row {order[i]}, entropy", Of("entropy").Sum(), entropy!.Value, TrlFixtures.Single);
         }
         pass.Model.zero_grad();
@@ -172,6 +172,6 @@ public sealed class ModelLevelFixtureTests
     private static void CloseNorms(JsonElement norms, Dictionary<string, Tensor> gradients)
     {
         foreach (var norm in norms.EnumerateObject())
-            TrlFixtures.Close($"gradient of {norm.Name}", norm.Value.GetDouble(), gradients[norm.Name].to(ScalarType.Float64).square().sum().sqrt().ToDouble(), 1e-4);
+            TrlFixtures.Close($"gradient of {norm.Name}", norm.Value.GetDouble(), gradients[norm.Name].to(ScalarType.Float64).Squared().sum().sqrt().ToNumber(), 1e-4);
     }
 }

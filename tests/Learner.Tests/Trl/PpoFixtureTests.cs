@@ -114,7 +114,7 @@ public sealed class PpoFixtureTests
             // TRL halves the value loss.
             var loss = ValueLoss.Clipped(leaf, [.. values.SelectMany(v => v)], [.. _estimates.SelectMany(e => e.Returns)], c.Number("cliprange_value"));
             loss.backward();
-            (HalfValueLoss, _valueGradient) = (loss.ToDouble() / 2, [.. leaf.grad!.data<double>().Select(g => g / 2 * c.Number("vf_coef"))]);
+            (HalfValueLoss, _valueGradient) = (loss.ToNumber() / 2, [.. leaf.grad!.data<double>().Select(g => g / 2 * c.Number("vf_coef"))]);
         }
 
         /// <summary>What whitening, which is a line, makes of 0.</summary>

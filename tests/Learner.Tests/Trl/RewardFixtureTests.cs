@@ -34,7 +34,7 @@ public sealed class RewardFixtureTests
         var statistics = new Statistics();
         var loss = BradleyTerryLoss.Of(sides[0], sides[1], margins, c.Number("center_rewards_coefficient"), statistics);
         loss.backward();
-        TrlFixtures.Close("loss", c.Number("loss"), loss.ToDouble(), TrlFixtures.Exact);
+        TrlFixtures.Close("loss", c.Number("loss"), loss.ToNumber(), TrlFixtures.Exact);
         TrlFixtures.Close("gradient", c.GetProperty("grad").Doubles(), rewards.grad!.data<double>().ToArray(), TrlFixtures.Exact);
         TrlFixtures.CloseMetrics(c, statistics, s_metrics, new HashSet<string>(), TrlFixtures.Exact);
     }

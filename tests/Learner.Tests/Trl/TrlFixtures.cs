@@ -96,7 +96,7 @@ internal static class TrlFixtures
         var leaf = tensor(logprobs, requires_grad: true);
         var loss = objective.Loss(leaf, batch, statistics);
         loss.backward();
-        return (loss.ToDouble(), leaf.grad!.data<double>().ToArray());
+        return (loss.ToNumber(), leaf.grad!.data<double>().ToArray());
     }
 
     public static void Close(string what, double expected, double actual, double tolerance) =>
