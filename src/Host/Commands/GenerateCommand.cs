@@ -5,6 +5,7 @@ using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
 using DfPO.Models.Policies;
+using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Prompts;
 
 namespace DfPO.Host.Commands;
@@ -72,14 +73,8 @@ internal static class PromptSource
             throw new DfpoException("prompts/missing", $"Prompt file '{file}' does not exist.");
         if (prompts.Count == 0 && file is null && !Console.IsInputRedirected)
             throw new DfpoException("usage/prompts", "There is no prompt: give --prompt, --file, or lines on stdin.");
-        var texts = prompts.Count > 0 ? prompts : file is not null ? File.ReadLines(file) : Lines(Console.In);
+        var texts = prompts.Count > 0 ? prompts : file is not null ? Utf8Lines.Read(file, "prompts/malformed") : Utf8Lines.Read(Console.OpenStandardInput(), "Standard input", "prompts/malformed");
         Prompt[] read = [.. texts.Where(text => text.Trim().Length > 0).Select((text, index) => new Prompt($"prompt-{index + 1}", text))];
         return read.Length > 0 ? read : throw new DfpoException("usage/prompts", "There is no prompt: every line is blank.");
-    }
-
-    private static IEnumerable<string> Lines(TextReader reader)
-    {
-        while (reader.ReadLine() is { } line)
-            yield return line;
     }
 }

@@ -15,6 +15,7 @@ internal static class TrainRewardCommand
 {
     private const int SnippetWords = 40;
     private const int ValidationTexts = 2000;
+    private const int HeldOutEvery = 10;
 
     public static Command Create()
     {
@@ -38,8 +39,10 @@ internal static class TrainRewardCommand
         if (!train.Labels.SequenceEqual(test.Labels))
             throw new DfpoException("corpus/labels", $"'{trainPath}' and '{testPath}' do not have the same classes.");
         LabeledTokens[] examples = [.. train.Texts.Select(text => new LabeledTokens(tokenizer.Encode(text.Text), text.Label))];
+        if (examples.Length < HeldOutEvery)
+            throw new DfpoException("train/data", $"'{trainPath}' has {examples.Length} texts but training needs at least {HeldOutEvery}: one in {HeldOutEvery} is held out to measure accuracy.");
         var order = CounterRandom.Permutation(examples.Length, options.Seed);
-        var held = Math.Min(ValidationTexts, examples.Length / 10);
+        var held = Math.Min(ValidationTexts, examples.Length / HeldOutEvery);
         LabeledTokens[] Pick(IEnumerable<int> indices) => [.. indices.Select(i => examples[i])];
 
         using var model = new Gpt2ForSequenceClassification(PretrainedModels.ReadConfig<Gpt2Config>(body) with { Labels = train.Labels });

@@ -10,13 +10,13 @@ public sealed record LabeledText(string Text, int Label);
 /// <param name="Texts">The documents.</param>
 public sealed record LabeledCorpus(IReadOnlyList<string> Labels, IReadOnlyList<LabeledText> Texts)
 {
-    /// <summary>Reads a corpus. Folders named <c>unsup</c> are IMDB's unlabelled part and are left out.</summary>
+    /// <summary>Reads a corpus. Folders named <c>unsup</c> are IMDB's unlabelled part; they and hidden ones are left out.</summary>
     /// <exception cref="DfpoException"><c>corpus/missing</c>, <c>corpus/malformed</c> or <c>corpus/labels</c>.</exception>
     public static LabeledCorpus Read(string path)
     {
         if (Directory.Exists(path))
         {
-            string[] labels = [.. Directory.GetDirectories(path).Select(d => Path.GetFileName(d)).Where(name => name != "unsup").Order(StringComparer.Ordinal)];
+            string[] labels = [.. Directory.GetDirectories(path).Select(d => Path.GetFileName(d)).Where(name => name != "unsup" && !name.StartsWith('.')).Order(StringComparer.Ordinal)];
             return Checked(path, labels, labels.SelectMany((label, id) => TextCorpus.ReadFolder(Path.Combine(path, label)).Select(text => new LabeledText(TextCorpus.Clean(text), id))));
         }
         if (!File.Exists(path))

@@ -23,6 +23,7 @@ public sealed class DataRow(string file, int line, bool isFirst, IReadOnlyDictio
     /// <exception cref="DfpoException"><c>dataset/columns</c> or <c>dataset/malformed</c>.</exception>
     public string Text(string column) => Value(column) switch
     {
+        string text when !Table.IsDecoded(text) => throw NotDecoded(column),
         string text when !string.IsNullOrWhiteSpace(text) => text,
         string or null => throw Malformed($"'{column}' is empty."),
         IConvertible value => value.ToString(System.Globalization.CultureInfo.InvariantCulture),
@@ -47,15 +48,20 @@ public sealed class DataRow(string file, int line, bool isFirst, IReadOnlyDictio
     public string[] Texts(string column) => Value(column) switch
     {
         null => [],
+        string text when !Table.IsDecoded(text) => throw NotDecoded(column),
         string text => string.IsNullOrWhiteSpace(text) ? [] : [text],
+        IEnumerable<object?> items when items.Any(item => item is string text && !Table.IsDecoded(text)) => throw NotDecoded(column),
         IEnumerable<object?> items => [.. items.Select(item => item as string ?? throw Malformed($"'{column}' holds something else than text.")).Where(text => !string.IsNullOrWhiteSpace(text))],
         _ => throw Malformed($"'{column}' is neither text nor a list of texts."),
     };
 
     internal DfpoException Malformed(string reason) => new("dataset/malformed", $"{Place}: {reason}");
 
+    private DfpoException NotDecoded(string column) => Malformed($"'{column}' is not valid UTF-8; convert it to UTF-8.");
+
     private object? Value(string column) => Find(column) switch
     {
+        { Found: true, Value: UnreadableColumn unreadable } => throw new DfpoException("dataset/format", $"'{file}': column '{column}' cannot be read as parquet: {unreadable.Reason}. Write it in another encoding, or ask for another column."),
         { Found: true, Value: var value } => value,
         _ when isFirst => throw new DfpoException("dataset/columns", $"'{file}' has no column '{column}'; it has '{string.Join("', '", values.Keys)}'."),
         _ => throw Malformed($"'{column}' is absent."),

@@ -45,8 +45,14 @@ internal static class ImdbDataset
             return tables.SelectMany(table => TableReviews(table, malformed, Labelled(spec)));
         var root = new[] { spec.Path, Path.Combine(spec.Path, "aclImdb") }.FirstOrDefault(folder => Directory.Exists(Path.Combine(folder, part, "pos")))
             ?? throw new DfpoException("dataset/missing", $"'{spec.Path}' holds neither {part}/pos and {part}/neg with a review a file, nor {part}*.parquet, .csv or .jsonl.");
-        return new[] { "neg", "pos" }.SelectMany(label => Directory.GetFiles(Path.Combine(root, part, label), "*.txt").Order(StringComparer.Ordinal)
-            .Select(file => new Review($"{part}/{label}/{Path.GetFileNameWithoutExtension(file)}", File.ReadAllText(file)) { Label = label }));
+        return new[] { "neg", "pos" }.SelectMany(label => Directory.GetFiles(Path.Combine(root, part, label), "*.txt").Where(file => !Table.IsHidden(root, file)).Order(StringComparer.Ordinal)
+            .Select(file => new Review($"{part}/{label}/{Path.GetFileNameWithoutExtension(file)}", ReadText(file)) { Label = label }));
+    }
+
+    private static string ReadText(string path)
+    {
+        using var reader = Table.OpenText(path);
+        return reader.ReadToEnd();
     }
 
     private static IEnumerable<Review> TableReviews(string path, MalformedRows malformed, bool labelled)
@@ -72,6 +78,11 @@ internal static class ImdbDataset
 
     private static IEnumerable<Prompt> PromptOf(Review review, DatasetSpec spec, MalformedRows malformed)
     {
+        if (!Table.IsDecoded(review.Text))
+        {
+            malformed.Add($"'{spec.Path}', review {review.Id}: not valid UTF-8; convert the file to UTF-8.");
+            return [];
+        }
         var text = spec.CleanText ? TextCorpus.Clean(review.Text) : review.Text;
         var prompt = FirstWords(text, spec.PromptShare);
         if (!string.IsNullOrWhiteSpace(prompt))
@@ -97,7 +108,7 @@ internal static class ImdbDataset
         var digest = Convert.ToHexStringLower(SHA256.HashData(file))[..16];
         var folder = spec.CacheFolder.Length > 0 ? spec.CacheFolder
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "dfpo", "datasets");
-        string Index(string name) => Path.Combine(folder, $"imdb-{digest}-{name}.jsonl");
+        string Index(string name) => Path.Combine(folder, $"imdb-2-{digest}-{name}.jsonl");
         if (!File.Exists(Index(part)))
         {
             var reviews = TarArchive.Read(spec.Path).Select(TryReview).OfType<Review>().OrderBy(review => review.Id, StringComparer.Ordinal).ToLookup(review => review.Id[..review.Id.IndexOf('/')]);
@@ -113,9 +124,9 @@ internal static class ImdbDataset
     private static Review? TryReview(ArchiveFile file)
     {
         var path = file.Name.Split('/');
-        if (path.Length < 3 || path[^3] is not ("train" or "test") || path[^2] is not ("pos" or "neg") || !path[^1].EndsWith(".txt", StringComparison.Ordinal))
+        if (path.Length < 3 || path[^3] is not ("train" or "test") || path[^2] is not ("pos" or "neg") || path[^1].StartsWith('.') || !path[^1].EndsWith(".txt", StringComparison.Ordinal))
             return null;
-        using var reader = new StreamReader(file.Content);
+        using var reader = Table.OpenText(file.Content);
         return new Review($"{path[^3]}/{path[^2]}/{Path.GetFileNameWithoutExtension(path[^1])}", reader.ReadToEnd());
     }
 

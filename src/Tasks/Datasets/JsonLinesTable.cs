@@ -56,11 +56,20 @@ internal static class JsonLinesTable
     private static object? Value(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.String => element.GetString(),
-        JsonValueKind.Number => element.GetDouble(),
+        JsonValueKind.Number => Number(element),
         JsonValueKind.True => true,
         JsonValueKind.False => false,
         JsonValueKind.Array => element.EnumerateArray().Select(Value).ToList(),
         JsonValueKind.Object => Members(element),
         _ => null,
     };
+
+    /// <summary>Integers keep all their digits, as ids have more than float64 can tell apart.</summary>
+    private static object Number(JsonElement element)
+    {
+        var digits = element.GetRawText();
+        if (digits.AsSpan().IndexOfAny(".eE") >= 0)
+            return element.GetDouble();
+        return element.TryGetInt64(out var whole) ? whole : digits;
+    }
 }

@@ -10,6 +10,8 @@ namespace DfPO.Tasks.Datasets;
 /// <summary>Parquet files, a row group at a time; lists and structures keep their form.</summary>
 internal static class ParquetTable
 {
+    private static readonly UTF8Encoding s_strict = new(false, throwOnInvalidBytes: true);
+
     public static IEnumerable<DataRow> Read(string path)
     {
         using var file = File.OpenRead(path);
@@ -20,13 +22,24 @@ internal static class ParquetTable
         });
         var line = 1;
         for (var group = 0; group < groups; group++)
-        {
-            var rows = Guard(path, () => ParquetSerializer.DeserializeUntypedAsync(file, rowGroupIndex: group));
-            foreach (var row in rows.Data)
+            foreach (var members in Guard(path, () => Group(file, group)))
             {
-                yield return new DataRow(path, line, line == 1, Members(row, rows.Schema.Fields));
+                yield return new DataRow(path, line, line == 1, members);
                 line++;
             }
+    }
+
+    private static async Task<IReadOnlyList<Dictionary<string, object?>>> Group(Stream file, int group)
+    {
+        try
+        {
+            var rows = await ParquetSerializer.DeserializeUntypedAsync(file, rowGroupIndex: group);
+            return [.. rows.Data.Select(row => Members(row, rows.Schema.Fields))];
+        }
+        catch (Exception e) when (e is not (OutOfMemoryException or IOException))
+        {
+            // One column that the library cannot read must not keep the others from being read.
+            return await ParquetColumns.Read(file, group, e);
         }
     }
 
@@ -47,12 +60,29 @@ internal static class ParquetTable
     private static Dictionary<string, object?> Members(IDictionary<string, object> row, IReadOnlyList<Field> fields) =>
         fields.ToDictionary(field => field.Name, field => row.TryGetValue(field.Name, out var value) ? Value(value, field) : null);
 
+    /// <summary>The text of bytes, or what stands for none.</summary>
+    internal static string Decode(byte[] bytes)
+    {
+        try
+        {
+            return s_strict.GetString(bytes);
+        }
+        catch (DecoderFallbackException)
+        {
+            return Table.NoText;
+        }
+    }
+
+    /// <summary>The library has U+FFFD for bytes that are not UTF-8.</summary>
+    internal static string Marked(string text) => text.Contains('\uFFFD') ? Table.NoText : text;
+
     private static object? Value(object? value, Field field) => value switch
     {
-        string or null => value,
+        null => null,
+        string text => Marked(text),
         IDictionary<string, object> members when field is StructField inner => Members(members, inner.Fields),
-        ReadOnlyMemory<char> text => text.ToString(),
-        byte[] bytes => Encoding.UTF8.GetString(bytes),
+        ReadOnlyMemory<char> text => Marked(text.ToString()),
+        byte[] bytes => Decode(bytes),
         IEnumerable items => items.Cast<object?>().Select(item => Value(item, field is ListField list ? list.Item : field)).ToList(),
         _ => value,
     };

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using DfPO.Models;
+using DfPO.Models.Checkpoints;
 
 namespace DfPO.Tasks.Datasets;
 
@@ -9,6 +10,9 @@ public static class Table
 {
     // A code point that no text holds (a noncharacter) stands for bytes that are not UTF-8.
     private const char Undecodable = '\uFFFF';
+
+    /// <summary>Stands for a text that is none.</summary>
+    internal const string NoText = "\uFFFF";
 
     private static readonly string[] s_endings = [".jsonl", ".csv", ".tsv", ".parquet"];
 
@@ -21,6 +25,7 @@ public static class Table
     {
         if (!File.Exists(path))
             throw new DfpoException("dataset/missing", $"Table '{path}' does not exist.");
+        LfsPointer.Refuse(path);
         return Ending(path) switch
         {
             ".jsonl" => JsonLinesTable.Read(path, malformed),
@@ -34,11 +39,16 @@ public static class Table
     /// <summary>A text file, UTF-8 unless a byte order mark says otherwise; whether bytes were undecodable is asked with <see cref="IsDecoded"/>.</summary>
     internal static StreamReader OpenText(string path)
     {
+        LfsPointer.Refuse(path);
         Stream stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
         if (path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase))
             stream = new GZipStream(stream, CompressionMode.Decompress);
-        return new StreamReader(stream, Encoding.GetEncoding("utf-8", EncoderFallback.ExceptionFallback, new DecoderReplacementFallback(Undecodable.ToString())), detectEncodingFromByteOrderMarks: true);
+        return OpenText(stream);
     }
+
+    /// <inheritdoc cref="OpenText(string)"/>
+    internal static StreamReader OpenText(Stream stream) =>
+        new(stream, Encoding.GetEncoding("utf-8", EncoderFallback.ExceptionFallback, new DecoderReplacementFallback(Undecodable.ToString())), detectEncodingFromByteOrderMarks: true);
 
     internal static bool IsDecoded(string text) => !text.Contains(Undecodable);
 
@@ -50,6 +60,9 @@ public static class Table
         for (var line = 1; reader.ReadLine() is { } text; line++)
             yield return (line, text);
     }
+
+    /// <summary>Whether a file or folder below a root is hidden (its own name or a folder's begins with a dot), as those of editors and file systems are: <c>.ipynb_checkpoints</c>, <c>._a.txt</c>.</summary>
+    internal static bool IsHidden(string root, string path) => Path.GetRelativePath(root, path).Split(Path.DirectorySeparatorChar, '/').Any(name => name.StartsWith('.'));
 
     private static string Ending(string path)
     {

@@ -29,6 +29,25 @@ public sealed class GenerationCommandsTests : IDisposable
     }
 
     [Fact]
+    public async Task Prompts_that_are_not_utf8_are_named()
+    {
+        var file = _folder["latin1.txt"];
+        File.WriteAllBytes(file, [.. "the film\nCaf"u8, 0xE9, .. " x\n"u8]);
+        var (code, _, errors) = await DfpoProcess.Run(["generate", _policy, "--file", file]);
+        Assert.Equal(1, code);
+        Assert.Contains($"'{file}', line 2: not valid UTF-8", errors);
+    }
+
+    [Fact]
+    public async Task A_reward_model_is_not_trained_on_a_handful_of_texts()
+    {
+        var texts = _folder.Write("few.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $"{{\"text\": \"text {i}\", \"label\": {i % 2}}}\n")));
+        var (code, _, errors) = await DfpoProcess.Run(["train-reward", "--train", texts, "--test", texts, "--base", _policy, "--output", _folder["reward"]]);
+        Assert.Equal(1, code);
+        Assert.Contains("has 4 texts but training needs at least 10", errors);
+    }
+
+    [Fact]
     public async Task Masked_policies_decode_with_the_reference()
     {
         string[] common = ["generate", _policy, "--prompt", "the film", "--reference", _reference, "--max-new-tokens", "8", "--min-new-tokens", "8"];
