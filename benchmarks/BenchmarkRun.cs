@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Gpt2;
@@ -43,9 +44,10 @@ internal static class BenchmarkRun
             foreach (var (dtype, rate) in limits.FlopsPerSecond)
                 Report.Line("machine", dtype, null, "matmul", $"{rate / 1e9:f0} GFLOP/s");
             Measure("gpt2-124m (random)", dtype => Gpt2Small(dtype), dtypes, options, limits);
+            Measure("smollm2-135m (random)", SmolLM2, dtypes, options, limits);
             var folder = options.Checkpoint ?? (Directory.Exists(DefaultCheckpoint) ? DefaultCheckpoint : null);
             if (folder is not null)
-                Measure(folder, dtype => (Gpt2LMHeadModel)PretrainedModels.LoadCausalLM(folder, dtype: dtype), dtypes, options, limits);
+                Measure(folder, dtype => PretrainedModels.LoadCausalLM(folder, dtype: dtype), dtypes, options, limits);
             if (options.Wants("orchestration"))
                 OrchestrationBenchmark.Run();
             Report.PeakMemory();
@@ -58,7 +60,7 @@ internal static class BenchmarkRun
         }
     }
 
-    private static void Measure(string name, Func<ScalarType, Gpt2LMHeadModel> create, ScalarType[] dtypes, BenchmarkOptions options, MachineLimits limits)
+    private static void Measure(string name, Func<ScalarType, CausalLM> create, ScalarType[] dtypes, BenchmarkOptions options, MachineLimits limits)
     {
         if (new[] { "prefill", "decode", "masked", "scoring" }.Any(options.Wants))
         {
@@ -76,6 +78,27 @@ internal static class BenchmarkRun
             using var model = create(ScalarType.Float32);
             TrainingBenchmark.Run(name, model, dtype, options.Trials);
         }
+    }
+
+    /// <summary>The shape of SmolLM2-135M, a Llama with three heads of queries to one of keys.</summary>
+    private static CausalLM SmolLM2(ScalarType dtype)
+    {
+        var model = (CausalLM)LanguageModel.Create(ModelConfig.FromJson(new JsonObject
+        {
+            ["model_type"] = "llama",
+            ["vocab_size"] = 49152,
+            ["max_position_embeddings"] = 8192,
+            ["hidden_size"] = 576,
+            ["intermediate_size"] = 1536,
+            ["num_hidden_layers"] = 30,
+            ["num_attention_heads"] = 9,
+            ["num_key_value_heads"] = 3,
+            ["rms_norm_eps"] = 1e-5,
+            ["rope_theta"] = 100000,
+            ["tie_word_embeddings"] = true,
+        }, "config.json"), CPU, dtype);
+        model.Initialise(1);
+        return model;
     }
 
     private static Gpt2LMHeadModel Gpt2Small(ScalarType dtype)

@@ -1,5 +1,4 @@
 using DfPO.Models;
-using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using TorchSharp;
@@ -8,7 +7,7 @@ using static TorchSharp.torch;
 namespace DfPO.Benchmarks;
 
 /// <summary>Prefill, decode, masked decode and scoring of one model in one dtype.</summary>
-internal sealed class GenerationBenchmark(string name, Gpt2LMHeadModel model, Gpt2LMHeadModel reference, ScalarType dtype, BenchmarkOptions options, MachineLimits limits)
+internal sealed class GenerationBenchmark(string name, CausalLM model, CausalLM reference, ScalarType dtype, BenchmarkOptions options, MachineLimits limits)
 {
     public void Run()
     {

@@ -1,5 +1,5 @@
 using DfPO.Learner.Optimisation;
-using DfPO.Models.Gpt2;
+using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,7 +8,7 @@ namespace DfPO.Benchmarks;
 /// <summary>One optimiser step on 16 sequences of 112 tokens, loss on the 48 tokens of the continuations.</summary>
 internal static class TrainingBenchmark
 {
-    public static void Run(string name, Gpt2LMHeadModel model, ScalarType matmul, int trials)
+    public static void Run(string name, CausalLM model, ScalarType matmul, int trials)
     {
         const int Batch = 16;
         const int Time = BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens;

@@ -10,7 +10,7 @@ internal static class ConfigSpelling
     private static readonly string[] s_floats =
     [
         "initializer_range", "init_std", "initializer_factor", "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "final_logit_softcapping", "attn_logit_softcapping", "rope_theta",
-        "factor", "attention_factor", "beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor", "partial_rotary_factor", "short_factor", "long_factor", "rope_local_base_freq",
+        "factor", "attention_factor", "beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor", "partial_rotary_factor", "short_factor", "long_factor", "rope_local_base_freq", "rotary_pct", "rotary_emb_base",
     ];
 
     /// <summary>Writes numbers that must be floats with a point, here and in the sections of the rotation.</summary>
@@ -27,65 +27,61 @@ internal static class ConfigSpelling
             Floats(section);
     }
 
-    /// <summary>Adds the spelling that is missing: <c>rope_parameters</c> of transformers 5 beside <c>rope_theta</c>, <c>rope_scaling</c> and the share that turns of transformers 4.</summary>
+    /// <summary>Adds the spelling of the rotation that is missing: <c>rope_parameters</c> of transformers 5, or <c>rope_theta</c>, <c>rope_scaling</c> and the share that turns of transformers 4.</summary>
     public static void Both(JsonObject json)
     {
         var family = json["model_type"]?.ToString();
         if (family == "gemma3_text")
             BothOfGemma3(json);
         else if (family == "gpt_neox")
-            Both(json, "rotary_emb_base", "rotary_pct");
-        else if (json.ContainsKey("rope_theta") || json.ContainsKey("rope_scaling") || json.ContainsKey("rope_parameters"))
-            Both(json, "rope_theta", "partial_rotary_factor");
+            Both(json, "rotary_emb_base", "rotary_pct", 0.25);
+        else
+            Both(json, "rope_theta", "partial_rotary_factor", family == "stablelm" ? 0.25 : null);
     }
 
-    private static void Both(JsonObject json, string theta, string partial)
+    private static void Both(JsonObject json, string theta, string partial, double? usualPartial)
     {
         if (json["rope_scaling"] is null && json["rope_parameters"] is JsonObject parameters)
         {
-            json[theta] = parameters["rope_theta"]?.DeepClone() ?? json[theta]?.DeepClone();
+            json[theta] = parameters["rope_theta"]?.DeepClone() ?? json[theta]?.DeepClone() ?? 10000.0;
             if (parameters["partial_rotary_factor"] is { } share)
                 json[partial] = share.DeepClone();
             json["rope_scaling"] = Scaling(parameters);
         }
-        else if (json[theta] is not null || json["rope_scaling"] is not null)
+        else
         {
             var section = json["rope_scaling"]?.DeepClone() as JsonObject ?? [];
             section["rope_type"] ??= section["type"]?.DeepClone() ?? "default";
             section.Remove("type");
             section["rope_theta"] ??= json[theta]?.DeepClone() ?? 10000.0;
-            if (json[partial] is { } share)
-                section["partial_rotary_factor"] ??= share.DeepClone();
+            if ((json[partial]?.DeepClone() ?? usualPartial) is { } share)
+                section["partial_rotary_factor"] ??= share;
+            json[theta] = section["rope_theta"]!.DeepClone();
+            if (section["partial_rotary_factor"] is { } turning)
+                json[partial] = turning.DeepClone();
+            json["rope_scaling"] = json["rope_scaling"]?.DeepClone();
             json["rope_parameters"] = section;
         }
-        if (json[theta] is null)
-            json.Remove(theta);
     }
 
     private static void BothOfGemma3(JsonObject json)
     {
-        if (json["rope_scaling"] is null && json["rope_parameters"] is JsonObject parameters)
+        if (json["rope_scaling"] is not null || json["rope_parameters"] is not JsonObject parameters)
         {
-            if (parameters["full_attention"] is JsonObject full)
+            var section = json["rope_scaling"]?.DeepClone() as JsonObject ?? [];
+            section["rope_type"] ??= section["type"]?.DeepClone() ?? "default";
+            section.Remove("type");
+            section["rope_theta"] ??= json["rope_theta"]?.DeepClone() ?? 1_000_000.0;
+            parameters = new JsonObject
             {
-                json["rope_theta"] = full["rope_theta"]?.DeepClone() ?? 1_000_000.0;
-                json["rope_scaling"] = Scaling(full);
-            }
-            if (parameters["sliding_attention"]?["rope_theta"] is { } local)
-                json["rope_local_base_freq"] = local.DeepClone();
-        }
-        else
-        {
-            var full = json["rope_scaling"]?.DeepClone() as JsonObject ?? [];
-            full["rope_type"] ??= full["type"]?.DeepClone() ?? "default";
-            full.Remove("type");
-            full["rope_theta"] ??= json["rope_theta"]?.DeepClone() ?? 1_000_000.0;
-            json["rope_parameters"] = new JsonObject
-            {
-                ["full_attention"] = full,
+                ["full_attention"] = section,
                 ["sliding_attention"] = new JsonObject { ["rope_type"] = "default", ["rope_theta"] = json["rope_local_base_freq"]?.DeepClone() ?? 10_000.0 },
             };
         }
+        json["rope_theta"] = parameters["full_attention"]?["rope_theta"]?.DeepClone() ?? json["rope_theta"]?.DeepClone() ?? 1_000_000.0;
+        json["rope_scaling"] ??= parameters["full_attention"] is JsonObject full ? Scaling(full) : null;
+        json["rope_local_base_freq"] = parameters["sliding_attention"]?["rope_theta"]?.DeepClone() ?? json["rope_local_base_freq"]?.DeepClone() ?? 10_000.0;
+        json["rope_parameters"] = parameters.Parent is null ? parameters : parameters.DeepClone();
     }
 
     private static JsonNode? Scaling(JsonObject parameters)

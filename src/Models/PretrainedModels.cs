@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Classifiers;
+using DfPO.Models.Decoders;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Lora;
 using TorchSharp;
@@ -40,14 +41,49 @@ public static class PretrainedModels
         return (CausalLM)LoadLanguageModel(folder, device, dtype);
     }
 
-    /// <summary>Loads a sequence classifier by its <c>model_type</c>: gpt2, bert, distilbert or roberta; see <see cref="LoadLanguageModel"/>.</summary>
+    /// <summary>Loads a sequence classifier by its <c>model_type</c>: an encoder, or the body of a decoder-only model with a head on its last token; see <see cref="LoadLanguageModel"/>.</summary>
     public static SequenceClassifier LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         if (ReadEncoderConfig(folder) is { } encoder)
             return Load(encoder.ParameterCount, () => EncoderClassifier.Create(encoder, device, dtype), folder, EncoderCheckpoint.IsIdle);
-        var config = ReadConfig<Gpt2Config>(folder);
-        return Load(config.ParameterCount, () => new Gpt2ForSequenceClassification(config, device, dtype), folder, optional: _ => false);
+        var config = ReadConfig(folder);
+        return Load(config.ParameterCount, () => BuildClassifier(config, folder, device, dtype), folder, optional: _ => false);
     }
+
+    /// <summary>A classifier with a fresh head on the body of a language model, or of an encoder whatever stands on it.</summary>
+    /// <param name="folder">The language model's or encoder's checkpoint.</param>
+    /// <param name="labels">Names of the classes.</param>
+    /// <param name="seed">Decides the head's weights.</param>
+    /// <param name="device">Where its parameters live; CPU when null.</param>
+    /// <exception cref="DfpoException">As <see cref="LoadLanguageModel"/>, and <c>model/kind</c> for an encoder-decoder model.</exception>
+    public static SequenceClassifier CreateSequenceClassifier(string folder, IReadOnlyList<string> labels, ulong seed, Device? device = null)
+    {
+        SequenceClassifier model;
+        Func<string, bool> isHead;
+        if (ReadEncoderConfig(folder) is { } encoder)
+            (model, isHead) = (EncoderClassifier.Create(encoder with { Labels = labels }, device), EncoderCheckpoint.IsHead);
+        else
+            (model, isHead) = (BuildClassifier(ReadConfig(folder) with { Labels = labels }, folder, device, ScalarType.Float32), name => name == "score.weight");
+        try
+        {
+            model.Initialise(seed);
+            using var weights = CheckpointFolder.Open(folder);
+            LoadWeights(model, weights, _ => true, isHead);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    private static SequenceClassifier BuildClassifier(ModelConfig config, string folder, Device? device, ScalarType dtype) => config switch
+    {
+        Gpt2Config gpt2 => new Gpt2ForSequenceClassification(gpt2, device, dtype),
+        DecoderConfig decoder => new DecoderForSequenceClassification(decoder, device, dtype),
+        _ => throw new DfpoException("model/kind", $"'{folder}' holds a model of type '{config.ModelType}', which cannot be used here: an encoder or a decoder-only model is needed."),
+    };
 
     /// <summary>Loads an encoder for its hidden states, whatever stands on it in the file: a language model's head, a classifier, or nothing. The head of what comes back holds no weights to be used.</summary>
     /// <exception cref="DfpoException">As <see cref="LoadLanguageModel"/>, and <c>model/kind</c> for a model that is no encoder.</exception>

@@ -72,12 +72,12 @@ public sealed class HfConfigReaderTests : IDisposable
     {
         var json = Valid();
         json["summary_type"] = "cls_index";
-        json["custom"] = new JsonObject { ["nested"] = 1 };
+        json["task_specific_params"] = new JsonObject { ["nested"] = 1 };
 
         var written = (Gpt2Config.Parse(json, "config.json") with { NInner = 12 }).ToJson("GPT2LMHeadModel", "float32");
 
         Assert.Equal("cls_index", written["summary_type"]!.ToString());
-        Assert.Equal(1, (int)written["custom"]!["nested"]!);
+        Assert.Equal(1, (int)written["task_specific_params"]!["nested"]!);
         Assert.Equal(12, (int)written["n_inner"]!);
         Assert.False(json.ContainsKey("n_inner"));
     }

@@ -2,15 +2,13 @@ using System.CommandLine;
 using System.Globalization;
 using DfPO.Learner.Supervised;
 using DfPO.Models;
-using DfPO.Models.Checkpoints;
-using DfPO.Models.Gpt2;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Corpora;
 using static TorchSharp.torch;
 
 namespace DfPO.Host.Commands;
 
-/// <summary><c>train-reward</c>: a sequence classifier on the body of a language model, on any labelled text.</summary>
+/// <summary><c>train-reward</c>: a sequence classifier on the body of a language model or encoder, on any labelled text.</summary>
 internal static class TrainRewardCommand
 {
     private const int SnippetWords = 40;
@@ -21,7 +19,7 @@ internal static class TrainRewardCommand
     {
         var train = Options.Required<string>("--train", "Folder with a sub-folder of .txt files a class, or a .jsonl file with text and label.");
         var test = Options.Required<string>("--test", "The same, for the final accuracy.");
-        var body = Options.Required<string>("--base", "Language-model checkpoint whose body and tokenizer are taken over.");
+        var body = Options.Required<string>("--base", "Checkpoint of a decoder-only language model or of an encoder, whose body and tokenizer are taken over.");
         var output = Options.Required<string>("--output", "Checkpoint folder to write; its state is resumed from <output>.state.");
         var training = new TrainingOptions();
         var command = new Command("train-reward", "Train a sequence classifier for rewards. Example: dfpo train-reward --train imdb/train --test imdb/test --base my-lm --output my-reward --steps 1500 --learning-rate 3e-4 --bf16")
@@ -45,17 +43,16 @@ internal static class TrainRewardCommand
         var held = Math.Min(ValidationTexts, examples.Length / HeldOutEvery);
         LabeledTokens[] Pick(IEnumerable<int> indices) => [.. indices.Select(i => examples[i])];
 
-        using var model = new Gpt2ForSequenceClassification(PretrainedModels.ReadConfig<Gpt2Config>(body) with { Labels = train.Labels });
-        model.Initialise(options.Seed);
-        using (var weights = CheckpointFolder.Open(body))
-            PretrainedModels.LoadWeights(model, weights, _ => true, name => name == "score.weight");
+        using var model = PretrainedModels.CreateSequenceClassifier(body, train.Labels, options.Seed);
+        tokenizer.CheckFits(model.VocabularySize);
+        var frame = new InputFrame(tokenizer.SpecialTokens, tokenizer.Surround);
         var clock = System.Diagnostics.Stopwatch.StartNew();
-        ClassifierTrainer.Train(model, Pick(order.Skip(held)), Pick(order.Take(held)), options, output + ".state", p => TrainingOptions.Print(p, "held-out accuracy"), cancellation);
+        ClassifierTrainer.Train(model, Pick(order.Skip(held)), Pick(order.Take(held)), options, frame, output + ".state", p => TrainingOptions.Print(p, "held-out accuracy"), cancellation);
         PretrainedModels.Save(output, model, ScalarType.BFloat16);
         ModelFolder.Complete(output, body);
         LabeledTokens[] Encode(Func<string, string> cut) => [.. test.Texts.Select(text => new LabeledTokens(tokenizer.Encode(cut(text.Text)), text.Label))];
-        var whole = ClassifierTrainer.Accuracy(model, Encode(text => text), options.BlockSize);
-        var snippets = ClassifierTrainer.Accuracy(model, Encode(text => string.Join(' ', text.Split(' ').Take(SnippetWords))), options.BlockSize);
+        var whole = ClassifierTrainer.Accuracy(model, Encode(text => text), options.BlockSize, frame);
+        var snippets = ClassifierTrainer.Accuracy(model, Encode(text => string.Join(' ', text.Split(' ').Take(SnippetWords))), options.BlockSize, frame);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"test accuracy {whole:F4} on {test.Texts.Count} whole texts, {snippets:F4} on their first {SnippetWords} words; {clock.Elapsed.TotalMinutes:F1} minutes; saved in {output}"));
         return 0;

@@ -72,8 +72,9 @@ public abstract class EncoderClassifier : SequenceClassifier
     /// <summary>What the first layer sees <c>[batch, time, width]</c>.</summary>
     public Tensor Embed(Tensor inputIds, Tensor? tokenTypeIds = null) => _body.Embed(inputIds, tokenTypeIds);
 
-    /// <summary>Draws fresh weights from a seed, as HF does: normal matrices and embeddings, zero biases, unit norms.</summary>
-    public void Initialise(ulong seed)
+    /// <inheritdoc/>
+    /// <remarks>As HF does: normal matrices and embeddings, zero biases, unit norms.</remarks>
+    public override void Initialise(ulong seed)
     {
         using var generator = new Generator(seed);
         using var scope = NewDisposeScope();

@@ -22,6 +22,9 @@ public abstract class SequenceClassifier(string name) : nn.Module(name)
     /// <summary>Matrix-product precision of the body; the head always works in the parameters' dtype.</summary>
     public ComputePrecision Precision { get; } = new();
 
+    /// <summary>Draws fresh weights from a seed.</summary>
+    public abstract void Initialise(ulong seed);
+
     /// <summary>Class scores before softmax or sigmoid.</summary>
     /// <param name="inputIds">Right-padded token ids <c>[batch, time]</c>, int64; what stands in the padding does not matter as long as it is within the vocabulary.</param>
     /// <param name="lengths">Real tokens of each row <c>[batch]</c>, int64, at least 1.</param>

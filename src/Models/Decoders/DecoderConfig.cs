@@ -145,5 +145,10 @@ internal sealed record DecoderConfig : ModelConfig
     public bool Restretches(long from, long to) => Rope?.Scaling.Changes(from, to) == true || WindowRope?.Scaling.Changes(from, to) == true;
 
     /// <inheritdoc/>
-    protected override void Write(JsonObject json) => ConfigSpelling.Both(json);
+    protected override void Write(JsonObject json)
+    {
+        // GPT-J has one rotation and no spelling for another.
+        if (Rope is { Interleaved: false })
+            ConfigSpelling.Both(json);
+    }
 }

@@ -1,3 +1,4 @@
+using DfPO.Models.Decoding;
 using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,6 +16,9 @@ public sealed class DecoderForCausalLM : CausalLM
     private readonly DecoderConfig _config;
     private readonly DecoderBody _body;
     private readonly AutocastLinear? _head;
+    private readonly Lock _packing = new();
+    private PackedWeights? _packed;
+    private (ulong Weights, ScalarType Dtype) _packedFrom;
 
     internal DecoderForCausalLM(DecoderConfig config, Device? device, ScalarType dtype) : base(config.Architecture, config)
     {
@@ -42,7 +46,10 @@ public sealed class DecoderForCausalLM : CausalLM
     public override Tensor Head(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        return Capped(_head is null ? nn.functional.linear(Precision.Cast(hidden), Precision.Cast(_body.Embedding.weight!)) : _head.call(hidden)).MoveToOuterDisposeScope();
+        var logits = _head is not null ? _head.call(hidden)
+            : PackedWeights.Of(_body.Embedding) is { } packed ? packed.Forward(Precision.Cast(hidden))
+            : nn.functional.linear(Precision.Cast(hidden), Precision.Cast(_body.Embedding.weight!));
+        return Capped(logits).MoveToOuterDisposeScope();
     }
 
     /// <summary>Logits within the bound of the family, if it has one.</summary>
@@ -56,10 +63,54 @@ public sealed class DecoderForCausalLM : CausalLM
     }
 
     /// <inheritdoc/>
+    /// <remarks>On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.</remarks>
+    public override Decoder CreateDecoder() => DecoderOver(this);
+
+    /// <inheritdoc/>
+    internal override Decoder CreatePairedDecoder(LanguageModel reference) => DecoderOver((DecoderForCausalLM)reference);
+
+    private CachedDecoder DecoderOver(DecoderForCausalLM owner)
+    {
+        using var table = _body.Embedding.weight!;
+        return new CachedDecoder(this, table.device, owner.Packed()?.For(this));
+    }
+
+    /// <summary>Weights laid out for decoding on a CPU; null where that cannot be.</summary>
+    private PackedWeights? Packed()
+    {
+        using var table = _body.Embedding.weight!;
+        var dtype = Precision.MatmulDtype ?? table.dtype;
+        if (table.device.type != DeviceType.CPU || dtype is not (ScalarType.Float32 or ScalarType.BFloat16) || !PackedLinear.IsSupported)
+            return null;
+        lock (_packing)
+        {
+            var source = (WeightFingerprint.Of(this), dtype);
+            if (_packed is null || source != _packedFrom)
+            {
+                _packed?.Dispose();
+                _packed = new PackedWeights(this, _head is null ? $"{_config.Names.Body}.{_config.Names.Embedding}" : null, dtype);
+                _packedFrom = source;
+            }
+            return _packed;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _packed?.Dispose();
+        _packed = null;
+        base.Dispose(disposing);
+    }
+
+    /// <inheritdoc/>
     internal override bool Restretches(long from, long to) => _config.Restretches(from, to);
 
     /// <inheritdoc/>
-    public override void Initialise(ulong seed) => FreshWeights.Draw(this, seed, (name, _) => FreshWeights.IsNorm(name)
-        ? _config.Norm == NormKind.RmsPlusOne ? 0 : null
-        : _config.InitializerRange);
+    public override void Initialise(ulong seed) => Draw(this, _config, seed);
+
+    /// <summary>Draws fresh weights for whatever stands on the body of a family.</summary>
+    internal static void Draw(nn.Module model, DecoderConfig config, ulong seed) => FreshWeights.Draw(model, seed, (name, _) => FreshWeights.IsNorm(name)
+        ? config.Norm == NormKind.RmsPlusOne ? 0 : null
+        : config.InitializerRange);
 }

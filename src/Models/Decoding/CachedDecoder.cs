@@ -4,14 +4,18 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Decoding;
 
 /// <summary>Decodes any model, on any device, through <see cref="CausalLM.Hidden(ModelInput)"/> and a <see cref="KeyValueCache"/>.</summary>
-internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
+/// <param name="model">The model.</param>
+/// <param name="device">Where it is.</param>
+/// <param name="packed">Its layers' weights for steps, whose rows are few; null to take the layers' own.</param>
+internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn.Module, PackedColumns>? packed = null) : Decoder
 {
-    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => new Session(model, device, prompts, newTokens);
+    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => new Session(model, device, packed, prompts, newTokens);
 
     private sealed class Session : DecodingSession
     {
         private readonly CausalLM _model;
         private readonly Device _device;
+        private readonly Dictionary<nn.Module, PackedColumns>? _packed;
         private readonly PromptBatch _prompts;
         private readonly int _newTokens;
         private KeyValueCache _cache;
@@ -19,9 +23,9 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
         private Tensor? _mask;
         private int[] _padding;
 
-        public Session(CausalLM model, Device device, IReadOnlyList<int[]> prompts, int newTokens)
+        public Session(CausalLM model, Device device, Dictionary<nn.Module, PackedColumns>? packed, IReadOnlyList<int[]> prompts, int newTokens)
         {
-            (_model, _device, _prompts) = (model, device, new PromptBatch(prompts));
+            (_model, _device, _packed, _prompts) = (model, device, packed, new PromptBatch(prompts));
             _padding = _prompts.Padding;
             _newTokens = newTokens;
             _texts = [.. prompts.Select(prompt => prompt.ToList())];
@@ -47,6 +51,7 @@ internal sealed class CachedDecoder(CausalLM model, Device device) : Decoder
             var (ids, positions) = (new long[tokens.Length], new long[tokens.Length]);
             for (var row = 0; row < tokens.Length; row++)
                 (ids[row], positions[row]) = (tokens[row], _cache.Length - _padding[row]);
+            using var few = PackedWeights.Use(_packed);
             Tensor Column(long[] values) => tensor(values, [values.Length, 1], device: _device);
             var logits = _model.Logits(Column(ids), _mask?.narrow(1, 0, _cache.Length + 1), _cache, Column(positions));
             return logits.squeeze(1).MoveToOuterDisposeScope();

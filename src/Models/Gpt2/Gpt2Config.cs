@@ -95,6 +95,7 @@ public sealed record Gpt2Config : ModelConfig
             Labels = fields.Labels(),
             Raw = json,
         };
+        fields.RefuseUnknown(harmless: ["n_ctx", "reorder_and_upcast_attn", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"]);
         if (config.NEmbd % config.NHead != 0)
             throw new DfpoException("config/field", $"'{path}': n_embd {config.NEmbd} cannot be divided into n_head {config.NHead} heads.");
         return config;

@@ -50,8 +50,8 @@ public sealed class Gpt2ForSequenceClassification : SequenceClassifier, IPretrai
         return score.call(hidden.gather(1, last).squeeze(1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Draws fresh weights from a seed.</summary>
-    public void Initialise(ulong seed)
+    /// <inheritdoc/>
+    public override void Initialise(ulong seed)
     {
         using var generator = new Generator(seed);
         transformer.Initialise(generator);

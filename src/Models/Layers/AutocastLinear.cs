@@ -1,3 +1,4 @@
+using DfPO.Models.Decoding;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -40,7 +41,9 @@ internal sealed class AutocastLinear : nn.Module<Tensor, Tensor>, IProjection
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        var output = nn.functional.linear(_precision.Cast(input), _precision.Cast(weight), bias is null ? null : _precision.Cast(bias));
+        var output = PackedWeights.Of(this) is { } packed
+            ? packed.Forward(_precision.Cast(input))
+            : nn.functional.linear(_precision.Cast(input), _precision.Cast(weight), bias is null ? null : _precision.Cast(bias));
         return (Adapter?.AddTo(output, input) ?? output).MoveToOuterDisposeScope();
     }
 

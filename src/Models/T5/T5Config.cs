@@ -117,6 +117,8 @@ public sealed record T5Config : ModelConfig
             Labels = fields.Labels(),
             Raw = json,
         };
+        // The kind of perceptron is written a second time as what follows from it.
+        fields.RefuseUnknown(harmless: ["is_encoder_decoder", "dense_act_fn", "is_gated_act", "n_positions", "output_past"]);
         if (config.RelativeAttentionNumBuckets % 4 != 0 || config.RelativeAttentionMaxDistance <= config.RelativeAttentionNumBuckets / 2)
             throw new DfpoException("config/field", $"'{path}': relative_attention_num_buckets {config.RelativeAttentionNumBuckets} must be a multiple of 4, and relative_attention_max_distance {config.RelativeAttentionMaxDistance} more than half of it.");
         if (config.DecoderStartTokenId < 0 || config.DecoderStartTokenId >= config.VocabSize)

@@ -109,6 +109,12 @@ public sealed class TextTokenizer
         return [.. _prefix, .. side == TruncationSide.Left ? ids[^kept..] : ids[..kept], .. _suffix];
     }
 
+    /// <summary>Special tokens that an input gets.</summary>
+    public int SpecialTokens => _prefix.Count + _suffix.Count;
+
+    /// <summary>The special tokens of an input around ids of a text, or of a part of one.</summary>
+    public int[] Surround(int[] ids) => [.. _prefix, .. ids, .. _suffix];
+
     /// <summary>Token ids of two texts as one input, with special tokens, and the segment that each belongs to (<c>token_type_ids</c>).</summary>
     /// <param name="first">Any text.</param>
     /// <param name="second">Any text; with an empty one the input is the first alone, as in transformers.</param>

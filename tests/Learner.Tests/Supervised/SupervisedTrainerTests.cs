@@ -75,14 +75,14 @@ public sealed class SupervisedTrainerTests
         var options = s_options with { Steps = 40, BatchSize = 8, EvaluateEvery = 20 };
         var model = Classifier(1);
         var reports = new List<TrainingProgress>();
-        ClassifierTrainer.Train(model, examples[..150], examples[150..], options, folder["whole"], reports.Add, default);
+        ClassifierTrainer.Train(model, examples[..150], examples[150..], options, InputFrame.None, folder["whole"], reports.Add, default);
         Assert.True(reports[^1].HeldOut > 0.95, $"{reports[^1].HeldOut}");
 
         using var source = new CancellationTokenSource();
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            ClassifierTrainer.Train(Classifier(1), examples[..150], examples[150..], options, folder["parts"], progress => { if (progress.Step == 20) source.Cancel(); }, source.Token));
+            ClassifierTrainer.Train(Classifier(1), examples[..150], examples[150..], options, InputFrame.None, folder["parts"], progress => { if (progress.Step == 20) source.Cancel(); }, source.Token));
         var resumed = Classifier(9);
-        ClassifierTrainer.Train(resumed, examples[..150], examples[150..], options, folder["parts"], _ => { }, default);
+        ClassifierTrainer.Train(resumed, examples[..150], examples[150..], options, InputFrame.None, folder["parts"], _ => { }, default);
         Assert.Equal(Support.Bytes(model), Support.Bytes(resumed));
     }
 
