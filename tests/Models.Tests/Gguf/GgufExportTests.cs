@@ -1,0 +1,65 @@
+using DfPO.Models.Gguf;
+using DfPO.Models.Tokenizers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace DfPO.Models.Tests.Gguf;
+
+/// <summary>What is written as GGUF, read by ourselves and by llama.cpp.</summary>
+public sealed class GgufExportTests : IDisposable
+{
+    private static readonly string[] s_texts = ["Once upon a time there was a little girl.", " two  blanks\nand a line", "naïve 123 don't"];
+    private readonly TestFolder _folder = new();
+    private readonly DisposeScope _scope = NewDisposeScope();
+    private readonly IDisposable _noGrad = no_grad();
+
+    public void Dispose()
+    {
+        _noGrad.Dispose();
+        _scope.Dispose();
+        _folder.Dispose();
+    }
+
+    [Theory]
+    [InlineData("stories260K", "float32", 1e-4)]
+    [InlineData("stories260K", "float16", 2e-3)]
+    [InlineData("stories260K", "bfloat16", 2e-2)]
+    [InlineData("stories260K", "q8_0", 3e-2)]
+    // llama.cpp looks its GELU up in a table of float16.
+    [InlineData("imdb-tiny", "float32", 1e-3)]
+    [InlineData("imdb-tiny", "q8_0", 3e-2)]
+    public void LlamaCppHasOurLogitsAndIds(string checkpoint, string type, double tolerance)
+    {
+        var (source, path) = (Checkpoint(checkpoint), _folder["model.gguf"]);
+        GgufExport.Write(source, path, GgufExport.ParseType(type));
+        using var model = PretrainedModels.LoadCausalLM(path);
+        var tokenizer = TextTokenizer.Load(source);
+        int[] tokens = [.. tokenizer.EncodeInput("Once upon a time there was").Take(model.MaxPositions)];
+
+        var (logits, ids) = LlamaCpp.Run(path, tokens, s_texts);
+
+        for (var i = 0; i < s_texts.Length; i++)
+            Assert.True(tokenizer.EncodeInput(s_texts[i]).SequenceEqual(ids[i]), $"{checkpoint}: the ids of '{s_texts[i]}' are {string.Join(",", ids[i])} in llama.cpp, {string.Join(",", tokenizer.EncodeInput(s_texts[i]))} here");
+        var ours = model.Logits(tensor(tokens.Select(token => (long)token).ToArray()).unsqueeze(0))[0];
+        var theirs = stack([.. logits.Select(row => tensor(row))]);
+        var difference = (ours - theirs).abs().max().item<float>() / ours.abs().max().item<float>();
+        Assert.True(difference <= tolerance, $"{checkpoint} as {type}: logits differ by {difference:G3} of the largest");
+    }
+
+    /// <summary>The bundled GPT-2, or a Llama whose tokenizer stands in another folder.</summary>
+    private string Checkpoint(string name)
+    {
+        if (name == "imdb-tiny")
+            return Repository.Path("models/imdb-tiny/policy");
+        foreach (var file in Directory.GetFiles(Repository.Path($"tests/checkpoints/{name}")).Concat(Directory.GetFiles(Repository.Path($"tests/tokenizers/{name}"))))
+            File.Copy(file, _folder[Path.GetFileName(file)], overwrite: true);
+        return _folder.Path;
+    }
+
+    [Fact]
+    public void WhatGgufHasNoWordsForIsRefused()
+    {
+        Assert.Equal("gguf/unsupported", DfpoAssert.CodeOf(() => GgufExport.Write(Repository.Path("models/commongen-tiny/policy"), _folder["t5.gguf"], GgmlType.F32), "'t5'"));
+        Assert.Equal("gguf/type", DfpoAssert.CodeOf(() => GgufExport.ParseType("q4_9"), "q8_0"));
+    }
+}
