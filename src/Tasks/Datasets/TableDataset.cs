@@ -1,3 +1,4 @@
+using DfPO.Models;
 using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Datasets;
