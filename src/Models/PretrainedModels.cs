@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Classifiers;
 using DfPO.Models.Decoders;
+using DfPO.Models.Gguf;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Lora;
 using TorchSharp;
@@ -226,10 +227,16 @@ public static class PretrainedModels
     {
         if (AdapterFolder.IsOne(folder))
             return Read(AdapterFolder.Base(folder));
+        if (GgufModel.Find(folder) is { } gguf)
+            return Read(GgufModel.ReadConfig(gguf), gguf);
         if (!Directory.Exists(folder))
             throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors.");
         var path = Path.Combine(folder, ConfigName);
-        var json = HfConfigReader.ReadFile(path);
+        return Read(HfConfigReader.ReadFile(path), path);
+    }
+
+    private static (Architecture Architecture, ModelConfig Config) Read(JsonObject json, string path)
+    {
         var architecture = Architectures.Of(json, path);
         return (architecture, architecture.Parse(json, path));
     }

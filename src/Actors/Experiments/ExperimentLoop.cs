@@ -51,9 +51,9 @@ public sealed class ExperimentLoop
         _plan = new RolloutPlan(config, texts);
         _pipeline = new UnitPipeline(services, model.IsEncoderDecoder ? ids => tokenizer.Decode(ids) : tokenizer.DecodeContinuation);
         var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
-        _train = pairs ? new PromptSet([]) : TaskPrompts.Read(config.Task, DatasetSplit.Train);
-        _validation = TaskPrompts.Read(config.Task, DatasetSplit.Validation);
-        _test = TaskPrompts.Read(config.Task, DatasetSplit.Test);
+        _train = pairs ? new PromptSet([]) : Prompts(DatasetSplit.Train);
+        _validation = Prompts(DatasetSplit.Validation);
+        _test = Prompts(DatasetSplit.Test);
         if (_traits.NeedsDemonstrations)
             RequireReferences(_train, DatasetSplit.Train, "the objective learns from references");
         if (config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity))
@@ -62,6 +62,8 @@ public sealed class ExperimentLoop
         if (_traits.SamplesPerPrompt == 0)
             _given = pairs ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts) : GivenTexts.Demonstrations(config, _train, texts);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
+
+        PromptSet Prompts(DatasetSplit split) => new(ChatPrompts.Render(TaskPrompts.Read(config.Task, split).Prompts, config.Model.Policy));
 
         void RequireReferences(PromptSet prompts, DatasetSplit split, string why) =>
             TaskTexts.RequireReferences(prompts.Prompts, TaskPrompts.FileOf(config.Task, split) is { Length: > 0 } file ? file : config.Task.Data.Path, why);

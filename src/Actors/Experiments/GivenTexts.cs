@@ -21,7 +21,7 @@ public sealed class GivenTexts
     public static GivenTexts Demonstrations(ExperimentConfig config, PromptSet prompts, TaskTexts texts) => new(config.Rollout.PromptsPerIteration, draw =>
     {
         var prompt = prompts.Draw(config.Seed, draw);
-        return [Trajectory.Demonstrated(texts.Prompt(prompt.Text), texts.Demonstration(prompt, draw))];
+        return [Trajectory.Demonstrated(texts.Prompt(prompt), texts.Demonstration(prompt, draw))];
     });
 
     /// <summary>Pairs, in a fresh order each epoch. Log-probabilities under the reference are left at 0: who holds that model fills them in.</summary>

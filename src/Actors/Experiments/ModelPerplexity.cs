@@ -28,7 +28,7 @@ public static class ModelPerplexity
         if (prompts.Count(prompt => prompt.References.Count == 0) is > 0 and var lacking)
             throw new DfpoException("metrics/needs", $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
         if (policy.Config.IsEncoderDecoder)
-            return Pooled(policy, [.. prompts.SelectMany(prompt => prompt.References.Select(text => (tokenizer.EncodeInput(prompt.Text), (int[])[.. tokenizer.Encode(text), .. endOfText.Ids.Take(1)])))]);
+            return Pooled(policy, [.. prompts.SelectMany(prompt => prompt.References.Select(text => (ChatPrompts.Encode(tokenizer, prompt), (int[])[.. tokenizer.Encode(text), .. endOfText.Ids.Take(1)])))]);
         var tokens = tokenizer.Encode(string.Join(SlidingPerplexity.Separator, prompts.SelectMany(prompt => prompt.References)));
         return tokens.Length < 2 ? double.NaN : SlidingPerplexity.Of(tokens, policy.MaxPositions, MeanNegativeLogLikelihood, Math.Min(Stride, Math.Max(1, policy.MaxPositions / 2)));
 

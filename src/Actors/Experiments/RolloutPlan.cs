@@ -85,7 +85,7 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
             options = options with { MaskTopP = mask.TopP, MaskMinTokens = mask.MinTokensToKeep };
         return new PlannedUnit(
             new RolloutUnit(new UnitId($"{name}/{policy.ToString().ToLowerInvariant()}/{weights.Digest[..8]}/{number}"),
-                [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt.Text), p.Seed))], options, weights, texts.EndOfText),
+                [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt), p.Seed))], options, weights, texts.EndOfText),
             [.. prompts.Select(p => p.Prompt)]);
     }
 }

@@ -19,6 +19,9 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     /// <summary>A prompt; one longer than <see cref="TaskOptions.MaxPromptTokens"/> is cut on the side that <see cref="TaskOptions.TruncationSide"/> says.</summary>
     public int[] Prompt(string text) => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens, config.Task.TruncationSide);
 
+    /// <summary>A prompt that may be a conversation, rendered already; cut in the same way.</summary>
+    public int[] Prompt(Prompt prompt) => ChatPrompts.Encode(tokenizer, prompt, config.Task.MaxPromptTokens, config.Task.TruncationSide);
+
     /// <summary>
     /// A given continuation, as a rollout would have made it: at most <see cref="Rollout.GenerationOptions.MaxNewTokens"/> tokens, the last one the end of the text
     /// where that fits. A text that repeats its prompt counts from there on; a word that would run into the prompt's last one is parted from it.
@@ -26,14 +29,14 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     /// <param name="prompt">The prompt.</param>
     /// <param name="text">What continues it, or the whole.</param>
     /// <returns>Token ids; empty when nothing is left of the text.</returns>
-    public int[] Continuation(string prompt, string text) => Continuation(prompt, text, config.Rollout.Generation.MaxNewTokens);
+    public int[] Continuation(string prompt, string text) => Continuation(prompt, text, config.Rollout.Generation.MaxNewTokens, isParted: true);
 
-    private int[] Continuation(string prompt, string text, int longest)
+    private int[] Continuation(string prompt, string text, int longest, bool isParted)
     {
         var rest = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
         if (string.IsNullOrWhiteSpace(rest))
             return [];
-        var ids = encoderDecoder ? tokenizer.Encode(rest) : After(prompt, rest);
+        var ids = encoderDecoder ? tokenizer.Encode(rest) : After(prompt, rest, isParted);
         return ids.Length < longest ? [.. ids, .. EndOfText.Ids.Take(1)] : ids[..longest];
     }
 
@@ -44,7 +47,7 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     {
         var pick = CounterRandom.UInt64(CounterRandom.UInt64(config.Seed, Choices), (ulong)draw) % (ulong)prompt.References.Count;
         var longest = config.Task.MaxReferenceTokens > 0 ? config.Task.MaxReferenceTokens : config.Rollout.Generation.MaxNewTokens;
-        return Continuation(prompt.Text, prompt.References[(int)pick], longest);
+        return Continuation(prompt.Text, prompt.References[(int)pick], longest, isParted: prompt.Messages is null);
     }
 
     /// <summary>Checks that every prompt has a reference.</summary>
@@ -59,9 +62,10 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
                 throw new DfpoException("prompts/references", $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but {why}: give it a field \"references\", a list of continuations.");
     }
 
-    private int[] After(string prompt, string rest)
+    private int[] After(string prompt, string rest, bool isParted)
     {
-        var joined = char.IsLetterOrDigit(rest[0]) && !char.IsWhiteSpace(prompt[^1]) ? " " + rest : rest;
+        // A chat template says itself where its texts are parted.
+        var joined = isParted && char.IsLetterOrDigit(rest[0]) && !char.IsWhiteSpace(prompt[^1]) ? " " + rest : rest;
         // Together where the prompt keeps its tokens: a tokenizer may mark the beginning of a text.
         var (whole, first) = (tokenizer.Encode(prompt + joined), tokenizer.Encode(prompt));
         return whole.AsSpan().StartsWith(first) ? whole[first.Length..] : tokenizer.Encode(joined);

@@ -1,18 +1,24 @@
 using System.Security.Cryptography;
 using System.Text;
 using DfPO.Models;
+using DfPO.Models.Gguf;
 
 namespace DfPO.Actors.Weights;
 
 /// <summary>Tells whether two machines have the same checkpoint folder.</summary>
 public static class ModelFingerprint
 {
-    private static readonly string[] s_suffixes = [".json", ".safetensors", ".bin", ".txt", ".model"];
+    private static readonly string[] s_suffixes = [".json", ".safetensors", ".bin", ".txt", ".model", ".jinja"];
 
     /// <summary>SHA-256 over names and contents of the folder's configuration, tokenizer and weight files, lower-case hexadecimal. Reads every byte.</summary>
     /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>.</exception>
     public static string Of(string folder)
     {
+        if (GgufModel.Find(folder) is { } gguf)
+        {
+            using var file = File.OpenRead(gguf);
+            return Convert.ToHexStringLower(SHA256.HashData(file));
+        }
         if (!Directory.Exists(folder))
             throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist.");
         using var all = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

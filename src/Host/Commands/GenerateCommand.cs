@@ -19,6 +19,7 @@ internal static class GenerateCommand
         var experiment = Options.Experiment();
         var prompt = new Option<string[]>("--prompt") { Description = "A prompt; may be repeated." };
         var file = Options.Optional<string>("--file", "Prompts: a .jsonl file with id and text, or a text file with one a line. Without --prompt and --file they are read from stdin.");
+        var chat = new Option<bool>("--chat") { Description = "Each prompt is a user's message, written by the checkpoint's chat template. Prompts of a .jsonl file with messages are so anyway." };
         var policy = Options.Policy("What is sampled: the policy itself (of an NLPO run: under its mask), or masked by the reference: negative (pi-) or positive (pi+).");
         var reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0, which the masked policies need; otherwise the experiment's.");
         var json = new Option<bool>("--json") { Description = "One JSON object a prompt." };
@@ -27,9 +28,10 @@ internal static class GenerateCommand
             Continue prompts with a checkpoint, or with a run's best policy as the run draws it. Examples:
               dfpo generate models/imdb-tiny/policy --prompt "This film was"
               dfpo generate runs/NAME --policy negative --file prompts.txt --json
+              dfpo generate SmolLM2-135M-Instruct.Q4_1.gguf --chat --prompt "What is the capital of France?"
               dfpo generate my-copy --experiment runs/NAME/experiment.conf --prompt "This film was"
             A policy trained by NLPO is drawn under its mask, as in its run. A copy of its checkpoint with a folder mask in it needs --experiment for that, and is refused without.
-            """) { checkpoint, experiment, prompt, file, policy, reference, json };
+            """) { checkpoint, experiment, prompt, file, chat, policy, reference, json };
         sampling.AddTo(command);
         command.SetAction((result, cancellation) => Task.Run(() => Run(result, cancellation), CancellationToken.None));
         return command;
@@ -41,6 +43,8 @@ internal static class GenerateCommand
             if (options.Policy != DecodingPolicy.Policy && trained.Reference is null)
                 throw new DfpoException("usage/reference", $"--policy {MetricNames.Of(options.Policy)} masks the policy by the reference model: give its checkpoint folder with --reference, or the experiment with --experiment.");
             var prompts = PromptSource.Read(result.GetValue(prompt) ?? [], result.GetValue(file));
+            if (result.GetValue(chat))
+                prompts = [.. prompts.Select(one => one.Messages is null ? ChatPrompts.Ask(one.Id, one.Text) : one)];
             using var telemetry = HostTelemetry.Start("generate");
             var (seed, dtype, device, batch) = sampling.Engine(result);
             using var generator = trained.Load([options], scored: false, device, dtype);

@@ -2,6 +2,7 @@ using DfPO.Actors.Experiments;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
+using DfPO.Models.Gguf;
 
 namespace DfPO.Host.Configuration;
 
@@ -89,7 +90,7 @@ internal static class ExperimentValidation
 
     private static void Paths(ExperimentConfig config)
     {
-        Exists(config.Model.Policy, "model.policy", Directory.Exists, "a checkpoint folder with config.json, model.safetensors and a tokenizer");
+        Exists(config.Model.Policy, "model.policy", path => Directory.Exists(path) || GgufModel.Find(path) is not null, "a checkpoint folder with config.json, model.safetensors and a tokenizer, or of a GGUF file");
         TaskValidation.Check(config);
     }
 

@@ -65,9 +65,9 @@ internal sealed class TextGenerator : IDisposable
     public IEnumerable<Continuation> Generate(IReadOnlyList<Prompt> prompts, GenerationOptions options, ulong seed, int batchSize, int? maxPromptTokens, CancellationToken cancellation)
     {
         var most = maxPromptTokens ?? Math.Max(1, _policy.MaxPositions - options.MaxNewTokens);
-        foreach (var batch in prompts.Select((prompt, index) => (Prompt: prompt, Seed: CounterRandom.UInt64(seed, (ulong)index))).Chunk(batchSize))
+        foreach (var batch in ChatPrompts.Render(prompts, _tokenizer.Folder).Select((prompt, index) => (Prompt: prompt, Seed: CounterRandom.UInt64(seed, (ulong)index))).Chunk(batchSize))
         {
-            var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(_tokenizer.EncodeInput(item.Prompt.Text, most, _side), item.Seed))], options, cancellation);
+            var sequences = _engine.Generate([.. batch.Select(item => new GenerationRequest(ChatPrompts.Encode(_tokenizer, item.Prompt, most, _side), item.Seed))], options, cancellation);
             foreach (var (item, sequence) in batch.Zip(sequences))
                 yield return new(item.Prompt, _policy.Config.IsEncoderDecoder ? _tokenizer.Decode(sequence.Tokens) : _tokenizer.DecodeContinuation(sequence.Tokens), sequence);
         }

@@ -29,6 +29,9 @@ public sealed class ChatTemplate
     public static ChatTemplate Load(string folder) => ChatTemplateFiles.Find(folder)
         ?? throw new DfpoException("chat/missing", $"'{folder}' holds no chat template ({ChatTemplateFiles.FileName}, or chat_template in tokenizer_config.json): give prompts as texts, or a model that was trained on chats.");
 
+    /// <summary>The templates' texts by name; the usual one is called <c>default</c>.</summary>
+    public IReadOnlyDictionary<string, string> Templates => _templates;
+
     /// <summary>The text of a conversation.</summary>
     /// <exception cref="DfpoException">
     /// <c>chat/messages</c>: no messages, or none to continue; <c>chat/refused</c>: the template does not take them; <c>chat/template</c>,

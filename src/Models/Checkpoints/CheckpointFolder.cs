@@ -1,4 +1,5 @@
 using System.Text.Json;
+using DfPO.Models.Gguf;
 using static TorchSharp.torch;
 
 namespace DfPO.Models.Checkpoints;
@@ -27,6 +28,12 @@ public sealed class CheckpointFolder : IDisposable
     /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>, <c>checkpoint/missing-file</c> or <c>checkpoint/corrupt</c>.</exception>
     public static CheckpointFolder Open(string path)
     {
+        if (GgufModel.Find(path) is { } gguf)
+        {
+            var single = new CheckpointFolder(path);
+            single.Add(GgufTensors.Open(gguf));
+            return single;
+        }
         if (!Directory.Exists(path))
             throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{path}' does not exist: give a folder that holds config.json and {WeightsName}.");
         var folder = new CheckpointFolder(path);

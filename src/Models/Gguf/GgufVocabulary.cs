@@ -56,6 +56,8 @@ internal static class GgufVocabulary
         var metadata = file.Metadata;
         var merges = metadata.Texts(Prefix + "merges") ?? throw metadata.Wrong(Prefix + "merges", "there");
         var split = metadata.Text(Prefix + "pre") ?? throw metadata.Wrong(Prefix + "pre", $"there, to say how texts are cut: {string.Join(", ", ByteLevelSplits.Names)}");
+        if (!ByteLevelSplits.Names.Contains(split))
+            throw new DfpoException("tokenizer/unsupported", $"'{file.Path}': metadata field '{Prefix}pre' is '{split}', a way of cutting texts that is not known here: known are {string.Join(", ", ByteLevelSplits.Names)}. Take the checkpoint's own folder with its tokenizer.json.");
         return Common(file, tokens, types) with
         {
             Kind = VocabularyKind.ByteLevelBpe,

@@ -1,3 +1,4 @@
+using DfPO.Models.Chat;
 using DfPO.Models.Tokenizers;
 
 namespace DfPO.Models.Hub;
@@ -12,7 +13,7 @@ internal static class ModelFiles
         string[] plain = [.. listing.Where(name => name.Length > 0 && name[0] != '.' && name.IndexOfAny(['/', '\\', ':', '\0']) < 0).Distinct()];
         string[] safe = [.. plain.Where(IsSafetensors)];
         var weights = safe.Length > 0 ? safe : [.. plain.Where(IsTorch)];
-        return [.. plain.Where(name => name is "config.json" or "generation_config.json" || TokenizerFiles.IsOne(name)).Concat(weights).Order(StringComparer.Ordinal)];
+        return [.. plain.Where(name => name is "config.json" or "generation_config.json" or ChatTemplateFiles.FileName || TokenizerFiles.IsOne(name)).Concat(weights).Order(StringComparer.Ordinal)];
     }
 
     private static bool IsSafetensors(string name) =>

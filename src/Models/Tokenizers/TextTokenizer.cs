@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DfPO.Models.Gguf;
 using DfPO.Models.Tokenizers.AddedTokens;
 using DfPO.Models.Tokenizers.Normalizers;
 using DfPO.Models.Tokenizers.PreTokenizers;
@@ -66,6 +67,8 @@ public sealed class TextTokenizer
     /// <exception cref="DfpoException"><c>tokenizer/missing</c>, <c>tokenizer/corrupt</c> or <c>tokenizer/unsupported</c>, with file and field.</exception>
     public static TextTokenizer Load(string folder)
     {
+        if (GgufModel.Find(folder) is { } gguf)
+            return GgufModel.LoadTokenizer(gguf);
         var settings = TokenizerSettings.Read(folder);
         var path = Path.Combine(folder, TokenizerJson.FileName);
         if (File.Exists(path))
@@ -183,6 +186,9 @@ public sealed class TextTokenizer
         if (File.Exists(Path.Combine(Folder, "chat_template.jinja")))
             File.Copy(Path.Combine(Folder, "chat_template.jinja"), Path.Combine(folder, "chat_template.jinja"), overwrite: true);
     }
+
+    /// <summary>The <c>tokenizer.json</c> that this tokenizer is, or amounts to.</summary>
+    internal ReadOnlyMemory<byte> Document() => _document();
 
     private static TextTokenizer Create(string source, TokenizerVocabulary vocabulary, TokenizerSettings settings)
     {

@@ -1,6 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using DfPO.Models.Chat;
 using DfPO.Models.Checkpoints;
+using DfPO.Models.Gguf;
 
 namespace DfPO.Models.Tokenizers;
 
@@ -17,10 +19,16 @@ public static class TokenizerFiles
     /// <summary>Whether a file of this name belongs to a tokenizer.</summary>
     public static bool IsOne(string name) => s_names.Contains(name);
 
-    /// <summary>Copies a folder's tokenizer files, whatever kind they are.</summary>
+    /// <summary>Copies a folder's tokenizer files, whatever kind they are, and its chat templates; of a GGUF file the folder's files that say the same.</summary>
     /// <exception cref="DfpoException"><c>tokenizer/missing</c>: there are none.</exception>
     public static void Copy(string source, string destination)
     {
+        ChatTemplateFiles.Copy(source, destination);
+        if (GgufModel.Find(source) is { } gguf)
+        {
+            GgufModel.LoadTokenizer(gguf).Save(destination);
+            return;
+        }
         var present = s_names.Where(name => File.Exists(Path.Combine(source, name))).ToArray();
         if (present.Length == 0)
             throw new DfpoException("tokenizer/missing", $"'{source}' holds no tokenizer to copy.");

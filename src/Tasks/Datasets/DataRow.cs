@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using DfPO.Models;
 
 namespace DfPO.Tasks.Datasets;
@@ -53,6 +55,20 @@ public sealed class DataRow(string file, int line, bool isFirst, IReadOnlyDictio
         IEnumerable<object?> items when items.Any(item => item is string text && !Table.IsDecoded(text)) => throw NotDecoded(column),
         IEnumerable<object?> items => [.. items.Select(item => item as string ?? throw Malformed($"'{column}' holds something else than text.")).Where(text => !string.IsNullOrWhiteSpace(text))],
         _ => throw Malformed($"'{column}' is neither text nor a list of texts."),
+    };
+
+    /// <summary>A value of lists and values by name as JSON; a text is JSON already.</summary>
+    /// <param name="column">As for <see cref="Text"/>.</param>
+    /// <exception cref="DfpoException"><c>dataset/columns</c> or <c>dataset/malformed</c>.</exception>
+    public string Json(string column) => Value(column) is string text ? text : Node(Value(column))?.ToJsonString() ?? "null";
+
+    private static JsonNode? Node(object? value) => value switch
+    {
+        null => null,
+        string text => JsonValue.Create(text),
+        IReadOnlyDictionary<string, object?> inner => new JsonObject(inner.Select(pair => KeyValuePair.Create(pair.Key, Node(pair.Value)))),
+        IEnumerable<object?> items => new JsonArray([.. items.Select(Node)]),
+        _ => JsonNode.Parse(JsonSerializer.Serialize(value)),
     };
 
     internal DfpoException Malformed(string reason) => new("dataset/malformed", $"{Place}: {reason}");

@@ -91,6 +91,9 @@ public sealed record DatasetSpec
     /// <summary>Table: column of the prompt.</summary>
     public string TextColumn { get; init; } = "text";
 
+    /// <summary>Table: column of conversations, lists of messages with role and content, in the place of <see cref="TextColumn"/>; none when empty.</summary>
+    public string MessagesColumn { get; init; } = "";
+
     /// <summary>Table: column of the id; the line's number when empty.</summary>
     public string IdColumn { get; init; } = "";
 

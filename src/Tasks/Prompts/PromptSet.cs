@@ -5,7 +5,7 @@ using DfPO.Tasks.Datasets;
 
 namespace DfPO.Tasks.Prompts;
 
-/// <summary>The prompts of one split, from a .jsonl file with fields <c>id</c> and <c>text</c>, and optionally <c>references</c> and <c>concepts</c>, lists of texts.</summary>
+/// <summary>The prompts of one split, from a .jsonl file with fields <c>id</c> and <c>text</c>, or <c>messages</c> for a conversation, and optionally <c>references</c> and <c>concepts</c>, lists of texts.</summary>
 public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
 {
     private static readonly JsonWriterOptions s_writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -20,7 +20,7 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
     public static PromptSet Read(string path)
     {
         if (!File.Exists(path))
-            throw new DfpoException("prompts/missing", $"Prompt file '{path}' does not exist: give a .jsonl file with one object {{\"id\": ..., \"text\": ...}} a line.");
+            throw new DfpoException("prompts/missing", $"Prompt file '{path}' does not exist: give a .jsonl file with one object {{\"id\": ..., \"text\": ...}}, or with \"messages\" in place of the text, a line.");
         var prompts = new List<Prompt>();
         var lines = new Dictionary<string, int>();
         foreach (var (number, line) in Table.Lines(path))
@@ -73,7 +73,13 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
     {
         row.WriteStartObject();
         row.WriteString("id", prompt.Id);
-        row.WriteString("text", prompt.Text);
+        if (prompt.Messages is null)
+            row.WriteString("text", prompt.Text);
+        else
+        {
+            row.WritePropertyName("messages");
+            row.WriteRawValue(prompt.Messages);
+        }
         foreach (var (name, texts) in new[] { ("references", prompt.References), ("concepts", prompt.Concepts) })
         {
             if (texts.Count == 0)
@@ -91,7 +97,12 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
         try
         {
             using var row = JsonDocument.Parse(json);
-            return new Prompt(Field(row.RootElement, "id", place), Field(row.RootElement, "text", place))
+            var id = Field(row.RootElement, "id", place);
+            var isChat = row.RootElement.TryGetProperty("messages", out var messages);
+            if (isChat && row.RootElement.TryGetProperty("text", out _))
+                throw new DfpoException("prompts/malformed", $"{place}: there are both 'text' and 'messages'; a prompt is one of them.");
+            var prompt = isChat ? ChatPrompts.Create(id, messages.GetRawText(), $"{place}: field 'messages'") : new Prompt(id, Field(row.RootElement, "text", place));
+            return prompt with
             {
                 References = List(row.RootElement, "references", place),
                 Concepts = List(row.RootElement, "concepts", place),
