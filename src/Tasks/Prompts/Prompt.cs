@@ -7,7 +7,7 @@ public sealed record Prompt(string Id, string Text)
 {
     /// <summary>
     /// A conversation in the place of a text: a JSON array of messages with role and content, of which the last is not the assistant's. <see cref="Text"/> is what the policy's
-    /// chat template makes of it (<see cref="ChatPrompts.Render"/>), and this array before that. Null for a plain text.
+    /// chat template makes of it (<see cref="ChatPrompts"/>), and this array before that. Null for a plain text.
     /// </summary>
     public string? Messages { get; init; }
 

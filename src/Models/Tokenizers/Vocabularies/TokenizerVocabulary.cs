@@ -17,7 +17,7 @@ public enum VocabularyKind
 }
 
 /// <summary>The parts of a tokenizer where no <c>tokenizer.json</c> is: vocabulary files, or the metadata of a GGUF file.</summary>
-/// <remarks><see cref="TextTokenizer.Create"/> makes a tokenizer of it, by way of the <c>tokenizer.json</c> that says the same.</remarks>
+/// <remarks><see cref="TextTokenizer"/> makes a tokenizer of it, by way of the <c>tokenizer.json</c> that says the same.</remarks>
 public sealed record TokenizerVocabulary
 {
     /// <summary>How tokens are made.</summary>
