@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using DfPO.Models.Chat;
+using DfPO.Models.Gguf;
 using DfPO.Models.Lora;
 using DfPO.Models.Tokenizers;
 
@@ -26,16 +26,14 @@ public static class ModelFolder
         var tokenizer = TextTokenizer.Load(source);
         var apart = Path.GetFullPath(folder) != Path.GetFullPath(source);
         if (apart)
-        {
             TokenizerFiles.Copy(source, folder);
-            ChatTemplateFiles.Copy(source, folder);
-        }
         if (apart || !File.Exists(Path.Combine(source, TokenizerJson.FileName)))
             tokenizer.Save(folder);
         // An adapter may go on without its base, which says how texts end.
         var adapter = AdapterFolder.IsOne(folder);
         var known = !adapter || AdapterFolder.HasBase(folder);
-        var config = known ? HfConfigReader.ReadFile(Path.Combine(adapter ? AdapterFolder.Base(folder) : folder, "config.json")) : [];
+        var model = known && adapter ? AdapterFolder.Base(folder) : folder;
+        var config = !known ? [] : GgufModel.Find(model) is { } gguf ? GgufModel.ReadConfig(gguf) : HfConfigReader.ReadFile(Path.Combine(model, "config.json"));
         var kind = config["architectures"] is JsonArray { Count: > 0 } names ? names[0]!.ToString() : "";
         if (known && !kind.EndsWith("ForSequenceClassification", StringComparison.Ordinal))
             WriteGeneration(folder, source, config, tokenizer);

@@ -25,7 +25,7 @@ internal sealed class EvalCommand
     private readonly Argument<string?> _checkpoint = new("checkpoint") { Description = "Checkpoint folder of the policy, or a run's folder, whose best weights and experiment are taken.", Arity = ArgumentArity.ZeroOrOne };
     private readonly Option<string?> _experiment = Options.Experiment();
     private readonly Option<string?> _reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0: masks, perplexity and KL need it. Of a run: the model that training started from.");
-    private readonly Option<string?> _prompts = Options.Optional<string>("--prompts", "Prompts: a .jsonl file with id and text, or a text file with one a line; otherwise those of the experiment.");
+    private readonly Option<string?> _prompts = Options.Optional<string>("--prompts", "Prompts: a .jsonl file with id and text (or messages), or a text file with one a line; otherwise those of the experiment.");
     private readonly Option<string> _split = Options.Of("--split", "Split of the experiment's data.", "test");
     private readonly Option<int> _limit = Options.AtLeast("--limit", "Most prompts, the first ones; 0 takes all.", 0, 0);
     private readonly Option<int> _each = Options.AtLeast("--samples-per-prompt", "Continuations of each prompt.", 1, 1);

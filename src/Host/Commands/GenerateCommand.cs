@@ -18,7 +18,7 @@ internal static class GenerateCommand
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder of the policy, or a run's folder, whose best weights, sampling and masks are taken." };
         var experiment = Options.Experiment();
         var prompt = new Option<string[]>("--prompt") { Description = "A prompt; may be repeated." };
-        var file = Options.Optional<string>("--file", "Prompts: a .jsonl file with id and text, or a text file with one a line. Without --prompt and --file they are read from stdin.");
+        var file = Options.Optional<string>("--file", "Prompts: a .jsonl file with id and text (or messages), or a text file with one a line. Without --prompt and --file they are read from stdin.");
         var chat = new Option<bool>("--chat") { Description = "Each prompt is a user's message, written by the checkpoint's chat template. Prompts of a .jsonl file with messages are so anyway." };
         var policy = Options.Policy("What is sampled: the policy itself (of an NLPO run: under its mask), or masked by the reference: negative (pi-) or positive (pi+).");
         var reference = Options.Optional<string>("--reference", "Checkpoint folder of pi_0, which the masked policies need; otherwise the experiment's.");

@@ -40,6 +40,32 @@ public sealed class ExportCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task As_gguf_it_is_one_file_that_stands_for_the_checkpoint_and_goes_back_into_a_folder()
+    {
+        var source = TinyModels.Policy(_folder["policy"], 1);
+        _folder.Write("policy/chat_template.jinja", "{{ messages[0].content }}{{ eos_token }}");
+
+        var (code, output, errors) = await DfpoProcess.Run(["export", source, _folder["out.gguf"], "--format", "gguf"]);
+
+        Assert.Equal((0, _folder["out.gguf"], ""), (code, output.TrimEnd(), errors));
+        Assert.False(File.Exists(_folder["out.partial.gguf"]));
+        Assert.Equal(0, (await DfpoProcess.Run(["export", _folder["out.gguf"], _folder["again"]])).ExitCode);
+        Assert.Equal("{{ messages[0].content }}{{ eos_token }}", File.ReadAllText(_folder["again/chat_template.jinja"]));
+        using var before = PretrainedModels.LoadCausalLM(source);
+        using var after = PretrainedModels.LoadCausalLM(_folder["again"]);
+        foreach (var ((name, a), (_, b)) in before.named_parameters().Zip(after.named_parameters()))
+            Assert.True(torch.allclose(a, b), name);
+        Assert.Equal(TextTokenizer.Load(source).Encode("a film"), TextTokenizer.Load(_folder["again"]).Encode("a film"));
+        string[] generate = ["--chat", "--prompt", "a film", "--max-new-tokens", "4", "--json"];
+        var (_, first, _) = await DfpoProcess.Run(["generate", source, .. generate]);
+        var (_, second, _) = await DfpoProcess.Run(["generate", _folder["out.gguf"], .. generate]);
+        Assert.Contains("\"prompt\":\"a film<|endoftext|>\"", first);
+        Assert.Equal(first, second);
+        Assert.Contains("usage/output", (await DfpoProcess.Run(["export", source, _folder["out.gguf"], "--format", "gguf"])).Errors);
+        Assert.Contains("usage/format", (await DfpoProcess.Run(["export", source, _folder["x"], "--format", "onnx"])).Errors);
+    }
+
+    [Fact]
     public async Task A_classifier_stays_one()
     {
         Directory.CreateDirectory(_folder["out"]);
