@@ -21,7 +21,7 @@ internal sealed class TinyExperiment : IDisposable
             model.policy = "{{At("policy")}}"
             task { train-prompts = "{{At("train.jsonl")}}", validation-prompts = "{{At("validation.jsonl")}}", test-prompts = "{{At("test.jsonl")}}", reward-model = "{{At("reward")}}", reward-label = pos }
             rollout { prompts-per-iteration = 8, unit-size = 2, workers = 1, generation { max-new-tokens = 6 } }
-            learner { preset = dfpo, learning-rate = 1e-3, minibatch-size = 4, epochs = 2, max-kl = 100 }
+            learner { preset = dfpo, value-warmup-iterations = 0, learning-rate = 1e-3, minibatch-size = 4, epochs = 2, max-kl = 100 }
             evaluation.every = 2
             """);
     }

@@ -54,7 +54,7 @@ public sealed class RunFolderTests : IDisposable
         Assert.True(lines[1].ContainsKey("value/explained_variance"));
         Assert.Null(lines[1]["value/explained_variance"]);
         var samples = Lines(run.Samples);
-        Assert.Equal(["p-1", "p-2"], samples.Select(line => (string?)line["id"]));
+        Assert.Equal(Reports.Evaluation("validation", DecodingPolicy.Negative, 0).Samples.Select(sample => sample.PromptId), samples.Select(line => (string?)line["id"]));
         Assert.Equal(" of \"two\"", (string?)samples[1]["continuation"]);
         var result = JsonNode.Parse(File.ReadAllText(run.Result))!;
         Assert.Equal((35, "abc123", 0.5), ((int?)result["best_iteration"], (string?)result["weights_digest"], (double?)result["before"]!["reward"]));
@@ -82,7 +82,8 @@ public sealed class RunFolderTests : IDisposable
         again.IterationFinished(Reports.Iteration(3, reward: 0.9));
         Assert.Equal(["iteration 1", "evaluation 1", "iteration 2", "evaluation 2", "iteration 3"], Lines(run.Metrics).Select(line => $"{line["type"]} {line["iteration"]}"));
         Assert.Equal(0.9, (double?)Lines(run.Metrics)[^1]["rollout/reward"]);
-        Assert.Equal([1, 1, 2, 2], Lines(run.Samples).Select(line => (int?)line["iteration"]));
+        var each = Reports.Evaluation("validation", DecodingPolicy.Policy, 1).Samples.Count;
+        Assert.Equal([.. Enumerable.Repeat(1, each), .. Enumerable.Repeat(2, each)], Lines(run.Samples).Select(line => (int)line["iteration"]!));
     }
 
     [Fact]
