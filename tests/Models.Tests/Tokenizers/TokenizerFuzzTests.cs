@@ -61,6 +61,22 @@ public sealed class TokenizerFuzzTests : IDisposable
         Survive("tokens.json", 2000, 300);
     }
 
+    /// <summary>One folder of each kind of model.</summary>
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("llama2")]
+    [InlineData("bert")]
+    [InlineData("albert")]
+    [InlineData("wordlevel")]
+    [InlineData("deepseek")]
+    public void TokenizerJson(string kind)
+    {
+        foreach (var file in new[] { "tokenizer.json", "tokenizer_config.json", "config.json" })
+            File.Copy(Path.Combine(Repository.Path("tests/tokenizers/hf"), kind, file), _folder[file]);
+
+        Survive("tokenizer.json", 400, 3000);
+    }
+
     private static IEnumerable<(string, float, SentencePieceBytes.Kind)> Unigram() =>
     [
         ("<pad>", 0, SentencePieceBytes.Kind.Control), ("</s>", 0, SentencePieceBytes.Kind.Control), ("<unk>", 0, SentencePieceBytes.Kind.Unknown),

@@ -4,7 +4,7 @@ namespace DfPO.Models.Tokenizers.Segmentation;
 internal sealed class Vocabulary
 {
     // Ids are taken for rows of an embedding.
-    private const int MostIds = 1 << 24;
+    private const int MostIds = 1 << 21;
     private readonly Dictionary<string, int> _ids;
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _find;
     private readonly string?[] _tokens;

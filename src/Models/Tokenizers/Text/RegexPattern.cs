@@ -24,10 +24,10 @@ internal sealed class RegexPattern : TextPattern
     private readonly Regex _regex;
     private readonly Lazy<Dictionary<UnicodeCategory, char>> _standIns;
 
-    private RegexPattern(string pattern, OnigurumaPattern translated)
+    private RegexPattern(string pattern, OnigurumaPattern translated, TimeSpan patience)
     {
         _pattern = pattern;
-        _regex = new Regex(translated.DotNet, RegexOptions.CultureInvariant | RegexOptions.Compiled, s_patience);
+        _regex = new Regex(translated.DotNet, RegexOptions.CultureInvariant | RegexOptions.Compiled, patience);
         _standIns = new(() => s_byCategory.Value.ToDictionary(group => group.Key, group => group.Where(character => !translated.Names(character)).DefaultIfEmpty('\uFFFF').First()));
     }
 
@@ -37,11 +37,15 @@ internal sealed class RegexPattern : TextPattern
     {
         if (s_known.TryGetValue(pattern, out var known))
             return known;
-        var made = new RegexPattern(pattern, OnigurumaPattern.Parse(pattern));
+        var made = Of(pattern, s_patience);
         if (s_known.Count < MostKept)
             s_known.TryAdd(pattern, made);
         return made;
     }
+
+    /// <summary>The pattern, with so much time for one match.</summary>
+    /// <exception cref="FormatException">As above.</exception>
+    internal static RegexPattern Of(string pattern, TimeSpan patience) => new(pattern, OnigurumaPattern.Parse(pattern), patience);
 
     public override List<(int Start, int Length)> Matches(string text)
     {
@@ -62,7 +66,7 @@ internal sealed class RegexPattern : TextPattern
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new DfpoException("tokenizer/pattern", $"The pattern '{_pattern}' of a tokenizer takes more than {s_patience.TotalSeconds} s for one match: its repetitions have too many ways to match a text of {text.Length} characters.", e);
+            throw new DfpoException("tokenizer/pattern", $"The pattern '{_pattern}' of a tokenizer takes more than {_regex.MatchTimeout.TotalSeconds} s for one match: its repetitions have too many ways to match a text of {text.Length} characters.", e);
         }
     }
 
