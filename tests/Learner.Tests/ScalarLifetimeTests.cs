@@ -1,8 +1,8 @@
 using DfPO.Learner.Optimisation;
 using DfPO.Learner.Tests.Objectives;
 using TorchSharp;
-using Parameter = TorchSharp.Modules.Parameter;
 using static TorchSharp.torch;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace DfPO.Learner.Tests;
 

@@ -1,6 +1,6 @@
 using DfPO.Learner.Passes;
-using DfPO.Models.Layers;
 using DfPO.Models;
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 

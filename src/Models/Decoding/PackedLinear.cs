@@ -1,6 +1,6 @@
-using DfPO.Models.Layers;
 using System.IO.Compression;
 using System.Text;
+using DfPO.Models.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 

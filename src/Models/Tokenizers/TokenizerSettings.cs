@@ -16,9 +16,21 @@ internal sealed record TokenizerSettings
     // Classes that AutoTokenizer takes where tokenizer_config.json names none.
     private static readonly Dictionary<string, string> s_classes = new()
     {
-        ["gpt2"] = "GPT2Tokenizer", ["gptj"] = "GPT2Tokenizer", ["gpt_neo"] = "GPT2Tokenizer", ["opt"] = "GPT2Tokenizer", ["roberta"] = "RobertaTokenizer",
-        ["bert"] = "BertTokenizer", ["distilbert"] = "DistilBertTokenizer", ["t5"] = "T5Tokenizer", ["llama"] = "LlamaTokenizer", ["gemma"] = "GemmaTokenizer",
-        ["gemma2"] = "GemmaTokenizer", ["gemma3_text"] = "GemmaTokenizer", ["qwen2"] = "Qwen2Tokenizer", ["qwen3"] = "Qwen2Tokenizer", ["gpt_neox"] = "GPTNeoXTokenizer",
+        ["gpt2"] = "GPT2Tokenizer",
+        ["gptj"] = "GPT2Tokenizer",
+        ["gpt_neo"] = "GPT2Tokenizer",
+        ["opt"] = "GPT2Tokenizer",
+        ["roberta"] = "RobertaTokenizer",
+        ["bert"] = "BertTokenizer",
+        ["distilbert"] = "DistilBertTokenizer",
+        ["t5"] = "T5Tokenizer",
+        ["llama"] = "LlamaTokenizer",
+        ["gemma"] = "GemmaTokenizer",
+        ["gemma2"] = "GemmaTokenizer",
+        ["gemma3_text"] = "GemmaTokenizer",
+        ["qwen2"] = "Qwen2Tokenizer",
+        ["qwen3"] = "Qwen2Tokenizer",
+        ["gpt_neox"] = "GPTNeoXTokenizer",
     };
 
     // Special tokens of a class whose configuration names none.

@@ -84,7 +84,8 @@ public sealed class ModelLevelFixtureTests
             }
 
             var batch = ScoredTrajectory.Concatenate([new ScoredTrajectory(row, [.. tokens[i].Select(_ => (float)advantages[i])], new float[tokens[i].Length]) { OldLogprobs = current }])
-                with { StepTokens = new StepTokens(steps, steps) };
+                with
+            { StepTokens = new StepTokens(steps, steps) };
             var objective = new GrpoObjective(new GrpoOptions { LossType = GrpoLossType.Dapo, KlCoefficient = 0 }, 0.2);
             var entropy = pass.Backward([row], (logprobs, _) =>
             {

@@ -96,7 +96,11 @@ public sealed class GgufExportTests : IDisposable
         var bytes = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
         _folder.Write("tokenizer.json", new JsonObject
         {
-            ["added_tokens"] = new JsonArray(end), ["normalizer"] = null, ["pre_tokenizer"] = bytes, ["post_processor"] = null, ["decoder"] = bytes.DeepClone(),
+            ["added_tokens"] = new JsonArray(end),
+            ["normalizer"] = null,
+            ["pre_tokenizer"] = bytes,
+            ["post_processor"] = null,
+            ["decoder"] = bytes.DeepClone(),
             ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray() },
         }.ToJsonString());
         _folder.Write("tokenizer_config.json", """{"eos_token": "<end>", "tokenizer_class": "PreTrainedTokenizerFast"}""");

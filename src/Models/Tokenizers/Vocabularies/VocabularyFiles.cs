@@ -144,7 +144,8 @@ internal static class VocabularyFiles
                 // RoBERTa's mask takes the space before it; the others of these classes stand as they are.
                 added.Add(settings.AddedTokens.FirstOrDefault(token => token.Content == text)
                     ?? (settings.SpecialTokens.FirstOrDefault(token => token.Content == text) ?? new AddedToken(id, text))
-                        with { Id = id, Special = true, Normalized = false, LeftStrip = text == "<mask>" && settings.Class == "RobertaTokenizer" });
+                        with
+                    { Id = id, Special = true, Normalized = false, LeftStrip = text == "<mask>" && settings.Class == "RobertaTokenizer" });
         return added;
     }
 
