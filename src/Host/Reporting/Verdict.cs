@@ -89,7 +89,7 @@ internal sealed record Verdict(Claim RewardRose, Claim PerplexityStayed, string 
     public static string Signed(double value, string format = "0.0") => !double.IsFinite(value) ? "n/a" : value.ToString($"+{format};-{format};{format}", CultureInfo.InvariantCulture);
 
     private static string Wanted(Interval change, int continuations, int prompts, double margin) => Needed(change, continuations, margin) is { } needed
-        ? FormattableString.Invariant($", about {Rounded(needed)} of {Rounded(needed * prompts / continuations)} would show it")
+        ? FormattableString.Invariant($", about {Rounded(needed)} continuations of {Rounded(needed * prompts / continuations)} prompts would show it")
         : ", and as it stands no number would show it";
 
     private static string Rounded(double value)

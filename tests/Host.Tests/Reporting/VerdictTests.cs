@@ -47,7 +47,7 @@ public sealed class VerdictTests
         // Half-width 8 % at 256: standard error 4.08 %; room 5 % - 1 % = 4 %; (2.8016 * 4.08 / 4)^2 = 8.17 times as many.
         var change = new Interval(0.01, -0.07, 0.09);
         Assert.Equal(8.175 * 256, Verdict.Needed(change, 256, 0.05)!.Value, 1.0);
-        Assert.Contains("perplexity within 5 %: not shown, 50.00 -> 50.50 (+1.0 %, 95 % -7.0 to +9.0 %; 256 continuations of 64 prompts, about 2100 of 530 would show it)", Of(new(0.1, 0.05, 0.15), change).Sentence);
+        Assert.Contains("perplexity within 5 %: not shown, 50.00 -> 50.50 (+1.0 %, 95 % -7.0 to +9.0 %; 256 continuations of 64 prompts, about 2100 continuations of 530 prompts would show it)", Of(new(0.1, 0.05, 0.15), change).Sentence);
         // Four times as many have half the width: then the rest follows.
         Assert.Equal(Verdict.Needed(change, 256, 0.05)!.Value, Verdict.Needed(new(0.01, -0.03, 0.05), 1024, 0.05)!.Value, 1.0);
         Assert.Null(Verdict.Needed(new(0.06, -0.02, 0.14), 256, 0.05));
