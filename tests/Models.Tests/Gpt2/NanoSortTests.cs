@@ -25,10 +25,13 @@ public sealed class NanoSortTests : IDisposable
             if (module is nn.Module<Tensor, Tensor> layer)
                 layer.register_forward_hook((_, input, output) =>
                 {
-                    _inputs[name] = input.alias().MoveToOtherDisposeScope(_scope);
-                    _outputs[name] = output.alias().MoveToOtherDisposeScope(_scope);
+                    _inputs[name] = Kept(input);
+                    _outputs[name] = Kept(output);
                     return output;
                 });
+
+        // Not MoveToOtherDisposeScope: TorchSharp loses a tensor that is in that scope already, and its finalizer then throws.
+        Tensor Kept(Tensor tensor) => _scope.Attach(tensor.alias().DetachFromDisposeScope());
     }
 
     public void Dispose() => _scope.Dispose();
