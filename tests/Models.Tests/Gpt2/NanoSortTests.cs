@@ -31,7 +31,12 @@ public sealed class NanoSortTests : IDisposable
                 });
 
         // Not MoveToOtherDisposeScope: TorchSharp loses a tensor that is in that scope already, and its finalizer then throws.
-        Tensor Kept(Tensor tensor) => _scope.Attach(tensor.alias().DetachFromDisposeScope());
+        Tensor Kept(Tensor tensor)
+        {
+            var alias = tensor.alias().DetachFromDisposeScope();
+            _scope.Attach(alias);
+            return alias;
+        }
     }
 
     public void Dispose() => _scope.Dispose();
