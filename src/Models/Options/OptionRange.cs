@@ -1,23 +1,34 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Reflection;
+using System.Text.RegularExpressions;
 
 namespace DfPO.Models.Options;
 
 /// <summary>What the attributes of an option's property allow: <see cref="RangeAttribute"/>, <see cref="AllowedValuesAttribute"/>, <see cref="RegularExpressionAttribute"/>, <see cref="MinLengthAttribute"/>.</summary>
-/// <remarks>Of a list each item is asked; only <see cref="MinLengthAttribute"/> is of the list itself. An infinite or extreme end of a range is no bound.</remarks>
+/// <remarks>
+/// Of a list each item is asked; only <see cref="MinLengthAttribute"/> is of the list itself, and of a text its length. An infinite or extreme end of a range is no bound.
+/// An empty text is matched like any other, which <see cref="RegularExpressionAttribute"/> itself would let pass.
+/// </remarks>
 public static class OptionRange
 {
     private static readonly double[] s_open = [int.MinValue, int.MaxValue, double.NegativeInfinity, double.PositiveInfinity, double.MinValue, double.MaxValue];
 
     /// <summary>In words what values may be, as the end of "must be ..."; null where every value of the type may be.</summary>
-    public static string? Words(PropertyInfo property) =>
-        Attribute<RangeAttribute>(property) is { } range ? Words(range)
-        : Attribute<AllowedValuesAttribute>(property) is { } allowed ? "one of " + string.Join(", ", allowed.Values)
-        : Attribute<RegularExpressionAttribute>(property) is { } pattern ? pattern.ErrorMessage ?? $"of the form {pattern.Pattern}"
-        : Attribute<MinLengthAttribute>(property) is { } length ? $"at least {length.Length} of them"
-        : property.PropertyType == typeof(TimeSpan) ? "longer than 0"
-        : null;
+    public static string? Words(PropertyInfo property)
+    {
+        var one = Attribute<RangeAttribute>(property) is { } range ? Words(range)
+            : Attribute<AllowedValuesAttribute>(property) is { } allowed ? "one of " + string.Join(", ", allowed.Values)
+            : Attribute<RegularExpressionAttribute>(property) is { } pattern ? pattern.ErrorMessage ?? $"of the form {pattern.Pattern}"
+            : property.PropertyType == typeof(TimeSpan) ? "longer than 0"
+            : null;
+        return Least(property) switch
+        {
+            0 => one,
+            _ when property.PropertyType == typeof(string) => one ?? "not empty",
+            var least => $"at least {least}{(one is null ? "" : $", each {one}")}",
+        };
+    }
 
     /// <summary>Whether a value, or each item of a list, is allowed.</summary>
     /// <param name="property">The option.</param>
@@ -25,12 +36,12 @@ public static class OptionRange
     public static bool Allows(PropertyInfo property, object? value) => value switch
     {
         null => true,
-        string or not System.Collections.IEnumerable => AllowsItem(property, value),
-        System.Collections.IEnumerable items => AllowsList(property, [.. items.Cast<object>()]),
+        string text => text.Length >= Least(property) && AllowsItem(property, text),
+        System.Collections.IEnumerable items => items.Cast<object>().ToArray() is var all && all.Length >= Least(property) && all.All(item => AllowsItem(property, item)),
+        _ => AllowsItem(property, value),
     };
 
-    private static bool AllowsList(PropertyInfo property, object[] items) =>
-        items.Length >= (Attribute<MinLengthAttribute>(property)?.Length ?? 0) && items.All(item => AllowsItem(property, item));
+    private static int Least(PropertyInfo property) => Attribute<MinLengthAttribute>(property)?.Length ?? 0;
 
     private static bool AllowsItem(PropertyInfo property, object value)
     {
@@ -43,7 +54,7 @@ public static class OptionRange
             return false;
         return (Attribute<RangeAttribute>(property) is not { } range || Inside(range, value))
             && (Attribute<AllowedValuesAttribute>(property) is not { } allowed || allowed.Values.Contains(value))
-            && (Attribute<RegularExpressionAttribute>(property) is not { } pattern || pattern.IsValid(value));
+            && (Attribute<RegularExpressionAttribute>(property) is not { } pattern || Regex.IsMatch((string)value, $"\\A(?:{pattern.Pattern})\\z", RegexOptions.None, pattern.MatchTimeout));
     }
 
     private static bool Inside(RangeAttribute range, object value)
