@@ -95,7 +95,7 @@ internal static class LearnerCheckpoint
         }
         catch (JsonException e)
         {
-            throw new DfpoException("learner/resume", $"'{path}' is not a learner's state ({e.Message}): take an older checkpoint.", e);
+            throw new DfpoException("learner/resume", $"'{path}' is not a learner's state ({e.Message}): take an older checkpoint, or the version of the program that wrote it.", e);
         }
     }
 }
