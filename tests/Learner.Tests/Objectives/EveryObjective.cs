@@ -15,6 +15,7 @@ internal static class EveryObjective
         MinibatchSize = 4,
         MaxKl = 100,
         Ppo = new PpoOptions { TargetKl = 0.5 },
+        Grpo = new GrpoOptions { TargetKl = 0.5, TargetKlRate = 1 },
         Nlpo = new NlpoOptions { RefreshEvery = 2, MinTokensToKeep = 3, TopP = 0.7 },
         Trpo = new TrpoOptions { CriticEpochs = 2, ConjugateGradientIterations = 5 },
     };
