@@ -54,7 +54,7 @@ public sealed record ExperimentConfig
     public ClusterConfig Cluster { get; init; } = new();
 
     /// <summary>Whether the learner holds the reference model: to score given texts, which no engine has seen, to compare the policy with it in the update, or to weigh older rollouts of masked policies.</summary>
-    public bool LearnerHoldsReference() => ObjectiveRegistry.Traits(Learner) is { ReferenceInLearner: true } or { SamplesPerPrompt: 0, NeedsReference: true }
+    public bool LearnerHoldsReference() => ObjectiveRegistry.Traits(Learner) is { ReferenceInLearner: true } or { NeedsMismatched: true } or { SamplesPerPrompt: 0, NeedsReference: true }
         || (Async.MaxStaleness > 0 && Learner.RolloutCorrection != RolloutCorrection.None && ObjectiveRegistry.Traits(Learner).KlMask is not null);
 
     /// <summary>The KL mask of <c>pi+</c> and <c>pi-</c> outside of training: what evaluation says of decoding, or else the mask of training.</summary>

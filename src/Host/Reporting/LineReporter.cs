@@ -40,7 +40,7 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
         // Where nothing is rolled out, the rule's own figures say how it does.
         var figures = report.Rollout is { } rollout
             ? $"reward {Verdict.Figure(rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}  perplexity {Verdict.Figure(rollout.Perplexity)}"
-            : string.Join("  ", report.Metrics.Where(metric => metric.Key.StartsWith("supervised/", StringComparison.Ordinal) || metric.Key.StartsWith("dpo/", StringComparison.Ordinal)).OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => $"{metric.Key} {Verdict.Figure(metric.Value)}"));
+            : string.Join("  ", report.Metrics.Where(metric => metric.Key.StartsWith("supervised/", StringComparison.Ordinal) || metric.Key.StartsWith("dpo/", StringComparison.Ordinal) || metric.Key.StartsWith("kto/", StringComparison.Ordinal)).OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => $"{metric.Key} {Verdict.Figure(metric.Value)}"));
         foreach (var warning in report.Warnings)
             Line(Warning(warning));
         Line($"iteration {report.Iteration}/{report.Iterations}: {figures}{masks}{staleness}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");

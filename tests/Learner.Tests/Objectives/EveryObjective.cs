@@ -20,6 +20,8 @@ internal static class EveryObjective
         Trpo = new TrpoOptions { CriticEpochs = 2, ConjugateGradientIterations = 5 },
     };
 
+    private static readonly Lazy<CausalLM> s_reference = new(() => Support.TinyPolicy(3));
+
     public static TheoryData<ObjectiveKind> Kinds => [.. Enum.GetValues<ObjectiveKind>()];
 
     /// <summary>Eight sequences: rolled out, in groups, with demonstrations, or nothing but given texts.</summary>
@@ -36,7 +38,8 @@ internal static class EveryObjective
         return batch;
     }
 
-    public static PolicyLearner Learner(LearnerOptions options, CausalLM policy, ValueModel value, CausalLM mask, string incidents) => new(policy, value, options, 7, incidents, mask);
+    public static PolicyLearner Learner(LearnerOptions options, CausalLM policy, ValueModel value, CausalLM mask, string incidents) =>
+        new(policy, value, options, 7, incidents, mask, ObjectiveRegistry.Traits(options).NeedsMismatched ? s_reference.Value : null);
 
     private static Trajectory Rescored(Trajectory t, CausalLM policy, CausalLM reference)
     {
