@@ -39,11 +39,11 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
         var plain = _cap is not null || precision.PlainAttention || (time == 1 && key.size(2) > 1);
         if (plain && mask is null && causal && time > 1)
             mask = CausalMask.Penalty(CausalMask.Triangle(0, time, query.device), query.dtype).view(1, 1, time, time);
-        // Without a mask the fused kernel leaves half of the scores out, which is worth a copy of the keys of one pass.
+        // Without a mask the fused kernel leaves half of the scores out, so there heads stay heads, and those of a group read one view of their keys.
         var attended = plain || mask is not null || groups == 1
-            ? OfGroups(query.reshape(batch, -1, groups * time, size), key, value, Folded(mask, groups), plain, causal).reshape(batch, heads, time, size)
-            : nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel), Repeat(key, groups), Repeat(value, groups), null, 0.0, causal);
-        return attended.transpose(1, 2).reshape(batch, time, heads * size).MoveToOuterDisposeScope();
+            ? OfGroups(query.reshape(batch, -1, groups * time, size), key, value, Folded(mask, groups), plain, causal)
+            : nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel).reshape(-1, groups, time, size), Shared(key, groups), Shared(value, groups), null, 0.0, causal);
+        return attended.reshape(batch, heads, time, size).transpose(1, 2).reshape(batch, time, heads * size).MoveToOuterDisposeScope();
     }
 
     /// <summary>Heads that share keys stand one after the other in the place of time, so that no key is copied.</summary>
@@ -65,5 +65,6 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
 
     private static Tensor Times(Tensor tensor, Scalar? factor) => factor is null ? tensor : tensor.mul(factor);
 
-    private static Tensor Repeat(Tensor tensor, long groups) => tensor.unsqueeze(2).expand(-1, -1, groups, -1, -1).flatten(1, 2);
+    /// <summary><c>[batch * key heads, groups, total, size]</c>: a step of zero from head to head, so that nothing is copied for a group.</summary>
+    private static Tensor Shared(Tensor tensor, long groups) => tensor.reshape(-1, 1, tensor.size(2), tensor.size(3)).expand(-1, groups, -1, -1);
 }
