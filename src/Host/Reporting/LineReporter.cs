@@ -1,4 +1,5 @@
 using System.Globalization;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Learner;

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Models.Policies;
 using Spectre.Console;

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Reporting;
 using DfPO.Models.Policies;
 using Spectre.Console.Testing;
