@@ -14,12 +14,12 @@ namespace DfPO.Host.Reporting;
 public sealed class LineReporter(TextWriter output, string? folder = null, bool quiet = false) : IExperimentObserver
 {
     private const int Width = 140;
-    private EvaluationOptions _how = new();
+    private ExperimentConfig _config = new();
 
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration)
     {
-        _how = config.Evaluation;
+        _config = config;
         Line($"{config.Name}: {(iteration == 0 ? "starts" : $"goes on after iteration {iteration}")}, {config.Iterations} iterations of {config.Rollout.PromptsPerIteration} prompts{(folder is null ? "" : $", {folder}")}");
     }
 
@@ -54,7 +54,7 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Line(Waiting(role, units, waited, patience));
 
     /// <inheritdoc/>
-    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _how, folder);
+    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _config, folder);
 
     /// <summary>Tells for whom a run waits, and for how long it may.</summary>
     internal static string Waiting(string role, int units, TimeSpan waited, TimeSpan patience) =>
