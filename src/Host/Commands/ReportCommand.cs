@@ -1,6 +1,5 @@
 using System.CommandLine;
 using DfPO.Host.Reports;
-using Spectre.Console;
 
 namespace DfPO.Host.Commands;
 
@@ -42,11 +41,11 @@ internal static class ReportCommand
         return command;
     }
 
+    /// <summary>A line a row: the table of the page is too wide for a terminal.</summary>
     private static void Print(IReadOnlyList<EqualKl.Row> rows, string rival)
     {
-        var table = new Table().Title(Markup.Escape($"Against {rival} at equal KL")).Border(TableBorder.Rounded).AddColumns([.. EqualKl.Columns]);
-        foreach (var row in rows)
-            table.AddRow([.. row.Cells().Select(Markup.Escape)]);
-        AnsiConsole.Write(table);
+        Console.WriteLine($"Against {rival} at equal KL:");
+        foreach (var cells in rows.Select(row => row.Cells()))
+            Console.WriteLine($"{cells[0]}, {cells[1]}: {string.Join(", ", cells.Zip(EqualKl.Columns).Skip(2).Where(cell => cell.First.Length > 0).Select(cell => $"{cell.Second} {cell.First}"))}");
     }
 }

@@ -11,13 +11,11 @@ internal static class EqualKl
     /// <summary>A setting under one decoding policy, its runs paired with the rival's of the same seed.</summary>
     /// <param name="Group">The setting.</param>
     /// <param name="Policy">The decoding policy.</param>
-    /// <param name="Kl">Mean KL at the end, nats a token.</param>
-    /// <param name="Reward">Mean reward at the end.</param>
+    /// <param name="Ends">The last validation of each run.</param>
     /// <param name="Differences">Reward beyond the rival's, a pair each.</param>
-    /// <param name="Perplexity">Change against the rival's, %.</param>
-    /// <param name="Entropy">Difference from the rival's, nats.</param>
-    /// <param name="Unpaired">Runs without a rival of their seed that got as far.</param>
-    internal sealed record Row(string Group, string Policy, double Kl, double Reward, IReadOnlyList<double> Differences, Interval Perplexity, Interval Entropy, int Unpaired)
+    /// <param name="PerplexityChange">Change against the rival's, %.</param>
+    /// <param name="EntropyChange">Difference from the rival's, nats.</param>
+    internal sealed record Row(string Group, string Policy, IReadOnlyList<TrainingCurve.Point> Ends, IReadOnlyList<double> Differences, Interval PerplexityChange, Interval EntropyChange)
     {
         /// <summary>Mean difference of the reward with its 95 % t interval over the pairs; NaN without a pair.</summary>
         public Interval Difference => MeanOf(Differences);
@@ -25,9 +23,11 @@ internal static class EqualKl
         /// <summary>The row in words, as <see cref="Columns"/> name them.</summary>
         public IReadOnlyList<string> Cells() =>
         [
-            Group, MetricNames.Symbol(Policy), $"{Differences.Count} of {Differences.Count + Unpaired}", Verdict.Figure(Kl), Verdict.Figure(Reward),
-            .. Differences.Count == 0 ? ["", "", "", ""] : (string[])[Cell(Difference, "0.000"), double.IsNaN(PValue) ? "" : Verdict.Figure(PValue), $"{Cell(Perplexity, "0.0")} %", Cell(Entropy, "0.000")],
+            Group, MetricNames.Symbol(Policy), $"{Ends.Count}", Mean(end => end.Kl), Mean(end => end.Reward), Mean(end => end.Perplexity), Mean(end => end.Entropy), $"{Differences.Count}",
+            .. Differences.Count == 0 ? ["", "", "", ""] : (string[])[Cell(Difference, "0.000"), Verdict.Figure(PValue), $"{Cell(PerplexityChange, "0.0")} %", Cell(EntropyChange, "0.000")],
         ];
+
+        private string Mean(Func<TrainingCurve.Point, double> of) => StudentT.Mean([.. Ends.Select(of)]) is var mean ? $"{Verdict.Figure(mean.Estimate)} {FigureTable.Brackets(mean, Verdict.Figure)}".TrimEnd() : "";
 
         private static string Cell(Interval value, string format) =>
             $"{Verdict.Signed(value.Estimate, format)} [{Verdict.Signed(value.Low, format)}, {Verdict.Signed(value.High, format)}]";
@@ -37,9 +37,9 @@ internal static class EqualKl
     }
 
     /// <summary>Titles of a row's cells.</summary>
-    public static IReadOnlyList<string> Columns { get; } = ["setting", "policy", "pairs", "KL", "reward", "reward beyond", "p", "perplexity", "entropy"];
+    public static IReadOnlyList<string> Columns { get; } = ["setting", "policy", "runs", "KL", "reward", "perplexity", "entropy", "pairs", "reward beyond", "p", "perplexity beyond", "entropy beyond"];
 
-    /// <summary>Compares every other setting with the rival's <c>pi_theta</c>.</summary>
+    /// <summary>Compares every other setting with the rival's <c>pi_theta</c>. The rival has rows of its own, without a comparison.</summary>
     /// <param name="runs">All runs; those without a result are left out.</param>
     /// <param name="rival">The rival's setting.</param>
     /// <exception cref="DfpoException"><c>report/input</c>: there is no such setting.</exception>
@@ -49,15 +49,15 @@ internal static class EqualKl
         var curves = finished.Where(run => run.Group == rival).ToLookup(run => run.Run.Setting("seed"), run => TrainingCurve.Of(run, "policy"));
         if (curves.Count == 0)
             throw new DfpoException("report/input", $"No finished run is of the setting '{rival}': give one of {string.Join(", ", finished.Select(run => $"'{run.Group}'").Distinct())}.");
+        var none = Enumerable.Empty<TrainingCurve>().ToLookup(_ => "");
         Row[] rows =
         [
             .. from run in finished
-               where run.Group != rival
                group run by run.Group into own
                from policy in new[] { "policy", "negative" }
                let ends = own.Select(run => (Seed: run.Run.Setting("seed"), Curve: TrainingCurve.Of(run, policy))).Where(run => run.Curve.Points.Count > 1).Select(run => (run.Seed, End: run.Curve.Points[^1])).ToArray()
                where ends.Length > 0
-               select Compared(own.Key, policy, ends, curves),
+               select Compared(own.Key, policy, ends, own.Key == rival ? none : curves),
         ];
         Row[] tested = [.. rows.Where(row => row.Differences.Count > 0)];
         var adjusted = PairedTest.Holm([.. tested.Select(row => PairedTest.SignFlip(row.Differences))]);
@@ -68,8 +68,8 @@ internal static class EqualKl
     {
         var pairs = ends.Select(run => (run.End, Rival: rivals[run.Seed].Select(curve => curve.At(run.End.Kl)).FirstOrDefault(point => point is not null)))
             .Where(pair => pair.Rival is not null).Select(pair => (pair.End, Rival: pair.Rival!.Value)).ToArray();
-        return new(group, policy, ends.Average(run => run.End.Kl), ends.Average(run => run.End.Reward), [.. pairs.Select(pair => pair.End.Reward - pair.Rival.Reward)],
-            MeanOf([.. pairs.Select(pair => 100 * (pair.End.Perplexity / pair.Rival.Perplexity - 1))]), MeanOf([.. pairs.Select(pair => pair.End.Entropy - pair.Rival.Entropy)]), ends.Length - pairs.Length);
+        return new(group, policy, [.. ends.Select(run => run.End)], [.. pairs.Select(pair => pair.End.Reward - pair.Rival.Reward)],
+            MeanOf([.. pairs.Select(pair => 100 * (pair.End.Perplexity / pair.Rival.Perplexity - 1))]), MeanOf([.. pairs.Select(pair => pair.End.Entropy - pair.Rival.Entropy)]));
     }
 
     private static Interval MeanOf(IReadOnlyList<double> values) => values.Count == 0 ? Interval.Of(double.NaN) : StudentT.Mean(values);

@@ -23,15 +23,16 @@ public sealed class EqualKlTests
         var budget = rows.Single(row => row is { Group: "budget", Policy: "policy" });
         // Seed 1: .8 of the rival at .2. Seed 2: .5 at .05. Seed 3 has no rival.
         Assert.Equal([0.05, 0.1], budget.Differences.Select(d => Math.Round(d, 12)));
-        Assert.Equal((0.075, 1), (Math.Round(budget.Difference.Estimate, 12), budget.Unpaired));
-        Assert.Equal(0.15, budget.Kl, 1e-12);
+        Assert.Equal((0.075, 3), (Math.Round(budget.Difference.Estimate, 12), budget.Ends.Count));
+        Assert.Equal(0.15, budget.Ends.Average(end => end.Kl), 1e-12);
         // Two pairs of one sign have .5, and two rows were tested.
         Assert.Equal(1, budget.PValue);
-        Assert.Equal(0, budget.Perplexity.Estimate, 1e-12);
+        Assert.Equal(0, budget.PerplexityChange.Estimate, 1e-12);
         // Nobody of the rival's got there.
         var far = rows.Single(row => row is { Group: "far", Policy: "policy" });
         Assert.Empty(far.Differences);
-        Assert.Equal("0 of 1", far.Cells()[2]);
+        Assert.Equal(["1", "0"], [far.Cells()[2], far.Cells()[7]]);
+        Assert.Empty(rows.Single(row => row is { Group: "grpo", Policy: "policy" }).Differences);
         Assert.All(rows, row => Assert.Equal(EqualKl.Columns.Count, row.Cells().Count));
         // pi- of everyone is the same points with a reward .05 higher.
         Assert.Equal(0.1, rows.Single(row => row is { Group: "budget", Policy: "negative" }).Differences[0], 1e-12);
