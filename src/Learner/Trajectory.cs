@@ -35,7 +35,7 @@ public sealed record Trajectory
     /// <summary>Continuations of the same prompt carry the same number within a batch. Only rules that compare them look at it.</summary>
     public int Group { get; init; }
 
-    /// <summary>Updates that the weights which rolled out had seen (<see cref="PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
+    /// <summary>Updates that the weights which rolled out had seen (<see cref="Updates.PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
     public int? WeightsVersion { get; init; }
 
     /// <summary>Whether the continuation was cut off at the limit of its length rather than ended.</summary>

@@ -2,6 +2,7 @@ using DfPO.Models;
 using DfPO.Models.Decoding;
 using DfPO.Models.Lora;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 using TorchSharp;
 using static TorchSharp.torch;
 

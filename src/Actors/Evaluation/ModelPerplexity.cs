@@ -1,9 +1,8 @@
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
-using DfPO.Rollout;
+using DfPO.Rollout.Scoring;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Evaluation;
 

@@ -1,6 +1,7 @@
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;

@@ -6,7 +6,6 @@ using DfPO.Models;
 using DfPO.Rollout;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Experiments;
 

@@ -5,7 +5,7 @@ using DfPO.Models.Checkpoints;
 using DfPO.Models.Devices;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Lora;
-using DfPO.Rollout;
+using DfPO.Rollout.Generation;
 
 namespace DfPO.Actors.Work;
 

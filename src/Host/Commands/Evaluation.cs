@@ -9,7 +9,7 @@ using DfPO.Models.Options;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Metrics;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 using Spectre.Console;
 
 namespace DfPO.Host.Commands;

@@ -5,8 +5,8 @@ using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
 using DfPO.Models.Policies;
-using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Host.Commands;
 

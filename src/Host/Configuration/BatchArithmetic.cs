@@ -1,4 +1,5 @@
 using DfPO.Actors.Configuration;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 
 namespace DfPO.Host.Configuration;

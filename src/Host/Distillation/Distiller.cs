@@ -1,6 +1,8 @@
 using DfPO.Host.Generation;
 using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Guards;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
 using TorchSharp;

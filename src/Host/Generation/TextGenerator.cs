@@ -3,6 +3,7 @@ using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
+using DfPO.Rollout.Generation;
 using DfPO.Tasks.Prompts;
 
 namespace DfPO.Host.Generation;

@@ -2,6 +2,7 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Learning;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;

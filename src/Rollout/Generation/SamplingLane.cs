@@ -6,7 +6,7 @@ using DfPO.Rollout.Sampling;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace DfPO.Rollout;
+namespace DfPO.Rollout.Generation;
 
 /// <summary>Sampling: the session of one model, or of two in lock-step, and the rows still alive in it.</summary>
 internal sealed class SamplingLane : ILane

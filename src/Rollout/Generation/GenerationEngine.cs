@@ -6,7 +6,7 @@ using DfPO.Rollout.Beams;
 using DfPO.Rollout.Scoring;
 using TorchSharp;
 
-namespace DfPO.Rollout;
+namespace DfPO.Rollout.Generation;
 
 /// <summary>Batched generation, sampled or by beam search, with a policy of any architecture, for the KL masks and log-ratios a frozen reference model, and for NLPO's mask a mask policy. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
