@@ -1,3 +1,4 @@
+using DfPO.Actors.Evaluation;
 using DfPO.Host.Generation;
 using DfPO.Learner;
 using DfPO.Learner.Configuration;

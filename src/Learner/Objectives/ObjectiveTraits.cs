@@ -20,7 +20,7 @@ public sealed record ObjectiveTraits
     /// <summary>Whether a value model is trained beside the policy.</summary>
     public bool NeedsValue => ValueHeads > 0;
 
-    /// <summary>Whether <see cref="Trajectory.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
+    /// <summary>Whether <see cref="TokenSequence.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
     public bool NeedsReference { get; init; } = true;
 
     /// <summary>Whether the reference model scores the whole vocabulary in each pass of the update, for which the learner holds it.</summary>

@@ -96,7 +96,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
                 TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: decoder.StepThreads);
                 GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
                 activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
-                activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());
+                activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.Name());
                 return results;
             }
         }
