@@ -30,7 +30,7 @@ internal sealed class ChosenAdvantages(IObjective rule, AdvantageKind kind, int 
     public bool Accepts(DecodingPolicy behaviour) => rule.Accepts(behaviour);
 
     /// <inheritdoc/>
-    public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) => rule.Units(batch);
+    public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) => rule.Bundles(batch);
 
     /// <inheritdoc/>
     public double[] TokenRewards(Trajectory trajectory) => rule.TokenRewards(trajectory);

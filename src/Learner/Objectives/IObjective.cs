@@ -12,8 +12,8 @@ public interface IObjective
     /// <summary>Whether continuations drawn from <paramref name="behaviour"/> are data for this rule.</summary>
     bool Accepts(DecodingPolicy behaviour) => Traits.Behaviours.Contains(behaviour);
 
-    /// <summary>What a minibatch keeps together: by default each sequence is a unit of its own. Sequences may be left out, paired, or joined by demonstrations.</summary>
-    IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) => [.. batch.Select(trajectory => new[] { trajectory })];
+    /// <summary>What a minibatch keeps together: by default each sequence by itself. Sequences may be left out, paired, or joined by demonstrations.</summary>
+    IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) => [.. batch.Select(trajectory => new[] { trajectory })];
 
     /// <summary>With a value model: reward of each token of a continuation, from which advantages and returns are estimated. By default the task reward at the last one.</summary>
     double[] TokenRewards(Trajectory trajectory) => trajectory.TerminalRewards();

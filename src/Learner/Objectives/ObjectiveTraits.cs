@@ -36,7 +36,7 @@ public sealed record ObjectiveTraits
     public bool NeedsDemonstrations { get; init; }
 
     /// <summary>Sequences that a minibatch keeps together: 2 for a pair.</summary>
-    public int SequencesPerUnit { get; init; } = 1;
+    public int SequencesPerBundle { get; init; } = 1;
 
     /// <summary>Whether one step is taken on the whole batch, whatever <see cref="Configuration.LearnerOptions.MinibatchSize"/> says.</summary>
     public bool WholeBatch { get; init; }

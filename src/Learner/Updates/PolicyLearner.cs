@@ -95,11 +95,11 @@ public sealed class PolicyLearner : IDisposable
         var policyLearns = !_objective.Traits.NeedsValue || _valueIsWarm || Iteration >= _options.ValueWarmupIterations;
         foreach (var group in _valueGroups)
             group.LearningRate = ValueRate(warming: !policyLearns);
-        var units = Score(_objective.Units(batch), policyLearns, statistics, cancellation);
+        var bundles = Score(_objective.Bundles(batch), policyLearns, statistics, cancellation);
         if (policyLearns && _objective.TrustRegion is { } region)
-            Guarded(() => new TrustRegionStep(_policy, region).Take(_objective, [.. units.SelectMany(unit => unit)], statistics), "policy step", batch);
+            Guarded(() => new TrustRegionStep(_policy, region).Take(_objective, [.. bundles.SelectMany(bundle => bundle)], statistics), "policy step", batch);
         for (var epoch = 0; epoch < (_objective.Traits.Epochs ?? _options.Epochs); epoch++)
-            Pass(units, epoch, withPolicy: policyLearns && _objective.TrustRegion is null, statistics, cancellation);
+            Pass(bundles, epoch, withPolicy: policyLearns && _objective.TrustRegion is null, statistics, cancellation);
         foreach (var (name, value) in _objective.State)
             statistics.Add(name, value);
         _guards.Look(new GuardFigures { Entropy = statistics.Mean("objective/entropy") }, Iteration + 1, "update", batch);
@@ -146,23 +146,23 @@ public sealed class PolicyLearner : IDisposable
         return kl;
     }
 
-    private ScoredTrajectory[][] Score(IReadOnlyList<Trajectory[]> units, bool policyLearns, Statistics statistics, CancellationToken cancellation)
+    private ScoredTrajectory[][] Score(IReadOnlyList<Trajectory[]> bundles, bool policyLearns, Statistics statistics, CancellationToken cancellation)
     {
         using var activity = StartActivity(DfpoTelemetry.Spans.Advantages);
-        var drawn = units.SelectMany(unit => unit).Where(t => !t.IsDemonstration).ToArray();
+        var drawn = bundles.SelectMany(bundle => bundle).Where(t => !t.IsDemonstration).ToArray();
         var scored = new Queue<ScoredTrajectory>(_scorer.Score(drawn, Iteration, policyLearns, statistics, cancellation));
         var pushes = scored.SelectMany(s => s.Advantages).Where(a => a != 0).ToArray();
         if (pushes.Length > 0)
             statistics.Add("objective/advantages_positive", pushes.Count(a => a > 0), pushes.Length);
-        return [.. units.Select(unit => unit.Select(t => t.IsDemonstration ? ScoredTrajectory.Demonstration(t) : scored.Dequeue()).ToArray())];
+        return [.. bundles.Select(bundle => bundle.Select(t => t.IsDemonstration ? ScoredTrajectory.Demonstration(t) : scored.Dequeue()).ToArray())];
     }
 
-    private void Pass(ScoredTrajectory[][] units, int epoch, bool withPolicy, Statistics statistics, CancellationToken cancellation)
+    private void Pass(ScoredTrajectory[][] bundles, int epoch, bool withPolicy, Statistics statistics, CancellationToken cancellation)
     {
         using var activity = StartActivity(DfpoTelemetry.Spans.Epoch);
-        var size = _objective.Traits.WholeBatch ? units.Length : Math.Max(1, _options.MinibatchSize / _objective.Traits.SequencesPerUnit);
-        var minibatches = Order(units.Length, epoch).Select(i => units[i]).Chunk(Math.Max(1, size)).ToArray();
-        Trajectory[] all = [.. units.SelectMany(unit => unit).Select(s => s.Trajectory)];
+        var size = _objective.Traits.WholeBatch ? bundles.Length : Math.Max(1, _options.MinibatchSize / _objective.Traits.SequencesPerBundle);
+        var minibatches = Order(bundles.Length, epoch).Select(i => bundles[i]).Chunk(Math.Max(1, size)).ToArray();
+        Trajectory[] all = [.. bundles.SelectMany(bundle => bundle).Select(s => s.Trajectory)];
         double Tokens(IEnumerable<Trajectory> of) => of.Sum(t => t.Tokens.Length) / (double)minibatches.Length;
         var stepTokens = new StepTokens(Tokens(all), Tokens(all.Where(t => !t.Truncated)));
         for (var m = 0; m < minibatches.Length; m++)
@@ -170,7 +170,7 @@ public sealed class PolicyLearner : IDisposable
             cancellation.ThrowIfCancellationRequested();
             if (withPolicy)
                 statistics.Set("learner/lr", _rate.Next());
-            ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(unit => unit)];
+            ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(bundle => bundle)];
             Guarded(() => _step.Take(minibatch, stepTokens, withPolicy, withEntropy: epoch == 0, statistics), $"epoch {epoch + 1} minibatch {m + 1}", [.. minibatch.Select(s => s.Trajectory)]);
         }
     }
@@ -187,7 +187,7 @@ public sealed class PolicyLearner : IDisposable
         }
     }
 
-    /// <summary>The order of the units in an epoch: a pure function of seed, iteration and epoch.</summary>
+    /// <summary>The order of the bundles in an epoch: a pure function of seed, iteration and epoch.</summary>
     private int[] Order(int count, int epoch) => CounterRandom.Permutation(count, CounterRandom.UInt64(CounterRandom.UInt64(_seed, (ulong)Iteration), (ulong)epoch));
 
     private double ValueRate(bool warming) => warming && _options.ValueWarmupLearningRate > 0 ? _options.ValueWarmupLearningRate
