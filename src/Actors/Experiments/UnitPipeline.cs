@@ -4,7 +4,6 @@ using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Models;
 using DfPO.Tasks.Metrics;
-using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Experiments;
 

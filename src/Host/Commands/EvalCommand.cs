@@ -4,7 +4,6 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
-using DfPO.Host.Configuration;
 using DfPO.Host.Generation;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;

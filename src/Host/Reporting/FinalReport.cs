@@ -1,6 +1,5 @@
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Runs;
 using DfPO.Host.Store;
 using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Runs;
 using DfPO.Learner;
 using DfPO.Models.Policies;
 using Spectre.Console;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Runs;
 using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 
