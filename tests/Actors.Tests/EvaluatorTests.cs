@@ -63,7 +63,7 @@ public sealed class EvaluatorTests
     {
         public bool HasDrawn { get; private set; }
 
-        public Task<(IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards)> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
+        public Task<RewardedContinuations> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
         {
             HasDrawn = true;
             var sequence = new GeneratedSequence
@@ -76,7 +76,8 @@ public sealed class EvaluatorTests
                 StateKl = [0.25f, 0.25f],
                 Figures = new(2, 1),
             };
-            return Task.FromResult<(IReadOnlyList<Continuation>, IReadOnlyList<float>)>(([.. prompts.Select(prompt => new Continuation(prompt, " more words", sequence))], [.. prompts.Select((_, i) => (float)i)]));
+            Continuation[] continuations = [.. prompts.Select(prompt => new Continuation(prompt, " more words", sequence))];
+            return Task.FromResult(new RewardedContinuations(continuations, [.. prompts.Select((_, i) => (float)i)]));
         }
 
         public Task<double?> ReferencePerplexity(IReadOnlyList<Prompt> prompts, CancellationToken cancellation) => Task.FromResult<double?>(7);

@@ -42,7 +42,8 @@ public static class ModelPerplexity
     public static void RequireReferences(IReadOnlyList<Prompt> prompts)
     {
         if (prompts.Count(prompt => prompt.References.Count == 0) is > 0 and var lacking)
-            throw new DfpoException("metrics/needs", $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
+            throw new DfpoException("metrics/needs",
+                $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
     }
 
     /// <summary>How likely the model of a checkpoint folder, which has a tokenizer of its own, finds continuations, each given its prompt.</summary>

@@ -45,7 +45,8 @@ public sealed class ArrivalJournal(string path)
         if (!Exists)
             return [];
         var (lines, units) = (new List<JournalLine>(), new Dictionary<long, int>());
-        foreach (var (index, line) in JsonLines.Read(File.ReadAllLines(path), Parse, (number, e) => Corrupt(number, $"cannot be read ({e.Message})", e)).Index())
+        var read = JsonLines.Read(File.ReadAllLines(path), Parse, (number, e) => Corrupt(number, $"cannot be read ({e.Message})", e));
+        foreach (var (index, line) in read.Index())
         {
             if (line.Iteration != index + 1)
                 throw Corrupt(index + 1, $"is of iteration {line.Iteration}, where {index + 1} is expected");
@@ -76,7 +77,8 @@ public sealed class ArrivalJournal(string path)
         return kept;
     }
 
-    private static JournalLine Parse(string text) => JsonSerializer.Deserialize<JournalLine>(text, s_format) ?? throw new JsonException("it is null");
+    private static JournalLine Parse(string text) =>
+        JsonSerializer.Deserialize<JournalLine>(text, s_format) ?? throw new JsonException("it is null");
 
     private DfpoException Corrupt(int line, string what, Exception? inner = null) =>
         new("run/journal", $"'{path}' line {line} {what}: the file was damaged; put an undamaged copy back.", inner);

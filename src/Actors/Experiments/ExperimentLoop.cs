@@ -239,8 +239,13 @@ public sealed class ExperimentLoop
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
         var samplesPerPrompt = split == "test" && _config.Evaluation.TestSamplesPerPrompt > 0 ? _config.Evaluation.TestSamplesPerPrompt : _config.Evaluation.SamplesPerPrompt;
         var published = new PublishedPolicy(_plan, _pipeline, _services, _learner.Weights, name, exported, activity?.Context ?? default);
-        var figures = await _evaluator.Evaluate(published, prompts.Prompts, samplesPerPrompt, _config.Evaluated().Under(policy, _traits.MaskPolicy), cancellation);
-        var report = new EvaluationReport(split, policy, iteration, figures.Metrics, figures.Samples) { Intervals = figures.Intervals, Texts = figures.Texts };
+        var decoding = _config.Evaluated().Under(policy, _traits.MaskPolicy);
+        var figures = await _evaluator.Evaluate(published, prompts.Prompts, samplesPerPrompt, decoding, cancellation);
+        var report = new EvaluationReport(split, policy, iteration, figures.Metrics, figures.Samples)
+        {
+            Intervals = figures.Intervals,
+            Texts = figures.Texts,
+        };
         _observer.Evaluated(report);
         return report;
     }

@@ -15,13 +15,14 @@ namespace DfPO.Actors.Experiments;
 /// <param name="name">Name of the evaluation, unique within the run.</param>
 /// <param name="exported">Folder that the weights are from; null where they are those being learnt.</param>
 /// <param name="parent">The evaluation's span.</param>
-internal sealed class PublishedPolicy(RolloutPlan plan, UnitPipeline pipeline, IExperimentServices services, WeightsRef weights, string name, string? exported, ActivityContext parent) : IEvaluatedPolicy
+internal sealed class PublishedPolicy(
+    RolloutPlan plan, UnitPipeline pipeline, IExperimentServices services, WeightsRef weights, string name, string? exported, ActivityContext parent) : IEvaluatedPolicy
 {
     /// <inheritdoc/>
-    public async Task<(IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards)> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
+    public async Task<RewardedContinuations> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
     {
         var units = await pipeline.Process(plan.Evaluation(name, prompts, decoding, weights), parent, cancellation);
-        return ([.. units.SelectMany(unit => unit.Continuations)], [.. units.SelectMany(unit => unit.Rewards)]);
+        return new([.. units.SelectMany(unit => unit.Continuations)], [.. units.SelectMany(unit => unit.Rewards)]);
     }
 
     /// <inheritdoc/>

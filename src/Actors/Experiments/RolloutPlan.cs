@@ -67,12 +67,16 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
             .Select((chunk, number) => Unit(name, $"{number}", weights, chunk, decoding))];
     }
 
-    /// <summary>How training data of a behaviour are drawn, under training's own mask. Beams under a KL mask are refused by who draws, not taken for samples.</summary>
-    private GenerationOptions Decoding(DecodingPolicy behaviour) =>
-        (config.Rollout.Generation with { MaskRule = config.Learner.Dfpo.MaskRule.Decoding(), Tolerance = config.Learner.Dfpo.Tolerance }).Under(behaviour, _traits.MaskPolicy)
-            with { NumBeams = config.Rollout.Generation.NumBeams };
+    /// <summary>How a behaviour's training data are drawn, under training's own mask. Beams under a KL mask are refused by who draws.</summary>
+    private GenerationOptions Decoding(DecodingPolicy behaviour)
+    {
+        var generation = config.Rollout.Generation;
+        var masked = generation with { MaskRule = config.Learner.Dfpo.MaskRule.Decoding(), Tolerance = config.Learner.Dfpo.Tolerance };
+        return masked.Under(behaviour, _traits.MaskPolicy) with { NumBeams = generation.NumBeams };
+    }
 
-    private PlannedUnit Unit(string name, string number, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions options) => new(
+    private PlannedUnit Unit(
+        string name, string number, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions options) => new(
         new RolloutUnit(new UnitId($"{name}/{options.Policy.Name()}/{weights.Digest[..8]}/{number}"),
             [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt), p.Seed))], options, weights, texts.EndOfText),
         [.. prompts.Select(p => p.Prompt)]);

@@ -12,12 +12,13 @@ namespace DfPO.Actors.Experiments;
 /// <param name="Continuations">What the policy made of it, in the order of its prompts.</param>
 /// <param name="Rewards">Their rewards.</param>
 /// <param name="Spans">Spans of the rollout and of the reward.</param>
-public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
+public sealed record ScoredUnit(
+    PlannedUnit Planned, IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
 {
     /// <summary>As the learner takes it.</summary>
-    public IEnumerable<Trajectory> Trajectories() => Continuations.Select((continuation, i) => new Trajectory(continuation.Sequence, Rewards[i], Planned.Unit.Options.Policy)
+    public IEnumerable<Trajectory> Trajectories() => Continuations.Select((made, i) => new Trajectory(made.Sequence, Rewards[i], Planned.Unit.Options.Policy)
     {
-        Truncated = !continuation.Sequence.Finished,
+        Truncated = !made.Sequence.Finished,
         WeightsVersion = Planned.Unit.Weights.Version,
         Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,
         Demonstration = Planned.Demonstrations.Count > 0 ? Planned.Demonstrations[i] : null,
@@ -59,7 +60,8 @@ public sealed class UnitPipeline(IExperimentServices services, Func<int[], strin
         var sequences = Expect<RolloutResult>(rolledOut).Sequences;
         if (sequences.Count != unit.Requests.Count)
             throw new DfpoException("run/unit-result", $"Unit {unit.Id} has {unit.Requests.Count} prompts but came back with {sequences.Count} continuations.");
-        Continuation[] continuations = [.. planned.Prompts.Zip(sequences, (prompt, sequence) => new Continuation(prompt, decode(sequence.Tokens), sequence))];
+        Continuation[] continuations =
+            [.. planned.Prompts.Zip(sequences, (prompt, sequence) => new Continuation(prompt, decode(sequence.Tokens), sequence))];
         var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. continuations.Select(continuation => continuation.ToText())]);
         var rewarded = await services.Process(rewardUnit, parent, cancellation);
         var rewards = Expect<RewardResult>(rewarded).Rewards;

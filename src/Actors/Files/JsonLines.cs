@@ -11,7 +11,8 @@ public static class JsonLines
     /// <param name="parse">The value of a line; a <see cref="JsonException"/> says that it is none.</param>
     /// <param name="corrupt">The error of a line that is none, given its number from 1.</param>
     /// <exception cref="DfpoException">What <paramref name="corrupt"/> makes.</exception>
-    public static IEnumerable<T> Read<T>(IReadOnlyList<string> lines, Func<string, T> parse, Func<int, JsonException, DfpoException> corrupt)
+    public static IEnumerable<T> Read<T>(
+        IReadOnlyList<string> lines, Func<string, T> parse, Func<int, JsonException, DfpoException> corrupt)
     {
         foreach (var (index, text) in lines.Index())
         {

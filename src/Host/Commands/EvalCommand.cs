@@ -125,7 +125,8 @@ internal sealed class EvalCommand
         return result.GetValue(_limit) is > 0 and var most ? [.. set.Take(most)] : set;
     }
 
-    private async Task<List<Evaluation>> Evaluate(ParseResult result, TrainedPolicy trained, IReadOnlyList<Prompt> set, CancellationToken cancellation)
+    private async Task<List<Evaluation>> Evaluate(
+        ParseResult result, TrainedPolicy trained, IReadOnlyList<Prompt> set, CancellationToken cancellation)
     {
         var options = _sampling.Generation(result, trained.Evaluated);
         var (seed, dtype, device, batch) = _sampling.Engine(result);
@@ -137,10 +138,14 @@ internal sealed class EvalCommand
             ? ClassifierReward.Load(classifier, result.GetValue(_label)!, TorchDevices.Parse(device))
             : RewardLoading.Local(trained.Config!.Task, TorchDevices.Parse(device));
         var room = result.GetResult(_longest) is { Implicit: false } || trained.Config is null ? result.GetValue(_longest) : trained.Config.Task.MaxPromptTokens;
-        var (evaluator, policy) = (new Evaluator(Measured(result, trained.Config ?? new())), new LocalPolicy(generator, judge, seed, batch, room));
+        var evaluator = new Evaluator(Measured(result, trained.Config ?? new()));
+        var policy = new LocalPolicy(generator, judge, seed, batch, room);
         List<Evaluation> evaluations = [];
         foreach (var decoding in decodings)
-            evaluations.Add(new(result.GetValue(_checkpoint)!, decoding, await evaluator.Evaluate(policy, set, result.GetValue(_each), decoding, cancellation)));
+        {
+            var figures = await evaluator.Evaluate(policy, set, result.GetValue(_each), decoding, cancellation);
+            evaluations.Add(new(result.GetValue(_checkpoint)!, decoding, figures));
+        }
         return evaluations;
     }
 

@@ -32,7 +32,7 @@ internal sealed record Evaluation(string Source, GenerationOptions Decoding, Eva
             foreach (var evaluation in evaluations)
                 texts.AddColumn(new TableColumn(evaluation.Name).RightAligned());
             foreach (var name in evaluations[0].Figures.Texts.Keys)
-                texts.AddRow([name, .. evaluations.Select(evaluation => FigureTable.Text(evaluation.Figures.Texts, evaluation.Figures.Intervals, name))]);
+                texts.AddRow([name, .. evaluations.Select(one => FigureTable.Text(one.Figures.Texts, one.Figures.Intervals, name))]);
             console.Write(texts);
         }
         foreach (var evaluation in evaluations)
@@ -46,7 +46,8 @@ internal sealed record Evaluation(string Source, GenerationOptions Decoding, Eva
         var line = new JsonObject { ["source"] = Source, ["decoding"] = Name, ["policy"] = Decoding.Policy.Name() };
         if (Decoding.Policy != DecodingPolicy.Policy)
             (line["mask_rule"], line["tolerance"]) = (Kebab.Of(Decoding.MaskRule.ToString()), Decoding.Tolerance);
-        (line["prompts"], line["continuations"]) = (Figures.Samples.Select(sample => sample.PromptId).Distinct().Count(), Figures.Samples.Count);
+        line["prompts"] = Figures.Samples.Select(sample => sample.PromptId).Distinct().Count();
+        line["continuations"] = Figures.Samples.Count;
         foreach (var (name, value) in MetricNames.Of("", Figures.Metrics).Concat(Figures.Texts))
             line[name] = double.IsFinite(value) ? value : null;
         line["intervals"] = MetricNames.Of(Figures.Intervals);

@@ -13,7 +13,8 @@ namespace DfPO.Host.Distillation;
 /// <param name="Source">What was distilled: <c>pi-</c>, or <c>pi_theta</c> under NLPO's mask.</param>
 /// <param name="Original">Figures of that.</param>
 /// <param name="Distilled">Of the one model.</param>
-internal sealed record DistillationReport(EvaluationFigures Reference, EvaluationFigures Policy, DecodingPolicy Source, EvaluationFigures Original, EvaluationFigures Distilled)
+internal sealed record DistillationReport(
+    EvaluationFigures Reference, EvaluationFigures Policy, DecodingPolicy Source, EvaluationFigures Original, EvaluationFigures Distilled)
 {
     /// <summary>The part of the gain in reward from <c>pi_0</c> to what was distilled that the one model has; NaN where there was no gain.</summary>
     public double Survives => Original.Metrics.Reward > Reference.Metrics.Reward ? (Distilled.Metrics.Reward - Reference.Metrics.Reward) / (Original.Metrics.Reward - Reference.Metrics.Reward) : double.NaN;

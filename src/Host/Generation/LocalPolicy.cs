@@ -14,13 +14,14 @@ namespace DfPO.Host.Generation;
 internal sealed class LocalPolicy(TextGenerator generator, IReward judge, ulong seed, int batch, int maxPromptTokens) : IEvaluatedPolicy
 {
     /// <inheritdoc/>
-    public Task<(IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards)> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
+    public Task<RewardedContinuations> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
     {
         Continuation[] continuations = [.. generator.Generate(prompts, decoding, seed, batch, maxPromptTokens, cancellation)];
-        float[] rewards = [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(continuation => continuation.ToText())]))];
-        return Task.FromResult<(IReadOnlyList<Continuation>, IReadOnlyList<float>)>((continuations, rewards));
+        var texts = continuations.Select(continuation => continuation.ToText());
+        return Task.FromResult(new RewardedContinuations(continuations, [.. texts.Chunk(batch).SelectMany(judge.Score)]));
     }
 
     /// <inheritdoc/>
-    public Task<double?> ReferencePerplexity(IReadOnlyList<Prompt> prompts, CancellationToken cancellation) => Task.FromResult<double?>(generator.ReferencePerplexity(prompts));
+    public Task<double?> ReferencePerplexity(IReadOnlyList<Prompt> prompts, CancellationToken cancellation) =>
+        Task.FromResult<double?>(generator.ReferencePerplexity(prompts));
 }

@@ -22,7 +22,8 @@ internal static class JsonLinesFile
         if (!File.Exists(path))
             return;
         var texts = File.ReadAllLines(path);
-        var lines = JsonLines.Read(texts, Parse, (number, e) => new("run/corrupt", $"'{path}' line {number} is not a JSON object: repair or remove the line, then resume.", e));
+        var lines = JsonLines.Read(texts, Parse, (number, e) => new("run/corrupt",
+            $"'{path}' line {number} is not a JSON object: repair or remove the line, then resume.", e));
         File.WriteAllLines(path + ".partial", [.. texts.Zip(lines).Where(line => holds(line.Second)).Select(line => line.First)]);
         File.Move(path + ".partial", path, overwrite: true);
     }

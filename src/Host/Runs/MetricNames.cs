@@ -8,7 +8,8 @@ namespace DfPO.Host.Runs;
 internal static class MetricNames
 {
     /// <summary>The symbol of a decoding policy's name; any other name, such as <c>before</c>, is its own.</summary>
-    public static string Symbol(string name) => DecodingPolicies.All.Where(policy => policy.Name() == name).Select(policy => policy.Symbol()).FirstOrDefault(name);
+    public static string Symbol(string name) =>
+        DecodingPolicies.All.Where(policy => policy.Name() == name).Select(policy => policy.Symbol()).FirstOrDefault(name);
 
     /// <summary>The figures of a set of continuations, each name behind the prefix.</summary>
     public static IEnumerable<KeyValuePair<string, double>> Of(string prefix, GenerationMetrics metrics) =>

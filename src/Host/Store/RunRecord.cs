@@ -102,9 +102,11 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
 
     private static IReadOnlyList<JsonObject> Read(string path)
     {
-        return File.Exists(path) ? [.. JsonLines.Read(File.ReadAllLines(path), Line, (number, e) => Corrupt($"{path} line {number}", e))] : [];
+        if (!File.Exists(path))
+            return [];
+        return [.. JsonLines.Read(File.ReadAllLines(path), Line, (number, e) => Corrupt($"{path} line {number}", e))];
 
-        static JsonObject Line(string text) => JsonLinesFile.Parse(text) is { } line && line["iteration"]?.GetValueKind() == JsonValueKind.Number
+        static JsonObject Line(string text) => JsonLinesFile.Parse(text) is var line && line["iteration"]?.GetValueKind() == JsonValueKind.Number
             ? line
             : throw new JsonException("it is not an object with an iteration");
     }

@@ -14,7 +14,9 @@ internal static class RungFigures
     public static double? At(IReadOnlyList<string> lines, string metric, int iteration, bool ended)
     {
         var (value, beyond) = (double.NaN, ended);
-        foreach (var line in JsonLines.Read(lines, JsonLinesFile.Parse, (number, e) => new("run/corrupt", $"Line {number} of a run's metrics.jsonl is not a JSON object ({e.Message}): put an undamaged copy back.", e)))
+        var read = JsonLines.Read(lines, JsonLinesFile.Parse, (number, e) => new("run/corrupt",
+            $"Line {number} of a run's metrics.jsonl is not a JSON object ({e.Message}): put an undamaged copy back.", e));
+        foreach (var line in read)
         {
             if ((int?)line["iteration"] > iteration)
                 beyond = true;

@@ -14,8 +14,8 @@ public abstract class DecodingSession : IDisposable
     public abstract Tensor Step(ReadOnlySpan<int> tokens);
 
     /// <summary>
-    /// Logits <c>[batch, vocabulary]</c> of the partner that decodes beside the policy (<see cref="LockstepDecoder"/>) from the last call; the session's own,
-    /// and valid until the next. Null where none does. What they are there for only the caller knows.
+    /// Logits <c>[batch, vocabulary]</c> of the partner that decodes beside the policy (<see cref="LockstepDecoder"/>) from the last call; the
+    /// session's own, and valid until the next. Null where none does. What they are there for only the caller knows.
     /// </summary>
     public virtual Tensor? PartnerLogits => null;
 

@@ -23,5 +23,6 @@ public static class DecodingPolicies
     };
 
     /// <summary>The policy with this name or symbol; null where there is none.</summary>
-    public static DecodingPolicy? Find(string text) => All.Where(policy => text == policy.Name() || text == policy.Symbol()).Select(policy => (DecodingPolicy?)policy).FirstOrDefault();
+    public static DecodingPolicy? Find(string text) =>
+        All.Where(policy => text == policy.Name() || text == policy.Symbol()).Select(policy => (DecodingPolicy?)policy).FirstOrDefault();
 }
