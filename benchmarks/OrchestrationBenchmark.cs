@@ -23,7 +23,7 @@ internal static class OrchestrationBenchmark
 
     public static void Run()
     {
-        var config = ExperimentFile.Load(ExperimentFile.Default, s_settings);
+        var config = ExperimentFile.Load("hocon/experiments/imdb-tiny.conf", s_settings);
         var root = Directory.CreateTempSubdirectory("dfpo-benchmark").FullName;
         try
         {

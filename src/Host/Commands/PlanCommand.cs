@@ -10,7 +10,7 @@ internal static class PlanCommand
 {
     public static Command Create()
     {
-        var experiment = new Argument<string>("experiment") { Description = "HOCON file of the experiment.", DefaultValueFactory = _ => ExperimentFile.Default };
+        var experiment = new Argument<string?>("experiment") { Description = $"HOCON file of the experiment; without it {ExperimentFile.Default}.", Arity = ArgumentArity.ZeroOrOne };
         var settings = Options.Settings();
         var explain = new Option<string?>("--explain") { Description = "Tell what one key or section means, its range and its default, instead.", HelpName = "KEY" };
         var reference = new Option<bool>("--reference") { Description = "Write the page of all keys (docs/configuration.md) instead." };
@@ -24,7 +24,7 @@ internal static class PlanCommand
             result.GetValue(explain) is { } key ? KeyReference.Explain(key)
             : result.GetValue(reference) ? KeyReference.Page()
             : result.GetValue(schema) ? KeySchema.Write()
-            : ExperimentPlan.Write(ExperimentFile.Load(result.GetValue(experiment)!, result.GetValue(settings)))));
+            : ExperimentPlan.Write((result.GetValue(experiment) is { } file ? ExperimentFile.Load(file, result.GetValue(settings)) : ExperimentFile.LoadDefault(result.GetValue(settings))))));
         return command;
     }
 }
