@@ -14,9 +14,6 @@ public sealed record GeneratedSequence
     /// <summary><c>log pi_theta(a|s)</c> of the full, unmasked, temperature-1 softmax, in nats.</summary>
     public required float[] Logprobs { get; init; }
 
-    /// <summary>Log-probability under the distribution that was sampled (masked, filtered, tempered, renormalised); 0 in a beam search, which draws nothing.</summary>
-    public required float[] SamplingLogprobs { get; init; }
-
     /// <summary><c>log pi_0(a|s)</c> of the reference model; empty when the engine has none.</summary>
     public required float[] ReferenceLogprobs { get; init; }
 
@@ -35,9 +32,14 @@ public sealed record GeneratedSequence
     /// <summary>How many steps those are.</summary>
     public int SkippedMasks => SkippedMaskSteps.Length;
 
-    /// <summary>A beam search's score: summed log-probability, after penalties, divided by length to the length penalty; 0 where tokens were sampled.</summary>
-    public float Score { get; init; }
-
     /// <summary>Whether the end-of-text token ended it, rather than the length limit.</summary>
     public bool Finished { get; init; }
+
+    // By the next two, tests check samplers and beams against the original implementations. Nothing learns from them, so they do not travel.
+
+    /// <summary>Log-probability under the distribution that was sampled (masked, filtered, tempered, renormalised); empty in a beam search.</summary>
+    internal float[] SamplingLogprobs { get; init; } = [];
+
+    /// <summary>A beam search's score: summed log-probability, after penalties, divided by length to the length penalty; 0 where tokens were sampled.</summary>
+    internal float Score { get; init; }
 }

@@ -117,7 +117,6 @@ public abstract class LoopTests : IDisposable
                     PromptTokens = r.PromptTokens,
                     Tokens = [1, 2, 3],
                     Logprobs = [-1, -1, -1],
-                    SamplingLogprobs = [-1, -1, -1],
                     ReferenceLogprobs = [-1, -1, -1],
                     StateKl = [0, 0, 0],
                     RetainedMass = [1, 1, 1],

@@ -74,12 +74,11 @@ internal sealed class BeamLane : ILane
         PromptTokens = pair.Second.PromptTokens,
         Tokens = found.Beam.Tokens,
         Logprobs = found.Beam.Logprobs,
-        SamplingLogprobs = new float[found.Beam.Tokens.Length],
         ReferenceLogprobs = [],
         StateKl = [],
         RetainedMass = [],
-        Score = (float)found.Score,
         Finished = found.Ended,
+        Score = (float)found.Score,
     }));
 
     /// <inheritdoc/>
