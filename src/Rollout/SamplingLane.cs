@@ -22,6 +22,11 @@ internal sealed class SamplingLane : ILane
     private readonly List<int>[] _texts;
     private Tensor? _logits;
 
+    /// <summary>Reads the prompts in.</summary>
+    /// <param name="requests">Prompts with their seeds.</param>
+    /// <param name="options">How to draw; checked.</param>
+    /// <param name="endOfText">Tokens that end a continuation.</param>
+    /// <param name="model">The policy.</param>
     /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with the model that masks: the reference, or NLPO's mask policy.</param>
     public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder)
     {

@@ -51,8 +51,11 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
     }
 
     /// <summary>Draws from the distribution masked by the log-ratio to a reference, or by the nucleus of a mask policy.</summary>
-    /// <inheritdoc cref="Draw"/>
+    /// <param name="logits">The policy's row.</param>
     /// <param name="reference">The row of the reference, or of the mask policy.</param>
+    /// <param name="text">What the continuation continues, and the continuation so far.</param>
+    /// <param name="seed">The sequence's seed.</param>
+    /// <param name="step">Tokens that the continuation has.</param>
     public TokenDraw DrawMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
