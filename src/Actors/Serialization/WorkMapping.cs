@@ -138,9 +138,9 @@ internal static class WorkMapping
         new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url, Dtype = weights.Dtype, Mask = weights.Mask is { } mask ? ToWire(mask) : null };
 
     private static WeightsRef FromWire(Wire.Weights? weights) =>
-        weights is null ? throw Missing("weights") : Reference(weights) with { Mask = weights.Mask is { } mask ? Reference(mask) : null };
+        weights is null ? throw Missing("weights") : WithoutMask(weights) with { Mask = weights.Mask is { } mask ? WithoutMask(mask) : null };
 
-    private static WeightsRef Reference(Wire.Weights weights) => new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
+    private static WeightsRef WithoutMask(Wire.Weights weights) => new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
 
     private static Wire.Sequence ToWire(GeneratedSequence sequence) => new()
     {
