@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Learning;
 using DfPO.Actors.Threading;

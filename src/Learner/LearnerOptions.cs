@@ -174,6 +174,9 @@ public sealed record LearnerOptions
     /// <summary>DPO's switches.</summary>
     public DpoOptions Dpo { get; init; } = new();
 
+    /// <summary>KTO's own hyper-parameters.</summary>
+    public KtoOptions Kto { get; init; } = new();
+
     /// <summary>Switches of PPO with a supervised term.</summary>
     public PpoSupervisedOptions PpoSupervised { get; init; } = new();
 

@@ -33,6 +33,9 @@ public enum ObjectiveKind
     /// <summary>Direct preference optimisation, of offline pairs or of pairs made from rollouts.</summary>
     Dpo,
 
+    /// <summary>Kahneman-Tversky optimisation: continuations that are wanted or not, each by itself, offline or from rollouts.</summary>
+    Kto,
+
     /// <summary>PPO with the likelihood of given continuations as a second term.</summary>
     PpoSupervised,
 }

@@ -53,6 +53,8 @@ public sealed class PolicyLearner : IDisposable
         _reference = reference;
         if (traits.ReferenceInLearner && reference is null)
             throw new DfpoException("learner/model", "The objective compares the policy with the reference model over the whole vocabulary: give the learner the reference.");
+        if (traits.NeedsMismatched && reference is null)
+            throw new DfpoException("learner/model", "The objective compares policy and reference at other prompts' continuations: give the learner the reference.");
         if (maskTraits is not null)
         {
             _mask = new MaskPolicy(mask!, maskTraits, endOfText ?? EndOfText.Of(policy.Config.EosTokenIds));
@@ -69,7 +71,7 @@ public sealed class PolicyLearner : IDisposable
         foreach (var precision in Precisions().Prepend(policy.Precision))
             precision.RecomputeBlocks = options.RecomputeActivations;
         _scorer = new BatchScorer(_policy, valuePass, _objective, options, reference);
-        _step = new MinibatchStep(_policy, valuePass, _objective, _optimizer, options);
+        _step = new MinibatchStep(_policy, valuePass, _objective, _optimizer, traits.NeedsMismatched ? new MismatchedPass(_policy, reference!) : null, options);
         _guards = new GuardWatch(options, incidents);
     }
 

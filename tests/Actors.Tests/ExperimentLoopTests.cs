@@ -1,3 +1,5 @@
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
 using DfPO.Learner.Objectives;

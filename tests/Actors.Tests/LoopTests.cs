@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;

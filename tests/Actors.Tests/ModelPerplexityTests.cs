@@ -1,4 +1,5 @@
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Metrics;

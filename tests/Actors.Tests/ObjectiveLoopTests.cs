@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
 using DfPO.Learner;
@@ -16,6 +17,7 @@ public sealed class ObjectiveLoopTests : LoopTests
     [InlineData(ObjectiveKind.Grpo, 0)]
     [InlineData(ObjectiveKind.Rloo, 0)]
     [InlineData(ObjectiveKind.Dpo, 0)]
+    [InlineData(ObjectiveKind.Kto, 0)]
     [InlineData(ObjectiveKind.Rloo, 1)]
     public async Task A_prompt_is_continued_several_times_in_one_unit_and_one_group(ObjectiveKind objective, int staleness)
     {

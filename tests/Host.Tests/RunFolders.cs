@@ -1,4 +1,6 @@
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
+using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;

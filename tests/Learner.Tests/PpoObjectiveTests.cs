@@ -108,4 +108,30 @@ public sealed class PpoObjectiveTests
         constant.EndIteration(5);
         Assert.Equal(0.1, constant.KlCoefficient);
     }
+
+    [Fact]
+    public void Grpos_coefficient_is_steered_by_the_same_controller_as_hard_as_its_rate_says()
+    {
+        var steered = new GrpoObjective(new GrpoOptions { KlCoefficient = 0.04, TargetKl = 0.2, TargetKlRate = 1 }, 0.2);
+        steered.EndIteration(5);
+        Assert.Equal(0.048, steered.State["grpo/kl_coefficient"], 1e-12);
+        steered.EndIteration(0.18);
+        Assert.Equal(0.048 * 0.9, steered.State["grpo/kl_coefficient"], 1e-12);
+        var restored = new GrpoObjective(new GrpoOptions { TargetKl = 0.2 }, 0.2);
+        restored.Restore(steered.State);
+        Assert.Equal(steered.State["grpo/kl_coefficient"], restored.State["grpo/kl_coefficient"]);
+
+        using var logprobs = TorchSharp.torch.tensor(new[] { -1.0 }, requires_grad: true);
+        var batch = new TokenBatch
+        {
+            Advantages = [0], Logprobs = [-1.0], ReferenceLogprobs = [-2.0], StateKl = [0], Returns = [0],
+            Behaviour = [Models.Policies.DecodingPolicy.Policy], Sequences = [new(0, 1, false)],
+        };
+        using var loss = steered.Loss(logprobs, batch, new Statistics());
+        Assert.Equal(0.048 * 0.9 * (Math.Exp(-1) + 1 - 1), loss.item<double>(), 1e-9);
+
+        var fixedCoefficient = new GrpoObjective(new GrpoOptions(), 0.2);
+        fixedCoefficient.EndIteration(5);
+        Assert.Empty(fixedCoefficient.State);
+    }
 }

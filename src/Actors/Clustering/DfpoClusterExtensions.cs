@@ -2,6 +2,7 @@ using Akka.Cluster.Hosting;
 using Akka.Event;
 using Akka.Hosting;
 using Akka.Remote.Hosting;
+using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Serialization;
 using static DfPO.Actors.Work.WorkProtocol;
@@ -59,7 +60,7 @@ public static class DfpoClusterExtensions
         // Last, because the last prepended wins over the typed options' own defaults.
         .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
         .AddHocon(Tuning, HoconAddMode.Prepend)
-        .WithWireGuard()
+        .WithWireGuard(ExperimentProtocol.SelectedPaths)
         .WithFailedDialsSurvived();
 
     private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity)

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Learner;

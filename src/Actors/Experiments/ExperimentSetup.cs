@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Weights;
 
 namespace DfPO.Actors.Experiments;

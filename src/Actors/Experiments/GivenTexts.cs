@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;
 using DfPO.Models;

@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Learner;
 using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;

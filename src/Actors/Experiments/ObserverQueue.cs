@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using DfPO.Actors.Configuration;
 
 namespace DfPO.Actors.Experiments;
 

@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Learner.Objectives;

@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Models;
 using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Prompts;

@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Prompts;

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using DfPO.Actors.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models.Policies;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Models;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Weights;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;

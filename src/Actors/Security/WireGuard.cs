@@ -5,7 +5,6 @@ using Akka.Hosting;
 using Akka.Remote.Serialization;
 using Akka.Serialization;
 using Akka.Util;
-using DfPO.Actors.Experiments;
 
 namespace DfPO.Actors.Security;
 
@@ -23,11 +22,13 @@ internal static class WireGuard
 
     private static readonly Dictionary<string, Type> s_watching = new[] { typeof(Watch), typeof(Unwatch), typeof(DeathWatchNotification) }.ToDictionary(type => type.TypeQualifiedName());
 
-    // Selections of anything else are dropped. The first three are how nodes join, beat and watch.
-    private static readonly string[] s_selectable = ["/system/cluster/core/daemon", "/system/cluster/heartbeatReceiver", "/system/remote-watcher", .. ExperimentProtocol.SelectedPaths];
+    // How nodes join, beat and watch.
+    private static readonly string[] s_selectable = ["/system/cluster/core/daemon", "/system/cluster/heartbeatReceiver", "/system/remote-watcher"];
 
     /// <summary>Adds the guards, which hold with and without TLS.</summary>
-    public static AkkaConfigurationBuilder WithWireGuard(this AkkaConfigurationBuilder builder) => builder
+    /// <param name="builder">The actor system.</param>
+    /// <param name="selected">Paths of our own actors that other nodes select; a selection of anything else is dropped.</param>
+    public static AkkaConfigurationBuilder WithWireGuard(this AkkaConfigurationBuilder builder, IReadOnlyList<string> selected) => builder
         .WithCustomSerializer("json", [], system => new GuardedSerializer(system, new NewtonSoftJsonSerializer(system), s_nothing))
         .WithCustomSerializer("bytes", [], system => new GuardedSerializer(system, new ByteArraySerializer(system), s_nothing))
         .WithCustomSerializer("proto", [], system => new GuardedSerializer(system, new ProtobufSerializer(system), s_nothing))
@@ -39,7 +40,7 @@ internal static class WireGuard
               log-serializer-override-on-start = off
               actor.serialization-settings.allow-unregistered-types = false
               remote.untrusted-mode = on
-              remote.trusted-selection-paths = [{{string.Join(", ", s_selectable.Select(path => $"\"{path}\""))}}]
+              remote.trusted-selection-paths = [{{string.Join(", ", s_selectable.Concat(selected).Select(path => $"\"{path}\""))}}]
             }
             """), HoconAddMode.Prepend);
 }

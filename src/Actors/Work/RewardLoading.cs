@@ -1,4 +1,4 @@
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Weights;
 using DfPO.Models;
 using DfPO.Tasks.Rewards;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
 using DfPO.Host.Distillation;

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
 using DfPO.Host.Configuration;

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Host.Configuration;
 using DfPO.Host.Generation;
 using DfPO.Host.Reporting;

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Models.Options;
 using DfPO.Models.Policies;

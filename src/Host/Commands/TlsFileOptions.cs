@@ -1,5 +1,5 @@
 using System.CommandLine;
-using DfPO.Actors.Security;
+using DfPO.Actors.Configuration;
 using DfPO.Models;
 
 namespace DfPO.Host.Commands;

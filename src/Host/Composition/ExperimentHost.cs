@@ -3,6 +3,7 @@ using Akka.Cluster;
 using Akka.Hosting;
 using DfPO.Actors;
 using DfPO.Actors.Clustering;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Weights;

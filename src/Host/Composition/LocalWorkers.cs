@@ -1,5 +1,6 @@
 using Akka.Actor;
 using DfPO.Actors;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Work;

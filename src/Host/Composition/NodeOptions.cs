@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Security;
 using DfPO.Models;
 

@@ -1,5 +1,4 @@
-using DfPO.Actors.Experiments;
-using DfPO.Actors.Security;
+using DfPO.Actors.Configuration;
 
 namespace DfPO.Host.Composition;
 

@@ -1,4 +1,4 @@
-using DfPO.Actors.Security;
+using DfPO.Actors.Configuration;
 
 namespace DfPO.Host.Composition;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
-using DfPO.Actors.Experiments;
-using DfPO.Actors.Security;
+using DfPO.Actors.Configuration;
 
 namespace DfPO.Host.Composition;
 

@@ -1,4 +1,4 @@
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Learner.Objectives;
 
 namespace DfPO.Host.Configuration;

@@ -1,5 +1,5 @@
 using System.Collections;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Models;
 using DfPO.Models.Options;
 using DfPO.Models.Policies;

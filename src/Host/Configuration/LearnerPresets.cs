@@ -27,6 +27,7 @@ internal static class LearnerPresets
         ["rloo"] = "objective = rloo, epochs = 1, learning-rate = 1e-6",
         ["reinforce-plus-plus"] = "objective = reinforce-plus-plus, epochs = 1, learning-rate = 5e-7",
         ["dpo"] = "objective = dpo, epochs = 1, learning-rate = 1e-6",
+        ["kto"] = "objective = kto, epochs = 1, learning-rate = 1e-6",
         ["ppo-supervised"] = Value + "objective = ppo-supervised",
     };
 

@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 
 namespace DfPO.Host.Configuration;
 

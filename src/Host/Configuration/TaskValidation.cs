@@ -1,3 +1,5 @@
+using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
 using DfPO.Learner.Objectives;
 using DfPO.Models;

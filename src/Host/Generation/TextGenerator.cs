@@ -1,4 +1,4 @@
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Evaluation;
 using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Tokenizers;

@@ -1,4 +1,4 @@
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Learning;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;

@@ -1,4 +1,4 @@
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;

@@ -1,5 +1,10 @@
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
+using DfPO.Host.Store;
+using DfPO.Learner;
+using DfPO.Learner.Objectives;
+using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 using Spectre.Console;
 
@@ -11,16 +16,19 @@ internal static class FinalReport
     /// <summary>Prints it.</summary>
     /// <param name="console">Where to.</param>
     /// <param name="result">How the run ended.</param>
-    /// <param name="how">How many continuations to show, and the margin of the verdict.</param>
+    /// <param name="config">The experiment: how many continuations to show, the margin of the verdict, the KL budget.</param>
     /// <param name="folder">The run's folder; null when there is none.</param>
-    public static void Write(IAnsiConsole console, ExperimentResult result, EvaluationOptions how, string? folder)
+    public static void Write(IAnsiConsole console, ExperimentResult result, ExperimentConfig config, string? folder)
     {
+        var how = config.Evaluation;
         console.WriteLine();
         console.Write(Figures(result));
         if (result.Before.Texts.Count > 0)
             console.Write(TextFigures(result));
         foreach (var after in result.After)
             console.WriteLine(Verdict.Of(result.Before, after, how.EquivalenceMargin).Sentence);
+        if (folder is not null && Budget(result, config, folder) is { } budget)
+            console.WriteLine(budget.Sentence);
         if (result.BestIteration == 0)
             console.WriteLine("No iteration had a better validation reward than the initial weights.");
         if (how.Samples > 0)
@@ -30,6 +38,15 @@ internal static class FinalReport
         }
         if (folder is not null)
             console.WriteLine($"Run folder: {folder}");
+    }
+
+    /// <summary>How the run stands to its KL budget; null where it has none, or nothing was learnt.</summary>
+    private static BudgetStanding? Budget(ExperimentResult result, ExperimentConfig config, string folder)
+    {
+        if (config.Learner is not { Objective: ObjectiveKind.Dfpo, Dfpo: { MaskRule: DfpoMaskRule.Budget } dfpo } || result.After.FirstOrDefault(after => after.Policy == DecodingPolicy.Policy) is not { } after)
+            return null;
+        var rollouts = RunRecord.Open(folder).Points().Where(point => point.Metric == "rollout/kl").Select(point => (point.Iteration, point.Value)).ToArray();
+        return rollouts.Length == 0 ? null : BudgetStanding.Of(dfpo.KlBudget, after, rollouts);
     }
 
     /// <summary>The before/after table.</summary>

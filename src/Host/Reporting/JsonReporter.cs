@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Learner;
@@ -13,12 +14,12 @@ namespace DfPO.Host.Reporting;
 public sealed class LineReporter(TextWriter output, string? folder = null, bool quiet = false) : IExperimentObserver
 {
     private const int Width = 140;
-    private EvaluationOptions _how = new();
+    private ExperimentConfig _config = new();
 
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration)
     {
-        _how = config.Evaluation;
+        _config = config;
         Line($"{config.Name}: {(iteration == 0 ? "starts" : $"goes on after iteration {iteration}")}, {config.Iterations} iterations of {config.Rollout.PromptsPerIteration} prompts{(folder is null ? "" : $", {folder}")}");
     }
 
@@ -40,7 +41,7 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
         // Where nothing is rolled out, the rule's own figures say how it does.
         var figures = report.Rollout is { } rollout
             ? $"reward {Verdict.Figure(rollout.Reward)}  KL {Verdict.Figure(row.Metric("objective/kl"))}  perplexity {Verdict.Figure(rollout.Perplexity)}"
-            : string.Join("  ", report.Metrics.Where(metric => metric.Key.StartsWith("supervised/", StringComparison.Ordinal) || metric.Key.StartsWith("dpo/", StringComparison.Ordinal)).OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => $"{metric.Key} {Verdict.Figure(metric.Value)}"));
+            : string.Join("  ", report.Metrics.Where(metric => metric.Key.StartsWith("supervised/", StringComparison.Ordinal) || metric.Key.StartsWith("dpo/", StringComparison.Ordinal) || metric.Key.StartsWith("kto/", StringComparison.Ordinal)).OrderBy(metric => metric.Key, StringComparer.Ordinal).Select(metric => $"{metric.Key} {Verdict.Figure(metric.Value)}"));
         foreach (var warning in report.Warnings)
             Line(Warning(warning));
         Line($"iteration {report.Iteration}/{report.Iterations}: {figures}{masks}{staleness}  {report.TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s  ETA {Durations.Text(report.Remaining)}");
@@ -53,7 +54,7 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Line(Waiting(role, units, waited, patience));
 
     /// <inheritdoc/>
-    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _how, folder);
+    public void Finished(ExperimentResult result) => FinalReport.Write(Plain(output), result, _config, folder);
 
     /// <summary>Tells for whom a run waits, and for how long it may.</summary>
     internal static string Waiting(string role, int units, TimeSpan waited, TimeSpan patience) =>

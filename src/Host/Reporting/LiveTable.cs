@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Models.Policies;
 using Spectre.Console;
@@ -49,7 +50,7 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
     public void Finished(ExperimentResult result)
     {
         Dispose();
-        FinalReport.Write(console, result, _progress?.Config.Evaluation ?? new(), folder);
+        FinalReport.Write(console, result, _progress?.Config ?? new(), folder);
         // A display that broke is the caller's to report, once the result is out.
         _display.GetAwaiter().GetResult();
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Learner;
 using DfPO.Models.Policies;

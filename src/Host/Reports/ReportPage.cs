@@ -17,7 +17,8 @@ internal static class ReportPage
     /// <param name="runs">What it reports.</param>
     /// <param name="absent">Trials without a run, a line each.</param>
     /// <param name="decodings">Further decodings of finished policies.</param>
-    public static string Write(string title, IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent, IReadOnlyList<MeasuredDecoding> decodings)
+    /// <param name="rival">The setting that the others are compared with at equal KL; null for none.</param>
+    public static string Write(string title, IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent, IReadOnlyList<MeasuredDecoding> decodings, string? rival = null)
     {
         var figures = FigureRow.Of(runs);
         return $"""
@@ -46,6 +47,7 @@ internal static class ReportPage
             <p>The same reward against the KL of what was drawn from to the untrained model, nats a token: up and left is better.</p>
             <div class="chart wide"><canvas id="divergence"></canvas></div>
             {Decodings(decodings)}
+            {(rival is null ? "" : Against(EqualKl.Of(runs, rival), rival))}
             <h2>Curves</h2>
             <p>Iteration 0 is before training. A click on a name hides its curve.</p>
             <div id="curves"></div>
@@ -99,6 +101,11 @@ internal static class ReportPage
     private static string Decodings(IReadOnlyList<MeasuredDecoding> decodings) => decodings.Count == 0 ? "" : "<h3>Decodings</h3>\n" + Table(
         ["policy", "decoding", .. FigureRow.Columns.Select(column => column.Title)],
         decodings.Select(decoding => (IReadOnlyList<string>)[decoding.Source, decoding.Name, .. FigureRow.Columns.Select(column => Cell(decoding[column.Metric]))]));
+
+    private static string Against(IReadOnlyList<EqualKl.Row> rows, string rival) => $"<h3>Against {E(rival)} at equal KL</h3>\n"
+        + "<p>Each run's last validation, against what the rival's run of the same seed had where it came to the same KL, by a straight line between its validations. Brackets are 95 % t intervals "
+        + "over the pairs; p is that of the exact sign-flip test, adjusted by Holm over the rows.</p>\n" + Table(
+        EqualKl.Columns, rows.Select(row => row.Cells()));
 
     private static string Share(int finished, int all) => finished == all ? $"{all}" : $"{finished} of {all}";
 

@@ -1,3 +1,4 @@
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Models;
 

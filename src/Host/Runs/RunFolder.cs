@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Models;

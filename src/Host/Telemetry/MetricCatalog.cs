@@ -31,7 +31,7 @@ public static class MetricCatalog
             .. Figures("rollout/"),
             new("rollout/reward_{policy}", "", "Mean reward of the continuations of one behaviour, positive or negative, where both are drawn."),
             new("objective/rewards", "", "Mean reward that the learner was given."),
-            new("objective/kl", Nats, "Mean log pi_theta - log pi_0 of the drawn tokens: a noisy estimate of the KL, which may be below 0."),
+            new("objective/kl", Nats, "Mean log pi_theta - log pi_0 of the drawn tokens: a noisy estimate of the KL, maybe below 0."),
             new("objective/kl_full", Nats, "Mean of KL(pi_theta || pi_0) over the vocabulary, at the states that were visited."),
             new("objective/entropy", Nats, "Mean entropy of the policy at the drawn tokens, in the first pass of the update."),
             new("objective/advantages_positive", Share, "Tokens with a positive advantage, of those whose advantage is not 0."),
@@ -98,6 +98,7 @@ public static class MetricCatalog
             new("trpo/improvement", "", "Gain of the surrogate."),
             new("nlpo/outside_mask", Share, "Drawn tokens that the learner finds outside the mask. They get no push."),
             new("grpo/kl", Nats, "The k3 term: an estimate of the KL to the reference."),
+            new("grpo/kl_coefficient", "", "Coefficient of the KL term."),
             new("grpo/cispo_clipped", Share, "Tokens with a positive advantage whose ratio was capped (cispo)."),
             new("grpo/vespo_phi", "", "Mean weight of a sequence (vespo)."),
             new("dpo/margin", "", "Mean difference of the implicit rewards of chosen and rejected."),
@@ -106,12 +107,15 @@ public static class MetricCatalog
             new("dpo/rejected_reward", "", "Mean implicit reward of the rejected sides."),
             new("dpo/chosen_logprob", "nats", "Mean log-probability of the chosen sides."),
             new("dpo/rejected_logprob", "nats", "Mean log-probability of the rejected sides."),
+            new("kto/kl", "nats a continuation", "Estimate of the KL to the reference, from continuations of other prompts; at least 0."),
+            new("kto/{side}_reward", "", "Mean implicit reward of the continuations that are desirable, or undesirable."),
+            new("kto/{side}_logprob", "nats", "Mean log-probability of the continuations that are desirable, or undesirable."),
             new("supervised/nll", Nats, "Negative log-likelihood of the given texts."),
         ]),
         ("Evaluations", "On lines of type `evaluation`. The split is validation or test; the policy is policy (pi_theta), positive (pi+) or negative (pi-).",
         [
             .. Figures("eval/{split}/{policy}/"),
-            new("eval/{split}/{policy}/{metric}", "that of the metric", "A text metric that evaluation.metrics names, such as meteor."),
+            new("eval/{split}/{policy}/{metric}", "that of the metric", "A text metric that evaluation.metrics names: meteor, ..."),
         ]),
     ];
 

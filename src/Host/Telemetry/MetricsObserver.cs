@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Models.Diagnostics;

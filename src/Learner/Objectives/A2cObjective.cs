@@ -15,6 +15,13 @@ public sealed record A2cOptions : IObjectiveOptions
     [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; } = 0.5;
 
+    /// <summary>
+    /// Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in
+    /// RL4LMs).
+    /// </summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
+    public double TargetKlRate { get; init; } = AdaptiveKl.Rl4LmsRate;
+
     /// <summary>GAE's lambda, in [0, 1]; 1 takes whole returns.</summary>
     [Range(0.0, 1.0)]
     public double Lambda { get; init; } = 1;
@@ -28,22 +35,22 @@ public sealed record A2cOptions : IObjectiveOptions
 /// <param name="options">The switches.</param>
 public sealed class A2cObjective(A2cOptions options) : IObjective
 {
-    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "a2c/kl_coefficient");
+    private readonly KlPenalty _penalty = new(new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "a2c/kl_coefficient"));
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new() { WholeBatch = true, Epochs = 1, ComparesPolicies = false, Lambda = options.Lambda };
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> State => _penalty.State;
+    public IReadOnlyDictionary<string, double> State => _penalty.Controller.State;
 
     /// <inheritdoc/>
-    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Restore(state);
+    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Controller.Restore(state);
 
     /// <inheritdoc/>
     public double[] TokenRewards(Trajectory trajectory) => _penalty.TokenRewards(trajectory);
 
     /// <inheritdoc/>
-    public void EndIteration(double meanKl) => _penalty.EndIteration(meanKl);
+    public void EndIteration(double meanKl) => _penalty.Controller.EndIteration(meanKl);
 
     /// <inheritdoc/>
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)

@@ -14,8 +14,23 @@ namespace DfPO.Learner.Objectives;
 /// <param name="clip"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
 public sealed class GrpoObjective(GrpoOptions options, ClipRange clip) : IObjective
 {
+    private readonly KlController _controller = new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "grpo/kl_coefficient");
+
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = options.SamplesPerPrompt, ValueHeads = 0 };
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, double> State => options.TargetKl > 0 ? _controller.State : new Dictionary<string, double>();
+
+    /// <inheritdoc/>
+    public void Restore(IReadOnlyDictionary<string, double> state)
+    {
+        if (options.TargetKl > 0)
+            _controller.Restore(state);
+    }
+
+    /// <inheritdoc/>
+    public void EndIteration(double meanKl) => _controller.EndIteration(meanKl);
 
     /// <inheritdoc/>
     public double[][] Advantages(IReadOnlyList<Trajectory> batch) =>
@@ -51,7 +66,7 @@ public sealed class GrpoObjective(GrpoOptions options, ClipRange clip) : IObject
         if (options.UseBiasCorrectionKl)
             kl = kl * ratio;
         statistics.Add("grpo/kl", layout.Counted(kl).ToDoubles().Sum(), layout.Tokens);
-        var loss = options.KlCoefficient > 0 ? kl.Times(options.KlCoefficient) - push : push.neg();
+        var loss = _controller.Coefficient > 0 ? kl.Times(_controller.Coefficient) - push : push.neg();
         return Reduce(loss, batch, layout).MoveToOuterDisposeScope();
     }
 

@@ -64,6 +64,14 @@ public sealed record GrpoOptions : IObjectiveOptions
     [Range(0, double.PositiveInfinity)]
     public double KlCoefficient { get; init; } = 0.04;
 
+    /// <summary>Target of the controller that steers the coefficient after each iteration, nats a token; 0 keeps it fixed, as the paper does.</summary>
+    [Range(0, double.PositiveInfinity)]
+    public double TargetKl { get; init; }
+
+    /// <summary>Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in RL4LMs).</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
+    public double TargetKlRate { get; init; } = AdaptiveKl.Rl4LmsRate;
+
     /// <summary>Whether the KL term is multiplied by the ratio, which makes its gradient unbiased off policy (DeepSeek-V3.2; TRL does so unasked).</summary>
     public bool UseBiasCorrectionKl { get; init; }
 
@@ -117,6 +125,7 @@ public sealed record GrpoOptions : IObjectiveOptions
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
     [
         new(LossType != GrpoLossType.Luspo || ImportanceSamplingLevel == RatioLevel.Sequence, "grpo.importance-sampling-level", "sequence with 'grpo.loss-type' luspo"),
+        new(TargetKl == 0 || KlCoefficient > 0, "grpo.kl-coefficient", "greater than 0 with 'grpo.target-kl', which multiplies it"),
         new(Delta == 0 || (double.IsFinite(Delta) && Delta > 1), "grpo.delta", "0 (none) or greater than 1"),
         new(Delta == 0 || LossType is not (GrpoLossType.Cispo or GrpoLossType.Sapo or GrpoLossType.Vespo), "grpo.delta", "0 with 'grpo.loss-type' cispo, sapo and vespo, which do not clip"),
         new(MaxCompletionLength > 0 || (MaxCompletionLength == 0 && LossType != GrpoLossType.DrGrpo), "grpo.max-completion-length", "the limit of a continuation ('rollout.generation.max-new-tokens') with 'grpo.loss-type' dr-grpo"),

@@ -21,6 +21,7 @@ public static class ObjectiveRegistry
         [ObjectiveKind.Rloo] = new(o => new RlooObjective(o.Rloo, o.Clip), nameof(LearnerOptions.Rloo)),
         [ObjectiveKind.ReinforcePlusPlus] = new(o => new ReinforcePlusPlusObjective(o.ReinforcePlusPlus, o.Clip), nameof(LearnerOptions.ReinforcePlusPlus)),
         [ObjectiveKind.Dpo] = new(o => new DpoObjective(o.Dpo), nameof(LearnerOptions.Dpo)),
+        [ObjectiveKind.Kto] = new(o => new KtoObjective(o.Kto), nameof(LearnerOptions.Kto)),
         [ObjectiveKind.PpoSupervised] = new(o => new PpoSupervisedObjective(o.PpoSupervised, o.Ppo, o.Clip), nameof(LearnerOptions.PpoSupervised), nameof(LearnerOptions.Ppo)),
     };
 

@@ -26,6 +26,9 @@ public sealed record ObjectiveTraits
     /// <summary>Whether the reference model scores the whole vocabulary in each pass of the update, for which the learner holds it.</summary>
     public bool ReferenceInLearner { get; init; }
 
+    /// <summary>Whether the loss needs the log-ratio of prompts with other prompts' continuations (<see cref="TokenBatch.MismatchedLogRatios"/>), for which the learner holds the reference.</summary>
+    public bool NeedsMismatched { get; init; }
+
     /// <summary>Whether current log-probabilities are compared with earlier ones: by a ratio, a mask, or a distance from the reference.</summary>
     public bool ComparesPolicies { get; init; } = true;
 

@@ -12,19 +12,19 @@ namespace DfPO.Learner.Objectives;
 /// <param name="clip"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
 public sealed class PpoObjective(PpoOptions options, ClipRange clip) : IObjective
 {
-    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "ppo/kl_coefficient", options.KlPenalty);
+    private readonly KlPenalty _penalty = new(new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "ppo/kl_coefficient"), options.KlPenalty);
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new();
 
     /// <summary><c>beta</c> of the next rewards.</summary>
-    public double KlCoefficient => _penalty.Coefficient;
+    public double KlCoefficient => _penalty.Controller.Coefficient;
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> State => _penalty.State;
+    public IReadOnlyDictionary<string, double> State => _penalty.Controller.State;
 
     /// <inheritdoc/>
-    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Restore(state);
+    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Controller.Restore(state);
 
     /// <inheritdoc/>
     public bool Accepts(DecodingPolicy behaviour) => Traits.Behaviours.Contains(behaviour);
@@ -52,7 +52,7 @@ public sealed class PpoObjective(PpoOptions options, ClipRange clip) : IObjectiv
     }
 
     /// <inheritdoc/>
-    public void EndIteration(double meanKl) => _penalty.EndIteration(meanKl);
+    public void EndIteration(double meanKl) => _penalty.Controller.EndIteration(meanKl);
 
     /// <summary><c>(A - mean) / (std + 1e-8)</c>, std unbiased; a single advantage is only centred.</summary>
     public static double[] Normalized(double[] advantages)

@@ -25,7 +25,7 @@ public sealed record ReinforcePlusPlusOptions : IObjectiveOptions
 /// <param name="clipRange"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
 public sealed class ReinforcePlusPlusObjective(ReinforcePlusPlusOptions options, ClipRange clipRange) : IObjective
 {
-    private readonly KlPenalty _penalty = new(options.KlCoefficient, target: 0, "reinforce_plus_plus/kl_coefficient");
+    private readonly KlPenalty _penalty = new(new(options.KlCoefficient, target: 0, AdaptiveKl.Rl4LmsRate, "reinforce_plus_plus/kl_coefficient"));
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new() { ValueHeads = 0 };

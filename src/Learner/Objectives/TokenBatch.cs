@@ -38,6 +38,11 @@ public sealed record TokenBatch
     /// <summary>Standard deviation of <c>log pi_theta - log pi_0</c> over the policy at the token's state, as <see cref="CurrentKl"/>.</summary>
     public double[]? CurrentDeviation { get; init; }
 
+    /// <summary>
+    /// <c>log pi_theta(y'|x) - log pi_0(y'|x)</c> of whole continuations y' of other prompts than x, nats under the weights being updated, one a sequence; null unless the rule asks for them.
+    /// </summary>
+    public double[]? MismatchedLogRatios { get; init; }
+
     /// <summary>Where the sequences lie, in order.</summary>
     public IReadOnlyList<SequenceSpan> Sequences { get; init; } = [];
 

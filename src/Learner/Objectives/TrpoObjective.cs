@@ -16,6 +16,10 @@ public sealed record TrpoOptions : IObjectiveOptions
     [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; }
 
+    /// <summary>Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in RL4LMs).</summary>
+    [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
+    public double TargetKlRate { get; init; } = AdaptiveKl.Rl4LmsRate;
+
     /// <summary>Size of the trust region: <c>KL(pi_old || pi_new)</c> of a step, nats a token, greater than 0.</summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double MaxStepKl { get; init; } = 0.01;
@@ -50,22 +54,22 @@ public sealed record TrpoOptions : IObjectiveOptions
 /// <param name="options">The switches.</param>
 public sealed class TrpoObjective(TrpoOptions options) : IObjective, IPolicyStep
 {
-    private readonly KlPenalty _penalty = new(options.KlCoefficient, options.TargetKl, "trpo/kl_coefficient");
+    private readonly KlPenalty _penalty = new(new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "trpo/kl_coefficient"));
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new() { Epochs = options.CriticEpochs, NeedsSecondDerivatives = true };
 
     /// <inheritdoc/>
-    public IReadOnlyDictionary<string, double> State => _penalty.State;
+    public IReadOnlyDictionary<string, double> State => _penalty.Controller.State;
 
     /// <inheritdoc/>
-    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Restore(state);
+    public void Restore(IReadOnlyDictionary<string, double> state) => _penalty.Controller.Restore(state);
 
     /// <inheritdoc/>
     public double[] TokenRewards(Trajectory trajectory) => _penalty.TokenRewards(trajectory);
 
     /// <inheritdoc/>
-    public void EndIteration(double meanKl) => _penalty.EndIteration(meanKl);
+    public void EndIteration(double meanKl) => _penalty.Controller.EndIteration(meanKl);
 
     /// <summary>The surrogate with its sign turned.</summary>
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)

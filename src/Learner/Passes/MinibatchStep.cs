@@ -11,8 +11,9 @@ namespace DfPO.Learner.Passes;
 /// <param name="value">The value model; null for rules without one.</param>
 /// <param name="objective">The update rule.</param>
 /// <param name="optimizer">Steps the parameters that it was given.</param>
+/// <param name="mismatched">Scores other prompts' continuations; null for rules that do not look at them.</param>
 /// <param name="options">Coefficients.</param>
-internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObjective objective, AdamW optimizer, LearnerOptions options)
+internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObjective objective, AdamW optimizer, MismatchedPass? mismatched, LearnerOptions options)
 {
     /// <summary>Steps.</summary>
     /// <param name="minibatch">The sequences.</param>
@@ -43,7 +44,11 @@ internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObject
 
     private void PolicyGradient(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withEntropy, Statistics statistics)
     {
-        var tokens = ScoredTrajectory.Concatenate(minibatch) with { StepTokens = stepTokens };
+        var tokens = ScoredTrajectory.Concatenate(minibatch) with
+        {
+            StepTokens = stepTokens,
+            MismatchedLogRatios = mismatched?.LogRatios([.. minibatch.Select(s => s.Trajectory)]),
+        };
         Tensor Loss(Tensor logprobs, ReferenceScores? reference)
         {
             var loss = objective.Loss(logprobs, reference?.Beside(tokens) ?? tokens, statistics);

@@ -56,7 +56,7 @@ internal sealed class DecoderBody : NamedModules
         var hidden = Embed(inputIds, positionIds);
         var rotations = Rotations(positionIds, lengths, past);
         var dtype = _precision.MatmulDtype ?? hidden.dtype;
-        var masks = _config.Windows.Distinct().ToDictionary(window => window ?? 0, window => CausalMask.Additive(attentionMask, past, time, dtype, inputIds.device, window, _config.ScoreCap is not null));
+        var masks = _config.Windows.Distinct().ToDictionary(window => window ?? 0, window => CausalMask.Additive(attentionMask, past, time, dtype, inputIds.device, window));
         for (var layer = 0; layer < Blocks.Length; layer++)
         {
             var (block, rotation) = (Blocks[layer], _config.RopeOf(layer) is { } rope ? rotations[rope] : null);

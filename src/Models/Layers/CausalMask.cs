@@ -30,13 +30,12 @@ internal static class CausalMask
     /// <param name="dtype">Dtype of the mask.</param>
     /// <param name="device">Where it lives.</param>
     /// <param name="window">Keys that a query sees, itself included; null for all before it.</param>
-    /// <param name="always">Whether several queries need a mask although causality alone rules.</param>
-    public static Tensor? Additive(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device, int? window = null, bool always = false)
+    public static Tensor? Additive(Tensor? attentionMask, long past, long time, ScalarType dtype, Device device, int? window = null)
     {
         var kept = window is { } size ? Math.Min(past, size - 1) : past;
         var total = kept + time;
         var cuts = time > 1 && total > window;
-        if (attentionMask is null && !cuts && (time == 1 || (kept == 0 && !always)))
+        if (attentionMask is null && !cuts && (time == 1 || kept == 0))
             return null;
         var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.narrow(1, past - kept, total).to(ScalarType.Bool).view(-1, 1, 1, total);
         if (time > 1)

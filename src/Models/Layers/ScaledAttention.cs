@@ -35,42 +35,36 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
         using var scope = NewDisposeScope();
         long batch = query.size(0), heads = query.size(1), time = query.size(2);
         var groups = heads / key.size(1);
-        // One query a row: plain products beat the CPU's fused kernel several times over there. Heads that share keys stand in the place of time.
-        var attended = _cap is not null
-            ? Capped(query.reshape(batch, -1, groups * time, size), key, value, mask, groups).view(batch, heads, time, size)
-            : time == 1 && key.size(2) > 1
-            ? Plain(query.view(batch, -1, groups, size), key, value, mask).view(batch, heads, 1, size)
-            : precision.PlainAttention
-            ? Plain(query, Repeat(key, groups), Repeat(value, groups), mask ?? (causal ? CausalMask.Penalty(CausalMask.Triangle(0, time, query.device), query.dtype) : null))
-            : nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel), Repeat(key, groups), Repeat(value, groups), mask, 0.0, causal && mask is null);
-        return attended.transpose(1, 2).reshape(batch, time, heads * size).MoveToOuterDisposeScope();
+        // One query a row: plain products beat the CPU's fused kernel several times over there.
+        var plain = _cap is not null || precision.PlainAttention || (time == 1 && key.size(2) > 1);
+        if (plain && mask is null && causal && time > 1)
+            mask = CausalMask.Penalty(CausalMask.Triangle(0, time, query.device), query.dtype).view(1, 1, time, time);
+        // Without a mask the fused kernel leaves half of the scores out, so there heads stay heads, and those of a group read one view of their keys.
+        var attended = plain || mask is not null || groups == 1
+            ? OfGroups(query.reshape(batch, -1, groups * time, size), key, value, Folded(mask, groups), plain, causal)
+            : nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel).reshape(-1, groups, time, size), Shared(key, groups), Shared(value, groups), null, 0.0, causal);
+        return attended.reshape(batch, heads, time, size).transpose(1, 2).reshape(batch, time, heads * size).MoveToOuterDisposeScope();
     }
 
-    private Tensor Plain(Tensor query, Tensor key, Tensor value, Tensor? mask)
+    /// <summary>Heads that share keys stand one after the other in the place of time, so that no key is copied.</summary>
+    private Tensor OfGroups(Tensor query, Tensor key, Tensor value, Tensor? mask, bool plain, bool causal)
     {
-        var scores = matmul(Times(query, _scale), key.transpose(-2, -1));
+        if (!plain)
+            return nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel), key, value, mask, 0.0, causal && mask is null);
+        var scores = _cap is null
+            ? matmul(Times(query, _scale), key.transpose(-2, -1))
+            : matmul(query, key.transpose(-2, -1)).mul(_withinCap!).tanh().mul(_cap);
         if (mask is not null)
             scores.add_(mask, Arithmetic.One);
         return matmul(nn.functional.softmax(scores, -1), value);
     }
 
-    /// <summary>Heads that share keys stand one after the other in the place of time, so that no key is copied.</summary>
-    private Tensor Capped(Tensor query, Tensor key, Tensor value, Tensor? mask, long groups)
-    {
-        var scores = matmul(query, key.transpose(-2, -1)).mul(_withinCap!).tanh().mul(_cap!);
-        if (mask is not null)
-        {
-            var grouped = scores.view(scores.size(0), scores.size(1), groups, -1, scores.size(3));
-            scores = grouped.Plus(mask.unsqueeze(2)).view(scores.shape);
-        }
-        return matmul(nn.functional.softmax(scores, -1), value);
-    }
+    private static Tensor? Folded(Tensor? mask, long groups) => mask is null || groups == 1 || mask.size(2) == 1 ? mask : mask.repeat(1, 1, groups, 1);
 
     private static Scalar? FactorOf(double factor) => Math.Abs(factor - 1) < 1e-12 ? null : Arithmetic.Kept(factor);
 
     private static Tensor Times(Tensor tensor, Scalar? factor) => factor is null ? tensor : tensor.mul(factor);
 
-    private static Tensor Repeat(Tensor tensor, long groups) => groups == 1
-        ? tensor
-        : tensor.unsqueeze(2).expand(-1, -1, groups, -1, -1).flatten(1, 2);
+    /// <summary><c>[batch * key heads, groups, total, size]</c>: a step of zero from head to head, so that nothing is copied for a group.</summary>
+    private static Tensor Shared(Tensor tensor, long groups) => tensor.reshape(-1, 1, tensor.size(2), tensor.size(3)).expand(-1, groups, -1, -1);
 }

@@ -7,6 +7,7 @@ using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Remote.Transport.DotNetty;
 using DfPO.Actors.Clustering;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Security;
 using DfPO.Models;
 using Microsoft.Extensions.Time.Testing;

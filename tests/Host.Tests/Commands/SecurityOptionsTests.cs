@@ -1,6 +1,6 @@
 using System.Collections;
 using System.CommandLine;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Security;
 using DfPO.Host.Commands;
 using DfPO.Host.Composition;

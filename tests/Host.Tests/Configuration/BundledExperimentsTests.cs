@@ -1,5 +1,5 @@
 using System.Collections;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
 using DfPO.Learner;
 using DfPO.Learner.Objectives;

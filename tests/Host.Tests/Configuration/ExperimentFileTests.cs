@@ -1,5 +1,5 @@
 using System.Collections;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
 using DfPO.Learner;
 using DfPO.Learner.Advantages;
@@ -81,7 +81,7 @@ public sealed class ExperimentFileTests : IDisposable
     [InlineData("learner = 3", "config/value", "'learner' is '3'", "an object")]
     [InlineData("iterations { a = 1 }", "config/value", "'iterations' is an object", "a whole number")]
     [InlineData("iterations = [1, 2]", "config/value", "'iterations' is '[1, 2]'", "a whole number")]
-    [InlineData("learner.preset = best", "config/value", "'learner.preset' is 'best'", "dfpo, dfpo-iclr, dfpo-budget, ppo, nlpo, a2c, trpo, supervised, grpo, rloo, reinforce-plus-plus, dpo, ppo-supervised")]
+    [InlineData("learner.preset = best", "config/value", "'learner.preset' is 'best'", "dfpo, dfpo-iclr, dfpo-budget, ppo, nlpo, a2c, trpo, supervised, grpo, rloo, reinforce-plus-plus, dpo, kto, ppo-supervised")]
     [InlineData("learner {\n gamma = 1", "config/syntax", "line 1", "'{' is not closed")]
     [InlineData("a = 1 ]", "config/syntax", "line 1", "']' closes nothing")]
     [InlineData("name = \"x", "config/syntax", "line 1", "a quote is not closed")]

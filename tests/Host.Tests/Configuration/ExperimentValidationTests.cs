@@ -113,7 +113,7 @@ public sealed class ExperimentValidationTests : IDisposable
     public void Validations_include_the_first_and_the_last_weights(int iterations, int every, int expected) =>
         Assert.Equal(expected, BatchArithmetic.Of(Check($"iterations = {iterations}, evaluation.every = {every}")).Evaluations);
 
-    private DfPO.Actors.Experiments.ExperimentConfig Check(string text)
+    private DfPO.Actors.Configuration.ExperimentConfig Check(string text)
     {
         var prompts = _folder.Write("prompts.jsonl", "{\"id\": \"a\", \"text\": \"b\"}");
         var basis = $"""

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration.Reference;
 using DfPO.Models.Options;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Planning;
 using DfPO.Learner.Advantages;
 using DfPO.Learner.Objectives;

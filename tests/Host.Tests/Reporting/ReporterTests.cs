@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Reporting;
 using DfPO.Models.Policies;
 using Spectre.Console.Testing;
@@ -93,7 +93,7 @@ public sealed class ReporterTests
     public void The_final_report_has_before_after_change_verdicts_and_samples()
     {
         var output = new StringWriter();
-        FinalReport.Write(LineReporter.Plain(output), Reports.Result(), new EvaluationOptions { Samples = 1, EquivalenceMargin = 0.1 }, "runs/demo");
+        FinalReport.Write(LineReporter.Plain(output), Reports.Result(), new ExperimentConfig { Evaluation = new() { Samples = 1, EquivalenceMargin = 0.1 } }, "runs/demo");
         var text = output.ToString();
         string[] Cells(string name) => text.Split('\n').First(line => line.Contains($"│ {name} ")).Split('│', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         string[] Below(string name) => text.Split('\n').SkipWhile(line => !line.Contains($"│ {name} ")).ElementAt(1).Split('│', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
+using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Models;
 using DfPO.Models.Policies;

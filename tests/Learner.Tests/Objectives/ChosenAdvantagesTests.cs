@@ -99,6 +99,6 @@ public sealed class ChosenAdvantagesTests : IDisposable
     {
         foreach (var kind in Enum.GetValues<ObjectiveKind>())
             Assert.Equal(ObjectiveRegistry.Traits(EveryObjective.Options with { Objective = kind, Advantages = AdvantageKind.Default }).SamplesPerPrompt,
-                kind switch { ObjectiveKind.Grpo => 8, ObjectiveKind.Rloo or ObjectiveKind.Dpo => 4, ObjectiveKind.Supervised => 0, _ => 1 });
+                kind switch { ObjectiveKind.Grpo => 8, ObjectiveKind.Rloo or ObjectiveKind.Dpo or ObjectiveKind.Kto => 4, ObjectiveKind.Supervised => 0, _ => 1 });
     }
 }

@@ -15,9 +15,12 @@ internal static class EveryObjective
         MinibatchSize = 4,
         MaxKl = 100,
         Ppo = new PpoOptions { TargetKl = 0.5 },
+        Grpo = new GrpoOptions { TargetKl = 0.5, TargetKlRate = 1 },
         Nlpo = new NlpoOptions { RefreshEvery = 2, MinTokensToKeep = 3, TopP = 0.7 },
         Trpo = new TrpoOptions { CriticEpochs = 2, ConjugateGradientIterations = 5 },
     };
+
+    private static readonly Lazy<CausalLM> s_reference = new(() => Support.TinyPolicy(3));
 
     public static TheoryData<ObjectiveKind> Kinds => [.. Enum.GetValues<ObjectiveKind>()];
 
@@ -35,7 +38,8 @@ internal static class EveryObjective
         return batch;
     }
 
-    public static PolicyLearner Learner(LearnerOptions options, CausalLM policy, ValueModel value, CausalLM mask, string incidents) => new(policy, value, options, 7, incidents, mask);
+    public static PolicyLearner Learner(LearnerOptions options, CausalLM policy, ValueModel value, CausalLM mask, string incidents) =>
+        new(policy, value, options, 7, incidents, mask, ObjectiveRegistry.Traits(options).NeedsMismatched ? s_reference.Value : null);
 
     private static Trajectory Rescored(Trajectory t, CausalLM policy, CausalLM reference)
     {

@@ -108,7 +108,7 @@ public sealed class EveryObjectiveTests : IDisposable
         {
             var options = EveryObjective.Options with { Objective = kind };
             using var policy = Support.TinyPolicy();
-            PolicyLearner Without() => new(policy, null, options, 1, _folder["incidents"], Support.TinyPolicy());
+            PolicyLearner Without() => new(policy, null, options, 1, _folder["incidents"], Support.TinyPolicy(), Support.TinyPolicy());
             if (ObjectiveRegistry.Traits(options).NeedsValue)
                 Assert.Equal("learner/model", Assert.Throws<DfpoException>(Without).Code);
             else

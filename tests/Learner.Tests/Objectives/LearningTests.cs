@@ -37,7 +37,7 @@ public sealed class LearningTests
             PpoSupervised = new PpoSupervisedOptions { Coefficient = 0.01 },
             Guards = new() { EntropyCollapse = Guards.GuardAction.Off, NegativeKl = Guards.GuardAction.Off, RewardHacking = Guards.GuardAction.Off },
         };
-        using var learner = new PolicyLearner(policy, value, options, 1, "unused", mask);
+        using var learner = new PolicyLearner(policy, value, options, 1, "unused", mask, reference);
         var pi0 = Distribution(reference);
         for (var iteration = 0; iteration < 25; iteration++)
             learner.Update(Rollouts(Distribution(policy), pi0, (ulong)iteration));

@@ -4,14 +4,7 @@ namespace DfPO.Learner.Tests.Trl;
 [Trait("Category", "Fixtures")]
 public sealed class NotOfferedTests
 {
-    public static TheoryData<string> Kto => TrlFixtures.Cases("kto.json", "cases");
-
     public static TheoryData<string> Gkd => TrlFixtures.Cases("model_level.json", "gkd_generalized_jsd", "cases");
-
-    [Theory]
-    [MemberData(nameof(Kto))]
-    public void Kto_is_not_offered(string name) =>
-        Assert.Skip($"{name}: KTO needs log-probabilities of mismatched prompts and continuations under policy and reference in each step, which the learner does not make");
 
     [Theory]
     [MemberData(nameof(Gkd))]

@@ -1,5 +1,5 @@
 using System.Text;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Models;
 
 namespace DfPO.Host.Configuration.Reference;

@@ -1,6 +1,6 @@
 using DfPO.Models.Options;
 
-namespace DfPO.Actors.Security;
+namespace DfPO.Actors.Configuration;
 
 /// <summary>PEM files of mutual TLS between the nodes of a cluster: all three, or none for plain connections.</summary>
 public sealed record TlsOptions

@@ -1,8 +1,9 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Reporting;
+using DfPO.Host.Runs;
 
-namespace DfPO.Host.Runs;
+namespace DfPO.Host.Reporting;
 
 /// <summary>Writes a run's metrics, samples and result into its folder.</summary>
 /// <param name="folder">The run's folder.</param>

@@ -5,7 +5,7 @@ using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 
-namespace DfPO.Actors.Experiments;
+namespace DfPO.Actors.Evaluation;
 
 /// <summary>The two perplexities that need a model at hand: of a task's references under the policy, and of continuations under any model.</summary>
 public static class ModelPerplexity

@@ -1,11 +1,11 @@
 using System.Text.Json.Nodes;
-using DfPO.Host.Reporting;
+using DfPO.Host.Runs;
 using DfPO.Host.Store;
 using DfPO.Models;
 using DfPO.Tasks.Metrics;
 using Spectre.Console;
 
-namespace DfPO.Host.Runs;
+namespace DfPO.Host.Reporting;
 
 /// <summary>Two runs' last test continuations of the same prompts, or those of two groups of runs that differ in their seeds, compared in pairs.</summary>
 internal static class RunComparison

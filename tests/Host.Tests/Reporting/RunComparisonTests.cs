@@ -1,7 +1,7 @@
-using DfPO.Host.Runs;
+using DfPO.Host.Reporting;
 using DfPO.Tasks.Metrics;
 
-namespace DfPO.Host.Tests.Runs;
+namespace DfPO.Host.Tests.Reporting;
 
 public sealed class RunComparisonTests : IDisposable
 {

@@ -1,10 +1,11 @@
+using DfPO.Actors.Configuration;
 using DfPO.Models;
 using DfPO.Rollout;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 
-namespace DfPO.Actors.Experiments;
+namespace DfPO.Actors.Evaluation;
 
 /// <summary>The text metrics that an experiment asks for, of one evaluation.</summary>
 public static class EvaluationMetrics
