@@ -96,7 +96,7 @@ internal sealed class SamplingOptions(bool severalTolerances = false)
     private readonly Option<float> _temperature = Options.Of("--temperature", "Divides the logits.", 1f);
     private readonly Option<int> _topK = Options.Of("--top-k", "Keeps the k most likely tokens; 0 keeps all.", 0);
     private readonly Option<float> _topP = Options.Of("--top-p", "Keeps the likeliest tokens up to this probability.", 1f);
-    private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask.", 1);
+    private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask. Its further keys (length-penalty, beam-length, early-stopping) are those of an experiment's rollout.generation and evaluation.decoding: 'dfpo plan --explain rollout.generation.beam-length'.", 1);
     private readonly Option<float[]> _tolerance = Options.List("--tolerance", $"Tolerance tau of the KL mask, nats{(severalTolerances ? ", or several, separated by commas" : "")}; otherwise the experiment's evaluation.decoding, or else learner.dfpo.",
         text => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && float.IsFinite(value) && value >= 0 ? value : (float?)null, "a number of at least 0");
     private readonly Option<string?> _maskRule = Options.Optional<string>("--mask-rule", "Threshold of the KL mask; otherwise as the tolerance.");
