@@ -50,7 +50,8 @@ public sealed class MetricsObserver : IExperimentObserver
     private void Record(string name, double value, params ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
         if (!_gauges.TryGetValue(name, out var gauge))
-            _gauges[name] = gauge = DfpoTelemetry.Meter.CreateGauge<double>(name);
+            // No unit: exporters put it into the name.
+            _gauges[name] = gauge = DfpoTelemetry.Meter.CreateGauge<double>(name, unit: null, MetricCatalog.Find(name)?.Meaning);
         gauge.Record(value, tags);
     }
 }

@@ -15,7 +15,10 @@ public sealed record A2cOptions : IObjectiveOptions
     [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; } = 0.5;
 
-    /// <summary>Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in RL4LMs).</summary>
+    /// <summary>
+    /// Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in
+    /// RL4LMs).
+    /// </summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double TargetKlRate { get; init; } = AdaptiveKl.Rl4LmsRate;
 

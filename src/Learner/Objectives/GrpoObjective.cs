@@ -8,7 +8,7 @@ namespace DfPO.Learner.Objectives;
 /// <remarks>
 /// Every token of continuation i has the advantage <c>A_i = (r_i - mean r) / (std r + 1e-4)</c> over its group. Loss: mean over sequences of the mean over tokens of
 /// <c>-s(rho, A) + beta k3</c>, with <c>k3 = pi_0/pi_theta - log(pi_0/pi_theta) - 1</c>, an unbiased estimate of <c>KL(pi_theta || pi_0)</c> that is never negative. No value model.
-/// <see cref="GrpoLossType"/> has the other pushes and reductions; all of them are TRL's (1.16), whose own defaults docs/objectives.md lists.
+/// <see cref="GrpoLossType"/> has the other pushes and reductions; all of them are TRL's (1.16), whose own defaults docs/algorithms/grpo.md tells.
 /// </remarks>
 /// <param name="options">The switches.</param>
 /// <param name="clip"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>

@@ -10,7 +10,8 @@ public sealed class Brevity(string scale) : IReward
 {
     private readonly float _scale = float.Parse(scale, CultureInfo.InvariantCulture);
 
-    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => [.. texts.Select(text => -text.Continuation.Length / _scale)];
+    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) =>
+        [.. texts.Select(text => -text.Continuation.Length / _scale)];
 
     public void Dispose()
     {

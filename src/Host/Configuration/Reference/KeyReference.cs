@@ -7,6 +7,8 @@ namespace DfPO.Host.Configuration.Reference;
 /// <summary>What a reader may know of the keys of an experiment: one key, or all of them as a page.</summary>
 internal static class KeyReference
 {
+    private const int LineLength = 140;
+
     private static IEnumerable<OptionKey> All => OptionSchema.Of(typeof(ExperimentConfig)).Where(key => key.Follows is null);
 
     /// <summary>One key, or a section with the keys in it, for a terminal.</summary>
@@ -41,9 +43,9 @@ internal static class KeyReference
 
 
             """);
-        page.Append("`learner.preset` gives settings of the learner's switches a name. Explicit keys override them.\n\n| preset | settings |\n|---|---|\n");
+        page.Append("## Presets\n\n`learner.preset` gives settings of the learner's switches a name. Explicit keys override them.\n\n");
         foreach (var (name, settings) in LearnerPresets.All)
-            page.Append($"| `{name}` | `{settings}` |\n");
+            Item(page, "", $"`{name}`: {settings}");
         foreach (var section in All.Where(key => key.IsSection).Select(key => key.Key).Prepend(""))
         {
             OptionKey[] keys = [.. All.Where(key => !key.IsSection && SectionOf(key.Key) == section)];
@@ -51,10 +53,14 @@ internal static class KeyReference
                 continue;
             page.Append($"\n## {(section.Length == 0 ? "Top level" : $"`{section}`")}\n\n");
             if (section.Length > 0)
-                page.Append(All.First(key => key.Key == section).Meaning).Append("\n\n");
-            page.Append("| key | type | default | meaning |\n|---|---|---|---|\n");
+                page.Append(Wrapped(All.First(key => key.Key == section).Meaning, "", "")).Append('\n');
             foreach (var key in keys)
-                page.Append($"| `{key.Key[(section.Length == 0 ? 0 : section.Length + 1)..]}`{(key.MayChange ? " \\*" : "")} | {Escaped(TypeAndRange(key))} | `{Escaped(Default(key))}` | {Escaped(key.Meaning)}{Escaped(Listed(key))} |\n");
+            {
+                var name = key.Key[(section.Length == 0 ? 0 : section.Length + 1)..];
+                Item(page, "", $"**`{name}`**{(key.MayChange ? " \\*" : "")}: {TypeAndRange(key)}; default `{Default(key)}`. {key.Meaning}");
+                foreach (var choice in Choices(key))
+                    Item(page, "  ", $"`{choice.Name}`: {choice.Meaning}");
+            }
         }
         return page.ToString();
     }
@@ -93,9 +99,22 @@ internal static class KeyReference
 
     private static string Default(OptionKey key) => key.Default is null or "" ? "\"\"" : OptionValues.Text(key.Default);
 
-    private static string Listed(OptionKey key) => Choices(key).ToArray() is { Length: > 0 } choices
-        ? " " + string.Join(" ", choices.Select(choice => choice.Meaning.Length > 0 ? $"`{choice.Name}`: {choice.Meaning}" : $"`{choice.Name}`."))
-        : "";
+    private static void Item(StringBuilder page, string indent, string text) => page.Append(Wrapped(text, indent + "- ", indent + "  "));
 
-    private static string Escaped(string text) => text.Replace("|", "\\|");
+    /// <summary>A text in lines of at most 140 characters.</summary>
+    private static string Wrapped(string text, string first, string next)
+    {
+        var (lines, line) = (new StringBuilder(), first);
+        foreach (var word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var begins = line.Length == (lines.Length == 0 ? first : next).Length;
+            if (!begins && line.Length + 1 + word.Length > LineLength)
+            {
+                lines.Append(line).Append('\n');
+                (line, begins) = (next, true);
+            }
+            line += begins ? word : " " + word;
+        }
+        return lines.Append(line).Append('\n').ToString();
+    }
 }
