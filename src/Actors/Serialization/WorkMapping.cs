@@ -5,6 +5,7 @@ using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Rewards;
 using Google.Protobuf;
 using static DfPO.Actors.Work.WorkProtocol;
 

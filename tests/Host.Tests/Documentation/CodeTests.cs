@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Commands;
 using DfPO.Host.Configuration;
