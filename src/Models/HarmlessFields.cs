@@ -16,7 +16,7 @@ internal static class HarmlessFields
         "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids", "num_return_sequences", "output_scores", "return_dict_in_generate", "forced_bos_token_id",
         "forced_eos_token_id", "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "cache_implementation", "is_decoder", "tf_legacy_loss",
         "use_bfloat16", "attention_dropout", "hidden_dropout", "classifier_dropout", "embd_pdrop", "resid_pdrop", "attn_pdrop", "embed_dropout", "embedding_dropout", "resid_dropout",
-        "residual_dropout", "dropout", "dropout_rate", "activation_dropout", "layerdrop",
+        "residual_dropout", "dropout", "dropout_rate", "activation_dropout", "layerdrop", "transformers.js_config",
     };
 
     // Fields that do change something unless they have the value that stands for nothing.
@@ -29,6 +29,18 @@ internal static class HarmlessFields
         ["pruned_heads"] = ["{}"],
         ["use_bidirectional_attention"] = ["false"],
         ["position_embedding_type"] = ["\"absolute\""],
+        // Published files say so of what their class has no switch for.
+        ["attention_bias"] = ["false"],
+        ["mlp_bias"] = ["false"],
+        ["lm_head_bias"] = ["false"],
+        ["is_llama_config"] = ["true"],
+        ["rope_interleaved"] = ["false"],
+        ["use_mrope"] = ["false"],
+        ["full_attn_mod"] = ["1"],
+        ["interpolate_factor"] = ["1"],
+        ["mlp_type"] = ["\"default\""],
+        ["norm_type"] = ["\"layer_norm\""],
+        ["scale_attn_weights"] = ["true"],
     };
 
     /// <summary>Whether a field with this value can be passed over.</summary>

@@ -17,6 +17,7 @@ public static class PretrainedModels
     private const string ConfigName = "config.json";
     private const string ValueHead = "v_head.";
     private static readonly string[] s_bodies = ["transformer.", "model.", "gpt_neox.", "bert.", "roberta.", "distilbert."];
+    private static readonly string[] s_embeddings = ["wte.weight", "embed_tokens.weight", "embed_in.weight", "shared.weight"];
     private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
 
     /// <summary>Loads a language model of any known architecture; of an adapter's folder its base, with the adapter merged in.</summary>
@@ -140,8 +141,22 @@ public static class PretrainedModels
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        foreach (var (parameter, key) in Match(model, weights, optional, fresh))
+        var matched = Match(model, weights, optional, fresh);
+        if (model is LanguageModel)
+            foreach (var copy in weights.Names.Where(IsTiedCopy).Except(matched.Select(pair => pair.Key)))
+                RequireCopy(weights, copy, matched);
+        foreach (var (parameter, key) in matched)
             parameter.copy_(weights.Get(key));
+    }
+
+    /// <summary>Refuses a second tensor for a weight that the model has once, unless it says the same: versions of transformers differ in which of the two they take.</summary>
+    private static void RequireCopy(CheckpointFolder weights, string copy, List<(Tensor Parameter, string Key)> matched)
+    {
+        using var scope = NewDisposeScope();
+        var of = matched.Select(pair => pair.Key).First(key => s_embeddings.Any(name => key.EndsWith(name, StringComparison.Ordinal)));
+        if (!weights.Entry(copy).Shape.SequenceEqual(weights.Entry(of).Shape) || !weights.Get(copy).eq(weights.Get(of)).all().item<bool>())
+            throw new DfpoException("checkpoint/tied-copy",
+                $"Checkpoint '{weights.Path}' holds '{copy}' with other numbers than '{of}', which it shares according to config.json: set tie_word_embeddings to false if the model has a head of its own, or remove the tensor.");
     }
 
     /// <summary>The tensor of the file that belongs to each parameter, by names and shapes alone.</summary>

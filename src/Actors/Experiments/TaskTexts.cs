@@ -1,5 +1,6 @@
 using DfPO.Actors.Configuration;
 using DfPO.Models;
+using DfPO.Models.Chat;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Prompts;
 
@@ -13,6 +14,7 @@ namespace DfPO.Actors.Experiments;
 public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, EndOfText endOfText, bool encoderDecoder)
 {
     private const ulong Choices = 0x72656673;
+    private readonly Lazy<ChatTemplate> _chat = new(() => ChatTemplate.Load(config.Model.Policy));
 
     /// <summary>Tokens that end the texts: drawn ones at any, given ones with the first.</summary>
     public EndOfText EndOfText { get; } = endOfText;
@@ -30,25 +32,42 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     /// <param name="prompt">The prompt.</param>
     /// <param name="text">What continues it, or the whole.</param>
     /// <returns>Token ids; empty when nothing is left of the text.</returns>
-    public int[] Continuation(string prompt, string text) => Continuation(prompt, text, config.Rollout.Generation.MaxNewTokens, isParted: true);
+    public int[] Continuation(string prompt, string text) => Continuation(prompt, text, config.Rollout.Generation.MaxNewTokens);
 
-    private int[] Continuation(string prompt, string text, int longest, bool isParted)
+    private int[] Continuation(string prompt, string text, int longest)
     {
         var rest = text.StartsWith(prompt, StringComparison.Ordinal) ? text[prompt.Length..] : text;
         if (string.IsNullOrWhiteSpace(rest))
             return [];
-        var ids = encoderDecoder ? tokenizer.Encode(rest) : After(prompt, rest, isParted);
-        return ids.Length < longest ? [.. ids, .. EndOfText.Ids.Take(1)] : ids[..longest];
+        // A word that would run into the prompt's last one is parted from it.
+        var joined = !encoderDecoder && char.IsLetterOrDigit(rest[0]) && !char.IsWhiteSpace(prompt[^1]) ? " " + rest : rest;
+        return Ended(After(prompt, joined), longest);
     }
 
-    /// <summary>One of a prompt's references, picked by the draw's number, of at most <see cref="TaskOptions.MaxReferenceTokens"/> tokens.</summary>
+    /// <summary>An assistant's answer as the chat template writes it, up to the first token that ends a text.</summary>
+    private int[] Answer(Prompt prompt, string text, int longest)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+            return [];
+        var ids = After(prompt.Text, ChatPrompts.Turn(prompt, text, _chat.Value));
+        var end = Array.FindIndex(ids, EndOfText.Contains);
+        return end < 0 ? Ended(ids, longest) : ids[..Math.Min(end + 1, longest)];
+    }
+
+    private int[] Ended(int[] ids, int longest) => ids.Length < longest ? [.. ids, .. EndOfText.Ids.Take(1)] : ids[..longest];
+
+    /// <summary>
+    /// One of a prompt's references, picked by the draw's number, of at most <see cref="TaskOptions.MaxReferenceTokens"/> tokens. That of a conversation ends as the chat
+    /// template ends the assistant's turn, with the first token there that ends a text.
+    /// </summary>
     /// <param name="prompt">A prompt that <see cref="RequireReferences"/> let pass.</param>
     /// <param name="draw">Number of the draw.</param>
     public int[] Demonstration(Prompt prompt, long draw)
     {
         var pick = CounterRandom.UInt64(CounterRandom.UInt64(config.Seed, Choices), (ulong)draw) % (ulong)prompt.References.Count;
         var longest = config.Task.MaxReferenceTokens > 0 ? config.Task.MaxReferenceTokens : config.Rollout.Generation.MaxNewTokens;
-        return Continuation(prompt.Text, prompt.References[(int)pick], longest, isParted: prompt.Messages is null);
+        var reference = prompt.References[(int)pick];
+        return prompt.Messages is null ? Continuation(prompt.Text, reference, longest) : Answer(prompt, reference, longest);
     }
 
     /// <summary>Checks that every prompt has a reference.</summary>
@@ -63,12 +82,12 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
                 throw new DfpoException("prompts/references", $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but {why}: give it a field \"references\", a list of continuations.");
     }
 
-    private int[] After(string prompt, string rest, bool isParted)
+    private int[] After(string prompt, string rest)
     {
-        // A chat template says itself where its texts are parted.
-        var joined = isParted && char.IsLetterOrDigit(rest[0]) && !char.IsWhiteSpace(prompt[^1]) ? " " + rest : rest;
+        if (encoderDecoder)
+            return tokenizer.Encode(rest);
         // Together where the prompt keeps its tokens: a tokenizer may mark the beginning of a text.
-        var (whole, first) = (tokenizer.Encode(prompt + joined), tokenizer.Encode(prompt));
-        return whole.AsSpan().StartsWith(first) ? whole[first.Length..] : tokenizer.Encode(joined);
+        var (whole, first) = (tokenizer.Encode(prompt + rest), tokenizer.Encode(prompt));
+        return whole.AsSpan().StartsWith(first) ? whole[first.Length..] : tokenizer.Encode(rest);
     }
 }

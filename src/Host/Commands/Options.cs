@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using DfPO.Host.Runs;
 using DfPO.Models.Options;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
@@ -11,8 +10,6 @@ namespace DfPO.Host.Commands;
 /// <summary>Builders of options, and the ones that several commands share.</summary>
 internal static class Options
 {
-    private static readonly DecodingPolicy[] s_policies = [DecodingPolicy.Policy, DecodingPolicy.Negative, DecodingPolicy.Positive];
-
     public static Option<T> Of<T>(string name, string description, T value) => new(name) { Description = description, DefaultValueFactory = _ => value };
 
     public static Option<T?> Optional<T>(string name, string description) => new(name) { Description = description };
@@ -44,14 +41,14 @@ internal static class Options
     public static Option<string> Policy(string description)
     {
         var option = Of("--policy", description, "policy");
-        option.AcceptOnlyFromAmong([.. s_policies.SelectMany(policy => new[] { MetricNames.Symbol(policy), MetricNames.Of(policy) })]);
+        option.AcceptOnlyFromAmong([.. DecodingPolicies.All.SelectMany(policy => new[] { policy.Symbol(), policy.Name() })]);
         return option;
     }
 
     public static Option<DecodingPolicy[]> Policies() => List("--policies", "Decoding policies to evaluate: pi_theta, pi-, pi+ (as keys write them: policy, negative, positive).",
-        text => s_policies.Any(policy => Is(policy, text)) ? ParsePolicy(text) : (DecodingPolicy?)null, $"one of {string.Join(", ", s_policies.Select(MetricNames.Symbol))}", DecodingPolicy.Policy, DecodingPolicy.Negative);
+        DecodingPolicies.Find, $"one of {string.Join(", ", DecodingPolicies.All.Select(policy => policy.Symbol()))}", DecodingPolicy.Policy, DecodingPolicy.Negative);
 
-    public static DecodingPolicy ParsePolicy(string name) => s_policies.First(policy => Is(policy, name));
+    public static DecodingPolicy ParsePolicy(string name) => DecodingPolicies.Find(name)!.Value;
 
     /// <summary>Several values, separated by commas or by spaces.</summary>
     /// <param name="name">The option's name.</param>
@@ -77,8 +74,6 @@ internal static class Options
         },
     };
 
-    private static bool Is(DecodingPolicy policy, string name) => name == MetricNames.Symbol(policy) || name == MetricNames.Of(policy);
-
     public static void RequireAtLeast(OptionResult result, string name, int least)
     {
         if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && value < least)
@@ -96,7 +91,7 @@ internal sealed class SamplingOptions(bool severalTolerances = false)
     private readonly Option<float> _temperature = Options.Of("--temperature", "Divides the logits.", 1f);
     private readonly Option<int> _topK = Options.Of("--top-k", "Keeps the k most likely tokens; 0 keeps all.", 0);
     private readonly Option<float> _topP = Options.Of("--top-p", "Keeps the likeliest tokens up to this probability.", 1f);
-    private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask.", 1);
+    private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask. Its further keys (length-penalty, beam-length, early-stopping) are those of an experiment's rollout.generation and evaluation.decoding: 'dfpo plan --explain rollout.generation.beam-length'.", 1);
     private readonly Option<float[]> _tolerance = Options.List("--tolerance", $"Tolerance tau of the KL mask, nats{(severalTolerances ? ", or several, separated by commas" : "")}; otherwise the experiment's evaluation.decoding, or else learner.dfpo.",
         text => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && float.IsFinite(value) && value >= 0 ? value : (float?)null, "a number of at least 0");
     private readonly Option<string?> _maskRule = Options.Optional<string>("--mask-rule", "Threshold of the KL mask; otherwise as the tolerance.");

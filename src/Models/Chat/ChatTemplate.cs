@@ -51,6 +51,26 @@ public sealed class ChatTemplate
         return request.ContinueFinalMessage ? FinalMessage.Cut(text, request.Messages, Wrong) : text;
     }
 
+    /// <summary>What the template writes behind a prompt for an answer of the assistant: the content and the end of the turn.</summary>
+    /// <param name="messages">The conversation before the answer.</param>
+    /// <param name="answer">The answer's content.</param>
+    /// <returns>
+    /// What the whole conversation has beyond the text of its prompt; where it does not begin with that text (templates may write a prompt of their own), the content and what
+    /// stands behind it.
+    /// </returns>
+    /// <exception cref="DfpoException">As <see cref="Render"/>.</exception>
+    public string Turn(JsonArray messages, string answer)
+    {
+        var whole = (JsonArray)messages.DeepClone();
+        whole.Add((JsonNode)new JsonObject { ["role"] = "assistant", ["content"] = answer });
+        var prompt = Render(new ChatRequest(messages) { AddGenerationPrompt = true });
+        var text = Render(new ChatRequest(whole));
+        if (text.StartsWith(prompt, StringComparison.Ordinal))
+            return text[prompt.Length..];
+        var (ending, trims) = FinalMessage.Ending(Render(new ChatRequest(FinalMessage.Mark(whole, Wrong))), Wrong);
+        return (trims ? PythonText.Strip(answer) : answer) + ending;
+    }
+
     private JinjaTemplate Template(bool withTools)
     {
         var name = withTools && _templates.ContainsKey(ToolName) ? ToolName : DefaultName;

@@ -29,6 +29,16 @@ internal static class FinalMessage
         return text.AsSpan(at).StartsWith(Tag, StringComparison.Ordinal) ? text[..at] : PythonText.StripEnd(text[..at]);
     }
 
+    /// <summary>What a text has from the end of the last message's content on, and whether blanks around the content were taken away.</summary>
+    public static (string Text, bool Trims) Ending(string text, Func<string, DfpoException> wrong)
+    {
+        var at = text.LastIndexOf(Tag.TrimEnd(), StringComparison.Ordinal);
+        if (at < 0)
+            throw wrong("the template does not write the assistant's last message, so the end of its turn is not known");
+        var trims = !text.AsSpan(at).StartsWith(Tag, StringComparison.Ordinal);
+        return (text[(at + (trims ? Tag.TrimEnd() : Tag).Length)..], trims);
+    }
+
     private static (JsonObject Holder, string Key) LastText(JsonArray messages, Func<string, DfpoException> wrong)
     {
         var last = (JsonObject)messages[^1]!;

@@ -30,8 +30,10 @@ internal sealed class DecoderReader(JsonObject json, string path)
             : fallback ?? Heads);
     }
 
-    /// <summary>Size of a head where the file has no field for it.</summary>
-    public int SharedHeadSize => Width % Heads == 0 ? Width / Heads : throw Fields.Wrong("num_attention_heads", $"a divisor of the width {Width}");
+    /// <summary>Size of a head where the file has no field for it, or one that says the same.</summary>
+    public int SharedHeadSize => Width % Heads != 0 ? throw Fields.Wrong("num_attention_heads", $"a divisor of the width {Width}")
+        : Fields.OptionalPositive("head_dim") is { } named && named != Width / Heads ? throw Fields.Wrong("head_dim", $"the width's share of a head, {Width / Heads}")
+        : Width / Heads;
 
     /// <summary><c>head_dim</c>, or the width's share of a head.</summary>
     public int HeadSize => Fields.OptionalPositive("head_dim") ?? Width / Heads;

@@ -143,7 +143,7 @@ internal sealed class HubClient : IDisposable
         }
     }
 
-    private Uri FileAddress(HubRepository repository, string name) => Address($"/{repository.Id}/resolve/{Uri.EscapeDataString(repository.Revision)}/{Uri.EscapeDataString(name)}");
+    private Uri FileAddress(HubRepository repository, string name) => Address($"/{repository.Id}/resolve/{Uri.EscapeDataString(repository.Revision)}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}");
 
     private Uri Address(string path) => new(_settings.Endpoint.AbsoluteUri.TrimEnd('/') + path);
 

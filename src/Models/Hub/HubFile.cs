@@ -1,7 +1,7 @@
 namespace DfPO.Models.Hub;
 
 /// <summary>A file of a model, as the hub announces it.</summary>
-/// <param name="Name">Plain file name.</param>
+/// <param name="Name">Plain file name, or one in a folder of the model's, parted by <c>/</c>.</param>
 /// <param name="Size">Bytes.</param>
 /// <param name="ETag">The hub's name for the content: the SHA-256 of large files, git's SHA-1 of small ones.</param>
 public sealed record HubFile(string Name, long Size, string ETag)

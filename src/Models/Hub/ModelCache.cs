@@ -38,6 +38,7 @@ public sealed class ModelCache(string root)
     {
         if (File.Exists(path))
             return;
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         try
         {
             File.CreateSymbolicLink(path, Path.GetRelativePath(Path.GetDirectoryName(path)!, blob));

@@ -40,7 +40,7 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
         fields.Has(ThetaName);
         var theta = (old is null ? section?.OptionalNumber("rope_theta") : old.OptionalNumber("rope_theta")) ?? fields.PositiveNumber(ThetaName, DefaultTheta);
         var named = PartialName is null ? null : fields.OptionalNumber(PartialName);
-        var partial = section?.OptionalNumber("partial_rotary_factor") ?? named ?? DefaultPartial;
+        var partial = (PartialName is null ? null : section?.OptionalNumber("partial_rotary_factor")) ?? named ?? DefaultPartial;
         return Spec(section, old is null ? New : Old, theta, partial);
     }
 
@@ -57,7 +57,8 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
         var scaling = section is null ? RopeScaling.None : Scaling(section, dimensions, name);
         // What this type does not use may stand there all the same: the base and the share have been read.
         section?.OptionalNumber("rope_theta");
-        section?.OptionalNumber("partial_rotary_factor");
+        if (section?.OptionalNumber("partial_rotary_factor") is { } other && other != partial)
+            throw section.Wrong("partial_rotary_factor", $"{partial}: every channel of this architecture's heads turns");
         section?.RefuseUnknown($"{name}.");
         return new RopeSpec(dimensions, theta, scaling);
     }
@@ -81,8 +82,8 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
             case "yarn":
                 return Yarn(section, original ?? positions);
             case "llama3":
-                var (low, high) = (section.PositiveNumber("low_freq_factor", 1), section.PositiveNumber("high_freq_factor", 4));
-                return high > low ? new Llama3Scaling(section.PositiveNumber("factor", 8), low, high, original ?? positions) : throw section.Wrong("high_freq_factor", $"above low_freq_factor {low}");
+                var (low, high) = (section.PositiveNumber("low_freq_factor"), section.PositiveNumber("high_freq_factor"));
+                return high > low ? new Llama3Scaling(section.PositiveNumber("factor"), low, high, original ?? positions) : throw section.Wrong("high_freq_factor", $"above low_freq_factor {low}");
             case "longrope":
                 return LongRope(section, dimensions, original ?? positions);
             default:

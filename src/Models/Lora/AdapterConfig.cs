@@ -28,7 +28,8 @@ internal sealed class AdapterConfig
     // Draws of fresh factors, which a file's own replace, and which leave the base as it is.
     private static readonly string[] s_draws = ["gaussian", "orthogonal", "eva"];
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+    // Wall-clock time, and so long: a busy machine is no reason to refuse an expression.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
     private readonly JsonObject _json;
     private readonly string _path;
     private readonly IReadOnlyList<(Regex Name, double Value)> _ranks;
@@ -181,7 +182,7 @@ internal sealed class AdapterConfig
     {
         try
         {
-            return new Regex(text, RegexOptions.CultureInvariant, s_patience);
+            return Compiled(text);
         }
         catch (ArgumentException e)
         {
@@ -198,7 +199,20 @@ internal sealed class AdapterConfig
         return null;
     }
 
-    private bool IsWhole(Regex? expression, string path) => expression is not null && Match(new Regex($"^(?:{expression})$", expression.Options, s_patience), path).Success;
+    private bool IsWhole(Regex? expression, string path) => expression is not null && Match(Compiled($"^(?:{expression})$"), path).Success;
+
+    /// <summary>One that takes time in proportion to a path; one with what that engine lacks, such as looking around, may run out of patience.</summary>
+    private static Regex Compiled(string text)
+    {
+        try
+        {
+            return new Regex(text, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+        }
+        catch (NotSupportedException)
+        {
+            return new Regex(text, RegexOptions.CultureInvariant, s_patience);
+        }
+    }
 
     private Match Match(Regex expression, string path)
     {

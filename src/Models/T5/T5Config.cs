@@ -117,6 +117,8 @@ public sealed record T5Config : ModelConfig
             Labels = fields.Labels(),
             Raw = json,
         };
+        if (fields.Flag("scale_decoder_outputs", config.TieWordEmbeddings) != config.TieWordEmbeddings)
+            throw fields.Wrong("scale_decoder_outputs", $"what tie_word_embeddings says, {(config.TieWordEmbeddings ? "true" : "false")}: a T5's hidden states are scaled where its head is its embedding");
         // The kind of perceptron is written a second time as what follows from it.
         fields.RefuseUnknown(harmless: ["is_encoder_decoder", "dense_act_fn", "is_gated_act", "n_positions", "output_past"]);
         if (config.RelativeAttentionNumBuckets % 4 != 0 || config.RelativeAttentionMaxDistance <= config.RelativeAttentionNumBuckets / 2)

@@ -51,11 +51,17 @@ public static class ChatPrompts
         return ids.Length <= longest ? ids : side == TruncationSide.Left ? ids[^longest..] : ids[..longest];
     }
 
-    private static string Render(Prompt prompt, ChatTemplate template)
+    /// <summary>An answer to a prompt of messages as its template writes it, with the end of the assistant's turn.</summary>
+    /// <exception cref="DfpoException">What rendering gives, with the prompt's id.</exception>
+    public static string Turn(Prompt prompt, string answer, ChatTemplate template) => Rendered(prompt, messages => template.Turn(messages, answer));
+
+    private static string Render(Prompt prompt, ChatTemplate template) => Rendered(prompt, messages => template.Render(new ChatRequest(messages) { AddGenerationPrompt = true }));
+
+    private static string Rendered(Prompt prompt, Func<JsonArray, string> render)
     {
         try
         {
-            return template.Render(new ChatRequest(Parse(prompt.Messages!, $"prompt '{prompt.Id}'")) { AddGenerationPrompt = true });
+            return render(Parse(prompt.Messages!, $"prompt '{prompt.Id}'"));
         }
         catch (DfpoException e)
         {

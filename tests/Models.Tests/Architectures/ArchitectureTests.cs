@@ -213,11 +213,23 @@ public sealed class ArchitectureTests : IDisposable
         PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
         var file = _folder["model.safetensors"];
         var tensors = model.state_dict().ToDictionary(p => p.Key, p => p.Value);
-        foreach (var extra in new[] { "lm_head.weight", "encoder.embed_tokens.weight", "model.layers.0.self_attn.rotary_emb.inv_freq", "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", "transformer.h.0.attn.masked_bias" })
+        var copied = model.Config.TieWordEmbeddings ? "lm_head.weight" : null;
+        if (copied is not null)
+            tensors[copied] = EmbeddingOf(tensors);
+        foreach (var extra in new[] { "model.layers.0.self_attn.rotary_emb.inv_freq", "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", "transformer.h.0.attn.masked_bias" })
             tensors.TryAdd(extra, zeros(3));
         SafetensorsWriter.Write(file, tensors);
 
         PretrainedModels.LoadLanguageModel(_folder.Path).Dispose();
+
+        if (copied is not null)
+        {
+            foreach (var other in new[] { EmbeddingOf(tensors).neg(), zeros(3) })
+            {
+                SafetensorsWriter.Write(file, new Dictionary<string, Tensor>(tensors) { [copied] = other });
+                Assert.Equal("checkpoint/tied-copy", CodeOf(() => PretrainedModels.LoadLanguageModel(_folder.Path), copied, "tie_word_embeddings"));
+            }
+        }
 
         SafetensorsWriter.Write(file, new Dictionary<string, Tensor>(tensors) { ["extra.weight"] = zeros(3) });
         Assert.Equal("checkpoint/unknown-tensor", CodeOf(() => PretrainedModels.LoadLanguageModel(_folder.Path), "extra.weight"));
@@ -287,7 +299,7 @@ public sealed class ArchitectureTests : IDisposable
         var json = HfConfigReader.ReadFile(_folder["config.json"]);
         json["eos_token_id"] = new JsonArray(7, 9);
         json["rope_scaling"] = null;
-        json["rope_parameters"] = new JsonObject { ["rope_theta"] = 500000.0, ["rope_type"] = "llama3", ["original_max_position_embeddings"] = 8192, ["factor"] = 32.0 };
+        json["rope_parameters"] = new JsonObject { ["rope_theta"] = 500000.0, ["rope_type"] = "llama3", ["low_freq_factor"] = 1.0, ["high_freq_factor"] = 4.0, ["original_max_position_embeddings"] = 8192, ["factor"] = 32.0 };
         _folder.Write("config.json", json.ToJsonString());
 
         var config = PretrainedModels.ReadConfig(_folder.Path);
@@ -320,6 +332,9 @@ public sealed class ArchitectureTests : IDisposable
         Assert.Equal("model/kind", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "'t5'", _folder.Path));
         Assert.Equal("model/kind", CodeOf(() => PretrainedModels.LoadSequenceClassifier(_folder.Path), "'t5'", "decoder-only"));
     }
+
+    private static Tensor EmbeddingOf(Dictionary<string, Tensor> tensors) =>
+        tensors.First(pair => new[] { "wte.weight", "embed_tokens.weight", "embed_in.weight", "shared.weight" }.Any(name => pair.Key.EndsWith(name, StringComparison.Ordinal))).Value;
 
     private static Tensor Ids(long batch, long time)
     {

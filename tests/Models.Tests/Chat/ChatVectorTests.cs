@@ -21,6 +21,39 @@ public sealed class ChatVectorTests
         Assert.True(wrong.Length == 0, $"{wrong.Length} of {cases.Count} cases:\n{string.Join("\n", wrong)}");
     }
 
+    [Theory]
+    [MemberData(nameof(Folders))]
+    public void ATurnIsWhatTransformersWritesBehindThePrompt(string folder)
+    {
+        var path = Path.Combine(Repository.Chat, folder);
+        var template = Template(path, folder);
+        var plain = ((JsonArray)JsonNode.Parse(File.ReadAllText(Path.Combine(path, "vectors.json")))!).OfType<JsonObject>().Where(vector => vector["expected"] is not null
+            && (bool?)vector["add_generation_prompt"] is not true && (bool?)vector["continue_final_message"] is not true && vector["tools"] is null && vector["variables"] is not JsonObject { Count: > 0 });
+        var answers = plain.SelectMany(vector => ((JsonArray)vector["messages"]!).Index().Where(message => message.Index > 0 && IsAnswer(message.Item)).Select(message => (Vector: vector, message.Index))).ToArray();
+        var checkedOnes = 0;
+        foreach (var (vector, index) in answers)
+        {
+            var all = (JsonArray)vector["messages"]!;
+            var isLast = index == all.Count - 1;
+            // A template may write what is not the last turn in another way.
+            if (!isLast && answers.Any(answer => answer.Index == ((JsonArray)answer.Vector["messages"]!).Count - 1))
+                continue;
+            var messages = new JsonArray([.. all.Take(index).Select(message => message!.DeepClone())]);
+
+            var turn = template.Turn(messages, (string)all[index]!["content"]!);
+
+            var (text, prompt) = ((string)vector["expected"]!, template.Render(new ChatRequest(messages) { AddGenerationPrompt = true }));
+            if (!text.StartsWith(prompt, StringComparison.Ordinal))
+                Assert.True(isLast && text.EndsWith(turn, StringComparison.Ordinal), $"{folder}: '{text}' does not end with '{turn}'");
+            else
+                Assert.True(isLast ? prompt + turn == text : text.StartsWith(prompt + turn, StringComparison.Ordinal), $"{folder}: '{prompt}' and '{turn}' do not make '{text}'");
+            checkedOnes++;
+        }
+        Assert.SkipUnless(checkedOnes > 0, $"'{folder}' has no conversation with an answer");
+    }
+
+    private static bool IsAnswer(JsonNode? message) => message is JsonObject { Count: 2 } fields && (string?)fields["role"] == "assistant" && fields["content"] is JsonValue content && content.TryGetValue<string>(out _);
+
     /// <summary>A folder without a template of its own has that of the real model of its name.</summary>
     private static ChatTemplate Template(string path, string folder)
     {

@@ -96,7 +96,7 @@ internal sealed class FakeHub : IAsyncDisposable
             await context.Response.WriteAsync(Listing ?? List());
         else if (path.StartsWith("/old-org/old-name/", StringComparison.Ordinal))
             (context.Response.StatusCode, context.Response.Headers.Location) = (307, path.Replace("old-org/old-name", Model));
-        else if (path.StartsWith($"/{Model}/resolve/", StringComparison.Ordinal) && Files.TryGetValue(path.Split('/')[^1], out var bytes))
+        else if (path.StartsWith($"/{Model}/resolve/", StringComparison.Ordinal) && Files.TryGetValue(path.Split('/', 6)[^1], out var bytes))
             await Resolve(context, bytes);
         else
             context.Response.StatusCode = path is "/api/models/old-org/old-name" ? 307 : 404;

@@ -45,6 +45,19 @@ public sealed class ModelPullerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ChatTemplatesArePulledThoseOfTheFolderToo()
+    {
+        _hub.Files["chat_template.jinja"] = "{{ messages[0].content }}"u8.ToArray();
+        _hub.Files["additional_chat_templates/tool use.jinja"] = "{{ messages | length }}"u8.ToArray();
+        _hub.MoreNames = ["additional_chat_templates/../../../x.jinja", "additional_chat_templates/.x.jinja", "additional_chat_templates/a/b.jinja", "additional_chat_templates/notes.txt", "additional_chat_templates/"];
+
+        var path = await Pull();
+
+        Assert.Equal(["default", "tool use"], DfPO.Models.Chat.ChatTemplateFiles.Find(path)!.Templates.Keys.Order());
+        Assert.Equal(["chat_template.jinja", "tool use.jinja"], Directory.GetFiles(path, "*.jinja", SearchOption.AllDirectories).Select(file => Path.GetFileName(file)).Order());
+    }
+
+    [Fact]
     public async Task WhatIsThereIsNotFetchedAgain()
     {
         await Pull();

@@ -18,8 +18,9 @@ internal static class Gemma
     {
         var reader = new DecoderReader(json, path);
         var window = Window(reader);
-        return Finish(reader, Shape(reader, "gemma2", "Gemma2ForCausalLM", scoreCap: 50, logitCap: 30) with
+        return Finish(reader, Shape(reader, "gemma2", "Gemma2ForCausalLM", logitCap: 30) with
         {
+            ScoreCap = Cap(reader.Fields, "attn_logit_softcapping", 50),
             Rope = reader.Rope(HeadSize(reader)),
             Windows = reader.Windows(window, layer => layer % 2 == 0),
         });
@@ -32,8 +33,10 @@ internal static class Gemma
         // Where the layers' types are named, whatever pattern stands there as well is stale.
         var pattern = fields.OptionalPositive("sliding_window_pattern") ?? fields.OptionalPositive("_sliding_window_pattern") ?? 6;
         fields.Has("_sliding_window_pattern");
+        // The original reads the bound of the scores and does not apply it.
+        fields.Has("attn_logit_softcapping");
         var (full, local) = Ropes(reader);
-        return Finish(reader, Shape(reader, "gemma3_text", "Gemma3ForCausalLM", scoreCap: null, logitCap: null) with
+        return Finish(reader, Shape(reader, "gemma3_text", "Gemma3ForCausalLM", logitCap: null) with
         {
             ClassifierName = "Gemma3TextForSequenceClassification",
             HeadNorm = HeadNorm.Each,
@@ -60,11 +63,10 @@ internal static class Gemma
 
     private static int? Window(DecoderReader reader) => reader.Fields.Has("sliding_window") ? reader.Fields.OptionalPositive("sliding_window") : 4096;
 
-    private static DecoderConfig Shape(DecoderReader reader, string family, string architecture, double? scoreCap, double? logitCap)
+    private static DecoderConfig Shape(DecoderReader reader, string family, string architecture, double? logitCap)
     {
         var (fields, headSize) = (reader.Fields, HeadSize(reader));
         var biased = fields.Flag("attention_bias", false);
-        double? Cap(string field, double? fallback) => fields.Has(field) ? fields.OptionalNumber(field) is null ? null : fields.PositiveNumber(field) : fallback;
         return new DecoderConfig
         {
             Family = family,
@@ -85,13 +87,15 @@ internal static class Gemma
             OutputBias = biased,
             Activation = fields.Text("hidden_activation", "gelu_pytorch_tanh"),
             Scale = 1 / Math.Sqrt(fields.PositiveNumber("query_pre_attn_scalar", 256)),
-            ScoreCap = Cap("attn_logit_softcapping", scoreCap),
-            LogitCap = Cap("final_logit_softcapping", logitCap),
+            LogitCap = Cap(fields, "final_logit_softcapping", logitCap),
             ScalesEmbedding = true,
             Windows = [],
         };
     }
 
+    private static double? Cap(HfConfigReader fields, string field, double? fallback) =>
+        fields.Has(field) ? fields.OptionalNumber(field) is null ? null : fields.PositiveNumber(field) : fallback;
+
     // Files of transformers 4 name the activation twice; the original takes the newer name alone.
-    private static DecoderConfig Finish(DecoderReader reader, DecoderConfig config) => reader.Finish(config, tied: true, bos: 2, eos: 1, pad: 0, harmless: "hidden_act");
+    private static DecoderConfig Finish(DecoderReader reader, DecoderConfig config) => reader.Finish(config, tied: true, bos: 2, eos: 1, pad: 0, harmless: ["hidden_act", "sliding_window_size"]);
 }

@@ -30,7 +30,7 @@ internal static class GptJ
         var fields = reader.Fields;
         int width = fields.Positive("n_embd"), heads = fields.Positive("n_head"), layers = fields.Positive("n_layer");
         var headSize = width % heads == 0 ? width / heads : throw fields.Wrong("n_head", $"a divisor of the width {width}");
-        var turning = fields.Has("rotary_dim") ? fields.OptionalPositive("rotary_dim") ?? headSize : 64;
+        var turning = fields.Has("rotary_dim") ? fields.OptionalPositive("rotary_dim") ?? width : 64;
         if (turning % 2 != 0 || turning > headSize)
             throw fields.Wrong("rotary_dim", $"even and at most the head size {headSize}");
         var config = reader.Finish(new DecoderConfig

@@ -36,6 +36,8 @@ internal static class Starcoder2
             Scale = 1 / Math.Sqrt(headSize),
             Rope = reader.Rope(headSize),
             Windows = reader.Windows(),
-        }, tied: true, bos: 50256, eos: 50256);
+        }, tied: true, bos: 50256, eos: 50256,
+            // Published files name activation and norms a second time, as their predecessor did; the original reads the newer names alone.
+            harmless: ["activation_function", "layer_norm_epsilon", "rms_norm_eps", "attention_softmax_in_fp32", "scale_attention_softmax_in_fp32"]);
     }
 }
