@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using DfPO.Actors.Experiments;
+using DfPO.Actors.Configuration;
 using DfPO.Host.Commands;
 using DfPO.Host.Configuration;
 using DfPO.Models.Options;
@@ -92,7 +92,7 @@ public sealed partial class CodeTests : IDisposable
     [GeneratedRegex(@"^\s*(?:\w+=\S+ )?(?:dfpo(?= )|dotnet run --project src/Host(?: -c Release)?(?: --|$))(.*)$")]
     private static partial Regex OurProgram();
 
-    [GeneratedRegex(@"\bRUN\b|runs/NAME")]
+    [GeneratedRegex(@"\$?\bRUN\b|runs/NAME")]
     private static partial Regex ARun();
 
     [GeneratedRegex(@"--set ""?([\w.-]+)=")]
