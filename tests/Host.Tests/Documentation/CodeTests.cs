@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using DfPO.Actors.Configuration;
-using DfPO.Actors.Experiments;
 using DfPO.Host.Commands;
 using DfPO.Host.Configuration;
 using DfPO.Models.Options;
@@ -93,7 +92,7 @@ public sealed partial class CodeTests : IDisposable
     [GeneratedRegex(@"^\s*(?:\w+=\S+ )?(?:dfpo(?= )|dotnet run --project src/Host(?: -c Release)?(?: --|$))(.*)$")]
     private static partial Regex OurProgram();
 
-    [GeneratedRegex(@"\bRUN\b|runs/NAME")]
+    [GeneratedRegex(@"\$?\bRUN\b|runs/NAME")]
     private static partial Regex ARun();
 
     [GeneratedRegex(@"--set ""?([\w.-]+)=")]

@@ -8,7 +8,7 @@ namespace DfPO.Host.Tests.Documentation;
 public sealed partial class ReferencePageTests
 {
     // Names with a slash that are neither metrics nor codes.
-    private static readonly string[] s_others = ["application/json", "application/octet-stream", "dfpo-toxicity/1", "n/a", "tok/s"];
+    private static readonly string[] s_others = ["application/json", "application/octet-stream", "dfpo-toxicity/1", "n/a", "tok/s", "tokens/s"];
 
     // Training on pairs is a loss without a command: nothing records its figures.
     private const string Unrecorded = "reward/";
@@ -43,6 +43,15 @@ public sealed partial class ReferencePageTests
         Assert.All(GenerationMetrics.Figures, figure => Assert.Equal($"rollout/{figure.Name}", MetricCatalog.Find($"rollout/{figure.Name}")?.Name));
 
     [Fact]
+    public void A_type_that_a_page_names_is_in_the_source()
+    {
+        var sources = string.Concat(Pages.Files("*.cs").Select(Pages.Read));
+        var names = Pages.ForReaders.Where(page => page.StartsWith("docs/a", StringComparison.Ordinal))
+            .SelectMany(page => TypeName().Matches(Pages.Prose(page)).Select(name => (Page: page, Name: name.Groups[1].Value))).Distinct();
+        Assert.All(names, named => Assert.True(Regex.IsMatch(sources, $@"\b{named.Name}\b"), $"{named.Page}: there is no {named.Name}"));
+    }
+
+    [Fact]
     public void An_error_is_explained_once() => Assert.Equal(s_codes.Distinct().Order(StringComparer.Ordinal), s_codes);
 
     // Written by name into a dictionary or a line, or handed on as an argument.
@@ -50,6 +59,9 @@ public sealed partial class ReferencePageTests
 
     [GeneratedRegex("\"([a-z][a-z0-9_+-]*/[a-z0-9_+-]+)\"")]
     private static partial Regex Literal();
+
+    [GeneratedRegex("`([A-Z][A-Za-z]+[a-z])`")]
+    private static partial Regex TypeName();
 
     [GeneratedRegex(@"^\| `([a-z]+/[a-z-]+)` \|", RegexOptions.Multiline)]
     private static partial Regex Row();
