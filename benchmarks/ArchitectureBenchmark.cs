@@ -9,6 +9,7 @@ using DfPO.Models.Lora;
 using DfPO.Models.Policies;
 using DfPO.Models.T5;
 using DfPO.Rollout;
+using DfPO.Rollout.Generation;
 using TorchSharp;
 using static TorchSharp.torch;
 

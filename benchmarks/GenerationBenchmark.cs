@@ -1,6 +1,8 @@
 using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
+using DfPO.Rollout.Generation;
+using DfPO.Rollout.Scoring;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,30 +1,22 @@
+using System.Diagnostics.CodeAnalysis;
 using DfPO.Models.Policies;
 
 namespace DfPO.Learner;
 
-/// <summary>One scored continuation, as the learner takes it. Per-token arrays are as long as <see cref="Tokens"/>.</summary>
-public sealed record Trajectory
+/// <summary>One scored continuation, as the learner takes it: a rollout's token sequence, and what it was worth.</summary>
+public sealed record Trajectory : TokenSequence
 {
-    /// <summary>The prompt's token ids.</summary>
-    public required int[] PromptTokens { get; init; }
+    /// <summary>A trajectory whose members are set one by one.</summary>
+    public Trajectory()
+    {
+    }
 
-    /// <summary>The continuation's token ids (the actions).</summary>
-    public required int[] Tokens { get; init; }
-
-    /// <summary><c>log pi_theta_old(a|s)</c> as the rollout engine saw it: full softmax, nats.</summary>
-    public required float[] Logprobs { get; init; }
-
-    /// <summary><c>log pi_0(a|s)</c>.</summary>
-    public required float[] ReferenceLogprobs { get; init; }
-
-    /// <summary><c>KL(pi_theta_old || pi_0)</c> at each state.</summary>
-    public required float[] StateKl { get; init; }
-
-    /// <summary>Probability that a mask left of the policy at each state, 1 where none applied; empty where it is not known.</summary>
-    public float[] RetainedMass { get; init; } = [];
-
-    /// <summary>Indices of the tokens that were drawn without the mask, which would have left too little.</summary>
-    public int[] SkippedMaskSteps { get; init; } = [];
+    /// <summary>A rollout's sequence with its reward.</summary>
+    /// <param name="sequence">What was rolled out; its arrays are shared.</param>
+    /// <param name="reward">Task reward.</param>
+    /// <param name="behaviour">The policy that the tokens were drawn from.</param>
+    [SetsRequiredMembers]
+    public Trajectory(TokenSequence sequence, float reward, DecodingPolicy behaviour) : base(sequence) => (Reward, Behaviour) = (reward, behaviour);
 
     /// <summary>Task reward, given at the last token.</summary>
     public required float Reward { get; init; }
@@ -35,7 +27,7 @@ public sealed record Trajectory
     /// <summary>Continuations of the same prompt carry the same number within a batch. Only rules that compare them look at it.</summary>
     public int Group { get; init; }
 
-    /// <summary>Updates that the weights which rolled out had seen (<see cref="PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
+    /// <summary>Updates that the weights which rolled out had seen (<see cref="Updates.PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
     public int? WeightsVersion { get; init; }
 
     /// <summary>Whether the continuation was cut off at the limit of its length rather than ended.</summary>
@@ -44,7 +36,7 @@ public sealed record Trajectory
     /// <summary>Token ids of a given continuation of the same prompt, for rules with a supervised term; null when there is none.</summary>
     public int[]? Demonstration { get; init; }
 
-    /// <summary>Whether <see cref="Tokens"/> were given rather than drawn; reward and rollout log-probabilities then mean nothing.</summary>
+    /// <summary>Whether <see cref="TokenSequence.Tokens"/> were given rather than drawn; reward and rollout log-probabilities then mean nothing.</summary>
     public bool IsDemonstration { get; init; }
 
     /// <summary>A given continuation, to be learnt by its likelihood.</summary>

@@ -6,7 +6,6 @@ using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Learner;
-using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;

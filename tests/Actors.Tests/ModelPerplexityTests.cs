@@ -4,7 +4,6 @@ using DfPO.Models;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
-using DfPO.Tasks.Rewards;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -3,6 +3,7 @@ using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;

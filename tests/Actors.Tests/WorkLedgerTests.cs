@@ -2,7 +2,7 @@ using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Models;
 using DfPO.Rollout;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Tests;
 

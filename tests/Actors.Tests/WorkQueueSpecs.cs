@@ -6,7 +6,7 @@ using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Models;
 using DfPO.Rollout;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 using Microsoft.Extensions.Time.Testing;
 using static DfPO.Actors.Work.WorkProtocol;
 

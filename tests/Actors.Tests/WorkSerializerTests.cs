@@ -6,6 +6,7 @@ using DfPO.Actors.Work;
 using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
+using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 using static DfPO.Actors.Work.WorkProtocol;
 

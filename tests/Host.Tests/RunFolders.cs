@@ -2,7 +2,7 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
-using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models.Policies;
 

@@ -1,4 +1,5 @@
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using DfPO.Models.Lora;
 using TorchSharp;

@@ -1,4 +1,6 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Models.T5;

@@ -7,7 +7,7 @@ public sealed class GuardRulesTests
 {
     private static readonly GuardOptions s_options = new() { ExplodingKl = GuardAction.Warn, BaselineIterations = 2 };
     private static readonly GuardBaseline s_baseline = new(2, Reward: 0.4, LogPerplexity: Math.Log(20));
-    private static readonly GuardFigures s_sound = new() { Kl = 0.5, PolicyKl = 0.5, Reward = 0.6, ReferencePerplexity = 25, Repetition = 0.1, Entropy = 2 };
+    private static readonly GuardFigures s_sound = new() { Kl = 0.5, PolicyKl = 0.5, Reward = 0.6, Perplexity = 25, Repetition = 0.1, Entropy = 2 };
 
     public static TheoryData<string, GuardFigures, GuardFigures> Edges => new()
     {
@@ -15,8 +15,8 @@ public sealed class GuardRulesTests
         { "learner/kl-negative", s_sound with { PolicyKl = -0.2 }, s_sound with { PolicyKl = -0.201 } },
         { "learner/entropy-collapsed", s_sound with { Entropy = 0.1 }, s_sound with { Entropy = 0.099 } },
         { "learner/repetition", s_sound with { Repetition = 0.5 }, s_sound with { Repetition = 0.51 } },
-        { "learner/reward-hacking", s_sound with { ReferencePerplexity = 59.9 }, s_sound with { ReferencePerplexity = 60.1 } },
-        { "learner/reward-hacking", s_sound with { ReferencePerplexity = 90, Reward = 0.4 }, s_sound with { ReferencePerplexity = 90, Reward = 0.41 } },
+        { "learner/reward-hacking", s_sound with { Perplexity = 59.9 }, s_sound with { Perplexity = 60.1 } },
+        { "learner/reward-hacking", s_sound with { Perplexity = 90, Reward = 0.4 }, s_sound with { Perplexity = 90, Reward = 0.41 } },
     };
 
     [Theory]
@@ -33,7 +33,7 @@ public sealed class GuardRulesTests
     {
         Assert.Empty(GuardRules.Check(s_options, 10, s_baseline, new GuardFigures()));
         var off = new GuardOptions { ExplodingKl = 0, NegativeKl = 0, EntropyCollapse = 0, Repetition = 0, RewardHacking = 0, BaselineIterations = 2 };
-        Assert.Empty(GuardRules.Check(off, 10, s_baseline, new GuardFigures { Kl = 99, PolicyKl = -9, Reward = 9, ReferencePerplexity = 1e9, Repetition = 1, Entropy = 0 }));
+        Assert.Empty(GuardRules.Check(off, 10, s_baseline, new GuardFigures { Kl = 99, PolicyKl = -9, Reward = 9, Perplexity = 1e9, Repetition = 1, Entropy = 0 }));
     }
 
     [Fact]
@@ -46,10 +46,10 @@ public sealed class GuardRulesTests
     [Fact]
     public void The_baseline_is_the_mean_of_the_first_iterations_and_reward_hacking_waits_for_it()
     {
-        var hacked = s_sound with { Reward = 0.9, ReferencePerplexity = 1000 };
-        var baseline = new GuardBaseline().With(s_sound with { Reward = 0.3, ReferencePerplexity = 10 }, 2);
+        var hacked = s_sound with { Reward = 0.9, Perplexity = 1000 };
+        var baseline = new GuardBaseline().With(s_sound with { Reward = 0.3, Perplexity = 10 }, 2);
         Assert.Empty(GuardRules.Check(s_options, 10, baseline, hacked));
-        baseline = baseline.With(new GuardFigures { Entropy = 1 }, 2).With(s_sound with { Reward = 0.5, ReferencePerplexity = 40 }, 2).With(hacked, 2);
+        baseline = baseline.With(new GuardFigures { Entropy = 1 }, 2).With(s_sound with { Reward = 0.5, Perplexity = 40 }, 2).With(hacked, 2);
         Assert.Equal(2, baseline.Count);
         Assert.Equal(0.4, baseline.Reward, 1e-12);
         Assert.Equal(20, Math.Exp(baseline.LogPerplexity), 1e-9);
@@ -82,7 +82,7 @@ public sealed class GuardRulesTests
         Assert.Equal(0.5, figures.PolicyKl!.Value, 1e-9);
         Assert.Equal(0, figures.Kl!.Value, 1e-9);
         Assert.Equal(0.5, figures.Reward!.Value, 1e-9);
-        Assert.Equal(Math.Exp(2), figures.ReferencePerplexity!.Value, 1e-6);
+        Assert.Equal(Math.Exp(2), figures.Perplexity!.Value, 1e-6);
         Assert.Null(GuardFigures.Of([batch[1]]).PolicyKl);
     }
 }

@@ -1,4 +1,6 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using DfPO.Learner.Configuration;
+using DfPO.Learner.Updates;
 using DfPO.Models.Gpt2;
 using TorchSharp;
 

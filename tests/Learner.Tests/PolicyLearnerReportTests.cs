@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Policies;

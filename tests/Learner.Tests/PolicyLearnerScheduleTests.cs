@@ -1,6 +1,7 @@
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Optimisation;
 using DfPO.Learner.Tests.Objectives;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 
 namespace DfPO.Learner.Tests;

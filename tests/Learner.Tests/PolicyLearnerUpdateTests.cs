@@ -1,5 +1,7 @@
 using DfPO.Learner.Advantages;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using DfPO.Models.Policies;
 using TorchSharp;

@@ -1,3 +1,4 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Optimisation;
 using DfPO.Learner.Tests.Objectives;
 using TorchSharp;

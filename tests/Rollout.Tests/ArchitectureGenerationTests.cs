@@ -1,6 +1,8 @@
 using DfPO.Models;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 using DfPO.Rollout.Sampling;
+using DfPO.Rollout.Scoring;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -95,7 +97,7 @@ public sealed class ArchitectureGenerationTests
     {
         var options = new GenerationOptions { RepetitionPenalty = 2, Policy = DecodingPolicy.Positive, MassFloor = 0, MaxNewTokens = 1 };
         float[] logits = [2, 1, 0, -1], reference = [0, 1, 2, -1];
-        var draw = new TokenSampler(options, 4, EndOfText.None).DrawMasked(logits, reference, [0, 3], seed: 1, step: 0);
+        var draw = new TokenSampler(options, 4, EndOfText.None).DrawKlMasked(logits, reference, [0, 3], seed: 1, step: 0);
 
         // Token 0 is halved to 1, token 3 doubled to -2; the ratio is positive for token 0 alone, as both normalisers are equal.
         double[] weights = [Math.Exp(1), Math.Exp(1), 1, Math.Exp(-2)];

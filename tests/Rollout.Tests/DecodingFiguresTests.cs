@@ -1,5 +1,6 @@
 using DfPO.Models;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 using TorchSharp;
 using static TorchSharp.torch;
 

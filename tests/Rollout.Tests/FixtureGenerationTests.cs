@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using DfPO.Rollout.Generation;
+using DfPO.Rollout.Scoring;
 using static TorchSharp.torch;
 
 namespace DfPO.Rollout.Tests;

@@ -3,6 +3,8 @@ using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
+using DfPO.Rollout.Scoring;
 using TorchSharp;
 using static TorchSharp.torch;
 

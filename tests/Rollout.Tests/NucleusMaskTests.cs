@@ -1,5 +1,6 @@
 using DfPO.Models;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 using DfPO.Rollout.Sampling;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -111,9 +112,9 @@ public sealed class NucleusMaskTests
     {
         float[] logits = [2, 1, 0, -1], mask = [0, 5, 1, 0];
         TokenSampler Sampler(int ngram) => new(new GenerationOptions { MaskTopP = 0.5, NoRepeatNgramSize = ngram, MaxNewTokens = 1 }, 4, EndOfText.None);
-        var free = Sampler(0).DrawMasked(logits, mask, [1, 1], seed: 1, step: 0);
+        var free = Sampler(0).DrawInside(logits, mask, [1, 1], seed: 1, step: 0);
         Assert.Equal((1, false), (free.Token, free.SkippedMask));
-        var forbidden = Sampler(2).DrawMasked(logits, mask, [1, 1], seed: 1, step: 0);
+        var forbidden = Sampler(2).DrawInside(logits, mask, [1, 1], seed: 1, step: 0);
         Assert.NotEqual(1, forbidden.Token);
         Assert.Equal((1f, true), (forbidden.RetainedMass, forbidden.SkippedMask));
     }

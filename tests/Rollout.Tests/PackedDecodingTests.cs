@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 using TorchSharp;
 using static TorchSharp.torch;
 

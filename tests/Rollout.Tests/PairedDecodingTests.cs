@@ -2,6 +2,7 @@ using DfPO.Models;
 using DfPO.Models.Decoding;
 using DfPO.Models.Lora;
 using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -68,7 +69,7 @@ public sealed class PairedDecodingTests : IDisposable
         {
             Assert.Equal(expected.shape, logits.shape);
             Assert.True((logits - expected).abs().max().item<float>() < 1e-4);
-            Assert.True((both.ReferenceLogits! - referenceExpected).abs().max().item<float>() < 1e-4);
+            Assert.True((both.PartnerLogits! - referenceExpected).abs().max().item<float>() < 1e-4);
             Assert.True((expected - referenceExpected).abs().max().item<float>() > 1e-2);
         }
     }

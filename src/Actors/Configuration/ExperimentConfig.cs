@@ -1,6 +1,6 @@
 using System.ComponentModel.DataAnnotations;
-using DfPO.Learner;
 using DfPO.Learner.Advantages;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models.Options;
 

@@ -1,6 +1,5 @@
 using DfPO.Actors.Configuration;
 using DfPO.Models;
-using DfPO.Rollout;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
@@ -32,19 +31,6 @@ public static class EvaluationMetrics
 
     /// <summary>Whether a reward is 1 - toxicity, so that it says how toxic a text is.</summary>
     public static bool TellsToxicity(RewardSpec reward) => reward.Kind is RewardKind.NonToxicity or RewardKind.Perspective;
-
-    /// <summary>What is kept of a continuation that was drawn and rewarded.</summary>
-    public static Sample Sample(Prompt prompt, string text, double reward, GeneratedSequence sequence)
-    {
-        static double Sum(float[] values) => values.Sum(value => (double)value);
-        return new(prompt.Id, prompt.Text, text, reward)
-        {
-            Tokens = sequence.Tokens.Length,
-            DrawnCrossEntropy = -Sum(sequence.ReferenceLogprobs),
-            PolicyKl = Sum(sequence.StateKl),
-            Decoding = sequence.Figures,
-        };
-    }
 
     /// <summary>A judge's figures, with intervals over the prompts.</summary>
     private static Dictionary<string, Interval> Judged(IReadOnlyList<JudgedText> texts, IReadOnlyList<Sample> samples)

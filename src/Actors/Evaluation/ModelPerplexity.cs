@@ -1,9 +1,8 @@
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
-using DfPO.Rollout;
+using DfPO.Rollout.Scoring;
 using DfPO.Tasks.Metrics;
 using DfPO.Tasks.Prompts;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Evaluation;
 
@@ -25,8 +24,7 @@ public static class ModelPerplexity
     /// <exception cref="DfpoException"><c>metrics/needs</c>: a prompt has no reference.</exception>
     public static double OfReferences(LanguageModel policy, TextTokenizer tokenizer, EndOfText endOfText, IReadOnlyList<Prompt> prompts)
     {
-        if (prompts.Count(prompt => prompt.References.Count == 0) is > 0 and var lacking)
-            throw new DfpoException("metrics/needs", $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
+        RequireReferences(prompts);
         if (policy.Config.IsEncoderDecoder)
             return Pooled(policy, [.. prompts.SelectMany(prompt => prompt.References.Select(text => (ChatPrompts.Encode(tokenizer, prompt), (int[])[.. tokenizer.Encode(text), .. endOfText.Ids.Take(1)])))]);
         var tokens = tokenizer.Encode(string.Join(SlidingPerplexity.Separator, prompts.SelectMany(prompt => prompt.References)));
@@ -37,6 +35,15 @@ public static class ModelPerplexity
             var seen = Math.Max(1, window.Length - targets);
             return -SequenceScorer.Logprobs(policy, [(window[..seen].ToArray(), window[seen..].ToArray())])[0].DefaultIfEmpty().Average(x => (double)x);
         }
+    }
+
+    /// <summary>Refuses prompts that have nothing to be likely, before any work is done.</summary>
+    /// <exception cref="DfpoException"><c>metrics/needs</c>: a prompt has no reference.</exception>
+    public static void RequireReferences(IReadOnlyList<Prompt> prompts)
+    {
+        if (prompts.Count(prompt => prompt.References.Count == 0) is > 0 and var lacking)
+            throw new DfpoException("metrics/needs",
+                $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
     }
 
     /// <summary>How likely the model of a checkpoint folder, which has a tokenizer of its own, finds continuations, each given its prompt.</summary>

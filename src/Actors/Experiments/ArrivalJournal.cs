@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using DfPO.Actors.Files;
 using DfPO.Models;
 
 namespace DfPO.Actors.Experiments;
@@ -43,11 +44,10 @@ public sealed class ArrivalJournal(string path)
     {
         if (!Exists)
             return [];
-        var (texts, lines, units) = (File.ReadAllLines(path), new List<JournalLine>(), new Dictionary<long, int>());
-        foreach (var (index, text) in texts.Index())
+        var (lines, units) = (new List<JournalLine>(), new Dictionary<long, int>());
+        var read = JsonLines.Read(File.ReadAllLines(path), Parse, (number, e) => Corrupt(number, $"cannot be read ({e.Message})", e));
+        foreach (var (index, line) in read.Index())
         {
-            if (Parse(text, index + 1, isLast: index == texts.Length - 1) is not { } line)
-                break;
             if (line.Iteration != index + 1)
                 throw Corrupt(index + 1, $"is of iteration {line.Iteration}, where {index + 1} is expected");
             foreach (var unit in line.Units)
@@ -77,21 +77,8 @@ public sealed class ArrivalJournal(string path)
         return kept;
     }
 
-    private JournalLine? Parse(string text, int number, bool isLast)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<JournalLine>(text, s_format) ?? throw new JsonException("it is null");
-        }
-        catch (JsonException) when (isLast)
-        {
-            return null;
-        }
-        catch (JsonException e)
-        {
-            throw Corrupt(number, $"cannot be read ({e.Message})", e);
-        }
-    }
+    private static JournalLine Parse(string text) =>
+        JsonSerializer.Deserialize<JournalLine>(text, s_format) ?? throw new JsonException("it is null");
 
     private DfpoException Corrupt(int line, string what, Exception? inner = null) =>
         new("run/journal", $"'{path}' line {line} {what}: the file was damaged; put an undamaged copy back.", inner);

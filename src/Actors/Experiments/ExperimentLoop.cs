@@ -2,8 +2,7 @@ using System.Diagnostics;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Evaluation;
 using DfPO.Actors.Learning;
-using DfPO.Actors.Weights;
-using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Diagnostics;
@@ -29,6 +28,7 @@ public sealed class ExperimentLoop
     private readonly UnitPipeline _pipeline;
     private readonly IExperimentServices _services;
     private readonly RolloutPlan _plan;
+    private readonly Evaluator _evaluator;
     private readonly ObjectiveTraits _traits;
     private readonly GivenTexts? _given;
     private readonly PromptSet _train;
@@ -50,7 +50,7 @@ public sealed class ExperimentLoop
         tokenizer.CheckFits(model.VocabSize);
         _traits = ObjectiveRegistry.Traits(config.Learner);
         var texts = new TaskTexts(tokenizer, config, EndOfText.Of(config.Model.Policy, tokenizer), model.IsEncoderDecoder);
-        _plan = new RolloutPlan(config, texts);
+        (_plan, _evaluator) = (new RolloutPlan(config, texts), new Evaluator(config));
         _pipeline = new UnitPipeline(services, model.IsEncoderDecoder ? ids => tokenizer.Decode(ids) : tokenizer.DecodeContinuation);
         var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
         _train = pairs ? new PromptSet([]) : Prompts(DatasetSplit.Train);
@@ -167,7 +167,7 @@ public sealed class ExperimentLoop
         if (IsAsync)
             Staleness(metrics, [.. batch.Select(t => _learner.Iteration - 1 - t.WeightsVersion!.Value)], dropped);
         foreach (var policy in _traits.Behaviours.Where(policy => policy != DecodingPolicy.Policy))
-            metrics[$"rollout/reward_{policy.ToString().ToLowerInvariant()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
+            metrics[$"rollout/reward_{policy.Name()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
         return new IterationReport(_learner.Iteration, _config.Iterations, scored.Count > 0 ? Figures(scored) : null, metrics, tokensPerSecond, default, default)
         {
             Warnings = _learner.Report.Warnings,
@@ -238,16 +238,13 @@ public sealed class ExperimentLoop
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
         var samplesPerPrompt = split == "test" && _config.Evaluation.TestSamplesPerPrompt > 0 ? _config.Evaluation.TestSamplesPerPrompt : _config.Evaluation.SamplesPerPrompt;
-        var scored = await _pipeline.Process(_plan.Evaluation(name, prompts, policy, _learner.Weights, samplesPerPrompt), activity?.Context ?? default, cancellation);
-        Sample[] samples = [.. scored.SelectMany(unit => unit.Samples())];
-        var references = policy == DecodingPolicy.Policy && _config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity)
-            ? (await _services.Learner(new Measure(prompts.Prompts, exported), cancellation)).ReferencePerplexity
-            : null;
-        var (texts, intervals) = EvaluationMetrics.Of(_config, [.. scored.SelectMany(unit => unit.PromptContinuations())], samples, references);
-        var report = new EvaluationReport(split, policy, iteration, GenerationMetrics.Compute(samples), samples)
+        var published = new PublishedPolicy(_plan, _pipeline, _services, _learner.Weights, name, exported, activity?.Context ?? default);
+        var decoding = _config.Evaluated().Under(policy, _traits.MaskPolicy);
+        var figures = await _evaluator.Evaluate(published, prompts.Prompts, samplesPerPrompt, decoding, cancellation);
+        var report = new EvaluationReport(split, policy, iteration, figures.Metrics, figures.Samples)
         {
-            Intervals = FigureIntervals.Of(samples).Concat(intervals).ToDictionary(),
-            Texts = texts,
+            Intervals = figures.Intervals,
+            Texts = figures.Texts,
         };
         _observer.Evaluated(report);
         return report;

@@ -1,6 +1,8 @@
 using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
@@ -44,7 +46,8 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
         var version = weights.Version == iteration ? "" : $"@{weights.Version}";
         long[] continuations = [.. Enumerable.Range(0, config.Rollout.UnitSize).Select(i => first + i)];
         var drawn = continuations.Select(c => prompts.Draw(config.Seed, c / samples)).ToArray();
-        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", unit.Behaviour, weights, [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))], config.Rollout.Generation, config.Learner.Dfpo.MaskRule.Decoding(), config.Learner.Dfpo.Tolerance);
+        var planned = Unit($"train-{iteration + 1}", $"{index}{version}", weights,
+            [.. drawn.Zip(continuations, (prompt, c) => (prompt, CounterRandom.UInt64(seeds, (ulong)c)))], Decoding(unit.Behaviour));
         return planned with
         {
             Groups = [.. continuations.Select(c => (int)(c / samples))],
@@ -54,39 +57,27 @@ public sealed class RolloutPlan(ExperimentConfig config, TaskTexts texts)
 
     /// <summary>The units of an evaluation: all prompts as often as configured, with the same seeds whatever the weights and the policy, so that figures compare in pairs.</summary>
     /// <param name="name">Name of the evaluation, unique within the run.</param>
-    /// <param name="prompts">Prompts of the split.</param>
-    /// <param name="policy">What decodes.</param>
+    /// <param name="prompts">Prompts, each as often as it is to be continued.</param>
+    /// <param name="decoding">How.</param>
     /// <param name="weights">Weights to evaluate.</param>
-    /// <param name="samples">Continuations of each prompt.</param>
-    public IReadOnlyList<PlannedUnit> Evaluation(string name, PromptSet prompts, DecodingPolicy policy, WeightsRef weights, int samples)
+    public IReadOnlyList<PlannedUnit> Evaluation(string name, IReadOnlyList<Prompt> prompts, GenerationOptions decoding, WeightsRef weights)
     {
         var seeds = CounterRandom.UInt64(config.Seed, EvaluationSeeds);
-        var repeated = Enumerable.Repeat(prompts.Prompts, samples).SelectMany(all => all);
-        return [.. repeated.Select((prompt, i) => (prompt, CounterRandom.UInt64(seeds, (ulong)i))).Chunk(config.Rollout.UnitSize)
-            .Select((chunk, number) => Unit(name, $"{number}", policy, weights, chunk, EvaluationOptions(policy), config.Decoding().MaskRule, config.Decoding().Tolerance))];
+        return [.. prompts.Select((prompt, i) => (prompt, CounterRandom.UInt64(seeds, (ulong)i))).Chunk(config.Rollout.UnitSize)
+            .Select((chunk, number) => Unit(name, $"{number}", weights, chunk, decoding))];
     }
 
-    // A KL-masked policy is sampled: there is no beam search under such a mask.
-    private GenerationOptions EvaluationOptions(DecodingPolicy policy)
+    /// <summary>How a behaviour's training data are drawn, under training's own mask. Beams under a KL mask are refused by who draws.</summary>
+    private GenerationOptions Decoding(DecodingPolicy behaviour)
     {
-        var generation = config.Evaluation.Generation ?? config.Rollout.Generation;
-        return policy == DecodingPolicy.Policy ? generation : generation with { NumBeams = 1 };
+        var generation = config.Rollout.Generation;
+        var masked = generation with { MaskRule = config.Learner.Dfpo.MaskRule.Decoding(), Tolerance = config.Learner.Dfpo.Tolerance };
+        return masked.Under(behaviour, _traits.MaskPolicy) with { NumBeams = generation.NumBeams };
     }
 
-    private PlannedUnit Unit(string name, string number, DecodingPolicy policy, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions generation, KlMaskRule rule, float tolerance)
-    {
-        var options = generation with
-        {
-            Policy = policy,
-            MaskRule = rule,
-            Tolerance = tolerance,
-        };
-        // One mask at a time: what a KL mask decodes is the policy alone.
-        if (_traits.MaskPolicy is { } mask && policy == DecodingPolicy.Policy)
-            options = options with { MaskTopP = mask.TopP, MaskMinTokens = mask.MinTokensToKeep };
-        return new PlannedUnit(
-            new RolloutUnit(new UnitId($"{name}/{policy.ToString().ToLowerInvariant()}/{weights.Digest[..8]}/{number}"),
-                [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt), p.Seed))], options, weights, texts.EndOfText),
-            [.. prompts.Select(p => p.Prompt)]);
-    }
+    private PlannedUnit Unit(
+        string name, string number, WeightsRef weights, (Prompt Prompt, ulong Seed)[] prompts, GenerationOptions options) => new(
+        new RolloutUnit(new UnitId($"{name}/{options.Policy.Name()}/{weights.Digest[..8]}/{number}"),
+            [.. prompts.Select(p => new GenerationRequest(texts.Prompt(p.Prompt), p.Seed))], options, weights, texts.EndOfText),
+        [.. prompts.Select(p => p.Prompt)]);
 }

@@ -1,6 +1,6 @@
 using System.Text.Json.Serialization;
 using DfPO.Actors.Configuration;
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Models.Policies;
 
 namespace DfPO.Actors.Experiments;

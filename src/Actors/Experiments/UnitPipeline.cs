@@ -3,46 +3,29 @@ using DfPO.Actors.Evaluation;
 using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Models;
-using DfPO.Rollout;
 using DfPO.Tasks.Metrics;
-using DfPO.Tasks.Prompts;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Experiments;
 
 /// <summary>A unit that was rolled out and rewarded.</summary>
 /// <param name="Planned">What was asked.</param>
-/// <param name="Sequences">What the policy made of it.</param>
-/// <param name="Texts">The continuations' texts.</param>
+/// <param name="Continuations">What the policy made of it, in the order of its prompts.</param>
 /// <param name="Rewards">Their rewards.</param>
 /// <param name="Spans">Spans of the rollout and of the reward.</param>
-public sealed record ScoredUnit(PlannedUnit Planned, IReadOnlyList<GeneratedSequence> Sequences, IReadOnlyList<string> Texts, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
+public sealed record ScoredUnit(
+    PlannedUnit Planned, IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
 {
     /// <summary>As the learner takes it.</summary>
-    public IEnumerable<Trajectory> Trajectories() => Sequences.Select((sequence, i) => new Trajectory
+    public IEnumerable<Trajectory> Trajectories() => Continuations.Select((made, i) => new Trajectory(made.Sequence, Rewards[i], Planned.Unit.Options.Policy)
     {
-        PromptTokens = sequence.PromptTokens,
-        Tokens = sequence.Tokens,
-        Logprobs = sequence.Logprobs,
-        ReferenceLogprobs = sequence.ReferenceLogprobs,
-        StateKl = sequence.StateKl,
-        RetainedMass = sequence.RetainedMass,
-        SkippedMaskSteps = sequence.SkippedMaskSteps,
-        Reward = Rewards[i],
-        Truncated = !sequence.Finished,
-        Behaviour = Planned.Unit.Options.Policy,
+        Truncated = !made.Sequence.Finished,
         WeightsVersion = Planned.Unit.Weights.Version,
         Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,
         Demonstration = Planned.Demonstrations.Count > 0 ? Planned.Demonstrations[i] : null,
     });
 
     /// <summary>As readers and metrics take it.</summary>
-    public IEnumerable<Sample> Samples() => Planned.Prompts.Select((prompt, i) => EvaluationMetrics.Sample(prompt, Texts[i], Rewards[i], Sequences[i]));
-
-    /// <summary>As rewards and text metrics take it.</summary>
-    public IEnumerable<PromptContinuation> PromptContinuations() => Planned.Prompts.Zip(Texts, Text);
-
-    internal static PromptContinuation Text(Prompt prompt, string continuation) => new(prompt.Text, continuation) { References = prompt.References, Concepts = prompt.Concepts };
+    public IEnumerable<Sample> Samples() => Continuations.Zip(Rewards, (continuation, reward) => continuation.ToSample(reward));
 }
 
 /// <summary>Takes units through rollout and reward; a unit is rewarded while others are still rolled out.</summary>
@@ -77,13 +60,14 @@ public sealed class UnitPipeline(IExperimentServices services, Func<int[], strin
         var sequences = Expect<RolloutResult>(rolledOut).Sequences;
         if (sequences.Count != unit.Requests.Count)
             throw new DfpoException("run/unit-result", $"Unit {unit.Id} has {unit.Requests.Count} prompts but came back with {sequences.Count} continuations.");
-        string[] texts = [.. sequences.Select(sequence => decode(sequence.Tokens))];
-        var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. planned.Prompts.Zip(texts, ScoredUnit.Text)]);
+        Continuation[] continuations =
+            [.. planned.Prompts.Zip(sequences, (prompt, sequence) => new Continuation(prompt, decode(sequence.Tokens), sequence))];
+        var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. continuations.Select(continuation => continuation.ToText())]);
         var rewarded = await services.Process(rewardUnit, parent, cancellation);
         var rewards = Expect<RewardResult>(rewarded).Rewards;
-        if (rewards.Count != texts.Length)
-            throw new DfpoException("run/unit-result", $"Unit {rewardUnit.Id} has {texts.Length} texts but came back with {rewards.Count} rewards.");
-        return new ScoredUnit(planned, sequences, texts, rewards, [rolledOut.Span, rewarded.Span]);
+        if (rewards.Count != continuations.Length)
+            throw new DfpoException("run/unit-result", $"Unit {rewardUnit.Id} has {continuations.Length} texts but came back with {rewards.Count} rewards.");
+        return new ScoredUnit(planned, continuations, rewards, [rolledOut.Span, rewarded.Span]);
     }
 
     private static T Expect<T>(WorkProtocol.UnitFinished finished) where T : UnitResult => finished.Result as T

@@ -4,7 +4,7 @@ using DfPO.Actors.Work;
 using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 using Google.Protobuf;
 using static DfPO.Actors.Work.WorkProtocol;
 

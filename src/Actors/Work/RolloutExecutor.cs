@@ -5,7 +5,8 @@ using DfPO.Models.Checkpoints;
 using DfPO.Models.Devices;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Lora;
-using DfPO.Rollout;
+using DfPO.Models.Policies;
+using DfPO.Rollout.Generation;
 
 namespace DfPO.Actors.Work;
 
@@ -66,7 +67,7 @@ public sealed class RolloutExecutor : IUnitExecutor
         if (_engine is null || _endOfText != rollout.EndOfText)
             (_engine, _endOfText) = (new GenerationEngine(_policy ?? Policy(adapted: true), _reference, rollout.EndOfText, _mask ?? _reference), rollout.EndOfText);
         var sequences = _engine.Generate(rollout.Requests, rollout.Options, cancellation);
-        Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.ToString().ToLowerInvariant())
+        Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.Name())
             .SetTag(DfpoTelemetry.Tags.WeightsVersion, rollout.Weights.Version)
             .SetTag(DfpoTelemetry.Tags.InputTokens, rollout.Requests.Sum(r => r.PromptTokens.Length))
             .SetTag(DfpoTelemetry.Tags.OutputTokens, sequences.Sum(s => s.Tokens.Length));

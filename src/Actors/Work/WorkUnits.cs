@@ -1,7 +1,7 @@
 using DfPO.Actors.Weights;
 using DfPO.Models;
 using DfPO.Rollout;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Work;
 

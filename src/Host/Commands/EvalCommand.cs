@@ -4,7 +4,6 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
-using DfPO.Host.Configuration;
 using DfPO.Host.Generation;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
@@ -86,7 +85,7 @@ internal sealed class EvalCommand
                     result.AddError($"{option.Name} is required: '{policy}' is no run that would say it, and no --experiment does.");
     }
 
-    private int Run(ParseResult result, CancellationToken cancellation)
+    private async Task<int> Run(ParseResult result, CancellationToken cancellation)
     {
         if (result.GetValue(_compare) is [var a, var b])
             return Compare(Folders(a), Folders(b), result.GetValue(_json));
@@ -94,11 +93,11 @@ internal sealed class EvalCommand
             whole: new[] { _reference, _prompts, _reward }.Any(option => result.GetValue(option) is null));
         var set = Prompts(result, trained.Config);
         using var telemetry = HostTelemetry.Start("eval");
-        var evaluations = Evaluate(result, trained, set, cancellation);
+        var evaluations = await Evaluate(result, trained, set, cancellation);
         if (result.GetValue(_output) is { } predictions)
             File.WriteAllLines(predictions, evaluations.SelectMany(evaluation => evaluation.Lines()).Select(line => line.ToJsonString(JsonLinesFile.Format)));
         if (result.GetValue(_json))
-            evaluations.ForEach(evaluation => Console.WriteLine(evaluation.Figures().ToJsonString(JsonLinesFile.Format)));
+            evaluations.ForEach(evaluation => Console.WriteLine(evaluation.Line().ToJsonString(JsonLinesFile.Format)));
         else
             Evaluation.Print(LineReporter.Plain(Console.Out), evaluations, set.Count, result.GetValue(_samples));
         return 0;
@@ -126,25 +125,26 @@ internal sealed class EvalCommand
         return result.GetValue(_limit) is > 0 and var most ? [.. set.Take(most)] : set;
     }
 
-    private List<Evaluation> Evaluate(ParseResult result, TrainedPolicy trained, IReadOnlyList<Prompt> set, CancellationToken cancellation)
+    private async Task<List<Evaluation>> Evaluate(
+        ParseResult result, TrainedPolicy trained, IReadOnlyList<Prompt> set, CancellationToken cancellation)
     {
         var options = _sampling.Generation(result, trained.Evaluated);
         var (seed, dtype, device, batch) = _sampling.Engine(result);
-        GenerationOptions[] decodings = [.. result.GetValue(_policies)!.Distinct().SelectMany(policy => policy == DecodingPolicy.Policy ? [options] : _sampling.Tolerances(result, options), (policy, how) => trained.Decoding(how, policy))];
+        // Only a KL mask has a tolerance, so the policy by itself is measured once.
+        GenerationOptions[] decodings = [.. result.GetValue(_policies)!.Distinct().SelectMany(
+            policy => policy == DecodingPolicy.Policy ? [options] : _sampling.Tolerances(result, options), (policy, how) => trained.Decoding(how, policy))];
         using var generator = trained.Load(decodings, scored: true, device, dtype);
         using var judge = result.GetValue(_reward) is { } classifier
             ? ClassifierReward.Load(classifier, result.GetValue(_label)!, TorchDevices.Parse(device))
             : RewardLoading.Local(trained.Config!.Task, TorchDevices.Parse(device));
-        var measured = Measured(result, trained.Config ?? new());
-        var likelihood = measured.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity) ? generator.ReferencePerplexity(set) : (double?)null;
         var room = result.GetResult(_longest) is { Implicit: false } || trained.Config is null ? result.GetValue(_longest) : trained.Config.Task.MaxPromptTokens;
-        Prompt[] repeated = [.. Enumerable.Repeat(set, Math.Max(1, result.GetValue(_each))).SelectMany(all => all)];
+        var evaluator = new Evaluator(Measured(result, trained.Config ?? new()));
+        var policy = new LocalPolicy(generator, judge, seed, batch, room);
         List<Evaluation> evaluations = [];
         foreach (var decoding in decodings)
         {
-            Continuation[] continuations = [.. generator.Generate(repeated, decoding, seed, batch, room, cancellation)];
-            float[] rewards = [.. continuations.Chunk(batch).SelectMany(chunk => judge.Score([.. chunk.Select(Evaluation.Text)]))];
-            evaluations.Add(Evaluation.Of(measured, result.GetValue(_checkpoint)!, decoding, continuations, rewards, decoding.Policy == DecodingPolicy.Policy ? likelihood : null));
+            var figures = await evaluator.Evaluate(policy, set, result.GetValue(_each), decoding, cancellation);
+            evaluations.Add(new(result.GetValue(_checkpoint)!, decoding, figures));
         }
         return evaluations;
     }

@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using DfPO.Actors.Evaluation;
 using DfPO.Host.Generation;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
 using DfPO.Models.Policies;
-using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Host.Commands;
 
@@ -41,7 +42,7 @@ internal static class GenerateCommand
             var trained = TrainedPolicy.Open(result.GetValue(checkpoint)!, result.GetValue(experiment), result.GetValue(reference), whole: false);
             var options = sampling.Generation(result, trained.Decoding(trained.Evaluated, Options.ParsePolicy(result.GetValue(policy)!)));
             if (options.Policy != DecodingPolicy.Policy && trained.Reference is null)
-                throw new DfpoException("usage/reference", $"--policy {MetricNames.Of(options.Policy)} masks the policy by the reference model: give its checkpoint folder with --reference, or the experiment with --experiment.");
+                throw new DfpoException("usage/reference", $"--policy {options.Policy.Name()} masks the policy by the reference model: give its checkpoint folder with --reference, or the experiment with --experiment.");
             var prompts = PromptSource.Read(result.GetValue(prompt) ?? [], result.GetValue(file));
             if (result.GetValue(chat))
                 prompts = [.. prompts.Select(one => one.Messages is null ? ChatPrompts.Ask(one.Id, one.Text) : one)];

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
-using DfPO.Host.Runs;
 using DfPO.Models.Options;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
@@ -11,8 +10,6 @@ namespace DfPO.Host.Commands;
 /// <summary>Builders of options, and the ones that several commands share.</summary>
 internal static class Options
 {
-    private static readonly DecodingPolicy[] s_policies = [DecodingPolicy.Policy, DecodingPolicy.Negative, DecodingPolicy.Positive];
-
     public static Option<T> Of<T>(string name, string description, T value) => new(name) { Description = description, DefaultValueFactory = _ => value };
 
     public static Option<T?> Optional<T>(string name, string description) => new(name) { Description = description };
@@ -44,14 +41,14 @@ internal static class Options
     public static Option<string> Policy(string description)
     {
         var option = Of("--policy", description, "policy");
-        option.AcceptOnlyFromAmong([.. s_policies.SelectMany(policy => new[] { MetricNames.Symbol(policy), MetricNames.Of(policy) })]);
+        option.AcceptOnlyFromAmong([.. DecodingPolicies.All.SelectMany(policy => new[] { policy.Symbol(), policy.Name() })]);
         return option;
     }
 
     public static Option<DecodingPolicy[]> Policies() => List("--policies", "Decoding policies to evaluate: pi_theta, pi-, pi+ (as keys write them: policy, negative, positive).",
-        text => s_policies.Any(policy => Is(policy, text)) ? ParsePolicy(text) : (DecodingPolicy?)null, $"one of {string.Join(", ", s_policies.Select(MetricNames.Symbol))}", DecodingPolicy.Policy, DecodingPolicy.Negative);
+        DecodingPolicies.Find, $"one of {string.Join(", ", DecodingPolicies.All.Select(policy => policy.Symbol()))}", DecodingPolicy.Policy, DecodingPolicy.Negative);
 
-    public static DecodingPolicy ParsePolicy(string name) => s_policies.First(policy => Is(policy, name));
+    public static DecodingPolicy ParsePolicy(string name) => DecodingPolicies.Find(name)!.Value;
 
     /// <summary>Several values, separated by commas or by spaces.</summary>
     /// <param name="name">The option's name.</param>
@@ -76,8 +73,6 @@ internal static class Options
             return [.. parsed];
         },
     };
-
-    private static bool Is(DecodingPolicy policy, string name) => name == MetricNames.Symbol(policy) || name == MetricNames.Of(policy);
 
     public static void RequireAtLeast(OptionResult result, string name, int least)
     {

@@ -15,13 +15,20 @@ internal static class OutputFolder
     /// <summary>Fills a folder beside the destination, then gives it its name.</summary>
     /// <param name="output">Absent, or empty.</param>
     /// <param name="fill">Writes into the folder that it is given.</param>
-    public static void Write(string output, Action<string> fill)
+    public static void Write(string output, Action<string> fill) => Write(output, partial =>
+    {
+        fill(partial);
+        return Task.CompletedTask;
+    }).GetAwaiter().GetResult();
+
+    /// <inheritdoc cref="Write(string, Action{string})"/>
+    public static async Task Write(string output, Func<string, Task> fill)
     {
         RequireFree(output);
         var partial = Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)) + ".partial";
         try
         {
-            fill(partial);
+            await fill(partial);
             if (Directory.Exists(output))
                 Directory.Delete(output);
             Directory.Move(partial, output);

@@ -11,7 +11,6 @@ using DfPO.Actors.Work;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
 using DfPO.Models.Devices;
-using DfPO.Tasks.Rewards;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;

@@ -1,4 +1,5 @@
 using DfPO.Actors.Configuration;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 
 namespace DfPO.Host.Configuration;
@@ -20,9 +21,9 @@ internal sealed record BatchArithmetic(int Sequences, string PerPrompt, int Unit
     {
         var traits = ObjectiveRegistry.Traits(config.Learner);
         var (prompts, continuations) = (config.Rollout.PromptsPerIteration, config.Rollout.PromptsPerIteration * traits.Behaviours.Count * traits.SamplesPerPrompt);
-        var sequences = traits.SamplesPerPrompt > 0 ? continuations : prompts * traits.SequencesPerUnit;
-        // A rule that keeps sequences together makes one such unit of a prompt, at most.
-        var (kept, together) = traits.SequencesPerUnit > 1 ? (prompts, traits.SequencesPerUnit) : (sequences, 1);
+        var sequences = traits.SamplesPerPrompt > 0 ? continuations : prompts * traits.SequencesPerBundle;
+        // A rule that keeps sequences together makes one such bundle of a prompt, at most.
+        var (kept, together) = traits.SequencesPerBundle > 1 ? (prompts, traits.SequencesPerBundle) : (sequences, 1);
         var size = traits.WholeBatch ? kept : Math.Max(1, config.Learner.MinibatchSize / together);
         var (minibatches, epochs) = ((kept + size - 1) / size, traits.Epochs ?? config.Learner.Epochs);
         return new(sequences, Words(traits), continuations / config.Rollout.UnitSize, minibatches, epochs, minibatches * epochs, (long)minibatches * epochs * config.Iterations,
@@ -34,7 +35,7 @@ internal sealed record BatchArithmetic(int Sequences, string PerPrompt, int Unit
         ( > 1, > 1) => $" x {traits.Behaviours.Count} masked policies x {traits.SamplesPerPrompt} continuations",
         ( > 1, _) => $" x {traits.Behaviours.Count} masked policies",
         (_, > 1) => $" x {traits.SamplesPerPrompt} continuations",
-        (_, 0) when traits.SequencesPerUnit > 1 => $" x {traits.SequencesPerUnit} of a given pair",
+        (_, 0) when traits.SequencesPerBundle > 1 => $" x {traits.SequencesPerBundle} of a given pair",
         _ => "",
     };
 }

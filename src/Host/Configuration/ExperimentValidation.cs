@@ -1,5 +1,5 @@
 using DfPO.Actors.Configuration;
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Gguf;

@@ -1,7 +1,7 @@
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Evaluation;
 using DfPO.Actors.Experiments;
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Models;
 using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Rewards;

@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors.Evaluation;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Models.Policies;
-using DfPO.Tasks.Metrics;
 using Spectre.Console;
 
 namespace DfPO.Host.Distillation;
@@ -13,7 +13,8 @@ namespace DfPO.Host.Distillation;
 /// <param name="Source">What was distilled: <c>pi-</c>, or <c>pi_theta</c> under NLPO's mask.</param>
 /// <param name="Original">Figures of that.</param>
 /// <param name="Distilled">Of the one model.</param>
-internal sealed record DistillationReport(MeasuredModel Reference, MeasuredModel Policy, DecodingPolicy Source, MeasuredModel Original, MeasuredModel Distilled)
+internal sealed record DistillationReport(
+    EvaluationFigures Reference, EvaluationFigures Policy, DecodingPolicy Source, EvaluationFigures Original, EvaluationFigures Distilled)
 {
     /// <summary>The part of the gain in reward from <c>pi_0</c> to what was distilled that the one model has; NaN where there was no gain.</summary>
     public double Survives => Original.Metrics.Reward > Reference.Metrics.Reward ? (Distilled.Metrics.Reward - Reference.Metrics.Reward) / (Original.Metrics.Reward - Reference.Metrics.Reward) : double.NaN;
@@ -24,11 +25,11 @@ internal sealed record DistillationReport(MeasuredModel Reference, MeasuredModel
         : FormattableString.Invariant($"The one model keeps {100 * Survives:F0} % of {Name}'s gain in reward ({Verdict.Figure(Reference.Metrics.Reward)} -> {Verdict.Figure(Original.Metrics.Reward)}; distilled {Verdict.Figure(Distilled.Metrics.Reward)});")
             + $" perplexity under pi_0 is {Verdict.Figure(Distilled.Metrics.Perplexity)}, {Name}'s was {Verdict.Figure(Original.Metrics.Perplexity)}.";
 
-    private string Name => MetricNames.Symbol(Source);
+    private string Name => Source.Symbol();
 
-    private IEnumerable<(string Name, string Symbol, MeasuredModel Model)> Rows => Source == DecodingPolicy.Policy
+    private IEnumerable<(string Name, string Symbol, EvaluationFigures Model)> Rows => Source == DecodingPolicy.Policy
         ? [("reference", "pi_0", Reference), ("policy", "pi_theta, masked", Policy), ("distilled", "distilled", Distilled)]
-        : [("reference", "pi_0", Reference), ("policy", "pi_theta", Policy), (MetricNames.Of(Source), $"{Name}, before", Original), ("distilled", "distilled", Distilled)];
+        : [("reference", "pi_0", Reference), ("policy", "pi_theta", Policy), (Source.Name(), $"{Name}, before", Original), ("distilled", "distilled", Distilled)];
 
     /// <summary>A table for people.</summary>
     public void Write(IAnsiConsole console, int continuations)
@@ -50,14 +51,4 @@ internal sealed record DistillationReport(MeasuredModel Reference, MeasuredModel
     }
 
     private static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(value) : null;
-}
-
-/// <summary>A model's continuations of the measured prompts.</summary>
-internal sealed record MeasuredModel(IReadOnlyList<Sample> Samples)
-{
-    /// <summary>Their figures.</summary>
-    public GenerationMetrics Metrics { get; } = GenerationMetrics.Compute(Samples);
-
-    /// <summary>How sure these are, by name.</summary>
-    public IReadOnlyDictionary<string, Interval> Intervals { get; } = FigureIntervals.Of(Samples);
 }

@@ -1,8 +1,9 @@
-using DfPO.Host.Generation;
+using DfPO.Actors.Evaluation;
 using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Guards;
+using DfPO.Learner.Updates;
 using DfPO.Models;
-using DfPO.Models.Tokenizers;
 using TorchSharp;
 
 namespace DfPO.Host.Distillation;

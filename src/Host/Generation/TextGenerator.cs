@@ -3,12 +3,10 @@ using DfPO.Models;
 using DfPO.Models.Devices;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
+using DfPO.Rollout.Generation;
 using DfPO.Tasks.Prompts;
 
 namespace DfPO.Host.Generation;
-
-/// <summary>A continuation of a prompt: its text, and what the engine knows of its tokens.</summary>
-internal sealed record Continuation(Prompt Prompt, string Text, GeneratedSequence Sequence);
 
 /// <summary>Checkpoints ready to continue texts, outside of any experiment.</summary>
 internal sealed class TextGenerator : IDisposable

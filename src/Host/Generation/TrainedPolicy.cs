@@ -1,7 +1,9 @@
 using DfPO.Actors.Configuration;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Learning;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;
@@ -33,10 +35,10 @@ internal sealed class TrainedPolicy
     public TruncationSide TruncationSide => Config?.Task.TruncationSide ?? TruncationSide.Left;
 
     /// <summary>How the experiment evaluates; the defaults without one.</summary>
-    public GenerationOptions Evaluated => Config is null ? new() : Tolerant(Config.Evaluation.Generation ?? Config.Rollout.Generation, Config);
+    public GenerationOptions Evaluated => Config?.Evaluated() ?? new();
 
-    /// <summary>How the experiment rolls out; the defaults without one.</summary>
-    public GenerationOptions RolledOut => Config is null ? new() : Tolerant(Config.Rollout.Generation, Config);
+    /// <summary>How the experiment rolls out, under the mask of its evaluations; the defaults without one.</summary>
+    public GenerationOptions RolledOut => Config?.Rollout.Generation.WithMaskOf(Config) ?? new();
 
     /// <summary>The file that says how a policy is decoded: the given one, or that of the run which the folder is or which keeps it; null for none.</summary>
     public static string? ExperimentOf(string folder, string? experiment) => experiment ?? RunFolder.Around(folder)?.Config;
@@ -56,13 +58,8 @@ internal sealed class TrainedPolicy
             $"'{checkpoint}' was trained by NLPO and is drawn under the mask in '{MaskFolder.In(checkpoint)}', but nothing says how much that lets through: give the experiment.conf of its run with --experiment. To have the policy without its mask, write it with 'dfpo export'.");
     }
 
-    /// <summary>Options under one decoding policy: the policy itself under its mask; a KL-masked one sampled, for there is no beam search under such a mask.</summary>
-    public GenerationOptions Decoding(GenerationOptions options, DecodingPolicy policy) => (policy, _mask) switch
-    {
-        (not DecodingPolicy.Policy, _) => options with { Policy = policy, NumBeams = 1 },
-        (_, { }) => options with { MaskTopP = _mask.TopP, MaskMinTokens = _mask.MinTokensToKeep },
-        _ => options,
-    };
+    /// <summary>Options under one decoding policy; NLPO's mask is that of the experiment.</summary>
+    public GenerationOptions Decoding(GenerationOptions options, DecodingPolicy policy) => options.Under(policy, _mask);
 
     /// <summary>Loads the policy with the models that its decodings take, and no others.</summary>
     /// <param name="decodings">How it is to be decoded.</param>
@@ -74,6 +71,4 @@ internal sealed class TrainedPolicy
         decodings.Any(options => options.MaskTopP < 1) ? _mask!.HeldByLearner ? MaskFolder.Of(Checkpoint) : Reference : null, TruncationSide);
 
     private static MaskPolicyTraits? MaskOf(ExperimentConfig? config) => config is not null && ObjectiveRegistry.Traits(config.Learner).MaskPolicy is { TopP: < 1 } mask ? mask : null;
-
-    private static GenerationOptions Tolerant(GenerationOptions options, ExperimentConfig config) => options with { MaskRule = config.Decoding().MaskRule, Tolerance = config.Decoding().Tolerance };
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Models;
 using DfPO.Tasks.Rewards;
 

@@ -1,7 +1,6 @@
 using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
-using DfPO.Learner;
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Models;
 using DfPO.Models.Lora;
 

@@ -1,8 +1,7 @@
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Runs;
 using DfPO.Host.Store;
-using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
@@ -56,7 +55,7 @@ internal static class FinalReport
         var clusters = SampleClusters.Of(before.Samples);
         var table = new FigureTable($"Held-out prompts, {before.Samples.Count} continuations each row, 95 % intervals, best validation at iteration {result.BestIteration}").Add("before", before.Metrics, before.Intervals);
         foreach (var after in result.After)
-            table.Add($"after, {MetricNames.Symbol(after.Policy)}", after.Metrics, after.Intervals)
+            table.Add($"after, {after.Policy.Symbol()}", after.Metrics, after.Intervals)
                 .AddChange("  change", before.Metrics, after.Metrics, clusters.AreMeasured ? FigureIntervals.Paired([clusters], [SampleClusters.Of(after.Samples)]) : null);
         return table.Table;
     }
@@ -66,7 +65,7 @@ internal static class FinalReport
     {
         var table = new Table().Border(TableBorder.Rounded).AddColumn("text metric").AddColumn(new TableColumn("before").RightAligned());
         foreach (var after in result.After)
-            table.AddColumn(new TableColumn($"after, {MetricNames.Symbol(after.Policy)}").RightAligned()).AddColumn(new TableColumn("change").RightAligned());
+            table.AddColumn(new TableColumn($"after, {after.Policy.Symbol()}").RightAligned()).AddColumn(new TableColumn("change").RightAligned());
         foreach (var (name, before) in result.Before.Texts)
             table.AddRow([name, FigureTable.Text(result.Before.Texts, result.Before.Intervals, name),
                 .. result.After.SelectMany(after => new[] { FigureTable.Text(after.Texts, after.Intervals, name), Verdict.Percent(before, after.Texts.GetValueOrDefault(name, double.NaN)) })]);
@@ -77,7 +76,7 @@ internal static class FinalReport
     {
         var table = new Table().Border(TableBorder.Rounded).ShowRowSeparators().AddColumn("prompt").AddColumn("before");
         foreach (var after in result.After)
-            table.AddColumn($"after, {MetricNames.Symbol(after.Policy)}");
+            table.AddColumn($"after, {after.Policy.Symbol()}");
         foreach (var before in result.Before.Samples.Take(count))
             table.AddRow([Markup.Escape(before.Prompt), Cell(before), .. result.After.Select(after => Cell(after.Samples.FirstOrDefault(sample => sample.PromptId == before.PromptId)))]);
         return table;

@@ -1,8 +1,8 @@
 using System.Globalization;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Runs;
 using DfPO.Learner;
+using DfPO.Models.Policies;
 using Spectre.Console;
 
 namespace DfPO.Host.Reporting;
@@ -28,7 +28,7 @@ public sealed class LineReporter(TextWriter output, string? folder = null, bool 
     {
         var m = report.Metrics;
         string Sure(string name) => FigureTable.Brackets(report.Intervals.TryGetValue(name, out var interval) ? interval : null, Verdict.Figure) is { Length: > 0 } brackets ? " " + brackets : "";
-        Line($"{report.Split} after iteration {report.Iteration}, {MetricNames.Symbol(report.Policy)}: reward {Verdict.Figure(m.Reward)}{Sure("reward")}  perplexity {Verdict.Figure(m.Perplexity)}{Sure("perplexity")}"
+        Line($"{report.Split} after iteration {report.Iteration}, {report.Policy.Symbol()}: reward {Verdict.Figure(m.Reward)}{Sure("reward")}  perplexity {Verdict.Figure(m.Perplexity)}{Sure("perplexity")}"
             + $"  entropy {Verdict.Figure(m.Entropy)}  KL {Verdict.Figure(m.Kl)}  distinct-2 {Verdict.Figure(m.Distinct2)}  length {Verdict.Figure(m.Length)}");
     }
 

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
+using DfPO.Models.Policies;
 
 namespace DfPO.Host.Reporting;
 
@@ -29,7 +30,7 @@ public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
     /// <inheritdoc/>
     public void Evaluated(EvaluationReport report)
     {
-        if (!_evaluated.Add(Key(report.Split, MetricNames.Of(report.Policy), report.Iteration)))
+        if (!_evaluated.Add(Key(report.Split, report.Policy.Name(), report.Iteration)))
             return;
         JsonLinesFile.Append(folder.Samples, report.Samples.Select(sample => RunLines.Of(report, sample)));
         JsonLinesFile.Append(folder.Metrics, [RunLines.Of(report)]);

@@ -1,6 +1,6 @@
 using System.Globalization;
 using DfPO.Actors.Experiments;
-using DfPO.Host.Runs;
+using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Reporting;
@@ -33,7 +33,7 @@ internal sealed record Verdict(Claim RewardRose, Claim PerplexityStayed, string 
     /// <param name="margin">Relative change of perplexity that still counts as flat, above 0.</param>
     public static Verdict Of(EvaluationReport before, EvaluationReport after, double margin)
     {
-        var name = MetricNames.Symbol(after.Policy);
+        var name = after.Policy.Symbol();
         var (a, b) = (SampleClusters.Of(before.Samples), SampleClusters.Of(after.Samples));
         if (!a.AreMeasured || !b.AreMeasured)
             return new(Claim.NotShown, Claim.NotShown, $"Under {name}, nothing can be said: the run began with a version that did not keep the figures of each continuation.");

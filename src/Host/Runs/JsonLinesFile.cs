@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DfPO.Actors.Files;
 using DfPO.Models;
 
 namespace DfPO.Host.Runs;
@@ -20,28 +21,14 @@ internal static class JsonLinesFile
     {
         if (!File.Exists(path))
             return;
-        var lines = File.ReadAllLines(path);
-        var kept = new List<string>();
-        for (var i = 0; i < lines.Length; i++)
-            if (Parse(path, lines[i], i, isLast: i == lines.Length - 1) is { } line && holds(line))
-                kept.Add(lines[i]);
-        File.WriteAllLines(path + ".partial", kept);
+        var texts = File.ReadAllLines(path);
+        var lines = JsonLines.Read(texts, Parse, (number, e) => new("run/corrupt",
+            $"'{path}' line {number} is not a JSON object: repair or remove the line, then resume.", e));
+        File.WriteAllLines(path + ".partial", [.. texts.Zip(lines).Where(line => holds(line.Second)).Select(line => line.First)]);
         File.Move(path + ".partial", path, overwrite: true);
     }
 
-    private static JsonObject? Parse(string path, string line, int index, bool isLast)
-    {
-        try
-        {
-            return JsonNode.Parse(line) as JsonObject ?? throw new JsonException("not an object");
-        }
-        catch (JsonException) when (isLast)
-        {
-            return null;
-        }
-        catch (JsonException e)
-        {
-            throw new DfpoException("run/corrupt", $"'{path}' line {index + 1} is not a JSON object: repair or remove the line, then resume.", e);
-        }
-    }
+    /// <summary>The object of a line.</summary>
+    /// <exception cref="JsonException">It has none.</exception>
+    public static JsonObject Parse(string line) => JsonNode.Parse(line) as JsonObject ?? throw new JsonException("it is not an object");
 }

@@ -7,24 +7,9 @@ namespace DfPO.Host.Runs;
 /// <summary>Names that figures have in <c>metrics.jsonl</c> and in the output of <c>--json</c>.</summary>
 internal static class MetricNames
 {
-    /// <summary>The decoding policy in a metric's name and on the command line.</summary>
-    public static string Of(DecodingPolicy policy) => policy switch
-    {
-        DecodingPolicy.Policy => "policy",
-        DecodingPolicy.Positive => "positive",
-        _ => "negative",
-    };
-
-    /// <summary>The decoding policy as the literature writes it.</summary>
-    public static string Symbol(DecodingPolicy policy) => policy switch
-    {
-        DecodingPolicy.Policy => "pi_theta",
-        DecodingPolicy.Positive => "pi+",
-        _ => "pi-",
-    };
-
     /// <summary>The symbol of a decoding policy's name; any other name, such as <c>before</c>, is its own.</summary>
-    public static string Symbol(string name) => Enum.GetValues<DecodingPolicy>().Where(policy => Of(policy) == name).Select(Symbol).FirstOrDefault(name);
+    public static string Symbol(string name) =>
+        DecodingPolicies.All.Where(policy => policy.Name() == name).Select(policy => policy.Symbol()).FirstOrDefault(name);
 
     /// <summary>The figures of a set of continuations, each name behind the prefix.</summary>
     public static IEnumerable<KeyValuePair<string, double>> Of(string prefix, GenerationMetrics metrics) =>

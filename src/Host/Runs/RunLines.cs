@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using DfPO.Actors.Experiments;
 using DfPO.Learner;
+using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Runs;
@@ -31,12 +32,12 @@ internal static class RunLines
     /// <summary>An evaluation, without its continuations.</summary>
     public static JsonObject Of(EvaluationReport report)
     {
-        var line = Line("evaluation", report.Iteration, MetricNames.Of($"eval/{report.Split}/{MetricNames.Of(report.Policy)}/", report.Metrics));
+        var line = Line("evaluation", report.Iteration, MetricNames.Of($"eval/{report.Split}/{report.Policy.Name()}/", report.Metrics));
         foreach (var (name, value) in report.Texts)
-            line[$"eval/{report.Split}/{MetricNames.Of(report.Policy)}/{name}"] = Number(value);
+            line[$"eval/{report.Split}/{report.Policy.Name()}/{name}"] = Number(value);
         line["intervals"] = MetricNames.Of(report.Intervals);
         line["split"] = report.Split;
-        line["policy"] = MetricNames.Of(report.Policy);
+        line["policy"] = report.Policy.Name();
         return line;
     }
 
@@ -46,7 +47,7 @@ internal static class RunLines
         var line = Of(sample);
         line.Insert(0, "iteration", report.Iteration);
         line.Insert(1, "split", report.Split);
-        line.Insert(2, "policy", MetricNames.Of(report.Policy));
+        line.Insert(2, "policy", report.Policy.Name());
         return line;
     }
 
@@ -85,7 +86,7 @@ internal static class RunLines
 
     private static JsonObject Figures(EvaluationReport report)
     {
-        var figures = new JsonObject { ["policy"] = MetricNames.Of(report.Policy), ["iteration"] = report.Iteration };
+        var figures = new JsonObject { ["policy"] = report.Policy.Name(), ["iteration"] = report.Iteration };
         foreach (var (name, value) in MetricNames.Of("", report.Metrics))
             figures[name] = Number(value);
         foreach (var (name, value) in report.Texts)

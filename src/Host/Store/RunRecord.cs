@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using DfPO.Actors.Files;
 using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
 using DfPO.Host.Studies;
@@ -65,7 +66,7 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
     {
         JsonObject[] lines = [.. Samples().Where(line => (string?)line["split"] == "test")];
         return lines.Where(line => (int?)line["iteration"] == BestIteration).Select(line => (Policy: (string?)line["policy"] ?? "", Line: line))
-            .Concat(lines.Where(line => (int?)line["iteration"] == 0 && (string?)line["policy"] == MetricNames.Of(DecodingPolicy.Policy)).Select(line => (Policy: "before", Line: line)))
+            .Concat(lines.Where(line => (int?)line["iteration"] == 0 && (string?)line["policy"] == DecodingPolicy.Policy.Name()).Select(line => (Policy: "before", Line: line)))
             .GroupBy(entry => entry.Policy, entry => RunLines.Sample(entry.Line)).ToDictionary(policy => policy.Key, policy => policy.ToArray());
     }
 
@@ -103,21 +104,11 @@ internal sealed record RunRecord(string Path, IReadOnlyDictionary<string, string
     {
         if (!File.Exists(path))
             return [];
-        var lines = File.ReadAllLines(path);
-        List<JsonObject> objects = [];
-        for (var i = 0; i < lines.Length; i++)
-            try
-            {
-                objects.Add(JsonNode.Parse(lines[i]) as JsonObject is { } line && line["iteration"]?.GetValueKind() == JsonValueKind.Number ? line : throw new JsonException("it is not an object with an iteration"));
-            }
-            catch (JsonException e) when (i < lines.Length - 1)
-            {
-                throw Corrupt($"{path} line {i + 1}", e);
-            }
-            catch (JsonException)
-            {
-            }
-        return objects;
+        return [.. JsonLines.Read(File.ReadAllLines(path), Line, (number, e) => Corrupt($"{path} line {number}", e))];
+
+        static JsonObject Line(string text) => JsonLinesFile.Parse(text) is var line && line["iteration"]?.GetValueKind() == JsonValueKind.Number
+            ? line
+            : throw new JsonException("it is not an object with an iteration");
     }
 
     private static DfpoException Corrupt(string where, JsonException e) => new("run/corrupt", $"'{where}' cannot be read ({e.Message}): put an undamaged copy back, or move the run's folder away.", e);

@@ -1,5 +1,5 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
+using DfPO.Actors.Files;
+using DfPO.Host.Runs;
 
 namespace DfPO.Host.Studies;
 
@@ -8,12 +8,15 @@ internal static class RungFigures
 {
     /// <summary>
     /// The last value up to an iteration of a figure in a run's <c>metrics.jsonl</c>: null while the run has not gone beyond the iteration (what belongs to
-    /// it may yet be written), NaN when there is none.
+    /// it may yet be written), NaN when there is none. Its last line may be in the middle of being written.
     /// </summary>
-    public static double? At(IEnumerable<string> lines, string metric, int iteration, bool ended)
+    /// <exception cref="Models.DfpoException"><c>run/corrupt</c>: another line is not a JSON object.</exception>
+    public static double? At(IReadOnlyList<string> lines, string metric, int iteration, bool ended)
     {
         var (value, beyond) = (double.NaN, ended);
-        foreach (var line in lines.Select(Parse).OfType<JsonObject>())
+        var read = JsonLines.Read(lines, JsonLinesFile.Parse, (number, e) => new("run/corrupt",
+            $"Line {number} of a run's metrics.jsonl is not a JSON object ({e.Message}): put an undamaged copy back.", e));
+        foreach (var line in read)
         {
             if ((int?)line["iteration"] > iteration)
                 beyond = true;
@@ -21,18 +24,5 @@ internal static class RungFigures
                 value = (double)found;
         }
         return beyond ? value : null;
-    }
-
-    // The last line may be in the middle of being written.
-    private static JsonNode? Parse(string line)
-    {
-        try
-        {
-            return JsonNode.Parse(line);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
     }
 }

@@ -145,7 +145,7 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
     }
 
     private double? Figure(Trial trial, Halving halving, int rung) => folder.Run(trial) is { } run && File.Exists(run.Metrics)
-        ? RungFigures.At(File.ReadLines(run.Metrics), halving.Metric, rung, File.Exists(run.Result))
+        ? RungFigures.At(File.ReadAllLines(run.Metrics), halving.Metric, rung, File.Exists(run.Result))
         : null;
 
     private static async Task Stop(ChildProgram child, Task<int> exit)

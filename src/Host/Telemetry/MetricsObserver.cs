@@ -3,6 +3,7 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Runs;
 using DfPO.Models.Diagnostics;
+using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Telemetry;
@@ -20,7 +21,7 @@ public sealed class MetricsObserver : IExperimentObserver
     }
 
     /// <inheritdoc/>
-    public void Evaluated(EvaluationReport report) => Record($"eval/{report.Split}/", report.Metrics, new KeyValuePair<string, object?>(DfpoTelemetry.Tags.Policy, MetricNames.Of(report.Policy)));
+    public void Evaluated(EvaluationReport report) => Record($"eval/{report.Split}/", report.Metrics, new KeyValuePair<string, object?>(DfpoTelemetry.Tags.Policy, report.Policy.Name()));
 
     /// <inheritdoc/>
     public void IterationFinished(IterationReport report)

@@ -28,10 +28,7 @@ internal static class LearnerCheckpoint
     /// <param name="ValueIsWarm">Whether the value model has passed the end of its warm-up.</param>
     public sealed record Scalars(int Iteration, IReadOnlyDictionary<string, string> Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null, long PolicySteps = 0, bool ValueIsWarm = false);
 
-    /// <summary>The models that a learner trains or keeps.</summary>
-    public sealed record Models(LanguageModel Policy, ValueModel? Value, LanguageModel? Mask);
-
-    public static void Save(string folder, Models models, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
+    public static void Save(string folder, TrainableModels models, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
     {
         using var scope = NewDisposeScope();
         if (models.Policy.Adapters is null)
@@ -43,7 +40,7 @@ internal static class LearnerCheckpoint
     });
 
     /// <exception cref="DfpoException"><c>learner/resume</c>, or a checkpoint error.</exception>
-    public static Scalars Load(string folder, Models models, AdamW optimizer, IReadOnlyDictionary<string, string> fingerprint)
+    public static Scalars Load(string folder, TrainableModels models, AdamW optimizer, IReadOnlyDictionary<string, string> fingerprint)
     {
         AtomicFolder.Recover(folder);
         var scalars = Read(Path.Combine(folder, LearnerName));
@@ -62,7 +59,7 @@ internal static class LearnerCheckpoint
     }
 
     /// <summary>What is kept beside the policy's folder: with adapters only they were learnt, and the base is where it was.</summary>
-    private static IEnumerable<(IEnumerable<(string name, Parameter parameter)> Parameters, string Name)> Others(Models models)
+    private static IEnumerable<(IEnumerable<(string name, Parameter parameter)> Parameters, string Name)> Others(TrainableModels models)
     {
         if (models.Policy.Adapters is { } adapters)
             yield return (adapters.named_parameters(), AdapterName);

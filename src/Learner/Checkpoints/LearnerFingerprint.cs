@@ -1,4 +1,4 @@
-using DfPO.Learner.Objectives;
+using DfPO.Learner.Configuration;
 using DfPO.Models;
 using DfPO.Models.Options;
 

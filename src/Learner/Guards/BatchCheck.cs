@@ -33,7 +33,7 @@ internal static class BatchCheck
             if (!objective.Accepts(trajectory.Behaviour))
                 throw Wrong($"sequence {i} was drawn from '{trajectory.Behaviour}', which the objective does not learn from: match the rollouts with the objective and 'dfpo.behaviour'");
         }
-        if (traits.SamplesPerPrompt > 1 || traits.SequencesPerUnit > 1)
+        if (traits.SamplesPerPrompt > 1 || traits.SequencesPerBundle > 1)
             RequireGroups(batch);
     }
 

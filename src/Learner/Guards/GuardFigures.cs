@@ -13,7 +13,7 @@ public sealed record GuardFigures
     public double? Reward { get; init; }
 
     /// <summary>Perplexity of the rollouts under the reference model.</summary>
-    public double? ReferencePerplexity { get; init; }
+    public double? Perplexity { get; init; }
 
     /// <summary>Mean over rollouts of the share of trigrams that occurred before in the same continuation.</summary>
     public double? Repetition { get; init; }
@@ -31,7 +31,7 @@ public sealed record GuardFigures
             Kl = Math.Max(LogRatio(batch), batch.SelectMany(t => t.StateKl).Average(x => (double)x)),
             PolicyKl = drawnFromPolicy.Length > 0 ? LogRatio(drawnFromPolicy) : null,
             Reward = batch.Average(t => t.Reward),
-            ReferencePerplexity = Math.Exp(-batch.SelectMany(t => t.ReferenceLogprobs).Average(x => (double)x)),
+            Perplexity = Math.Exp(-batch.SelectMany(t => t.ReferenceLogprobs).Average(x => (double)x)),
             Repetition = batch.Average(t => RepeatedShare(t.Tokens)),
         };
     }

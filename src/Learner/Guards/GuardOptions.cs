@@ -1,7 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Models.Options;
 
-
 namespace DfPO.Learner.Guards;
 
 /// <summary>What an alarm does.</summary>
@@ -20,7 +19,7 @@ public enum GuardAction
 /// <summary>Alarms on signs that a run has gone wrong. Figures are those of one iteration; see <see cref="GuardFigures"/>.</summary>
 public sealed record GuardOptions
 {
-    /// <summary>When the mean KL a token is above <see cref="LearnerOptions.MaxKl"/>: the policy has left the reference.</summary>
+    /// <summary>When the mean KL a token is above <see cref="Configuration.LearnerOptions.MaxKl"/>: the policy has left the reference.</summary>
     public GuardAction ExplodingKl { get; init; } = GuardAction.Stop;
 
     /// <summary>When the mean KL a token of samples of the policy is under <see cref="MinKl"/>: its expectation cannot be negative, so what is sampled is not what is scored.</summary>

@@ -1,9 +1,10 @@
 namespace DfPO.Learner.Guards;
 
 /// <summary>Does what the alarms ask for: saves batches, gathers warnings, stops. A warning that goes on saves its first batch only.</summary>
-/// <param name="options">The learner's options.</param>
+/// <param name="options">Thresholds and what an alarm does.</param>
+/// <param name="maxKl">Threshold of the exploding KL, nats a token.</param>
 /// <param name="incidents">Folder for the batches; those of warnings go into <c>warnings</c> in it.</param>
-internal sealed class GuardWatch(LearnerOptions options, string incidents)
+internal sealed class GuardWatch(GuardOptions options, double maxKl, string incidents)
 {
     private readonly Dictionary<string, string> _saved = [];
     private readonly List<LearnerWarning> _warnings = [];
@@ -15,7 +16,7 @@ internal sealed class GuardWatch(LearnerOptions options, string incidents)
     /// <exception cref="Models.DfpoException">An alarm that stops; the batch is saved.</exception>
     public void Look(GuardFigures figures, int iteration, string place, IReadOnlyList<Trajectory> batch)
     {
-        var alarms = GuardRules.Check(options.Guards, options.MaxKl, Baseline, figures);
+        var alarms = GuardRules.Check(options, maxKl, Baseline, figures);
         foreach (var alarm in alarms)
         {
             var incident = new Incident(alarm.Code, alarm.Reason, iteration, place, batch);
@@ -27,7 +28,7 @@ internal sealed class GuardWatch(LearnerOptions options, string incidents)
         }
         foreach (var over in _saved.Keys.Where(key => key.StartsWith(Key(place, ""), StringComparison.Ordinal) && alarms.All(alarm => key != Key(place, alarm.Code))).ToArray())
             _saved.Remove(over);
-        Baseline = Baseline.With(figures, options.Guards.BaselineIterations);
+        Baseline = Baseline.With(figures, options.BaselineIterations);
     }
 
     /// <summary>The warnings since the last call.</summary>

@@ -1,5 +1,4 @@
 using DfPO.Learner.Advantages;
-using DfPO.Learner.Passes;
 using DfPO.Models.Policies;
 using static TorchSharp.torch;
 
@@ -19,10 +18,10 @@ internal sealed class ChosenAdvantages(IObjective rule, AdvantageKind kind, int 
         ValueHeads = kind == AdvantageKind.Gae ? rule.Traits.ValueHeads : 0,
         SamplesPerPrompt = samplesPerPrompt,
         // A rule that moves the policy by itself has its passes for the value model alone.
-        Epochs = kind != AdvantageKind.Gae && rule.PolicyStep is not null ? 0 : rule.Traits.Epochs,
+        Epochs = kind != AdvantageKind.Gae && rule.TrustRegion is not null ? 0 : rule.Traits.Epochs,
     };
 
-    IPolicyStep? IObjective.PolicyStep => rule.PolicyStep;
+    public TrpoOptions? TrustRegion => rule.TrustRegion;
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> State => rule.State;
@@ -31,7 +30,7 @@ internal sealed class ChosenAdvantages(IObjective rule, AdvantageKind kind, int 
     public bool Accepts(DecodingPolicy behaviour) => rule.Accepts(behaviour);
 
     /// <inheritdoc/>
-    public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) => rule.Units(batch);
+    public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) => rule.Bundles(batch);
 
     /// <inheritdoc/>
     public double[] TokenRewards(Trajectory trajectory) => rule.TokenRewards(trajectory);

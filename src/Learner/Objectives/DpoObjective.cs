@@ -15,10 +15,10 @@ public sealed class DpoObjective(DpoOptions options) : IObjective
     private readonly PairLosses _losses = new(options);
 
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = options.Pairs == DpoPairs.Offline ? 0 : options.SamplesPerPrompt, ValueHeads = 0, SequencesPerUnit = 2, NeedsReference = !options.ReferenceFree };
+    public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = options.Pairs == DpoPairs.Offline ? 0 : options.SamplesPerPrompt, ValueHeads = 0, SequencesPerBundle = 2, NeedsReference = !options.ReferenceFree };
 
     /// <summary>One pair a group: its first best and its first worst continuation.</summary>
-    public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) =>
+    public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) =>
         [.. batch.GroupBy(t => t.Group).Select(group => new[] { group.MaxBy(t => t.Reward)!, group.MinBy(t => t.Reward)! }).Where(pair => pair[0].Reward > pair[1].Reward)];
 
     /// <inheritdoc/>

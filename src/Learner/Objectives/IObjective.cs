@@ -1,10 +1,9 @@
-using DfPO.Learner.Passes;
 using DfPO.Models.Policies;
 using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>An update rule: what it needs, what a token is credited with, and the loss that pushes log-probabilities. <see cref="ObjectiveRegistry"/> knows them all.</summary>
+/// <summary>An update rule: what it needs, what a token is credited with, and the loss that pushes log-probabilities. <see cref="Configuration.ObjectiveRegistry"/> knows them all.</summary>
 public interface IObjective
 {
     /// <summary>What the rule needs of the loop around it.</summary>
@@ -13,8 +12,8 @@ public interface IObjective
     /// <summary>Whether continuations drawn from <paramref name="behaviour"/> are data for this rule.</summary>
     bool Accepts(DecodingPolicy behaviour) => Traits.Behaviours.Contains(behaviour);
 
-    /// <summary>What a minibatch keeps together: by default each sequence is a unit of its own. Sequences may be left out, paired, or joined by demonstrations.</summary>
-    IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) => [.. batch.Select(trajectory => new[] { trajectory })];
+    /// <summary>What a minibatch keeps together: by default each sequence by itself. Sequences may be left out, paired, or joined by demonstrations.</summary>
+    IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) => [.. batch.Select(trajectory => new[] { trajectory })];
 
     /// <summary>With a value model: reward of each token of a continuation, from which advantages and returns are estimated. By default the task reward at the last one.</summary>
     double[] TokenRewards(Trajectory trajectory) => trajectory.TerminalRewards();
@@ -34,8 +33,8 @@ public interface IObjective
     /// <param name="statistics">Receives what the rule measures.</param>
     Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics);
 
-    /// <summary>The step by which the rule moves the policy itself, in place of AdamW; null where it leaves that to AdamW.</summary>
-    internal IPolicyStep? PolicyStep => this as IPolicyStep;
+    /// <summary>The trust region within which the learner moves the policy, once on the whole batch, in place of AdamW's minibatches; null for rules that leave the policy to AdamW.</summary>
+    TrpoOptions? TrustRegion => null;
 
     /// <summary>Adapts to the mean <c>log pi_theta - log pi_0</c> a token of the iteration that has just been learnt from.</summary>
     void EndIteration(double meanKl)

@@ -22,7 +22,7 @@ public sealed class KtoObjective(KtoOptions options) : IObjective
     };
 
     /// <summary>Each continuation that is better or worse than its group's mean.</summary>
-    public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) =>
+    public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) =>
         [.. batch.Zip(Labels(batch)).Where(pair => pair.Second != 0).Select(pair => new[] { pair.First })];
 
     /// <summary>1 at the tokens of wanted continuations, -1 at the others'.</summary>

@@ -20,7 +20,7 @@ public sealed record ObjectiveTraits
     /// <summary>Whether a value model is trained beside the policy.</summary>
     public bool NeedsValue => ValueHeads > 0;
 
-    /// <summary>Whether <see cref="Trajectory.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
+    /// <summary>Whether <see cref="TokenSequence.ReferenceLogprobs"/> enter the update, rather than figures alone.</summary>
     public bool NeedsReference { get; init; } = true;
 
     /// <summary>Whether the reference model scores the whole vocabulary in each pass of the update, for which the learner holds it.</summary>
@@ -36,18 +36,18 @@ public sealed record ObjectiveTraits
     public bool NeedsDemonstrations { get; init; }
 
     /// <summary>Sequences that a minibatch keeps together: 2 for a pair.</summary>
-    public int SequencesPerUnit { get; init; } = 1;
+    public int SequencesPerBundle { get; init; } = 1;
 
-    /// <summary>Whether one step is taken on the whole batch, whatever <see cref="LearnerOptions.MinibatchSize"/> says.</summary>
+    /// <summary>Whether one step is taken on the whole batch, whatever <see cref="Configuration.LearnerOptions.MinibatchSize"/> says.</summary>
     public bool WholeBatch { get; init; }
 
     /// <summary>Whether the policy is differentiated twice, which is tested on a CPU alone.</summary>
     public bool NeedsSecondDerivatives { get; init; }
 
-    /// <summary>Passes over the batch; null takes <see cref="LearnerOptions.Epochs"/>.</summary>
+    /// <summary>Passes over the batch; null takes <see cref="Configuration.LearnerOptions.Epochs"/>.</summary>
     public int? Epochs { get; init; }
 
-    /// <summary>GAE's lambda; null takes <see cref="LearnerOptions.Lambda"/>.</summary>
+    /// <summary>GAE's lambda; null takes <see cref="Configuration.LearnerOptions.Lambda"/>.</summary>
     public double? Lambda { get; init; }
 
     /// <summary>The policy that evaluations and model selection decode with.</summary>

@@ -41,7 +41,7 @@ public sealed class PpoSupervisedObjective(PpoSupervisedOptions options, PpoOpti
     public void EndIteration(double meanKl) => _ppo.EndIteration(meanKl);
 
     /// <inheritdoc/>
-    public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) =>
+    public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) =>
         [.. batch.Select(t => new[] { t, Trajectory.Demonstrated(t.PromptTokens, t.Demonstration!) })];
 
     /// <inheritdoc/>

@@ -12,7 +12,7 @@ public sealed class SupervisedObjective : IObjective
     public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = 0, ValueHeads = 0, NeedsReference = false, ComparesPolicies = false, NeedsDemonstrations = true };
 
     /// <summary>The demonstrations, whatever came with them.</summary>
-    public IReadOnlyList<Trajectory[]> Units(IReadOnlyList<Trajectory> batch) =>
+    public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) =>
         [.. batch.Select(t => new[] { t.IsDemonstration ? t : Trajectory.Demonstrated(t.PromptTokens, t.Demonstration!) })];
 
     /// <inheritdoc/>

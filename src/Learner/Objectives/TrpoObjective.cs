@@ -1,5 +1,4 @@
 using System.ComponentModel.DataAnnotations;
-using DfPO.Learner.Passes;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -49,15 +48,18 @@ public sealed record TrpoOptions : IObjectiveOptions
 /// <remarks>
 /// Surrogate <c>L = mean rho A</c>, advantages normalised over the batch as PPO does. Direction: <c>x</c> with <c>(F + damping) x = grad L</c> by conjugate gradient, where <c>F</c> is the Fisher
 /// matrix of the policy at the batch's states. Step: <c>sqrt(2 delta / x'(F + damping)x) x</c>, shortened until <c>KL(pi_old || pi_new)</c>, exact over the vocabulary, is under delta and the surrogate
-/// has improved; no step when none does. <see cref="TrustRegionStep"/> does it, in place of AdamW, which steps the value model alone.
+/// has improved; no step when none does. The learner does it (<see cref="TrustRegion"/>), in place of AdamW, which steps the value model alone.
 /// </remarks>
 /// <param name="options">The switches.</param>
-public sealed class TrpoObjective(TrpoOptions options) : IObjective, IPolicyStep
+public sealed class TrpoObjective(TrpoOptions options) : IObjective
 {
     private readonly KlPenalty _penalty = new(new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "trpo/kl_coefficient"));
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new() { Epochs = options.CriticEpochs, NeedsSecondDerivatives = true };
+
+    /// <inheritdoc/>
+    public TrpoOptions TrustRegion => options;
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> State => _penalty.Controller.State;
@@ -79,6 +81,4 @@ public sealed class TrpoObjective(TrpoOptions options) : IObjective, IPolicyStep
         var ratio = (logprobs - Constant(batch.Logprobs)).exp();
         return (ratio * Constant(batch.Weighted(PpoObjective.Normalized(batch.Advantages)))).mean().neg().MoveToOuterDisposeScope();
     }
-
-    void IPolicyStep.Step(PolicyPass policy, IReadOnlyList<ScoredTrajectory> batch, Statistics statistics) => new TrustRegionStep(policy, options).Take(this, batch, statistics);
 }

@@ -1,4 +1,5 @@
 using DfPO.Learner.Advantages;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 

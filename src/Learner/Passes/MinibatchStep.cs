@@ -1,3 +1,4 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
 using DfPO.Models.Layers;

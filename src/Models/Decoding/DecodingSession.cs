@@ -13,8 +13,11 @@ public abstract class DecodingSession : IDisposable
     /// <returns>Logits <c>[batch, vocabulary]</c> of the token that follows; the caller's, and valid until the next call.</returns>
     public abstract Tensor Step(ReadOnlySpan<int> tokens);
 
-    /// <summary>Logits <c>[batch, vocabulary]</c> of the reference that decodes beside the policy (<see cref="LockstepDecoder"/>) from the last call; the session's own, and valid until the next. Null where none does.</summary>
-    public virtual Tensor? ReferenceLogits => null;
+    /// <summary>
+    /// Logits <c>[batch, vocabulary]</c> of the partner that decodes beside the policy (<see cref="LockstepDecoder"/>) from the last call; the
+    /// session's own, and valid until the next. Null where none does. What they are there for only the caller knows.
+    /// </summary>
+    public virtual Tensor? PartnerLogits => null;
 
     /// <summary>Keeps the rows at these places, in this order: finished sequences leave the batch, and a row that is named more than once goes on as several.</summary>
     public abstract void Select(ReadOnlySpan<int> rows);

@@ -4,35 +4,35 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoding;
 
-/// <summary>A policy and its reference made ready to decode the same texts step by step; its sessions give the <see cref="DecodingSession.ReferenceLogits"/> too.</summary>
+/// <summary>A policy and a partner made ready to decode the same texts step by step; its sessions give the <see cref="DecodingSession.PartnerLogits"/> too.</summary>
 /// <remarks>
-/// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the reference's own weights is one session of any
-/// architecture, with the policy's rows before the reference's (<see cref="PairedRows"/>). While such adapters are zero the reference alone is decoded, for both:
+/// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the partner's own weights is one session of any
+/// architecture, with the policy's rows before the partner's (<see cref="PairedRows"/>). While such adapters are zero the partner alone is decoded, for both:
 /// that equal models give equal logits then depends on no kernel.
 /// </remarks>
 public sealed class LockstepDecoder : Decoder
 {
     private readonly Decoder _decoder;
-    private readonly Decoder? _reference;
+    private readonly Decoder? _partner;
     private readonly Func<IReadOnlyList<int[]>, int, DecodingSession> _open;
 
     /// <param name="policy">Stays the caller's.</param>
-    /// <param name="reference">Of the same architecture and vocabulary; stays the caller's.</param>
-    public LockstepDecoder(LanguageModel policy, LanguageModel reference)
+    /// <param name="partner">Of the same architecture and vocabulary; stays the caller's.</param>
+    public LockstepDecoder(LanguageModel policy, LanguageModel partner)
     {
-        if (policy.Adapters is null || reference.Adapters is not null || !SharedWeights.AreOne(policy, reference))
+        if (policy.Adapters is null || partner.Adapters is not null || !SharedWeights.AreOne(policy, partner))
         {
-            (_decoder, _reference) = (policy.CreateDecoder(), reference.CreateDecoder());
-            _open = (prompts, newTokens) => new TwoSessions(_decoder.Open(prompts, newTokens), _reference.Open(prompts, newTokens));
+            (_decoder, _partner) = (policy.CreateDecoder(), partner.CreateDecoder());
+            _open = (prompts, newTokens) => new TwoSessions(_decoder.Open(prompts, newTokens), _partner.Open(prompts, newTokens));
         }
         else if (policy.Adapters.AreZero)
         {
-            _decoder = reference.CreateDecoder();
+            _decoder = partner.CreateDecoder();
             _open = (prompts, newTokens) => new EqualSession(_decoder.Open(prompts, newTokens));
         }
         else
         {
-            _decoder = policy.CreatePairedDecoder(reference);
+            _decoder = policy.CreatePairedDecoder(partner);
             _open = (prompts, newTokens) => new PairedSession(_decoder.Open([.. prompts, .. prompts], newTokens), prompts.Count);
         }
     }
@@ -47,49 +47,49 @@ public sealed class LockstepDecoder : Decoder
     protected override void Dispose(bool disposing)
     {
         _decoder.Dispose();
-        _reference?.Dispose();
+        _partner?.Dispose();
     }
 
     private abstract class Session(DecodingSession inner) : DecodingSession
     {
-        private Tensor? _referenceLogits;
+        private Tensor? _partnerLogits;
 
         protected DecodingSession Inner { get; } = inner;
 
-        public sealed override Tensor? ReferenceLogits => _referenceLogits;
+        public sealed override Tensor? PartnerLogits => _partnerLogits;
 
         public override bool SelectIsFree => Inner.SelectIsFree;
 
-        protected Tensor Give(Tensor policy, Tensor reference)
+        protected Tensor Give(Tensor policy, Tensor partner)
         {
-            _referenceLogits?.Dispose();
-            _referenceLogits = reference.DetachFromDisposeScope();
+            _partnerLogits?.Dispose();
+            _partnerLogits = partner.DetachFromDisposeScope();
             return policy;
         }
 
         protected override void Dispose(bool disposing)
         {
             Inner.Dispose();
-            _referenceLogits?.Dispose();
+            _partnerLogits?.Dispose();
         }
     }
 
-    private sealed class TwoSessions(DecodingSession policy, DecodingSession reference) : Session(policy)
+    private sealed class TwoSessions(DecodingSession policy, DecodingSession partner) : Session(policy)
     {
-        public override Tensor Prefill() => Give(Inner.Prefill(), reference.Prefill());
+        public override Tensor Prefill() => Give(Inner.Prefill(), partner.Prefill());
 
-        public override Tensor Step(ReadOnlySpan<int> tokens) => Give(Inner.Step(tokens), reference.Step(tokens));
+        public override Tensor Step(ReadOnlySpan<int> tokens) => Give(Inner.Step(tokens), partner.Step(tokens));
 
         public override void Select(ReadOnlySpan<int> rows)
         {
             Inner.Select(rows);
-            reference.Select(rows);
+            partner.Select(rows);
         }
 
         protected override void Dispose(bool disposing)
         {
             base.Dispose(disposing);
-            reference.Dispose();
+            partner.Dispose();
         }
     }
 

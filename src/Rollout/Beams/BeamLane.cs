@@ -45,7 +45,7 @@ internal sealed class BeamLane : ILane
         {
             cancellation.ThrowIfCancellationRequested();
             using (var logits = new LogitRows(_logits!))
-            using (var mask = _session.ReferenceLogits is { } maskLogits ? new LogitRows(maskLogits) : null)
+            using (var mask = _session.PartnerLogits is { } maskLogits ? new LogitRows(maskLogits) : null)
             {
                 foreach (var search in active)
                     search.Advance(logits, mask, _scratch);

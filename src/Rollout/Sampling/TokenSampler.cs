@@ -50,15 +50,13 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
         return _sampled.Against(_filtered, reference, normaliser);
     }
 
-    /// <summary>Draws from the distribution masked by the log-ratio to a reference, or by the nucleus of a mask policy.</summary>
+    /// <summary>Draws from the distribution masked by the log-ratio to the reference, <c>pi+</c> or <c>pi-</c>, and measures it.</summary>
     /// <inheritdoc cref="Draw"/>
-    /// <param name="reference">The row of the reference, or of the mask policy.</param>
-    public TokenDraw DrawMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ReadOnlySpan<int> text, ulong seed, int step)
+    /// <param name="reference">The reference's row.</param>
+    public TokenDraw DrawKlMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
         _reference.Load(reference);
-        if (options.Policy == DecodingPolicy.Policy)
-            return DrawInside(logits, reference, text, seed, step);
         KlMask.LogRatios(logits, _policy.LogNormaliser, reference, _reference.LogNormaliser, _ratios);
         var kl = (float)_policy.Kl(_ratios);
         var threshold = options.MaskRule == KlMaskRule.KlCentred ? kl : 0;
@@ -84,8 +82,12 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
         };
     }
 
-    private TokenDraw DrawInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, ulong seed, int step)
+    /// <summary>Draws from the policy's distribution inside the nucleus of NLPO's mask policy.</summary>
+    /// <inheritdoc cref="Draw"/>
+    /// <param name="mask">The mask policy's row.</param>
+    public TokenDraw DrawInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, ulong seed, int step)
     {
+        _policy.Load(logits);
         var skipped = !FilterInside(logits, mask, text, step);
         Shape();
         return Sample(_sampled, _filtered, logits, seed, step) with { RetainedMass = skipped ? 1 : (float)NucleusMask.Mass(_weights, _policy.Exponentials), SkippedMask = skipped };

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using DfPO.Models;
-using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Corpora;
 

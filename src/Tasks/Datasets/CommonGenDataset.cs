@@ -1,5 +1,6 @@
 using DfPO.Models;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Datasets;
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Models.Options;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Datasets;
 

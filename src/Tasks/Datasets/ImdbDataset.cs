@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using DfPO.Models;
 using DfPO.Tasks.Corpora;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Datasets;
 

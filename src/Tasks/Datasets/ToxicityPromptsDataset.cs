@@ -1,4 +1,5 @@
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Datasets;
 

@@ -18,12 +18,6 @@ public static class Bootstrap
     public static Interval Mean(IReadOnlyList<double> values, ulong seed = 0, double level = 0.95, int resamples = Resamples) =>
         Of(values.Count, items => items.Average(item => values[item]), seed, level, resamples);
 
-    /// <summary>Interval of the mean of a - b over items that both measured: narrower than that of two means, because items differ in difficulty.</summary>
-    /// <exception cref="DfpoException"><c>metrics/pairs</c>: not the same number of items.</exception>
-    public static Interval PairedDifference(IReadOnlyList<double> a, IReadOnlyList<double> b, ulong seed = 0, double level = 0.95, int resamples = Resamples) => a.Count == b.Count
-        ? Mean([.. a.Zip(b, (x, y) => x - y)], seed, level, resamples)
-        : throw new DfpoException("metrics/pairs", $"A paired difference needs the same items on both sides: {a.Count} and {b.Count} were given.");
-
     /// <summary>Interval of any figure of a corpus, such as corpus BLEU.</summary>
     /// <param name="count">Items of the corpus, at least 1.</param>
     /// <param name="statistic">The figure of the items with these indices, which may repeat.</param>

@@ -1,5 +1,5 @@
 using DfPO.Models;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Metrics;
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using DfPO.Models;
-using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Metrics;
 

@@ -1,7 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using DfPO.Models;
-using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Prompts;
 

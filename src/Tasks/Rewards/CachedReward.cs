@@ -1,3 +1,5 @@
+using DfPO.Tasks.Prompts;
+
 namespace DfPO.Tasks.Rewards;
 
 /// <summary>Asks a reward for each text once, as long as the text is among those seen last. For rewards whose score depends on the text alone.</summary>

@@ -1,4 +1,5 @@
 using DfPO.Models;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 

@@ -1,6 +1,7 @@
 using DfPO.Models;
 using DfPO.Models.Classifiers;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Prompts;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
 using DfPO.Models;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 

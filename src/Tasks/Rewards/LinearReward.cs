@@ -1,3 +1,5 @@
+using DfPO.Tasks.Prompts;
+
 namespace DfPO.Tasks.Rewards;
 
 /// <summary>A weighted sum of rewards.</summary>

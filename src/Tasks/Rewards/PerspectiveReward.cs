@@ -1,5 +1,6 @@
 using System.Text.Json;
 using DfPO.Models;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 

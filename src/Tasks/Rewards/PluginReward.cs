@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.Loader;
 using DfPO.Models;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 

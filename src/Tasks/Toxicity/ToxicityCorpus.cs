@@ -1,5 +1,5 @@
 using DfPO.Models;
-using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Toxicity;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors.Evaluation;
 using DfPO.Actors.Learning;
 using DfPO.Host.Commands;
 using DfPO.Host.Distillation;

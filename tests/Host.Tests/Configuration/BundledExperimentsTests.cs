@@ -1,7 +1,7 @@
 using System.Collections;
 using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
-using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Tasks.Prompts;
 

@@ -1,8 +1,8 @@
 using System.Collections;
 using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
-using DfPO.Learner;
 using DfPO.Learner.Advantages;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
 using DfPO.Models.Policies;

@@ -1,11 +1,14 @@
 using System.Diagnostics;
 using DfPO.Host.Tests.Commands;
 using DfPO.Learner;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
+using DfPO.Rollout.Generation;
 using TorchSharp;
 
 namespace DfPO.Host.Tests.EndToEnd;

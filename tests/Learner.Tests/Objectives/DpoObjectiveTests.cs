@@ -45,7 +45,7 @@ public sealed class DpoObjectiveTests : IDisposable
         [
             _toy.Trajectory([0, 0], 1, 0.5), _toy.Trajectory([0, 1], 2, 0.3), _toy.Trajectory([0, 2], 1, 0.9), _toy.Trajectory([1, 0], 1, 0.1), _toy.Trajectory([1, 1], 2, 0.3),
         ];
-        var pair = Assert.Single(new DpoObjective(new DpoOptions()).Units(batch));
+        var pair = Assert.Single(new DpoObjective(new DpoOptions()).Bundles(batch));
         Assert.Same(batch[2], pair[0]);
         Assert.Same(batch[3], pair[1]);
     }
@@ -56,8 +56,8 @@ public sealed class DpoObjectiveTests : IDisposable
         var dpo = new DpoObjective(new DpoOptions { Pairs = DpoPairs.Offline });
         var pair = new PreferencePair([7], [0, 1], [2], [-1, -2], [-3]).Trajectories(group: 4);
         Assert.Equal(0, dpo.Traits.SamplesPerPrompt);
-        Assert.Equal(pair, Assert.Single(dpo.Units(pair)));
-        Assert.Equal([0, 1], dpo.Units(pair)[0][0].Tokens);
+        Assert.Equal(pair, Assert.Single(dpo.Bundles(pair)));
+        Assert.Equal([0, 1], dpo.Bundles(pair)[0][0].Tokens);
         Assert.All(pair, side => Assert.Equal((4, 7), (side.Group, side.PromptTokens[0])));
     }
 

@@ -1,5 +1,7 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Passes;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 
 namespace DfPO.Learner.Tests.Objectives;
@@ -23,9 +25,9 @@ public sealed class KtoObjectiveTests
         float[] rewards = [1, 2, 3, 5, 5, 5];
         batch = [.. batch.Select((t, i) => t with { Group = i / 3, Reward = rewards[i] })];
         var objective = new KtoObjective(new KtoOptions());
-        var units = objective.Units(batch);
-        Assert.Equal([batch[0], batch[2]], units.Select(Assert.Single));
-        Assert.Equal([-1, 1], objective.Advantages([.. units.Select(unit => unit[0])]).Select(a => a.Distinct().Single()));
+        var bundles = objective.Bundles(batch);
+        Assert.Equal([batch[0], batch[2]], bundles.Select(Assert.Single));
+        Assert.Equal([-1, 1], objective.Advantages([.. bundles.Select(bundle => bundle[0])]).Select(a => a.Distinct().Single()));
     }
 
     [Fact]

@@ -1,5 +1,7 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Passes;
+using DfPO.Learner.Updates;
 using TorchSharp;
 using static TorchSharp.torch;
 

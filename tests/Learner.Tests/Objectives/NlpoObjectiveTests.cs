@@ -1,6 +1,8 @@
 using DfPO.Learner.Advantages;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Passes;
+using DfPO.Learner.Updates;
 using DfPO.Models;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,6 @@
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
+using DfPO.Learner.Updates;
 
 namespace DfPO.Learner.Tests.Objectives;
 

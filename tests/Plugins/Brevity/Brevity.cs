@@ -1,4 +1,5 @@
 using System.Globalization;
+using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 
 namespace Brevity;

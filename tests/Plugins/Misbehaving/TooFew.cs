@@ -1,3 +1,4 @@
+using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 
 namespace Misbehaving;

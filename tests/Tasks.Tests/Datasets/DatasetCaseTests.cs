@@ -2,6 +2,7 @@ using System.Text;
 using DfPO.Models;
 using DfPO.Tasks.Corpora;
 using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Tests.Datasets;
 

@@ -2,6 +2,7 @@ using System.Formats.Tar;
 using System.IO.Compression;
 using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 using Parquet.Serialization;
 
 namespace DfPO.Tasks.Tests.Datasets;

@@ -1,6 +1,6 @@
 using System.IO.Compression;
 using System.Text;
-using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 using Parquet.Serialization;
 
 namespace DfPO.Tasks.Tests.Datasets;

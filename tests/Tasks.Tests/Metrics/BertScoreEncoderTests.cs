@@ -2,7 +2,7 @@ using DfPO.Models;
 using DfPO.Models.Checkpoints;
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Metrics;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using DfPO.Tasks.Metrics;
-using DfPO.Tasks.Rewards;
+using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Tests.Metrics;
 

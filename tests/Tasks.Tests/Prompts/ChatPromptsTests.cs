@@ -1,6 +1,7 @@
 using DfPO.Models.Tokenizers;
 using DfPO.Tasks.Datasets;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Tests.Prompts;
 

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
-using DfPO.Tasks.Datasets;
+using DfPO.Tasks.Tables;
 using TorchSharp;
 using static TorchSharp.torch;
 

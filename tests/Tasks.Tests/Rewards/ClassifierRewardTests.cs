@@ -2,6 +2,7 @@ using DfPO.Models;
 using DfPO.Models.Classifiers;
 using DfPO.Models.Gpt2;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,5 +1,6 @@
 using DfPO.Models;
 using DfPO.Models.Tokenizers;
+using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,5 @@
 using System.Runtime.Loader;
+using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
 
 namespace DfPO.Tasks.Tests.Rewards;

@@ -34,99 +34,52 @@ internal static partial class Filters
         {
             "abs" => Operators.IsNumber(value) ? Operators.Order(value, 0L) < 0 ? Operators.Signed(value, negative: true) : Operators.Signed(value, negative: false) : throw JinjaErrors.Fail("'abs' needs a number"),
             "attr" => Members.Attribute(value, Operators.ToText(arguments.Bind(id, 1, "name").Get(0))) is var member && value is PythonDict ? throw JinjaErrors.NotSupported("'attr' on a dictionary") : member,
-            "batch" => Batch(value, arguments),
+            "batch" => SequenceFilters.Batch(value, arguments),
             "capitalize" => PythonText.Capitalize(PythonFormat.Text(value)),
             "center" => TextMethods.Center(PythonFormat.Text(value), arguments.Bind(id, 0, "width").Get(0, 80L)),
             "count" or "length" => Iteration.Length(value) ?? throw JinjaErrors.Fail($"{Operators.TypeName(value)} has no length"),
             "d" or "default" => Default(value, arguments),
-            "dictsort" => DictSort(value, arguments),
+            "dictsort" => SequenceFilters.DictSort(value, arguments),
             "first" => Iteration.Over(value).DefaultIfEmpty(new Undefined("the first of no items")).First(),
-            "last" => Last(value),
+            "last" => SequenceFilters.Last(value),
             "float" => ToFloat(value, arguments),
             "format" => Operators.Formatted(PythonFormat.Text(value), arguments.Keywords.Count == 0 ? arguments.Positional : throw JinjaErrors.NotSupported("'format' with named values")),
             "indent" => Indent(value, arguments),
             "int" => ToInt(value, arguments),
-            "items" => new Generator(Items(value)),
+            "items" => new Generator(SequenceFilters.Items(value)),
             "join" => Join(value, arguments),
             "list" => new PythonList([.. Iteration.Over(value)]),
             "lower" => PythonText.Lower(PythonFormat.Text(value)),
             "upper" => PythonText.Upper(PythonFormat.Text(value)),
-            "map" => Map(value, arguments),
-            "max" => Extreme(value, arguments, largest: true),
-            "min" => Extreme(value, arguments, largest: false),
-            "reject" => Select(value, arguments, byMember: false, keep: false),
-            "rejectattr" => Select(value, arguments, byMember: true, keep: false),
-            "select" => Select(value, arguments, byMember: false, keep: true),
-            "selectattr" => Select(value, arguments, byMember: true, keep: true),
+            "map" => SequenceFilters.Map(value, arguments),
+            "max" => SequenceFilters.Extreme(value, arguments, largest: true),
+            "min" => SequenceFilters.Extreme(value, arguments, largest: false),
+            "reject" => SequenceFilters.Select(value, arguments, byMember: false, keep: false),
+            "rejectattr" => SequenceFilters.Select(value, arguments, byMember: true, keep: false),
+            "select" => SequenceFilters.Select(value, arguments, byMember: false, keep: true),
+            "selectattr" => SequenceFilters.Select(value, arguments, byMember: true, keep: true),
             "replace" => Replace(value, arguments),
             "reverse" => value is string text ? string.Concat(PythonText.Characters(text).Reverse()) : new Generator(Iteration.Over(value).Reverse()),
             "round" => Round(value, arguments),
             "safe" => new Markup(PythonFormat.Text(value)),
-            "slice" => Slices(value, arguments),
-            "sort" => Sort(value, arguments),
+            "slice" => SequenceFilters.Slices(value, arguments),
+            "sort" => SequenceFilters.Sort(value, arguments),
             "string" => PythonFormat.Text(value),
-            "sum" => Sum(value, arguments),
+            "sum" => SequenceFilters.Sum(value, arguments),
             "title" => string.Concat(WordBeginnings().Split(PythonFormat.Text(value)).Where(part => part.Length > 0).Select(Titled)),
             "tojson" => ToJson(value, arguments),
             "trim" => PythonText.Strip(PythonFormat.Text(value), arguments.Bind(id, 0, "chars").Get(0) is { } given ? Operators.ToText(given) : null),
-            "unique" => Unique(value, arguments),
+            "unique" => SequenceFilters.Unique(value, arguments),
             "wordcount" => (long)Words().Count(PythonFormat.Text(value)),
             _ when s_unsupported.Contains(id) => throw JinjaErrors.NotSupported($"the filter '{id}'"),
             _ => throw JinjaErrors.Fail($"there is no filter '{id}'"),
         };
     }
 
-    private static IEnumerable<object?> Items(object? value)
-    {
-        if (value is Undefined)
-            yield break;
-        foreach (var pair in (value as PythonDict ?? throw JinjaErrors.Fail("'items' needs a dictionary")).Pairs)
-            yield return new PythonTuple([pair.Key, pair.Value]);
-    }
-
     private static object? Default(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("default", 0, "default_value", "boolean");
         return value is Undefined || (Operators.IsTrue(bound.Get(1, false)) && !Operators.IsTrue(value)) ? bound.Get(0, "") : value;
-    }
-
-    private static object? Last(object? value) => value switch
-    {
-        Generator => throw JinjaErrors.Fail("'last' of a generator"),
-        _ => Iteration.Over(value).DefaultIfEmpty(new Undefined("the last of no items")).Last(),
-    };
-
-    private static Generator Batch(object? value, CallArguments arguments)
-    {
-        var bound = arguments.Bind("batch", 1, "linecount", "fill_with");
-        var size = (int)Math.Clamp(Operators.ToInteger(bound.Get(0)), 1, 1 << 20);
-        return new Generator(Iteration.Over(value).Chunk(size).Select(chunk =>
-            (object?)new PythonList(bound.Get(1) is { } fill && chunk.Length < size ? [.. chunk, .. Enumerable.Repeat(fill, size - chunk.Length)] : chunk)));
-    }
-
-    private static Generator Slices(object? value, CallArguments arguments)
-    {
-        var bound = arguments.Bind("slice", 1, "slices", "fill_with");
-        var items = Iteration.Over(value).ToArray();
-        var slices = (int)Math.Clamp(Operators.ToInteger(bound.Get(0)), 1, 1 << 20);
-        var (size, extra, start) = (items.Length / slices, items.Length % slices, 0);
-        var result = new List<object?>();
-        for (var i = 0; i < slices; i++)
-        {
-            var count = size + (i < extra ? 1 : 0);
-            object?[] slice = items[start..(start + count)];
-            result.Add(new PythonList(bound.Get(1) is { } fill && i >= extra ? [.. slice, fill] : slice));
-            start += count;
-        }
-        return new Generator(result);
-    }
-
-    private static PythonList DictSort(object? value, CallArguments arguments)
-    {
-        var bound = arguments.Bind("dictsort", 0, "case_sensitive", "by", "reverse");
-        var byValue = bound.Get(1, "key") switch { "key" => false, "value" => true, _ => throw JinjaErrors.Fail("'dictsort' goes by 'key' or 'value'") };
-        var dict = value as PythonDict ?? throw JinjaErrors.Fail("'dictsort' needs a dictionary");
-        return Sorted(dict.Pairs.Select(pair => (object?)new PythonTuple([pair.Key, pair.Value])), pair => Folded(((PythonTuple)pair!).Items[byValue ? 1 : 0], bound.Get(0, false)), bound.Get(2, false));
     }
 
     private static double ToFloat(object? value, CallArguments arguments)
@@ -179,35 +132,6 @@ internal static partial class Filters
             : TextMethods.Join(PythonFormat.Text(bound.Get(0, "")), items.Select(PythonFormat.Text));
     }
 
-    private static Generator Map(object? value, CallArguments arguments)
-    {
-        if (!Operators.IsTrue(value))
-            return new Generator([]);
-        if (arguments.Positional.Count == 0)
-        {
-            var bound = arguments.Bind("map", 1, "attribute", "default");
-            return new Generator(Iteration.Over(value).Select(item => Members.Path(item, bound.Get(0)) is var member && member is Undefined && bound.Get(1) is { } fallback ? fallback : member));
-        }
-        var (id, rest) = (Operators.ToText(arguments.Positional[0]), arguments with { Positional = [.. arguments.Positional.Skip(1)] });
-        return new Generator(Iteration.Over(value).Select(item => Apply(id, item, rest)));
-    }
-
-    private static Generator Select(object? value, CallArguments arguments, bool byMember, bool keep)
-    {
-        var offset = byMember ? 1 : 0;
-        if (arguments.Positional.Count < offset)
-            throw JinjaErrors.Fail("a filter by attribute needs the attribute's name");
-        if (!Operators.IsTrue(value))
-            return new Generator([]);
-        var test = arguments.Positional.Count > offset ? Operators.ToText(arguments.Positional[offset]) : null;
-        var rest = arguments with { Positional = [.. arguments.Positional.Skip(offset + 1)] };
-        return new Generator(Iteration.Over(value).Where(item =>
-        {
-            var tested = byMember ? Members.Path(item, arguments.Positional[0]) : item;
-            return (test is null ? Operators.IsTrue(tested) : Tests.Holds(test, tested, rest)) == keep;
-        }));
-    }
-
     private static string Replace(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("replace", 2, "old", "new", "count");
@@ -231,45 +155,6 @@ internal static partial class Filters
         };
     }
 
-    private static PythonList Sort(object? value, CallArguments arguments)
-    {
-        var bound = arguments.Bind("sort", 0, "reverse", "case_sensitive", "attribute");
-        object?[] paths = bound.Get(2) is string many ? many.Split(',') : [bound.Get(2)];
-        return Sorted(Iteration.Over(value), item => new PythonList([.. paths.Select(path => Folded(Members.Path(item, path), bound.Get(1, false)))]), bound.Get(0, false));
-    }
-
-    private static object? Extreme(object? value, CallArguments arguments, bool largest)
-    {
-        var bound = arguments.Bind("min", 0, "case_sensitive", "attribute");
-        var sorted = Sorted(Iteration.Over(value), item => Folded(Members.Path(item, bound.Get(1)), bound.Get(0, false)), largest).Items;
-        return sorted.Count > 0 ? sorted[0] : new Undefined("the extreme of no items");
-    }
-
-    private static object? Sum(object? value, CallArguments arguments)
-    {
-        var bound = arguments.Bind("sum", 0, "attribute", "start");
-        var start = bound.Get(1, 0L);
-        return start is string ? throw JinjaErrors.Fail("texts cannot be summed") : Iteration.Over(value).Aggregate(start, (sum, item) => Operators.Binary("+", sum, Members.Path(item, bound.Get(0))));
-    }
-
-    private static Generator Unique(object? value, CallArguments arguments)
-    {
-        var bound = arguments.Bind("unique", 0, "case_sensitive", "attribute");
-        var seen = new List<object?>();
-        return new Generator(Iteration.Over(value).Where(item =>
-        {
-            var key = Folded(Members.Path(item, bound.Get(1)), bound.Get(0, false));
-            if (key is PythonList or PythonDict)
-                throw JinjaErrors.Fail("'unique' of lists or dictionaries");
-            if (seen.Count > 1000)
-                throw JinjaErrors.TooMuch("'unique' of a thousand items");
-            if (seen.Any(other => Operators.AreEqual(other, key)))
-                return false;
-            seen.Add(key);
-            return true;
-        }));
-    }
-
     private static string ToJson(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("tojson", 0, "ensure_ascii", "indent", "separators", "sort_keys");
@@ -285,21 +170,6 @@ internal static partial class Filters
         var item = separators is null ? indent is null ? ", " : "," : Operators.ToText(separators.Items[0]);
         return JinjaJson.Write(value, indent, item, separators is null ? ": " : Operators.ToText(separators.Items[1]), Operators.IsTrue(bound.Get(3, false)), Operators.IsTrue(bound.Get(0, false)));
     }
-
-    private static PythonList Sorted(IEnumerable<object?> items, Func<object?, object?> key, object? reverse)
-    {
-        var order = Comparer<object?>.Create((a, b) => Operators.Order(a, b));
-        try
-        {
-            return new PythonList(Operators.IsTrue(reverse) ? [.. items.OrderByDescending(key, order)] : [.. items.OrderBy(key, order)]);
-        }
-        catch (InvalidOperationException e) when (e.InnerException is JinjaException inner)
-        {
-            throw inner;
-        }
-    }
-
-    private static object? Folded(object? value, object? caseSensitive) => value is string text && !Operators.IsTrue(caseSensitive) ? PythonText.Lower(text) : value;
 
     private static string Titled(string part)
     {

@@ -3,6 +3,7 @@ using System.Globalization;
 namespace DfPO.Models.Chat.Jinja;
 
 /// <summary>Reads expressions from tokens, with the precedence that Jinja's grammar gives them.</summary>
+/// <remarks>One class, because the rules of a grammar call each other.</remarks>
 /// <param name="tokens">A template's tokens.</param>
 internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
 {

@@ -1,6 +1,6 @@
 using DfPO.Models;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>Lines of text that must be UTF-8 (or what a byte order mark says, which is no part of the text).</summary>
 public static class Utf8Lines

@@ -1,6 +1,6 @@
 using DfPO.Models;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>Counts rows that could not be used; over the limit the file counts as wrong.</summary>
 /// <param name="limit">Most rows that may be malformed, at least 0.</param>

@@ -3,7 +3,7 @@ using CsvHelper;
 using CsvHelper.Configuration;
 using DfPO.Models;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>Comma- or tab-separated values with a header line; fields in double quotes may hold separators and line breaks (RFC 4180).</summary>
 internal static class CsvTable

@@ -5,7 +5,7 @@ using Parquet;
 using Parquet.Schema;
 using Parquet.Serialization;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>Parquet files, a row group at a time; lists and structures keep their form.</summary>
 internal static class ParquetTable

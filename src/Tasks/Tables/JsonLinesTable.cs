@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>JSON lines: an object a line; blank lines are passed over.</summary>
 internal static class JsonLinesTable

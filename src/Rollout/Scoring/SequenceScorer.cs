@@ -1,7 +1,6 @@
 using DfPO.Models;
-using DfPO.Rollout.Scoring;
 
-namespace DfPO.Rollout;
+namespace DfPO.Rollout.Scoring;
 
 /// <summary>Log-probabilities of given continuations by one teacher-forced pass over a batch, never token by token.</summary>
 public static class SequenceScorer

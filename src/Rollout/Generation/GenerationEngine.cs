@@ -3,10 +3,11 @@ using DfPO.Models.Decoding;
 using DfPO.Models.Diagnostics;
 using DfPO.Models.Policies;
 using DfPO.Rollout.Beams;
+using DfPO.Rollout.Sampling;
 using DfPO.Rollout.Scoring;
 using TorchSharp;
 
-namespace DfPO.Rollout;
+namespace DfPO.Rollout.Generation;
 
 /// <summary>Batched generation, sampled or by beam search, with a policy of any architecture, for the KL masks and log-ratios a frozen reference model, and for NLPO's mask a mask policy. Not thread-safe: one engine a thread.</summary>
 /// <remarks>
@@ -56,7 +57,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
     }
 
     /// <returns>The model that decodes in lock-step with the policy, for its mask; null where there is none.</returns>
-    private LanguageModel? Check(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
+    private DecodingPartner? Check(IReadOnlyList<GenerationRequest> requests, GenerationOptions options)
     {
         var (masked, inside) = (options.Policy != DecodingPolicy.Policy, options.MaskTopP < 1);
         if (masked && reference is null)
@@ -67,12 +68,12 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             SequenceChecks.Require(policy, i, requests[i].PromptTokens, [], options.MaxNewTokens);
         if (BeamSearch.Scratch.CandidatesOf(options.NumBeams, _endOfText) > policy.VocabularySize)
             throw new DfpoException("generation/options", $"Generation option 'num-beams' must be at most half of the model's vocabulary of {policy.VocabularySize} tokens, less where several tokens end a text.");
-        return masked ? reference : inside ? mask : null;
+        return masked ? new DecodingPartner.KlReference(reference!) : inside ? new DecodingPartner.NucleusMask(mask!) : null;
     }
 
-    private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, LanguageModel? partner, CancellationToken cancellation)
+    private GeneratedSequence[] Decode(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, DecodingPartner? partner, CancellationToken cancellation)
     {
-        using var decoder = partner is null ? policy.CreateDecoder() : new LockstepDecoder(policy, partner);
+        using var decoder = partner is null ? policy.CreateDecoder() : new LockstepDecoder(policy, partner.Model);
         // The split depends on the batch alone, never on the number of threads, because kernels round differently for other shapes.
         var onCpu = policy.parameters().First().device.type == DeviceType.CPU;
         var halves = onCpu && requests.Count >= RowsForTwoLanes
@@ -84,7 +85,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
             foreach (var half in halves)
                 lanes.Add(options.NumBeams > 1
                     ? new BeamLane(half, options, _endOfText, policy, decoder, requests.Max(request => policy.DecoderPrompt(request.PromptTokens).Length))
-                    : new SamplingLane(half, options, _endOfText, policy, decoder));
+                    : new SamplingLane(half, options, _endOfText, policy, decoder, partner));
             using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Prefill))
             {
                 activity?.SetTag(DfpoTelemetry.Tags.InputTokens, requests.Sum(request => (long)request.PromptTokens.Length));
@@ -95,7 +96,7 @@ public sealed class GenerationEngine(LanguageModel policy, LanguageModel? refere
                 TorchThreads.Run([.. lanes.Select(lane => (Action)(() => lane.Decode(cancellation)))], alone: decoder.StepThreads);
                 GeneratedSequence[] results = [.. lanes.SelectMany(lane => lane.Results())];
                 activity?.SetTag(DfpoTelemetry.Tags.OutputTokens, results.Sum(result => (long)result.Tokens.Length));
-                activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.ToString());
+                activity?.SetTag(DfpoTelemetry.Tags.Policy, options.Policy.Name());
                 return results;
             }
         }

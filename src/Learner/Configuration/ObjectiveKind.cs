@@ -1,6 +1,6 @@
-namespace DfPO.Learner;
+namespace DfPO.Learner.Configuration;
 
-/// <summary>The update rules; <see cref="Objectives.ObjectiveRegistry"/> says what each of them is.</summary>
+/// <summary>The update rules; <see cref="ObjectiveRegistry"/> says what each of them is.</summary>
 public enum ObjectiveKind
 {
     /// <summary>Degeneration-free policy optimisation.</summary>

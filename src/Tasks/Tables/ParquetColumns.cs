@@ -1,7 +1,7 @@
 using Parquet;
 using Parquet.Schema;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>A parquet row group column by column, for files that have a column which cannot be read.</summary>
 internal static class ParquetColumns

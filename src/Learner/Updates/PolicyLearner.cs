@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using DfPO.Learner.Checkpoints;
+using DfPO.Learner.Configuration;
 using DfPO.Learner.Guards;
 using DfPO.Learner.Objectives;
 using DfPO.Learner.Optimisation;
@@ -8,12 +9,12 @@ using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using static TorchSharp.torch;
 
-namespace DfPO.Learner;
+namespace DfPO.Learner.Updates;
 
 /// <summary>The learner: advantages, objective, optimiser step, checkpoint. One thread at a time; no actor and no file is needed to test it.</summary>
 public sealed class PolicyLearner : IDisposable
 {
-    private readonly LearnerCheckpoint.Models _models;
+    private readonly TrainableModels _models;
     private readonly LearnerOptions _options;
     private readonly ulong _seed;
     private readonly string _incidents;
@@ -48,8 +49,8 @@ public sealed class PolicyLearner : IDisposable
             throw new DfpoException("learner/options", "Learner option 'schedule-steps' must be the policy's optimiser steps in all: a learner by itself does not know how many iterations will come.");
         var traits = _objective.Traits;
         var maskTraits = traits.MaskPolicy is { HeldByLearner: true } held ? held : null;
-        _models = new LearnerCheckpoint.Models(policy, traits.NeedsValue ? value : null, maskTraits is null ? null : mask);
-        TrainableModels.Require(_models, traits);
+        _models = new TrainableModels(policy, traits.NeedsValue ? value : null, maskTraits is null ? null : mask);
+        _models.Require(traits);
         _reference = reference;
         if (traits.ReferenceInLearner && reference is null)
             throw new DfpoException("learner/model", "The objective compares the policy with the reference model over the whole vocabulary: give the learner the reference.");
@@ -60,11 +61,11 @@ public sealed class PolicyLearner : IDisposable
             _mask = new MaskPolicy(mask!, maskTraits, endOfText ?? EndOfText.Of(policy.Config.EosTokenIds));
             _mask.CopyFrom(policy);
         }
-        var wholeBatch = traits.WholeBatch || _objective.PolicyStep is not null;
+        var wholeBatch = traits.WholeBatch || _objective.TrustRegion is not null;
         var pieceSize = options.MicrobatchSize > 0 ? options.MicrobatchSize : wholeBatch ? options.MinibatchSize : int.MaxValue;
         _policy = new PolicyPass(policy, pieceSize, options.HeadChunkTokens, _mask, traits.ReferenceInLearner ? reference : null);
         var valuePass = _models.Value is null ? null : new ValuePass(_models.Value, _objective, pieceSize, _policy.Device);
-        ParameterGroup[] policyGroups = _objective.PolicyStep is not null ? [] : ParameterGroup.Split(policy.TrainedParameters(), "policy.", options.LearningRate, options.WeightDecay);
+        ParameterGroup[] policyGroups = _objective.TrustRegion is not null ? [] : ParameterGroup.Split(policy.TrainedParameters(), "policy.", options.LearningRate, options.WeightDecay);
         _valueGroups = _models.Value is null ? [] : ParameterGroup.Split(_models.Value.TrainedParameters(), "value.", ValueRate(warming: false), options.WeightDecay);
         _rate = new ScheduledRate(new(options.Schedule, options.LearningRate, options.WarmupSteps, options.ScheduleSteps, options.MinLearningRateRatio), policyGroups);
         _optimizer = new AdamW([.. policyGroups, .. _valueGroups], offload: options.OffloadOptimizer);
@@ -72,7 +73,7 @@ public sealed class PolicyLearner : IDisposable
             precision.RecomputeBlocks = options.RecomputeActivations;
         _scorer = new BatchScorer(_policy, valuePass, _objective, options, reference);
         _step = new MinibatchStep(_policy, valuePass, _objective, _optimizer, traits.NeedsMismatched ? new MismatchedPass(_policy, reference!) : null, options);
-        _guards = new GuardWatch(options, incidents);
+        _guards = new GuardWatch(options.Guards, options.MaxKl, incidents);
     }
 
     /// <summary>Updates done.</summary>
@@ -94,11 +95,11 @@ public sealed class PolicyLearner : IDisposable
         var policyLearns = !_objective.Traits.NeedsValue || _valueIsWarm || Iteration >= _options.ValueWarmupIterations;
         foreach (var group in _valueGroups)
             group.LearningRate = ValueRate(warming: !policyLearns);
-        var units = Score(_objective.Units(batch), policyLearns, statistics, cancellation);
-        if (policyLearns && _objective.PolicyStep is { } own)
-            Guarded(() => own.Step(_policy, [.. units.SelectMany(unit => unit)], statistics), "policy step", batch);
+        var bundles = Score(_objective.Bundles(batch), policyLearns, statistics, cancellation);
+        if (policyLearns && _objective.TrustRegion is { } region)
+            Guarded(() => new TrustRegionStep(_policy, region).Take(_objective, [.. bundles.SelectMany(bundle => bundle)], statistics), "policy step", batch);
         for (var epoch = 0; epoch < (_objective.Traits.Epochs ?? _options.Epochs); epoch++)
-            Pass(units, epoch, withPolicy: policyLearns && _objective.PolicyStep is null, statistics, cancellation);
+            Pass(bundles, epoch, withPolicy: policyLearns && _objective.TrustRegion is null, statistics, cancellation);
         foreach (var (name, value) in _objective.State)
             statistics.Add(name, value);
         _guards.Look(new GuardFigures { Entropy = statistics.Mean("objective/entropy") }, Iteration + 1, "update", batch);
@@ -145,23 +146,23 @@ public sealed class PolicyLearner : IDisposable
         return kl;
     }
 
-    private ScoredTrajectory[][] Score(IReadOnlyList<Trajectory[]> units, bool policyLearns, Statistics statistics, CancellationToken cancellation)
+    private ScoredTrajectory[][] Score(IReadOnlyList<Trajectory[]> bundles, bool policyLearns, Statistics statistics, CancellationToken cancellation)
     {
         using var activity = StartActivity(DfpoTelemetry.Spans.Advantages);
-        var drawn = units.SelectMany(unit => unit).Where(t => !t.IsDemonstration).ToArray();
+        var drawn = bundles.SelectMany(bundle => bundle).Where(t => !t.IsDemonstration).ToArray();
         var scored = new Queue<ScoredTrajectory>(_scorer.Score(drawn, Iteration, policyLearns, statistics, cancellation));
         var pushes = scored.SelectMany(s => s.Advantages).Where(a => a != 0).ToArray();
         if (pushes.Length > 0)
             statistics.Add("objective/advantages_positive", pushes.Count(a => a > 0), pushes.Length);
-        return [.. units.Select(unit => unit.Select(t => t.IsDemonstration ? ScoredTrajectory.Demonstration(t) : scored.Dequeue()).ToArray())];
+        return [.. bundles.Select(bundle => bundle.Select(t => t.IsDemonstration ? ScoredTrajectory.Demonstration(t) : scored.Dequeue()).ToArray())];
     }
 
-    private void Pass(ScoredTrajectory[][] units, int epoch, bool withPolicy, Statistics statistics, CancellationToken cancellation)
+    private void Pass(ScoredTrajectory[][] bundles, int epoch, bool withPolicy, Statistics statistics, CancellationToken cancellation)
     {
         using var activity = StartActivity(DfpoTelemetry.Spans.Epoch);
-        var size = _objective.Traits.WholeBatch ? units.Length : Math.Max(1, _options.MinibatchSize / _objective.Traits.SequencesPerUnit);
-        var minibatches = Order(units.Length, epoch).Select(i => units[i]).Chunk(Math.Max(1, size)).ToArray();
-        Trajectory[] all = [.. units.SelectMany(unit => unit).Select(s => s.Trajectory)];
+        var size = _objective.Traits.WholeBatch ? bundles.Length : Math.Max(1, _options.MinibatchSize / _objective.Traits.SequencesPerBundle);
+        var minibatches = Order(bundles.Length, epoch).Select(i => bundles[i]).Chunk(Math.Max(1, size)).ToArray();
+        Trajectory[] all = [.. bundles.SelectMany(bundle => bundle).Select(s => s.Trajectory)];
         double Tokens(IEnumerable<Trajectory> of) => of.Sum(t => t.Tokens.Length) / (double)minibatches.Length;
         var stepTokens = new StepTokens(Tokens(all), Tokens(all.Where(t => !t.Truncated)));
         for (var m = 0; m < minibatches.Length; m++)
@@ -169,7 +170,7 @@ public sealed class PolicyLearner : IDisposable
             cancellation.ThrowIfCancellationRequested();
             if (withPolicy)
                 statistics.Set("learner/lr", _rate.Next());
-            ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(unit => unit)];
+            ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(bundle => bundle)];
             Guarded(() => _step.Take(minibatch, stepTokens, withPolicy, withEntropy: epoch == 0, statistics), $"epoch {epoch + 1} minibatch {m + 1}", [.. minibatch.Select(s => s.Trajectory)]);
         }
     }
@@ -186,7 +187,7 @@ public sealed class PolicyLearner : IDisposable
         }
     }
 
-    /// <summary>The order of the units in an epoch: a pure function of seed, iteration and epoch.</summary>
+    /// <summary>The order of the bundles in an epoch: a pure function of seed, iteration and epoch.</summary>
     private int[] Order(int count, int epoch) => CounterRandom.Permutation(count, CounterRandom.UInt64(CounterRandom.UInt64(_seed, (ulong)Iteration), (ulong)epoch));
 
     private double ValueRate(bool warming) => warming && _options.ValueWarmupLearningRate > 0 ? _options.ValueWarmupLearningRate

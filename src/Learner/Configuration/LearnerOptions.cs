@@ -6,7 +6,7 @@ using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Options;
 
-namespace DfPO.Learner;
+namespace DfPO.Learner.Configuration;
 
 /// <summary>Hyper-parameters of the learner; the defaults are the paper's where it states them.</summary>
 public sealed record LearnerOptions

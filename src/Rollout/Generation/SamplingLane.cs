@@ -6,7 +6,7 @@ using DfPO.Rollout.Sampling;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace DfPO.Rollout;
+namespace DfPO.Rollout.Generation;
 
 /// <summary>Sampling: the session of one model, or of two in lock-step, and the rows still alive in it.</summary>
 internal sealed class SamplingLane : ILane
@@ -14,22 +14,28 @@ internal sealed class SamplingLane : ILane
     private readonly IReadOnlyList<GenerationRequest> _requests;
     private readonly GenerationOptions _options;
     private readonly EndOfText _endOfText;
+    private readonly DecodingPartner? _partner;
     private readonly DecodingSession _session;
     private readonly TokenSampler _sampler;
     private readonly float[] _row;
-    private readonly float[] _referenceRow;
+    private readonly float[] _partnerRow;
     private readonly List<TokenDraw>[] _draws;
     private readonly List<int>[] _texts;
     private Tensor? _logits;
 
-    /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with the model that masks: the reference, or NLPO's mask policy.</param>
-    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder)
+    /// <param name="requests">Prompts and their seeds.</param>
+    /// <param name="options">How to draw.</param>
+    /// <param name="endOfText">The tokens that end a continuation.</param>
+    /// <param name="model">The policy.</param>
+    /// <param name="decoder">The policy's own, or a <see cref="LockstepDecoder"/> of policy and partner.</param>
+    /// <param name="partner">The model that masks; null where none does.</param>
+    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder, DecodingPartner? partner)
     {
-        (_requests, _options, _endOfText) = (requests, options, endOfText);
+        (_requests, _options, _endOfText, _partner) = (requests, options, endOfText, partner);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
         _session = decoder.Open(prompts, options.MaxNewTokens);
         _sampler = new TokenSampler(options, model.VocabularySize, endOfText);
-        (_row, _referenceRow) = (new float[model.VocabularySize], new float[model.VocabularySize]);
+        (_row, _partnerRow) = (new float[model.VocabularySize], new float[model.VocabularySize]);
         _draws = [.. requests.Select(_ => new List<TokenDraw>(options.MaxNewTokens))];
         _texts = [.. prompts.Select(prompt => new List<int>(model.DecoderPrompt(prompt)))];
     }
@@ -63,8 +69,7 @@ internal sealed class SamplingLane : ILane
     /// <inheritdoc/>
     public IEnumerable<GeneratedSequence> Results()
     {
-        var masked = _session.ReferenceLogits is not null;
-        var compared = masked && _options.Policy != DecodingPolicy.Policy;
+        var (masked, compared) = (_partner is not null, _partner is DecodingPartner.KlReference);
         for (var row = 0; row < _draws.Length; row++)
         {
             var draws = _draws[row];
@@ -98,7 +103,7 @@ internal sealed class SamplingLane : ILane
     private int[] Sample(int[] alive, int step)
     {
         using var logits = new LogitRows(_logits!);
-        using var reference = _session.ReferenceLogits is { } referenceLogits ? new LogitRows(referenceLogits) : null;
+        using var theirs = _session.PartnerLogits is { } partnerLogits ? new LogitRows(partnerLogits) : null;
         var tokens = new int[alive.Length];
         for (var i = 0; i < alive.Length; i++)
         {
@@ -106,9 +111,14 @@ internal sealed class SamplingLane : ILane
             if (!IsFinished(row))
             {
                 var text = CollectionsMarshal.AsSpan(_texts[row]);
-                _draws[row].Add(reference is null
-                    ? _sampler.Draw(logits.Row(i, _row), text, _requests[row].Seed, step)
-                    : _sampler.DrawMasked(logits.Row(i, _row), reference.Row(i, _referenceRow), text, _requests[row].Seed, step));
+                var own = logits.Row(i, _row);
+                var seed = _requests[row].Seed;
+                _draws[row].Add(_partner switch
+                {
+                    DecodingPartner.KlReference => _sampler.DrawKlMasked(own, theirs!.Row(i, _partnerRow), text, seed, step),
+                    DecodingPartner.NucleusMask => _sampler.DrawInside(own, theirs!.Row(i, _partnerRow), text, seed, step),
+                    _ => _sampler.Draw(own, text, seed, step),
+                });
                 _texts[row].Add(_draws[row][^1].Token);
             }
             tokens[i] = _draws[row][^1].Token;

@@ -3,7 +3,7 @@ using System.Text;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>Tables with named columns, streamed row by row: .jsonl, .csv, .tsv, each also with .gz behind it, and .parquet.</summary>
 public static class Table

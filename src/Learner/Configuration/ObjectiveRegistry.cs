@@ -1,7 +1,8 @@
 using DfPO.Learner.Advantages;
+using DfPO.Learner.Objectives;
 using DfPO.Models;
 
-namespace DfPO.Learner.Objectives;
+namespace DfPO.Learner.Configuration;
 
 /// <summary>The one place where an update rule is chosen. A new rule is a file and a line here (and its name in <see cref="ObjectiveKind"/>); see docs/add-an-objective.md.</summary>
 public static class ObjectiveRegistry

@@ -3,7 +3,7 @@ using System.IO.Compression;
 using DfPO.Models;
 using SharpCompress.Compressors.Xz;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>A file of an archive; its content can be read until the next entry is asked for.</summary>
 /// <param name="Name">Path inside the archive.</param>

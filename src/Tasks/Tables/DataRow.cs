@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DfPO.Models;
 
-namespace DfPO.Tasks.Datasets;
+namespace DfPO.Tasks.Tables;
 
 /// <summary>A row of a table whatever its file format, which knows where it stands.</summary>
 /// <param name="file">The table's file.</param>
