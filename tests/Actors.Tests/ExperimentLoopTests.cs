@@ -11,6 +11,20 @@ namespace DfPO.Actors.Tests;
 /// <summary>The loop against services that only remember: what it asks, in which order, and what it makes of the answers.</summary>
 public sealed class ExperimentLoopTests : LoopTests
 {
+    [Theory]
+    [InlineData(DecodingPolicy.Policy, new[] { DecodingPolicy.Policy })]
+    [InlineData(DecodingPolicy.Negative, new[] { DecodingPolicy.Policy, DecodingPolicy.Negative })]
+    public async Task Only_the_decoding_policies_asked_for_are_evaluated_and_always_the_one_that_selects(DecodingPolicy selects, DecodingPolicy[] expected)
+    {
+        var config = Config();
+        var result = await Loop(config with
+        {
+            Learner = config.Learner with { Dfpo = config.Learner.Dfpo with { Decode = selects } },
+            Evaluation = config.Evaluation with { Policies = [DecodingPolicy.Policy] },
+        }).Run(default);
+        Assert.Equal(expected, result.After.Select(a => a.Policy));
+    }
+
     [Fact]
     public async Task An_experiment_tests_trains_validates_and_tests_again()
     {

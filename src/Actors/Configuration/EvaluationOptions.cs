@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using DfPO.Models.Options;
+using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Rewards;
 
@@ -13,11 +14,15 @@ public sealed record EvaluationOptions
     [Unit("iterations")]
     public int Every { get; init; } = 5;
 
+    /// <summary>The decoding policies that are evaluated after training and on the way; the one that selects the model, <c>dfpo.decode</c>, always is.</summary>
+    [MinLength(1)]
+    public IReadOnlyList<DecodingPolicy> Policies { get; init; } = [DecodingPolicy.Policy, DecodingPolicy.Negative];
+
     /// <summary>Continuations of each prompt; more of them make the figures steadier.</summary>
     [Range(1, int.MaxValue)]
     public int SamplesPerPrompt { get; init; } = 1;
 
-    /// <summary>Continuations of each test prompt, which the verdict is of and which are drawn three times in a run; 0 for as many as of the others.</summary>
+    /// <summary>Continuations of each test prompt, which the verdict is of and which are drawn before training and with each decoding policy after it; 0 for as many as of the others.</summary>
     [Range(0, int.MaxValue)]
     public int TestSamplesPerPrompt { get; init; }
 

@@ -21,7 +21,6 @@ namespace DfPO.Actors.Experiments;
 /// </summary>
 public sealed class ExperimentLoop
 {
-    private static readonly DecodingPolicy[] s_evaluated = [DecodingPolicy.Policy, DecodingPolicy.Negative];
     private readonly ExperimentConfig _config;
     private readonly IExperimentObserver _observer;
     private readonly RunCheckpoints _checkpoints;
@@ -197,11 +196,14 @@ public sealed class ExperimentLoop
             metrics[$"async/staleness_{age}"] = ages.Count(a => a == age);
     }
 
+    /// <summary>The policies that evaluations decode with; that of model selection is always among them.</summary>
+    private IEnumerable<DecodingPolicy> Evaluated => _config.Evaluation.Policies.Union([_traits.Decode]);
+
     /// <summary>Scores the weights on the validation prompts and keeps them when they are the best so far.</summary>
     private async Task<ExperimentState> Validate(ExperimentState state, CancellationToken cancellation)
     {
         double score = 0;
-        foreach (var policy in s_evaluated.Union([_traits.Decode]))
+        foreach (var policy in Evaluated)
         {
             var report = await Evaluate("validation", $"validation-{state.Iteration}", _validation, policy, state.Iteration, cancellation);
             if (policy == _traits.Decode)
@@ -219,7 +221,7 @@ public sealed class ExperimentLoop
         var final = await _services.Learner(new Export(_checkpoints.FinalFolder), cancellation);
         _learner = await _services.Learner(new PublishExported(_checkpoints.BestFolder(state.BestIteration)), cancellation);
         var after = new List<EvaluationReport>();
-        foreach (var policy in s_evaluated)
+        foreach (var policy in Evaluated)
             after.Add(await Evaluate("test", "test-after", _test, policy, state.BestIteration, cancellation, _checkpoints.BestFolder(state.BestIteration)));
         var result = new ExperimentResult(state.BestIteration, state.Before, after, final.Digest);
         _observer.Finished(result);
