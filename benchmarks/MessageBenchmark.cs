@@ -59,7 +59,6 @@ internal static class MessageBenchmark
             PromptTokens = [.. Enumerable.Range(0, 16)],
             Tokens = [.. Enumerable.Range(1000, 32)],
             Logprobs = values,
-            SamplingLogprobs = values,
             ReferenceLogprobs = values,
             StateKl = values,
             RetainedMass = values,

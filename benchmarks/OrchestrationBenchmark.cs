@@ -23,7 +23,7 @@ internal static class OrchestrationBenchmark
 
     public static void Run()
     {
-        var config = ExperimentFile.Load(ExperimentFile.Default, s_settings);
+        var config = ExperimentFile.Load("hocon/experiments/imdb-tiny.conf", s_settings);
         var root = Directory.CreateTempSubdirectory("dfpo-benchmark").FullName;
         try
         {
@@ -79,7 +79,7 @@ internal static class OrchestrationBenchmark
             return new(unit.Id, result, default);
         }
 
-        public Task<LearnerProtocol.LearnerState> Learner(LearnerProtocol.ICommand command, CancellationToken cancellation) => _learnerThread.Run(() => _learner.Handle(command));
+        public Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull => _learnerThread.Run(() => command.Ask(_learner));
 
         public Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation) => Task.FromResult<WorkProtocol.QueueStatus[]>([]);
 

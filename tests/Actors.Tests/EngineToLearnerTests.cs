@@ -98,8 +98,8 @@ public sealed class EngineToLearnerTests
         };
         using var store = new WeightsStore();
         using var session = new LearnerSession(config, store, "unused");
-        session.Handle(new LearnerProtocol.Start(null));
-        double Used() => session.Handle(new LearnerProtocol.Learn(RollOut("float32", 16), default, [])).Report!.Metrics["dfpo/kl_budget_used"];
+        session.Start(null);
+        double Used() => session.Learn(RollOut("float32", 16), default, []).Report.Metrics["dfpo/kl_budget_used"];
         Assert.Equal(0, Used(), 1e-9);
         Assert.InRange(Used(), 1e-6, 1);
     }

@@ -71,7 +71,6 @@ public sealed class EvaluatorTests
                 PromptTokens = [1],
                 Tokens = [2, 3],
                 Logprobs = [-1, -1],
-                SamplingLogprobs = [-1, -1],
                 ReferenceLogprobs = [-1, -2],
                 StateKl = [0.25f, 0.25f],
                 Figures = new(2, 1),

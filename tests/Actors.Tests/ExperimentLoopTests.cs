@@ -29,7 +29,7 @@ public sealed class ExperimentLoopTests : LoopTests
         Services.RewardOfVersion = version => version == 2 ? 0.9f : 0.1f * version / 10;
         var result = await Loop(Config()).Run(default);
         Assert.Equal(2, result.BestIteration);
-        Assert.EndsWith("iteration-00002", Services.Exported);
+        Assert.EndsWith("iteration-00002", Services.ExportedFolder);
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public sealed class ExperimentLoopTests : LoopTests
         Services.RewardOfVersion = version => version == 2 ? 0.9f : 0.1f;
         var config = Config();
         await Loop(config with { Evaluation = config.Evaluation with { Metrics = [EvaluationMetrics.ReferencePerplexity] } }).Run(default);
-        Assert.Equal([(2, null), (3, null), (3, null), (3, null), (2, "iteration-00002")], Services.Measured.Select(m => (m.Prompts, Path.GetFileName(m.Folder))));
+        Assert.Equal([(2, null), (3, null), (3, null), (3, null), (2, "iteration-00002")], Services.Measurements.Select(m => (m.Prompts, Path.GetFileName(m.Folder))));
         Assert.All(Observer.Evaluations, report => Assert.Equal(report.Policy == DecodingPolicy.Policy, report.Texts.ContainsKey(EvaluationMetrics.ReferencePerplexity)));
         Assert.Equal(40, Observer.Result!.Before.Texts[EvaluationMetrics.ReferencePerplexity]);
     }

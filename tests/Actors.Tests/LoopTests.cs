@@ -11,6 +11,7 @@ using DfPO.Models.Gpt2;
 using DfPO.Models.Policies;
 using DfPO.Models.Tokenizers;
 using DfPO.Rollout;
+using DfPO.Tasks.Prompts;
 using static DfPO.Actors.Learning.LearnerProtocol;
 
 namespace DfPO.Actors.Tests;
@@ -55,14 +56,14 @@ public abstract class LoopTests : IDisposable
             File.WriteAllLines(path, File.ReadAllLines(path).Select(line => line.Replace("}", """, "references": [" late", "early"]}""")));
     }
 
-    internal sealed class FakeServices : IExperimentServices
+    internal sealed class FakeServices : IExperimentServices, ILearner
     {
         private readonly Lock _lock = new();
         private int _iteration;
         private WeightsRef? _weights;
 
         /// <summary>Prompts and folder of each measurement of references.</summary>
-        public List<(int Prompts, string? Folder)> Measured { get; } = [];
+        public List<(int Prompts, string? Folder)> Measurements { get; } = [];
 
         /// <summary>What both queues say of themselves.</summary>
         public WorkProtocol.QueueStatus Queue { get; set; } = new(1, 0, 0, 0, 0);
@@ -88,7 +89,7 @@ public abstract class LoopTests : IDisposable
         /// <summary>The span of each unit, by its name.</summary>
         public ConcurrentDictionary<string, ActivityContext> Spans { get; } = [];
 
-        public string Exported { get; private set; } = "";
+        public string ExportedFolder { get; private set; } = "";
 
         public IEnumerable<string> Rounds() => Units.Where(u => u is RolloutUnit).Select(u => u.Id.Value.Split('/')[0]).Distinct();
 
@@ -116,7 +117,6 @@ public abstract class LoopTests : IDisposable
                     PromptTokens = r.PromptTokens,
                     Tokens = [1, 2, 3],
                     Logprobs = [-1, -1, -1],
-                    SamplingLogprobs = [-1, -1, -1],
                     ReferenceLogprobs = [-1, -1, -1],
                     StateKl = [0, 0, 0],
                     RetainedMass = [1, 1, 1],
@@ -128,37 +128,49 @@ public abstract class LoopTests : IDisposable
                 Spans.GetOrAdd(unit.Id.Value, _ => new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.None)));
         }
 
-        public Task<LearnerState> Learner(ICommand command, CancellationToken cancellation)
+        public Task<TReply> Learner<TReply>(ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull => Task.FromResult(command.Ask(this));
+
+        public Published Start(string? folder)
         {
-            LearnerReport? report = null;
-            switch (command)
-            {
-                case Start { Folder: { } folder }:
-                    _iteration = int.Parse(File.ReadAllText(Path.Combine(folder, "iteration")));
-                    break;
-                case Learn learn:
-                    BeforeLearn?.Invoke(learn);
-                    Batches.Add(learn.Batch);
-                    _iteration++;
-                    report = new LearnerReport(new Dictionary<string, double> { ["objective/kl"] = 0 });
-                    break;
-                case Save save:
-                    Directory.CreateDirectory(save.Folder);
-                    File.WriteAllText(Path.Combine(save.Folder, "iteration"), $"{_iteration}");
-                    break;
-                case Export export:
-                    Directory.CreateDirectory(export.Folder);
-                    break;
-                case PublishExported exported:
-                    Exported = exported.Folder;
-                    break;
-                case Measure measure:
-                    Measured.Add((measure.Prompts.Count, measure.Folder));
-                    return Task.FromResult(new LearnerState(_iteration, Weights(_iteration), null, "", 40 + _iteration));
-            }
-            _weights = Weights(_iteration);
-            return Task.FromResult(new LearnerState(_iteration, _weights, report, "digest"));
+            if (folder is not null)
+                _iteration = int.Parse(File.ReadAllText(Path.Combine(folder, "iteration")));
+            return Publish();
         }
+
+        public Learnt Learn(IReadOnlyList<Trajectory> batch, ActivityContext parent, IReadOnlyList<ActivityContext> units)
+        {
+            BeforeLearn?.Invoke(new Learn(batch, parent, units));
+            Batches.Add(batch);
+            _iteration++;
+            var published = Publish();
+            return new(published.Iteration, published.Weights, new LearnerReport(new Dictionary<string, double> { ["objective/kl"] = 0 }));
+        }
+
+        public void Save(string folder)
+        {
+            Directory.CreateDirectory(folder);
+            File.WriteAllText(Path.Combine(folder, "iteration"), $"{_iteration}");
+        }
+
+        public Exported Export(string folder)
+        {
+            Directory.CreateDirectory(folder);
+            return new("digest");
+        }
+
+        public Published PublishExported(string folder)
+        {
+            ExportedFolder = folder;
+            return Publish();
+        }
+
+        public Measured Measure(IReadOnlyList<Prompt> prompts, string? folder)
+        {
+            Measurements.Add((prompts.Count, folder));
+            return new(40 + _iteration);
+        }
+
+        private Published Publish() => new(_iteration, _weights = Weights(_iteration));
 
         private WeightsRef Weights(int version) => new(version, DigestOfVersion(version), 1, "");
     }

@@ -52,7 +52,7 @@ public sealed class NlpoSessionTests : IDisposable
         {
             foreach (var _ in Enumerable.Range(0, 3))
                 run.Iterate(masked: true);
-            run.Learner.Handle(new Save(checkpoint));
+            run.Learner.Save(checkpoint);
             whole = Continue(run);
         }
         using (var run = new Session(config, _folder.FullName, checkpoint))
@@ -79,14 +79,14 @@ public sealed class NlpoSessionTests : IDisposable
         run.Iterate(masked: true);
         run.Iterate(masked: true);
         var second = run.State.Weights;
-        run.Learner.Handle(new Export(refreshed));
+        run.Learner.Export(refreshed);
         run.Iterate(masked: true);
         var third = run.State.Weights;
-        run.Learner.Handle(new Export(between));
+        run.Learner.Export(between);
         run.Iterate(masked: true);
         Assert.False(Directory.Exists(MaskFolder.In(refreshed)));
         foreach (var (folder, expected) in new[] { (between, third), (refreshed, second) })
-            Assert.Equal(expected.Needed, run.Learner.Handle(new PublishExported(folder)).Weights.Needed);
+            Assert.Equal(expected.Needed, run.Learner.PublishExported(folder).Weights.Needed);
     }
 
     [Fact]
@@ -132,12 +132,12 @@ public sealed class NlpoSessionTests : IDisposable
             (_config, _endOfText) = (config, EndOfText.Of(PretrainedModels.ReadConfig(config.Model.Policy).EosTokenIds));
             Learner = new LearnerSession(config, _store, incidents, _endOfText);
             _executor = new RolloutExecutor(config.Model.Policy, "cpu", "float32");
-            State = Learner.Handle(new Start(checkpoint));
+            State = Learner.Start(checkpoint);
         }
 
         public LearnerSession Learner { get; }
 
-        public LearnerState State { get; private set; }
+        public Published State { get; private set; }
 
         public IReadOnlyList<GeneratedSequence> RollOut(bool masked, int least = 4)
         {
@@ -165,8 +165,9 @@ public sealed class NlpoSessionTests : IDisposable
                 Behaviour = DecodingPolicy.Policy,
                 WeightsVersion = State.Iteration,
             })];
-            State = Learner.Handle(new Learn(batch, default, []));
-            return State.Report!.Metrics;
+            var learnt = Learner.Learn(batch, default, []);
+            State = learnt;
+            return learnt.Report.Metrics;
         }
 
         public void Dispose()

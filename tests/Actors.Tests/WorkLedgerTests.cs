@@ -15,11 +15,11 @@ public sealed class WorkLedgerTests
     public void Units_are_leased_in_the_order_they_were_added()
     {
         var ledger = Ledger("a", "b");
-        (ledger, var first) = ledger.Lease(s_ann, s_start);
-        (ledger, var second) = ledger.Lease(s_bob, s_start);
+        (ledger, var first) = ledger.Lease(s_ann, "", s_start);
+        (ledger, var second) = ledger.Lease(s_bob, "", s_start);
         Assert.Equal(["a", "b"], [first.Id.Value, second.Id.Value]);
         Assert.Equal((0, 2), (ledger.Pending, ledger.Leased));
-        Assert.Null(ledger.Next);
+        Assert.Null(ledger.Next(""));
     }
 
     [Fact]
@@ -27,7 +27,7 @@ public sealed class WorkLedgerTests
     {
         var ledger = Ledger("a");
         Assert.Same(ledger, ledger.Add(Unit("a")));
-        (ledger, _) = ledger.Lease(s_ann, s_start);
+        (ledger, _) = ledger.Lease(s_ann, "", s_start);
         (ledger, _) = ledger.Complete(new UnitId("a"), "");
         Assert.Same(ledger, ledger.Add(Unit("a")));
     }
@@ -36,9 +36,9 @@ public sealed class WorkLedgerTests
     public void A_withdrawn_unit_is_forgotten_and_may_be_added_again()
     {
         var ledger = Ledger("a", "b");
-        (ledger, _) = ledger.Lease(s_ann, s_start);
+        (ledger, _) = ledger.Lease(s_ann, "", s_start);
         ledger = ledger.Withdraw(new UnitId("a"));
-        Assert.Equal(("b", 0), (ledger.Next!.Id.Value, ledger.Leased));
+        Assert.Equal(("b", 0), (ledger.Next("")!.Id.Value, ledger.Leased));
         (ledger, var verdict) = ledger.Complete(new UnitId("a"), "");
         Assert.Equal(CompletionVerdict.Unknown, verdict);
         Assert.Equal(2, ledger.Add(Unit("a")).Pending);
@@ -48,7 +48,7 @@ public sealed class WorkLedgerTests
     [Fact]
     public void A_second_completion_is_a_duplicate_and_is_counted()
     {
-        var (ledger, _) = Ledger("a").Lease(s_ann, s_start);
+        var (ledger, _) = Ledger("a").Lease(s_ann, "", s_start);
         (ledger, var first) = ledger.Complete(new UnitId("a"), "");
         (ledger, var second) = ledger.Complete(new UnitId("a"), "");
         Assert.Equal((CompletionVerdict.Accepted, CompletionVerdict.Duplicate), (first, second));
@@ -58,7 +58,7 @@ public sealed class WorkLedgerTests
     [Fact]
     public void A_late_completion_counts_when_no_other_came_first()
     {
-        var (ledger, _) = Ledger("a").Lease(s_ann, s_start);
+        var (ledger, _) = Ledger("a").Lease(s_ann, "", s_start);
         ledger = ledger.Expire(s_start);
         Assert.Equal(1, ledger.Pending);
         (ledger, var verdict) = ledger.Complete(new UnitId("a"), "");
@@ -67,11 +67,53 @@ public sealed class WorkLedgerTests
     }
 
     [Fact]
+    public void A_worker_gets_the_first_unit_that_fits_the_weights_it_holds_or_else_the_head()
+    {
+        var ledger = new WorkLedger(3).Add(Unit("a", "old")).Add(Unit("b", "new")).Add(Unit("c", "new")).Add(Unit("d"));
+        Assert.Equal(["a", "b", "d", "a"], new[] { ledger.Next("old"), ledger.Next("new"), ledger.Withdraw(new UnitId("a")).Withdraw(new UnitId("b")).Withdraw(new UnitId("c")).Next("other"), ledger.Withdraw(new UnitId("d")).Next("other") }.Select(unit => unit!.Id.Value));
+        (ledger, var unit) = ledger.Lease(s_ann, "new", s_start);
+        Assert.Equal("b", unit.Id.Value);
+        (ledger, unit) = ledger.Lease(s_bob, "old", s_start);
+        Assert.Equal(("a", 2, 2), (unit.Id.Value, ledger.Pending, ledger.Leased));
+        Assert.Null(new WorkLedger(3).Next("new"));
+    }
+
+    [Fact]
+    public void Two_workers_of_different_weights_share_a_mixed_queue_without_a_change_of_weights()
+    {
+        string[] versions = ["new", "new", "old", "new", "old", "old", "new", "old"];
+        var ledger = versions.Index().Aggregate(new WorkLedger(3), (ledger, item) => ledger.Add(Unit($"{item.Item}-{item.Index}", item.Item)));
+        var done = new List<string>();
+        for (var turn = 0; ledger.Pending > 0; turn++)
+        {
+            (ledger, var unit) = ledger.Lease(turn % 2 == 0 ? s_ann : s_bob, turn % 2 == 0 ? "old" : "new", s_start);
+            Assert.StartsWith(turn % 2 == 0 ? "old" : "new", unit.Id.Value);
+            done.Add(unit.Id.Value);
+        }
+        Assert.Equal(versions.Length, done.Distinct().Count());
+    }
+
+    [Fact]
+    public void The_head_is_passed_over_only_so_often_whatever_comes()
+    {
+        var ledger = new WorkLedger(3).Add(Unit("head", "old")).Add(Unit("next", "old"));
+        List<string> order = [];
+        for (var i = 0; order.Count < 2 * (WorkLedger.MaxPassedOver + 1); i++)
+        {
+            ledger = ledger.Add(Unit($"{i}", "new"));
+            // Where it is given a unit of other weights, it takes these, and the new ones again for the next.
+            (ledger, var unit) = ledger.Lease(s_ann, "new", s_start);
+            order.Add(unit.Id.Value);
+        }
+        Assert.Equal([WorkLedger.MaxPassedOver, (2 * WorkLedger.MaxPassedOver) + 1], [order.IndexOf("head"), order.IndexOf("next")]);
+    }
+
+    [Fact]
     public void A_completion_under_another_mask_is_refused()
     {
         var weights = new WeightsRef(3, "right", 1, "") { Mask = new WeightsRef(2, "mask", 1, "") };
         var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), weights, EndOfText.None);
-        var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, s_start);
+        var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, "", s_start);
         Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, "right").Verdict);
         Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, "right+other").Verdict);
         Assert.Equal(CompletionVerdict.Accepted, ledger.Complete(unit.Id, "right+mask").Verdict);
@@ -81,7 +123,7 @@ public sealed class WorkLedgerTests
     public void A_completion_with_other_weights_is_refused_and_the_unit_handed_out_again()
     {
         var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(3, "right", 1, ""), EndOfText.None);
-        var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, s_start);
+        var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, "", s_start);
         (ledger, var verdict) = ledger.Complete(unit.Id, "wrong");
         Assert.Equal(CompletionVerdict.WrongWeights, verdict);
         Assert.Equal((1, 1L), (ledger.Pending, ledger.Refused));
@@ -95,12 +137,12 @@ public sealed class WorkLedgerTests
         var ledger = Ledger("a", "b", "c");
         for (var i = 0; i < 5; i++)
         {
-            (ledger, var unit) = ledger.Lease(s_ann, s_start);
+            (ledger, var unit) = ledger.Lease(s_ann, "", s_start);
             Assert.Equal("a", unit.Id.Value);
             ledger = ledger.Lose(s_ann);
         }
         Assert.Empty(ledger.GiveUp().GivenUp);
-        Assert.Equal("a", ledger.Next!.Id.Value);
+        Assert.Equal("a", ledger.Next("")!.Id.Value);
     }
 
     [Fact]
@@ -109,7 +151,7 @@ public sealed class WorkLedgerTests
         var ledger = Ledger("a");
         for (var i = 0; i < 5; i++)
         {
-            (ledger, _) = ledger.Lease(s_ann, s_start);
+            (ledger, _) = ledger.Lease(s_ann, "", s_start);
             Assert.Same(ledger, ledger.Return(new UnitId("a"), s_bob));
             ledger = ledger.Return(new UnitId("a"), s_ann);
             Assert.Equal(1, ledger.Pending);
@@ -124,7 +166,7 @@ public sealed class WorkLedgerTests
         for (var i = 0; i < 3; i++)
         {
             Assert.Empty(ledger.GiveUp().GivenUp);
-            (ledger, _) = ledger.Lease(s_ann, s_start);
+            (ledger, _) = ledger.Lease(s_ann, "", s_start);
             ledger = ledger.Fail(new UnitId("a"), s_ann, $"reason {i}");
         }
         (ledger, var givenUp) = ledger.GiveUp();
@@ -135,19 +177,19 @@ public sealed class WorkLedgerTests
     [Fact]
     public void A_failure_reported_by_a_worker_that_no_longer_has_the_unit_changes_nothing()
     {
-        var (ledger, _) = Ledger("a").Lease(s_ann, s_start);
+        var (ledger, _) = Ledger("a").Lease(s_ann, "", s_start);
         ledger = ledger.Expire(s_start);
-        (ledger, _) = ledger.Lease(s_bob, s_start);
+        (ledger, _) = ledger.Lease(s_bob, "", s_start);
         Assert.Same(ledger, ledger.Fail(new UnitId("a"), s_ann, "late"));
     }
 
     [Fact]
     public void Only_leases_past_their_deadline_expire()
     {
-        var (ledger, _) = Ledger("a", "b").Lease(s_ann, s_start);
-        (ledger, _) = ledger.Lease(s_bob, s_start + TimeSpan.FromSeconds(10));
+        var (ledger, _) = Ledger("a", "b").Lease(s_ann, "", s_start);
+        (ledger, _) = ledger.Lease(s_bob, "", s_start + TimeSpan.FromSeconds(10));
         ledger = ledger.Expire(s_start + TimeSpan.FromSeconds(5));
-        Assert.Equal((1, 1, "a"), (ledger.Pending, ledger.Leased, ledger.Next!.Id.Value));
+        Assert.Equal((1, 1, "a"), (ledger.Pending, ledger.Leased, ledger.Next("")!.Id.Value));
     }
 
     [Fact]
@@ -165,8 +207,8 @@ public sealed class WorkLedgerTests
                 var worker = new WorkerId($"w{random.Next(4)}");
                 switch (random.Next(5))
                 {
-                    case 0 when ledger.Next is not null:
-                        (ledger, var unit) = ledger.Lease(worker, now + TimeSpan.FromSeconds(3));
+                    case 0 when ledger.Next("") is not null:
+                        (ledger, var unit) = ledger.Lease(worker, "", now + TimeSpan.FromSeconds(3));
                         leased.Add((unit.Id, worker));
                         break;
                     case 1 when leased.Count > 0:
@@ -192,6 +234,8 @@ public sealed class WorkLedgerTests
     }
 
     private static WorkLedger Ledger(params string[] units) => units.Aggregate(new WorkLedger(3), (ledger, unit) => ledger.Add(Unit(unit)));
+
+    private static RolloutUnit Unit(string id, string digest) => new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""), EndOfText.None);
 
     private static RewardUnit Unit(string id) => new(new UnitId(id), [new PromptContinuation("a", "b")]);
 }

@@ -41,6 +41,20 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task A_worker_is_given_a_unit_behind_the_head_when_that_saves_a_change_of_weights()
+    {
+        var (queue, worker) = (Queue(), await Register(s_ann));
+        queue.Tell(new Submit(Rollout("newer", "d2"), default), TestActor);
+        queue.Tell(new Submit(Rollout("fitting", "d1"), default), TestActor);
+        queue.Tell(new RequestWork(s_ann, "d1"), worker);
+        Assert.Equal("fitting", (await worker.ExpectMsgAsync<AssignUnit>()).Unit.Id.Value);
+        queue.Tell(new RequestWork(s_ann, "d1"), worker);
+        Assert.Equal("d2", (await worker.ExpectMsgAsync<HoldWeights>()).Weights.Digest);
+        queue.Tell(new RequestWork(s_ann, "d2"), worker);
+        Assert.Equal("newer", (await worker.ExpectMsgAsync<AssignUnit>()).Unit.Id.Value);
+    }
+
+    [Fact]
     public async Task Where_workers_are_many_the_later_ones_fetch_from_the_earlier_ones()
     {
         var (ann, bob, cid) = (await Register(s_ann, "http://a"), await Register(s_bob, "http://b"), await Register(new WorkerId("cid"), "http://c"));
@@ -247,8 +261,18 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     private IActorRef? _queue;
 
     private IActorRef Queue() => _queue ??= Sys.ActorOf(WorkQueueActor.Props(
-        new WorkQueueOptions(
-        "reward", new WorkerSetup("", "", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(5), _counts.Add, (units, _, _) => _awaited.Add(units), () => Task.FromResult("run"), RelayFanOut: 2), _time));
+        new WorkQueueOptions
+        {
+            Role = "reward",
+            Setup = new WorkerSetup("", "", ""),
+            UnitTimeout = TimeSpan.FromMinutes(1),
+            MaxAttempts = 3,
+            WorkerPatience = TimeSpan.FromMinutes(5),
+            WorkersChanged = _counts.Add,
+            WorkersAwaited = (units, _, _) => _awaited.Add(units),
+            ModelDigest = () => Task.FromResult("run"),
+            RelayFanOut = 2,
+        }, _time));
 
     private async Task<TestProbe> Register(WorkerId id, string bulkUrl = "")
     {

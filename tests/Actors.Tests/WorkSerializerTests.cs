@@ -8,6 +8,7 @@ using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Prompts;
 using DfPO.Tasks.Rewards;
+using Google.Protobuf;
 using static DfPO.Actors.Work.WorkProtocol;
 
 namespace DfPO.Actors.Tests;
@@ -41,7 +42,6 @@ public sealed class WorkSerializerTests : IDisposable
             PromptTokens = [5, 70000],
             Tokens = [8, 9],
             Logprobs = [-1.5f, -2.25f],
-            SamplingLogprobs = [-1f, -2f],
             ReferenceLogprobs = [-3f, -4f],
             StateKl = [0.5f, 0.75f],
             RetainedMass = [0.875f, 1f],
@@ -53,7 +53,6 @@ public sealed class WorkSerializerTests : IDisposable
             PromptTokens = [5],
             Tokens = [8],
             Logprobs = [-1.5f],
-            SamplingLogprobs = [-1f],
             ReferenceLogprobs = [-3f],
             StateKl = [0.5f],
             RetainedMass = [1f],
@@ -112,11 +111,52 @@ public sealed class WorkSerializerTests : IDisposable
         Assert.Equal(JsonSerializer.Serialize<object>(message, s_all), JsonSerializer.Serialize(back, s_all));
     }
 
+    /// <summary>Every message of the protocol with every kind of what it carries.</summary>
+    public static TheoryData<string, string> Kinds => [.. Protocol.SelectMany(message => message == typeof(AssignUnit) ? Of<WorkUnit>() : message == typeof(CompleteUnit) ? Of<UnitResult>() : [message], (message, kind) => (message.Name, kind.Name))];
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Every_property_of_what_travels_comes_back(string name, string kind)
+    {
+        var made = new FilledRecords();
+        if (Of<WorkUnit>().Concat(Of<UnitResult>()).SingleOrDefault(type => type.Name == kind) is { } carried)
+            made.With(carried);
+        var message = made.Make(Protocol.Single(type => type.Name == name));
+        AssertNoDefaults(message, name);
+        var back = _serializer.FromBinary(_serializer.ToBinary(message), _serializer.Manifest(message));
+        Assert.Equal(JsonSerializer.Serialize(message, s_all), JsonSerializer.Serialize(back, s_all));
+    }
+
+    [Theory]
+    [InlineData("""{"no-such-key":1}""", "no-such-key")]
+    [InlineData("""{"top-k":1,"top-k":2}""", "top-k")]
+    [InlineData("""{"top-k":"1"}""", "top-k")]
+    [InlineData("""{"policy":1}""", "policy")]
+    [InlineData("""{"policy":"1"}""", "policy")]
+    [InlineData("""{"policy":"negative, positive"}""", "policy")]
+    [InlineData("""{"policy":null}""", "policy")]
+    [InlineData("""{"needs-references":true}""", "needs-references")]
+    [InlineData("{", "")]
+    [InlineData("null", "null")]
+    [InlineData("", "")]
+    public void Options_that_this_version_does_not_know_are_refused_by_name(string json, string named)
+    {
+        var error = Assert.Throws<System.Runtime.Serialization.SerializationException>(() => OptionsJson.Read<GenerationOptions>(ByteString.CopyFromUtf8(json)));
+        Assert.Contains("GenerationOptions", error.Message);
+        Assert.Contains(named, error.Message);
+    }
+
+    [Fact]
+    public void Options_that_are_not_set_take_no_bytes() => Assert.Equal("""{"top-k":3,"temperature":0.5}""".Length, OptionsJson.Write(new GenerationOptions { TopK = 3, Temperature = 0.5f }).Length);
+
+    [Fact]
+    public void A_key_that_is_not_there_has_its_default() =>
+        Assert.Equal(new GenerationOptions { TopK = 3 }, OptionsJson.Read<GenerationOptions>(ByteString.CopyFromUtf8("""{"top-k":3}""")));
+
     [Fact]
     public void Every_wire_message_is_covered()
     {
-        var types = typeof(WorkProtocol).GetNestedTypes().Where(t => t.IsAssignableTo(typeof(IWireMessage)) && !t.IsInterface);
-        Assert.Empty(types.Except(Messages.Values.Select(m => m.GetType())));
+        Assert.Empty(Protocol.Except(Messages.Values.Select(m => m.GetType())));
     }
 
     /// <summary>Bytes that earlier versions wrote: the schema may only be extended.</summary>
@@ -205,6 +245,27 @@ public sealed class WorkSerializerTests : IDisposable
     }
 
     public void Dispose() => _system.Dispose();
+
+    private static IEnumerable<Type> Protocol => typeof(WorkProtocol).GetNestedTypes().Where(type => type.IsAssignableTo(typeof(IWireMessage)) && !type.IsInterface);
+
+    private static IEnumerable<Type> Of<T>() => typeof(T).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(T)));
+
+    /// <summary>That a round trip which lost a property, or made it its default, would show.</summary>
+    private static void AssertNoDefaults(object value, string path)
+    {
+        var type = value.GetType();
+        var defaults = type.GetConstructor(Type.EmptyTypes) is null ? null : Activator.CreateInstance(type);
+        foreach (var property in FilledRecords.Parts(type))
+        {
+            var (set, name) = (property.GetValue(value), $"{path}.{property.Name}");
+            var unset = defaults is not null ? property.GetValue(defaults) : property.PropertyType.IsValueType ? Activator.CreateInstance(property.PropertyType) : null;
+            // A record within one of its own kind has none itself.
+            if (property.PropertyType != type || !path.EndsWith(property.Name, StringComparison.Ordinal))
+                Assert.True(!Equals(set, unset) && set is not ("" or System.Collections.ICollection { Count: 0 }), $"{name} is its default");
+            if (set is not null && set.GetType().Namespace!.StartsWith("DfPO.", StringComparison.Ordinal) && !set.GetType().IsEnum)
+                AssertNoDefaults(set, name);
+        }
+    }
 
     private static readonly JsonSerializerOptions s_all = new() { Converters = { new UnitConverter() } };
 

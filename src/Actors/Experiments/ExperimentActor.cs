@@ -81,8 +81,18 @@ public sealed class ExperimentActor : ReceiveActor
         IActorRef Queue(string role, WorkerSetup worker, string folder)
         {
             var digest = new Lazy<Task<string>>(() => Task.Run(() => folder.Length > 0 ? ModelFingerprint.Of(folder) : ""));
-            var options = new WorkQueueOptions(role, worker, config.Rollout.UnitTimeout, config.Rollout.MaxAttempts, config.Rollout.WorkerPatience,
-                count => observer.WorkersChanged(role, count), (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience), () => digest.Value, config.Rollout.RelayFanOut);
+            var options = new WorkQueueOptions
+            {
+                Role = role,
+                Setup = worker,
+                UnitTimeout = config.Rollout.UnitTimeout,
+                MaxAttempts = config.Rollout.MaxAttempts,
+                WorkerPatience = config.Rollout.WorkerPatience,
+                WorkersChanged = count => observer.WorkersChanged(role, count),
+                WorkersAwaited = (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience),
+                ModelDigest = () => digest.Value,
+                RelayFanOut = config.Rollout.RelayFanOut,
+            };
             var queue = Context.Watch(Context.ActorOf(WorkQueueActor.Props(options), role));
             _queues.Add(queue);
             return queue;
@@ -153,11 +163,11 @@ public sealed class ExperimentActor : ReceiveActor
                 ?? throw new DfpoException("run/unit-abandoned", answer is WorkProtocol.UnitAbandoned abandoned ? $"Work unit {unit.Id} was given up: {abandoned.Reason}." : $"Work unit {unit.Id} was answered by {answer}.");
         }
 
-        public async Task<LearnerProtocol.LearnerState> Learner(LearnerProtocol.ICommand command, CancellationToken cancellation)
+        public async Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull
         {
             try
             {
-                return await learner.Ask<LearnerProtocol.LearnerState>(command, s_learnerTimeout, cancellation);
+                return await learner.Ask<TReply>(command, s_learnerTimeout, cancellation);
             }
             catch (AskTimeoutException e)
             {

@@ -35,7 +35,7 @@ public sealed class ExperimentLoop
     private readonly PromptSet _validation;
     private readonly PromptSet _test;
     private readonly IReadOnlyList<JournalLine>? _replayed;
-    private LearnerState _learner = null!;
+    private Published _learner = null!;
 
     /// <summary>Reads tokenizer and prompts.</summary>
     /// <param name="config">A validated experiment.</param>
@@ -150,16 +150,17 @@ public sealed class ExperimentLoop
         var batch = _given?.Batch(_learner.Iteration) ?? [.. scored.SelectMany(unit => unit.Trajectories())];
         Record(new JournalLine(_learner.Iteration + 1, _learner.Weights.Digest, _config.TorchThreadsOfLearner(), units));
         // Not cancellable: a half-made update has no state to resume from.
-        _learner = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
+        var learnt = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
+        _learner = learnt;
         var learn = clock.Elapsed - waited;
         // Beside learning, generation has the whole iteration's time; where nothing is generated, learning is what takes time.
         var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / (IsAsync || _given is not null ? clock.Elapsed : waited).TotalSeconds;
-        var metrics = new Dictionary<string, double>(_learner.Report!.Metrics)
+        var metrics = new Dictionary<string, double>(learnt.Report.Metrics)
         {
             ["tokens_per_second"] = tokensPerSecond,
             [IsAsync ? "time/wait_rollout" : "time/rollout"] = waited.TotalSeconds,
             ["time/learn"] = learn.TotalSeconds,
-            ["guards/warnings"] = _learner.Report.Warnings.Count,
+            ["guards/warnings"] = learnt.Report.Warnings.Count,
             // Since this process became the learner: results that came twice, and results of other weights than asked for. Neither is learnt from.
             ["units/duplicates"] = queues.Sum(queue => queue.Duplicates),
             ["units/refused"] = queues.Sum(queue => queue.Refused),
@@ -170,7 +171,7 @@ public sealed class ExperimentLoop
             metrics[$"rollout/reward_{policy.Name()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
         return new IterationReport(_learner.Iteration, _config.Iterations, scored.Count > 0 ? Figures(scored) : null, metrics, tokensPerSecond, default, default)
         {
-            Warnings = _learner.Report.Warnings,
+            Warnings = learnt.Report.Warnings,
         };
     }
 

@@ -12,7 +12,8 @@ public interface IExperimentServices
     Task<WorkProtocol.UnitFinished> Process(WorkUnit unit, ActivityContext parent, CancellationToken cancellation);
 
     /// <summary>Has the learner do something.</summary>
-    Task<LearnerProtocol.LearnerState> Learner(LearnerProtocol.ICommand command, CancellationToken cancellation);
+    /// <returns>What the command is answered by.</returns>
+    Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull;
 
     /// <summary>How the queues stand, rollouts first.</summary>
     Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation);

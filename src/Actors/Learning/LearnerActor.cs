@@ -17,7 +17,7 @@ public sealed class LearnerActor : ReceiveActor
     {
         _thread = new TorchThread("torch learner", torchThreads);
         _session = _thread.Run(create);
-        Receive<ICommand>(command => _thread.Run(() => _session.GetAwaiter().GetResult().Handle(command)).PipeTo(Sender, Self));
+        Receive<ICommand>(command => _thread.Run(() => command.Ask(_session.GetAwaiter().GetResult())).PipeTo(Sender, Self));
     }
 
     /// <summary>Recipe of the actor.</summary>

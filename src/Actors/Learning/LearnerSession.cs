@@ -18,7 +18,7 @@ using static TorchSharp.torch;
 namespace DfPO.Actors.Learning;
 
 /// <summary>What the learner actor does on its torch thread: models, updates, files, publication.</summary>
-public sealed class LearnerSession : IDisposable
+public sealed class LearnerSession : ILearner, IDisposable
 {
     private readonly ExperimentConfig _config;
     private readonly WeightsStore _store;
@@ -30,7 +30,6 @@ public sealed class LearnerSession : IDisposable
     private readonly bool _scoresTexts;
     private readonly PolicyLearner _learner;
     private WeightsRef? _publishedMask;
-    private WeightsRef? _published;
 
     /// <summary>Loads policy, and what else the objective needs, from the experiment's checkpoint folder.</summary>
     /// <param name="config">The experiment.</param>
@@ -64,46 +63,61 @@ public sealed class LearnerSession : IDisposable
     }
 
     /// <summary>What is learnt of the policy, which is all that workers need to be sent.</summary>
-    private nn.Module Learnt => _policy.Adapters ?? (nn.Module)_policy;
+    private nn.Module Learned => _policy.Adapters ?? (nn.Module)_policy;
 
-    /// <summary>Does a command.</summary>
-    public LearnerState Handle(ICommand command)
+    /// <inheritdoc/>
+    public Published Start(string? folder)
     {
-        switch (command)
+        if (folder is not null)
+            _learner.Load(folder);
+        return new(_learner.Iteration, Publish());
+    }
+
+    /// <inheritdoc/>
+    public Learnt Learn(IReadOnlyList<Trajectory> batch, ActivityContext parent, IReadOnlyList<ActivityContext> units)
+    {
+        LearnerReport report;
+        using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Consumer, parent, links: units.Where(u => u != default).Select(u => new ActivityLink(u))))
         {
-            case Start start:
-                if (start.Folder is not null)
-                    _learner.Load(start.Folder);
-                Publish();
-                return State();
-            case Learn learn:
-                return State(Update(learn));
-            case Save save:
-                _learner.Save(save.Folder);
-                return State();
-            case Export export:
-                if (_policy.Adapters is { } adapters)
-                    AdapterFolder.Save(export.Folder, adapters, _policy, Path.GetFullPath(_config.Model.Policy));
-                else
-                    PretrainedModels.Save(export.Folder, _policy, ScalarType.Float32);
-                ModelFolder.Complete(export.Folder, _config.Model.Policy);
-                if (_mask is not null && _learner.MaskIteration != _learner.Iteration)
-                    PretrainedModels.Save(MaskFolder.In(export.Folder), _mask, ScalarType.Float32);
-                return State(digest: WeightsStore.Digest(Learnt));
-            case PublishExported exported:
-                if (_mask is not null)
-                    using (var mask = PretrainedModels.LoadLanguageModel(MaskFolder.Of(exported.Folder)))
-                        _publishedMask = _store.Publish(mask, _learner.Iteration, _wireDtype);
-                using (var adapter = _policy.Adapters is null ? null : AdapterFolder.Load(exported.Folder))
-                using (var model = adapter is null ? PretrainedModels.LoadLanguageModel(exported.Folder) : null)
-                    _published = _store.Publish(adapter?.Factors ?? (nn.Module)model!, _learner.Iteration, _wireDtype, mask: _publishedMask);
-                return State();
-            case Measure measure:
-                using (var exported = measure.Folder is null ? null : PretrainedModels.LoadLanguageModel(measure.Folder, TorchDevices.Parse(_config.Model.Device)))
-                    return State() with { ReferencePerplexity = References(exported ?? _policy, measure.Prompts) };
-            default:
-                throw new ArgumentOutOfRangeException(nameof(command), command, null);
+            activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
+            report = _learner.Update(_scoresTexts && _reference is not null ? Scored(batch, _reference) : batch);
         }
+        return new(_learner.Iteration, Publish(parent), report);
+    }
+
+    /// <inheritdoc/>
+    public void Save(string folder) => _learner.Save(folder);
+
+    /// <inheritdoc/>
+    public Exported Export(string folder)
+    {
+        if (_policy.Adapters is { } adapters)
+            AdapterFolder.Save(folder, adapters, _policy, Path.GetFullPath(_config.Model.Policy));
+        else
+            PretrainedModels.Save(folder, _policy, ScalarType.Float32);
+        ModelFolder.Complete(folder, _config.Model.Policy);
+        if (_mask is not null && _learner.MaskIteration != _learner.Iteration)
+            PretrainedModels.Save(MaskFolder.In(folder), _mask, ScalarType.Float32);
+        return new(WeightsStore.Digest(Learned));
+    }
+
+    /// <inheritdoc/>
+    public Published PublishExported(string folder)
+    {
+        if (_mask is not null)
+            using (var mask = PretrainedModels.LoadLanguageModel(MaskFolder.Of(folder)))
+                _publishedMask = _store.Publish(mask, _learner.Iteration, _wireDtype);
+        using var adapter = _policy.Adapters is null ? null : AdapterFolder.Load(folder);
+        using var model = adapter is null ? PretrainedModels.LoadLanguageModel(folder) : null;
+        return new(_learner.Iteration, _store.Publish(adapter?.Factors ?? (nn.Module)model!, _learner.Iteration, _wireDtype, mask: _publishedMask));
+    }
+
+    /// <inheritdoc/>
+    public Measured Measure(IReadOnlyList<Prompt> prompts, string? folder)
+    {
+        using var exported = folder is null ? null : PretrainedModels.LoadLanguageModel(folder, TorchDevices.Parse(_config.Model.Device));
+        var tokenizer = TextTokenizer.Load(_config.Model.Policy);
+        return new(ModelPerplexity.OfReferences(exported ?? _policy, tokenizer, EndOfText.Of(_config.Model.Policy, tokenizer), prompts));
     }
 
     /// <inheritdoc/>
@@ -118,18 +132,6 @@ public sealed class LearnerSession : IDisposable
         _policy.Dispose();
     }
 
-    private LearnerReport Update(Learn command)
-    {
-        LearnerReport report;
-        using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Consumer, command.Parent, links: command.Units.Where(u => u != default).Select(u => new ActivityLink(u))))
-        {
-            activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
-            report = _learner.Update(_scoresTexts && _reference is not null ? Scored(command.Batch, _reference) : command.Batch);
-        }
-        Publish(command.Parent);
-        return report;
-    }
-
     /// <summary>Given texts come without log-probabilities: no rollout worker has seen them.</summary>
     private static Trajectory[] Scored(IReadOnlyList<Trajectory> batch, LanguageModel reference)
     {
@@ -137,18 +139,10 @@ public sealed class LearnerSession : IDisposable
         return [.. batch.Zip(logprobs, (trajectory, scores) => trajectory with { Logprobs = scores, ReferenceLogprobs = scores })];
     }
 
-    private double References(LanguageModel policy, IReadOnlyList<Prompt> prompts)
-    {
-        var tokenizer = TextTokenizer.Load(_config.Model.Policy);
-        return ModelPerplexity.OfReferences(policy, tokenizer, EndOfText.Of(_config.Model.Policy, tokenizer), prompts);
-    }
-
-    private void Publish(ActivityContext parent = default)
+    private WeightsRef Publish(ActivityContext parent = default)
     {
         if (_mask is not null && _publishedMask?.Version != _learner.MaskIteration)
             _publishedMask = _store.Publish(_mask, _learner.MaskIteration, _wireDtype, parent);
-        _published = _store.Publish(Learnt, _learner.Iteration, _wireDtype, parent, _publishedMask);
+        return _store.Publish(Learned, _learner.Iteration, _wireDtype, parent, _publishedMask);
     }
-
-    private LearnerState State(LearnerReport? report = null, string digest = "") => new(_learner.Iteration, _published!, report, digest);
 }

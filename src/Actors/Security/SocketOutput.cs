@@ -11,7 +11,15 @@ namespace DfPO.Actors.Security;
 /// What a connection sends, handed to its socket by whoever flushes, so that memory which somebody else owns is sent from where it lies. Kestrel's own
 /// way is to copy everything into small blocks that another thread hands to the socket in long lists: two thirds more processor time for weights.
 /// </summary>
-/// <remarks>One writer at a time, as for every pipe. A slow peer holds up <see cref="FlushAsync"/>, for as long as Kestrel's limits let it.</remarks>
+/// <remarks>
+/// <code>
+///                 GetMemory, Advance
+/// heads, errors  --------------------->  own: a rented array, copied   \
+///                 Lend                                                  >  FlushAsync: first own, then lent  -->  socket
+/// weights        --------------------->  lent: where they lie          /
+/// </code>
+/// One writer at a time, as for every pipe. A slow peer holds up <see cref="FlushAsync"/>, for as long as Kestrel's limits let it.
+/// </remarks>
 internal sealed class SocketOutput : PipeWriter
 {
     private readonly Socket _socket;

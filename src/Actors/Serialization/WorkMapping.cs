@@ -5,6 +5,7 @@ using DfPO.Models;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Tasks.Prompts;
+using DfPO.Tasks.Rewards;
 using Google.Protobuf;
 using static DfPO.Actors.Work.WorkProtocol;
 
@@ -16,7 +17,7 @@ internal static class WorkMapping
     public static IMessage ToWire(object message) => message switch
     {
         RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device, Version = m.Version, ModelDigest = m.ModelDigest, BulkUrl = m.BulkUrl },
-        WorkerAccepted m => new Wire.WorkerAccepted { ModelUrl = m.Setup.ModelUrl, Dtype = m.Setup.Dtype, RewardLabel = m.Setup.RewardLabel, Reward = m.Setup.Reward is { } reward ? RewardMapping.ToWire(reward) : null },
+        WorkerAccepted m => Accepted(m.Setup),
         RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
         HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent, Relays = { m.Relays } },
         AssignUnit m => Assign(m),
@@ -38,7 +39,8 @@ internal static class WorkMapping
                 return new RegisterWorker(new WorkerId(register.Worker), register.Device, register.Version, register.ModelDigest, register.BulkUrl);
             case "accepted":
                 var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
-                return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel, accepted.Reward is { } spec ? RewardMapping.FromWire(spec) : null));
+                var reward = accepted.HasReward ? OptionsJson.Read<RewardSpec>(accepted.Reward) : null;
+                return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel, reward));
             case "request":
                 var request = Wire.RequestWork.Parser.ParseFrom(bytes);
                 return new RequestWork(new WorkerId(request.Worker), request.HeldDigest);
@@ -66,13 +68,21 @@ internal static class WorkMapping
         }
     }
 
+    private static Wire.WorkerAccepted Accepted(WorkerSetup setup)
+    {
+        var wire = new Wire.WorkerAccepted { ModelUrl = setup.ModelUrl, Dtype = setup.Dtype, RewardLabel = setup.RewardLabel };
+        if (setup.Reward is { } reward)
+            wire.Reward = OptionsJson.Write(reward);
+        return wire;
+    }
+
     private static Wire.AssignUnit Assign(AssignUnit message)
     {
         var wire = new Wire.AssignUnit { Unit = message.Unit.Id.Value, TraceParent = message.TraceParent };
         switch (message.Unit)
         {
             case RolloutUnit unit:
-                wire.Rollout = new Wire.RolloutWork { Options = ToWire(unit.Options), Weights = ToWire(unit.Weights), EndOfText = { unit.EndOfText.Ids } };
+                wire.Rollout = new Wire.RolloutWork { Options = OptionsJson.Write(unit.Options), Weights = ToWire(unit.Weights), EndOfText = { unit.EndOfText.Ids } };
                 wire.Rollout.Requests.Add(unit.Requests.Select(r => new Wire.Request { PromptTokens = { r.PromptTokens }, Seed = r.Seed }));
                 return wire;
             case RewardUnit unit:
@@ -90,7 +100,7 @@ internal static class WorkMapping
         WorkUnit unit = wire.WorkCase switch
         {
             Wire.AssignUnit.WorkOneofCase.Rollout => new RolloutUnit(id, [.. wire.Rollout.Requests.Select(r => new GenerationRequest([.. r.PromptTokens], r.Seed))],
-                FromWire(wire.Rollout.Options ?? throw Missing("options")), FromWire(wire.Rollout.Weights), EndOfText.Of(wire.Rollout.EndOfText)),
+                OptionsJson.Read<GenerationOptions>(wire.Rollout.Options), FromWire(wire.Rollout.Weights), EndOfText.Of(wire.Rollout.EndOfText)),
             Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(id, [.. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation) { References = [.. t.References], Concepts = [.. t.Concepts] })]),
             _ => throw new SerializationException($"Unit '{id}' is of a kind that this version does not know."),
         };
@@ -129,100 +139,20 @@ internal static class WorkMapping
         new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url, Dtype = weights.Dtype, Mask = weights.Mask is { } mask ? ToWire(mask) : null };
 
     private static WeightsRef FromWire(Wire.Weights? weights) =>
-        weights is null ? throw Missing("weights") : Reference(weights) with { Mask = weights.Mask is { } mask ? Reference(mask) : null };
+        weights is null ? throw Missing("weights") : WithoutMask(weights) with { Mask = weights.Mask is { } mask ? WithoutMask(mask) : null };
 
-    private static WeightsRef Reference(Wire.Weights weights) => new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
-
-    private static Wire.Generation ToWire(GenerationOptions options)
-    {
-        var wire = new Wire.Generation
-        {
-            MaxNewTokens = options.MaxNewTokens,
-            MinNewTokens = options.MinNewTokens,
-            Temperature = options.Temperature,
-            TopK = options.TopK,
-            TopP = options.TopP,
-            Policy = options.Policy switch { DecodingPolicy.Positive => Wire.Policy.Positive, DecodingPolicy.Negative => Wire.Policy.Negative, _ => Wire.Policy.Theta },
-            MaskRule = options.MaskRule switch { KlMaskRule.KlCentred => Wire.MaskRule.KlCentred, KlMaskRule.Scaled => Wire.MaskRule.Scaled, _ => Wire.MaskRule.Sign },
-            Tolerance = options.Tolerance,
-            MassFloor = options.MassFloor,
-            NoRepeatNgramSize = options.NoRepeatNgramSize,
-            BeamLength = options.BeamLength == BeamLength.Continuation ? Wire.BeamLength.Continuation : Wire.BeamLength.Text,
-            EarlyStopping = options.EarlyStopping switch { EarlyStopping.AtOnce => Wire.EarlyStopping.AtOnce, EarlyStopping.Never => Wire.EarlyStopping.Never, _ => Wire.EarlyStopping.Heuristic },
-        };
-        if (options.RepetitionPenalty != 1)
-            wire.RepetitionPenalty = options.RepetitionPenalty;
-        if (options.NumBeams != 1)
-            wire.NumBeams = options.NumBeams;
-        if (options.NumReturnSequences != 1)
-            wire.NumReturnSequences = options.NumReturnSequences;
-        if (options.LengthPenalty != 1)
-            wire.LengthPenalty = options.LengthPenalty;
-        if (options.MaskTopP != 1)
-            wire.MaskTopP = options.MaskTopP;
-        if (options.MaskMinTokens != 1)
-            wire.MaskMinTokens = options.MaskMinTokens;
-        return wire;
-    }
-
-    private static GenerationOptions FromWire(Wire.Generation options) => new()
-    {
-        MaxNewTokens = options.MaxNewTokens,
-        MinNewTokens = options.MinNewTokens,
-        Temperature = options.Temperature,
-        TopK = options.TopK,
-        TopP = options.TopP,
-        Policy = options.Policy switch
-        {
-            Wire.Policy.Theta => DecodingPolicy.Policy,
-            Wire.Policy.Positive => DecodingPolicy.Positive,
-            Wire.Policy.Negative => DecodingPolicy.Negative,
-            _ => throw new SerializationException($"Decoding policy {(int)options.Policy} is not known to this version."),
-        },
-        MaskRule = options.MaskRule switch
-        {
-            Wire.MaskRule.Sign => KlMaskRule.Sign,
-            Wire.MaskRule.KlCentred => KlMaskRule.KlCentred,
-            Wire.MaskRule.Scaled => KlMaskRule.Scaled,
-            _ => throw new SerializationException($"Mask rule {(int)options.MaskRule} is not known to this version."),
-        },
-        Tolerance = options.Tolerance,
-        MassFloor = options.MassFloor,
-        RepetitionPenalty = options.HasRepetitionPenalty ? options.RepetitionPenalty : 1,
-        NoRepeatNgramSize = options.NoRepeatNgramSize,
-        NumBeams = options.HasNumBeams ? options.NumBeams : 1,
-        NumReturnSequences = options.HasNumReturnSequences ? options.NumReturnSequences : 1,
-        LengthPenalty = options.HasLengthPenalty ? options.LengthPenalty : 1,
-        MaskTopP = options.HasMaskTopP ? options.MaskTopP : 1,
-        MaskMinTokens = options.HasMaskMinTokens ? options.MaskMinTokens : 1,
-        BeamLength = options.BeamLength switch
-        {
-            Wire.BeamLength.Text => BeamLength.Text,
-            Wire.BeamLength.Continuation => BeamLength.Continuation,
-            _ => throw new SerializationException($"Beam length {(int)options.BeamLength} is not known to this version."),
-        },
-        EarlyStopping = options.EarlyStopping switch
-        {
-            Wire.EarlyStopping.Heuristic => EarlyStopping.Heuristic,
-            Wire.EarlyStopping.AtOnce => EarlyStopping.AtOnce,
-            Wire.EarlyStopping.Never => EarlyStopping.Never,
-            _ => throw new SerializationException($"Early stopping {(int)options.EarlyStopping} is not known to this version."),
-        },
-    };
+    private static WeightsRef WithoutMask(Wire.Weights weights) => new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
 
     private static Wire.Sequence ToWire(GeneratedSequence sequence) => new()
     {
         PromptTokens = { sequence.PromptTokens },
         Tokens = { sequence.Tokens },
         Logprobs = { sequence.Logprobs },
-        SamplingLogprobs = { sequence.SamplingLogprobs },
         ReferenceLogprobs = { sequence.ReferenceLogprobs },
         StateKl = { sequence.StateKl },
         RetainedMass = { sequence.RetainedMass },
-        SkippedMasks = sequence.SkippedMasks,
         SkippedMaskSteps = { sequence.SkippedMaskSteps },
         Finished = sequence.Finished,
-        Score = sequence.Score,
         Figures = sequence.Figures is { } figures ? new Wire.DecodingFigures { CrossEntropy = figures.CrossEntropy, Kl = figures.Kl } : null,
     };
 
@@ -231,13 +161,11 @@ internal static class WorkMapping
         PromptTokens = [.. sequence.PromptTokens],
         Tokens = [.. sequence.Tokens],
         Logprobs = [.. sequence.Logprobs],
-        SamplingLogprobs = [.. sequence.SamplingLogprobs],
         ReferenceLogprobs = [.. sequence.ReferenceLogprobs],
         StateKl = [.. sequence.StateKl],
         RetainedMass = [.. sequence.RetainedMass],
         SkippedMaskSteps = [.. sequence.SkippedMaskSteps],
         Finished = sequence.Finished,
-        Score = sequence.Score,
         Figures = sequence.Figures is { } figures ? new DecodingFigures(figures.CrossEntropy, figures.Kl) : null,
     };
 

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -11,11 +10,22 @@ namespace DfPO.Actors.Weights;
 /// bytes as they are where that is shorter. The result depends on its arguments alone; the object holds scratch memory, so one thread at a time.
 /// </summary>
 /// <remarks>
-/// <para>Elements are integers here, so the next number up or down is at a distance of one. Four parts follow each other: a bit an element, whether it has
-/// changed; a bit for each that has, whether by more than one; a bit for each, which way; and the distances above one, less two. All but the third, which
-/// is noise, are behind zstd. How likely it is that a step of a given size changes an element depends on the element's own magnitude, which the receiver
-/// has: so the bits of the first two parts, and the distances, come class by class of magnitude (<see cref="ElementGroups{T}"/>), where zstd finds them
-/// alike.</para>
+/// <para>Elements are integers here, so the next number up or down is at a distance of one. An encoded chunk is one of</para>
+/// <code>
+/// 0                               the chunk is the same
+/// 1  changed far down above tail  what has changed
+/// 2  bytes                        the chunk as it is, where that is shorter
+///
+/// changed  zstd   a bit an element, class by class of magnitude: it is another number
+/// far      int32  a bit a class: some of its elements have changed by more than one
+///          zstd   of those classes, a bit a changed element, class by class: it is one of them
+/// down     plain  a bit a changed element, in the order of the chunk: it has become smaller
+/// above    zstd   of each far element, class by class, its distance less two: first all lowest bytes, then the next
+/// tail     plain  bytes at the end that make no whole element
+/// </code>
+/// <para>"zstd" is an int32 with the packed length before the packed bytes, which are plain where that is not longer; bits are packed eight to a byte. Directions are noise, which
+/// nothing makes shorter. How likely it is that a step of a given size changes an element depends on the element's own magnitude, which the receiver has: so bits and distances
+/// come class by class of magnitude (<see cref="ElementGroups{T}"/>), where zstd finds them alike.</para>
 /// <para>Measured on 124M random bfloat16 weights of a GPT-2 and a first step of AdamW at 1e-5, which changes 37 % of them: 8.2 % of the bytes, where the
 /// entropy of the differences is 12.2 %, that of the differences given the exponent 6.8 %, and bit planes of the differences behind zstd took 15.0 %
 /// and a tenth more processor time.</para>
@@ -25,7 +35,6 @@ public sealed class DeltaCodec : IDisposable
     private const byte Same = 0;
     private const byte Changes = 1;
     private const byte Stored = 2;
-    private const int NumberBytes = 4;
     private readonly Compressor _compressor = new(1);
     private readonly Decompressor _decompressor = new();
     private ulong[] _classes = [];
@@ -118,29 +127,29 @@ public sealed class DeltaCodec : IDisposable
         var distances = Room<T>(from.Length, out var changed, out var down, out var far);
         var classes = ElementGroups<T>.Classify(from, ref _classes);
         ElementGroups<T>.Compare(from, to, distances, changed, down, far);
-        var writer = new Parts(room);
+        var writer = new DeltaPartWriter(room, _compressor);
         var bits = 0;
         for (var c = 0; c < classes; c++)
             bits = MaskedBits.Write(_bits, bits, changed, Class(c, changed.Length));
-        if (!writer.Pack(_bits.AsSpan(0, MaskedBits.Bytes(bits)), _compressor))
+        if (!writer.Pack(_bits.AsSpan(0, MaskedBits.Bytes(bits))))
             return null;
         var count = 0;
         var values = MemoryMarshal.Cast<byte, T>(_bytes.AsSpan());
         bits = 0;
-        var kinds = 0;
+        var farClasses = 0;
         for (var c = 0; c < classes; c++)
         {
             var members = Class(c, changed.Length);
             if (!MaskedBits.Meet(members, far))
                 continue;
-            kinds |= 1 << c;
+            farClasses |= 1 << c;
             MaskedBits.Restrict(members, changed);
             bits = MaskedBits.Write(_bits, bits, far, members);
             for (var g = 0; g < members.Length; g++)
                 for (var who = members[g] & far[g]; who != 0; who &= who - 1)
                     values[count++] = distances[(g * ElementGroups<T>.Size) + BitOperations.TrailingZeroCount(who)] - T.One - T.One;
         }
-        if (!writer.Number(kinds) || !writer.Pack(_bits.AsSpan(0, MaskedBits.Bytes(bits)), _compressor))
+        if (!writer.Number(farClasses) || !writer.Pack(_bits.AsSpan(0, MaskedBits.Bytes(bits))))
             return null;
         bits = MaskedBits.Write(_bits, 0, down, changed);
         if (!writer.Copy(_bits.AsSpan(0, MaskedBits.Bytes(bits))))
@@ -149,7 +158,7 @@ public sealed class DeltaCodec : IDisposable
         for (var plane = 0; plane < Unsafe.SizeOf<T>(); plane++)
             for (var i = 0; i < count; i++)
                 planes[(plane * count) + i] = byte.CreateTruncating(values[i] >>> (8 * plane));
-        return writer.Pack(planes, _compressor) && writer.Copy(toBytes[(to.Length * Unsafe.SizeOf<T>())..]) ? writer.Written : null;
+        return writer.Pack(planes) && writer.Copy(toBytes[(to.Length * Unsafe.SizeOf<T>())..]) ? writer.Written : null;
     }
 
     private void DecodeChanges<T>(ReadOnlySpan<byte> encoded, ReadOnlySpan<byte> fromBytes, Span<byte> toBytes)
@@ -162,35 +171,36 @@ public sealed class DeltaCodec : IDisposable
         down.Clear();
         far.Clear();
         var classes = ElementGroups<T>.Classify(from, ref _classes);
-        Unpack(ref encoded, _bits.AsSpan(0, changed.Length * (ElementGroups<T>.Size / 8)));
+        var reader = new DeltaPartReader(encoded, _decompressor);
+        reader.Unpack(_bits.AsSpan(0, changed.Length * (ElementGroups<T>.Size / 8)));
         var bits = 0;
         for (var c = 0; c < classes; c++)
             bits = MaskedBits.Read(_bits, bits, changed, Class(c, changed.Length));
         // From here on lengths follow from what came: as many bits as are set, as many distances as are far.
-        var kinds = Number(ref encoded);
+        var farClasses = reader.Number();
         var (length, among) = (MaskedBits.Bytes(MaskedBits.Count(changed)), 0);
         for (var c = 0; c < classes; c++)
         {
-            if ((kinds >> c & 1) == 0)
+            if ((farClasses >> c & 1) == 0)
                 continue;
             MaskedBits.Restrict(Class(c, changed.Length), changed);
             among += MaskedBits.Count(Class(c, changed.Length));
         }
-        Unpack(ref encoded, _bits.AsSpan(0, MaskedBits.Bytes(among)));
+        reader.Unpack(_bits.AsSpan(0, MaskedBits.Bytes(among)));
         bits = 0;
         for (var c = 0; c < classes; c++)
-            if ((kinds >> c & 1) != 0)
+            if ((farClasses >> c & 1) != 0)
                 bits = MaskedBits.Read(_bits, bits, far, Class(c, changed.Length));
-        Take(ref encoded, length).CopyTo(_bits);
+        reader.Take(length).CopyTo(_bits);
         MaskedBits.Read(_bits, 0, down, changed);
         var planes = Planes<T>(MaskedBits.Count(far));
-        Unpack(ref encoded, planes);
+        reader.Unpack(planes);
         ElementGroups<T>.Step(changed, distances);
         var values = Values<T>(planes);
         var next = 0;
         for (var c = 0; c < classes; c++)
         {
-            if ((kinds >> c & 1) == 0)
+            if ((farClasses >> c & 1) == 0)
                 continue;
             var members = Class(c, changed.Length);
             for (var g = 0; g < members.Length; g++)
@@ -199,9 +209,9 @@ public sealed class DeltaCodec : IDisposable
         }
         ElementGroups<T>.Move(from, distances, down, to);
         var tail = toBytes[(to.Length * Unsafe.SizeOf<T>())..];
-        if (encoded.Length != tail.Length)
+        if (reader.Rest.Length != tail.Length)
             throw new InvalidDataException("The delta of a chunk is followed by something else.");
-        encoded.CopyTo(tail);
+        reader.Rest.CopyTo(tail);
     }
 
     private Span<ulong> Class(int index, int groups) => _classes.AsSpan(index * groups, groups);
@@ -243,79 +253,5 @@ public sealed class DeltaCodec : IDisposable
         down = _down.AsSpan(0, groups);
         far = _far.AsSpan(0, groups);
         return MemoryMarshal.Cast<byte, T>(_distances.AsSpan(0, bytes));
-    }
-
-    /// <summary>Reads what <see cref="Parts.Pack"/> wrote.</summary>
-    private void Unpack(ref ReadOnlySpan<byte> encoded, Span<byte> part)
-    {
-        var length = Number(ref encoded);
-        var packed = Take(ref encoded, length);
-        if (length == part.Length)
-        {
-            packed.CopyTo(part);
-            return;
-        }
-        try
-        {
-            if (_decompressor.TryUnwrap(packed, part, out var written) && written == part.Length)
-                return;
-        }
-        catch (ZstdException e)
-        {
-            throw new InvalidDataException($"The delta of a chunk cannot be decompressed ({e.Message}).", e);
-        }
-        throw new InvalidDataException("The delta of a chunk has a part of another length than the chunk's.");
-    }
-
-    private static int Number(ref ReadOnlySpan<byte> encoded) => BinaryPrimitives.ReadInt32LittleEndian(Take(ref encoded, NumberBytes));
-
-    private static ReadOnlySpan<byte> Take(ref ReadOnlySpan<byte> encoded, int length)
-    {
-        if ((uint)length > (uint)encoded.Length)
-            throw new InvalidDataException("The delta of a chunk ends early.");
-        var taken = encoded[..length];
-        encoded = encoded[length..];
-        return taken;
-    }
-
-    /// <summary>Parts one after the other, as long as there is room.</summary>
-    private ref struct Parts(Span<byte> room)
-    {
-        private readonly Span<byte> _room = room;
-
-        public int Written { get; private set; }
-
-        /// <summary>Its length and the bytes, as they are where zstd does not make them fewer.</summary>
-        public bool Pack(ReadOnlySpan<byte> part, Compressor compressor)
-        {
-            if (_room.Length - Written < NumberBytes)
-                return false;
-            var rest = _room[(Written + NumberBytes)..];
-            if (part.Length == 0 || !compressor.TryWrap(part, rest[..Math.Min(rest.Length, part.Length)], out var length) || length >= part.Length)
-            {
-                if (!part.TryCopyTo(rest))
-                    return false;
-                length = part.Length;
-            }
-            BinaryPrimitives.WriteInt32LittleEndian(_room[Written..], length);
-            Written += NumberBytes + length;
-            return true;
-        }
-
-        public bool Number(int number)
-        {
-            if (!BinaryPrimitives.TryWriteInt32LittleEndian(_room[Written..], number))
-                return false;
-            Written += NumberBytes;
-            return true;
-        }
-
-        public bool Copy(ReadOnlySpan<byte> part)
-        {
-            if (!part.TryCopyTo(_room[Written..]))
-                return false;
-            Written += part.Length;
-            return true;
-        }
     }
 }

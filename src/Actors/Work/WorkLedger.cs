@@ -24,7 +24,16 @@ public enum CompletionVerdict
 /// </summary>
 public sealed record WorkLedger(int MaxAttempts)
 {
-    private sealed record Entry(WorkUnit Unit, int Attempts, WorkerId? Holder, DateTimeOffset Deadline, string LastFailure);
+    /// <summary>Units that may be handed out before the one at the queue's head, because they save a worker a change of weights; then the head is next, whatever the worker holds.</summary>
+    public const int MaxPassedOver = 8;
+
+    private sealed record Entry(WorkUnit Unit, int Attempts, WorkerId? Holder, DateTimeOffset Deadline, string LastFailure)
+    {
+        /// <summary>Units that were handed out before it while it was at the head.</summary>
+        public int PassedOver { get; init; }
+
+        public bool Fits(string heldDigest) => Unit.RequiredWeights is not { } weights || weights.Needed == heldDigest;
+    }
 
     private ImmutableDictionary<UnitId, Entry> Open { get; init; } = ImmutableDictionary<UnitId, Entry>.Empty;
 
@@ -44,8 +53,15 @@ public sealed record WorkLedger(int MaxAttempts)
     /// <summary>Completions refused for their weights.</summary>
     public long Refused { get; init; }
 
-    /// <summary>The unit that the next worker will get, or null.</summary>
-    public WorkUnit? Next => Queue.IsEmpty ? null : Open[Queue[0]].Unit;
+    /// <summary>The unit for a worker that asks: the first that fits the weights it holds, else the queue's head, whose weights it must take first. Null where none waits.</summary>
+    /// <param name="heldDigest">The weights in its engine, as <see cref="Weights.WeightsRef.Needed"/> names them.</param>
+    public WorkUnit? Next(string heldDigest)
+    {
+        if (Queue.IsEmpty)
+            return null;
+        var head = Open[Queue[0]];
+        return head.PassedOver >= MaxPassedOver ? head.Unit : (Queue.Select(id => Open[id]).FirstOrDefault(entry => entry.Fits(heldDigest)) ?? head).Unit;
+    }
 
     /// <summary>Adds a unit; one that is known, open or done, is not added twice.</summary>
     public WorkLedger Add(WorkUnit unit) => Open.ContainsKey(unit.Id) || Done.Contains(unit.Id) ? this : this with
@@ -54,12 +70,18 @@ public sealed record WorkLedger(int MaxAttempts)
         Queue = Queue.Add(unit.Id),
     };
 
-    /// <summary>Leases <see cref="Next"/> to a worker.</summary>
-    public (WorkLedger Ledger, WorkUnit Unit) Lease(WorkerId worker, DateTimeOffset deadline)
+    /// <summary>Leases <see cref="Next"/>, which there is, to a worker.</summary>
+    /// <param name="worker">The worker.</param>
+    /// <param name="heldDigest">The weights in its engine.</param>
+    /// <param name="deadline">When the lease runs out.</param>
+    public (WorkLedger Ledger, WorkUnit Unit) Lease(WorkerId worker, string heldDigest, DateTimeOffset deadline)
     {
-        var id = Queue[0];
-        var entry = Open[id];
-        return (this with { Queue = Queue.RemoveAt(0), Open = Open.SetItem(id, entry with { Holder = worker, Deadline = deadline, Attempts = entry.Attempts + 1 }) }, entry.Unit);
+        var (head, unit) = (Queue[0], Next(heldDigest)!);
+        var entry = Open[unit.Id];
+        var open = Open.SetItem(unit.Id, entry with { Holder = worker, Deadline = deadline, Attempts = entry.Attempts + 1, PassedOver = 0 });
+        if (unit.Id != head)
+            open = open.SetItem(head, open[head] with { PassedOver = open[head].PassedOver + 1 });
+        return (this with { Queue = Queue.Remove(unit.Id), Open = open }, unit);
     }
 
     /// <summary>Takes a completion. A late one counts too when no other came first, for a unit's result does not depend on who made it.</summary>
@@ -69,7 +91,7 @@ public sealed record WorkLedger(int MaxAttempts)
             return (this with { Duplicates = Duplicates + 1 }, CompletionVerdict.Duplicate);
         if (!Open.TryGetValue(id, out var entry))
             return (this, CompletionVerdict.Unknown);
-        if (entry.Unit.RequiredWeights is { } weights && weights.Needed != heldDigest)
+        if (!entry.Fits(heldDigest))
             return ((this with { Refused = Refused + 1 }).Requeue(id, $"a completion was made with weights {heldDigest}"), CompletionVerdict.WrongWeights);
         return (this with { Open = Open.Remove(id), Queue = Queue.Remove(id), Done = Done.Add(id) }, CompletionVerdict.Accepted);
     }

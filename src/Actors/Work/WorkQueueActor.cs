@@ -8,18 +8,6 @@ using static DfPO.Actors.Work.WorkProtocol;
 
 namespace DfPO.Actors.Work;
 
-/// <summary>How a queue deals with trouble.</summary>
-/// <param name="Role">Role of its workers, for messages.</param>
-/// <param name="Setup">Told to each worker that registers.</param>
-/// <param name="UnitTimeout">Lease of a unit.</param>
-/// <param name="MaxAttempts">Failed attempts after which a unit is given up.</param>
-/// <param name="WorkerPatience">Units are given up when nobody was there to do them for so long.</param>
-/// <param name="WorkersChanged">Told the number of workers when it changes; called on the actor's thread, so it must be quick.</param>
-/// <param name="WorkersAwaited">Told, every few seconds, that so many units wait while nobody is there to do them, since when, and how long they may.</param>
-/// <param name="ModelDigest">Fingerprint of the model folder that <see cref="Setup"/> names; asked for only when a worker brings its own.</param>
-/// <param name="RelayFanOut">Receivers that one holder of weights serves; more than that fetch from each other.</param>
-public sealed record WorkQueueOptions(string Role, WorkerSetup Setup, TimeSpan UnitTimeout, int MaxAttempts, TimeSpan WorkerPatience, Action<int> WorkersChanged, Action<int, TimeSpan, TimeSpan> WorkersAwaited, Func<Task<string>> ModelDigest, int RelayFanOut = 8);
-
 /// <summary>
 /// A queue that workers pull from. Its state is a <see cref="WorkLedger"/>; it owns every deadline of a unit, so that a submitter may wait without
 /// one of its own.
@@ -228,13 +216,13 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         }
     }
 
-    /// <summary>Hands out what waits to whom is idle; a worker with other weights is told to take the unit's first.</summary>
+    /// <summary>Hands out what waits to whom is idle; a worker whose weights fit nothing that waits is told to take others first.</summary>
     private void Dispatch()
     {
         var now = _time.GetUtcNow();
         foreach (var worker in _workers.Values.Where(w => w.IsReady(now)))
         {
-            if (_ledger.Next is not { } next)
+            if (_ledger.Next(worker.HeldDigest) is not { } next)
                 return;
             if (next.RequiredWeights is { } weights && weights.Needed != worker.HeldDigest)
             {
@@ -243,7 +231,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 continue;
             }
             worker.Works();
-            (_ledger, var unit) = _ledger.Lease(worker.Id, now + _options.UnitTimeout);
+            (_ledger, var unit) = _ledger.Lease(worker.Id, worker.HeldDigest, now + _options.UnitTimeout);
             worker.Ref.Tell(new AssignUnit(unit, TraceContext.Format(_tickets[unit.Id].Span?.Context ?? default)));
         }
     }

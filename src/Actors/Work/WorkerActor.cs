@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
-using DfPO.Actors.Security;
 using DfPO.Actors.Threading;
 using DfPO.Actors.Tracing;
 using DfPO.Actors.Weights;
@@ -11,26 +10,6 @@ using DfPO.Models.Diagnostics;
 using static DfPO.Actors.Work.WorkProtocol;
 
 namespace DfPO.Actors.Work;
-
-/// <summary>A worker's place in the run.</summary>
-/// <param name="Id">Identity.</param>
-/// <param name="Device">Device of its engine.</param>
-/// <param name="QueuePath">Path of its queue under the learner's node, for instance <c>/user/experiment/rollout</c>.</param>
-/// <param name="TorchThreads">Threads of one torch operation.</param>
-/// <param name="CreateExecutor">Builds the engine from what the queue tells; runs on the torch thread.</param>
-/// <param name="Patience">How long it looks for a learner, at the start or after losing one, before it gives up.</param>
-/// <param name="ModelDigest">Fingerprint of a model folder that the worker brings along; empty when it fetches the run's.</param>
-/// <param name="Say">Tells the user what the worker waits for; called on the actor's thread, so it must be quick.</param>
-/// <param name="Identity">Its certificate for the bulk channel; null for plain HTTP.</param>
-/// <param name="Relay">Where its process serves the weights that it holds; null where it does not.</param>
-public sealed record WorkerActorOptions(
-    WorkerId Id, string Device, string QueuePath, int TorchThreads, Func<WorkerSetup, WeightsClient, IUnitExecutor> CreateExecutor, TimeSpan Patience, string ModelDigest, Action<string> Say,
-    NodeIdentity? Identity = null, RelayPoint? Relay = null);
-
-/// <summary>A process that serves the weights that its workers hold.</summary>
-/// <param name="Url">Base address of its bulk channel.</param>
-/// <param name="Sources">What it serves.</param>
-public sealed record RelayPoint(string Url, WeightsSources Sources);
 
 /// <summary>
 /// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership, registers

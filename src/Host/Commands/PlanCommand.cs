@@ -11,7 +11,7 @@ internal static class PlanCommand
 {
     public static Command Create()
     {
-        var experiment = new Argument<string>("experiment") { Description = "HOCON file of the experiment.", DefaultValueFactory = _ => ExperimentFile.Default };
+        var experiment = new Argument<string?>("experiment") { Description = $"HOCON file of the experiment; without it {ExperimentFile.Default}.", Arity = ArgumentArity.ZeroOrOne };
         var settings = Options.Settings();
         var explain = new Option<string?>("--explain") { Description = "Tell what one key or section means, its range and its default, instead.", HelpName = "KEY" };
         var reference = new Option<bool>("--reference") { Description = "Write the page of all keys (docs/configuration.md) instead." };
@@ -27,7 +27,7 @@ internal static class PlanCommand
             : result.GetValue(reference) ? KeyReference.Page()
             : result.GetValue(metrics) ? MetricCatalog.Page()
             : result.GetValue(schema) ? KeySchema.Write()
-            : ExperimentPlan.Write(ExperimentFile.Load(result.GetValue(experiment)!, result.GetValue(settings)))));
+            : ExperimentPlan.Write((result.GetValue(experiment) is { } file ? ExperimentFile.Load(file, result.GetValue(settings)) : ExperimentFile.LoadDefault(result.GetValue(settings))))));
         return command;
     }
 }

@@ -62,7 +62,7 @@ internal static class RunCommand
         if (options.Resume is not null && experiment is not null)
             throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
         var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
-        var config = ExperimentFile.Load(folder?.Config ?? experiment ?? ExperimentFile.Default, settings);
+        var config = (folder?.Config ?? experiment) is { } file ? ExperimentFile.Load(file, settings) : ExperimentFile.LoadDefault(settings);
         ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
         folder ??= RunFolder.Create(options.RunsDirectory, config);
         return await RunSession.Execute(options, config, folder, stopping.Token);

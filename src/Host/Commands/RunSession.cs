@@ -11,6 +11,10 @@ namespace DfPO.Host.Commands;
 internal static class RunSession
 {
     /// <summary>Runs the experiment of a folder to its end.</summary>
+    /// <param name="options">What <c>dfpo run</c> was told.</param>
+    /// <param name="config">The experiment.</param>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="cancellation">Ends the run after the step in hand.</param>
     /// <param name="goOn">What to do about a run that was stopped; null resumes it.</param>
     /// <returns>Exit code.</returns>
     public static async Task<int> Execute(RunOptions options, ExperimentConfig config, RunFolder folder, CancellationToken cancellation, string? goOn = null)

@@ -17,7 +17,16 @@ internal static class LocalWorkers
         Task<Exception?> Start(string role, int index, string device, Func<IUnitExecutor> create)
         {
             var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
-            var options = new WorkerActorOptions(new WorkerId($"local/{role}-{index}"), device, ExperimentProtocol.QueuePath(role), config.Rollout.Threads, (_, _) => create(), patience, "", _ => { }, identity);
+            var options = new WorkerActorOptions
+            {
+                Id = new WorkerId($"local/{role}-{index}"),
+                Device = device,
+                QueuePath = ExperimentProtocol.QueuePath(role),
+                TorchThreads = config.Rollout.Threads,
+                CreateExecutor = (_, _) => create(),
+                Patience = patience,
+                Identity = identity,
+            };
             system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}");
             return ended.Task;
         }

@@ -95,8 +95,19 @@ public static class WorkerHost
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
         var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
-        var options = new WorkerActorOptions(id, device, ExperimentProtocol.QueuePath(role), worker.Threads, (setup, client) => Create(role, device, worker.Model, setup, client),
-            worker.Patience, modelDigest, text => Console.Error.WriteLine($"dfpo: {text}"), identity, relay);
+        var options = new WorkerActorOptions
+        {
+            Id = id,
+            Device = device,
+            QueuePath = ExperimentProtocol.QueuePath(role),
+            TorchThreads = worker.Threads,
+            CreateExecutor = (setup, client) => Create(role, device, worker.Model, setup, client),
+            Patience = worker.Patience,
+            ModelDigest = modelDigest,
+            Say = text => Console.Error.WriteLine($"dfpo: {text}"),
+            Identity = identity,
+            Relay = relay,
+        };
         return (system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}"), ended.Task);
     }
 

@@ -10,7 +10,7 @@ namespace DfPO.Host.Configuration;
 public static class ExperimentFile
 {
     /// <summary>The experiment that runs when none is named.</summary>
-    public const string Default = "hocon/experiments/imdb-tiny.conf";
+    public const string Default = "hocon/experiments/imdb-tiny-budget.conf";
 
     /// <summary>Reads, overrides (environment, then settings), resolves the preset and the paths, binds and checks.</summary>
     /// <param name="path">The HOCON file, resolved as <see cref="PackageFiles"/> says.</param>
@@ -18,6 +18,18 @@ public static class ExperimentFile
     /// <exception cref="DfpoException"><c>config/...</c>, naming source, key and fix.</exception>
     public static ExperimentConfig Load(string path, IEnumerable<string>? settings = null) =>
         ExperimentValidation.Checked(Bind(path, settings ?? [], Environment.GetEnvironmentVariables(), PackageFiles.Resolve));
+
+    /// <summary>As <see cref="Load"/>, for the experiment that runs when none is named: file, models and data are the program's own.</summary>
+    /// <exception cref="DfpoException"><c>config/package</c>: the program has no such file; or as <see cref="Load"/>.</exception>
+    public static ExperimentConfig LoadDefault(IEnumerable<string>? settings = null) => LoadDefault(settings ?? [], PackageFiles.Base, PackageFiles.ResolveOwn);
+
+    internal static ExperimentConfig LoadDefault(IEnumerable<string> settings, string? packageBase, Func<string, string> resolve)
+    {
+        var own = packageBase is null ? null : Path.Combine(packageBase, Default);
+        if (own is null || !File.Exists(own))
+            throw new DfpoException("config/package", $"The program's own folder has no '{Default}', which runs when no experiment is named: name a file, or install the program with its folders hocon and models.");
+        return ExperimentValidation.Checked(Bind(own, settings, Environment.GetEnvironmentVariables(), resolve));
+    }
 
     /// <summary>As <see cref="Load"/>, without the checks across keys: for who takes only some of them, and needs only some of the files.</summary>
     public static ExperimentConfig Read(string path) => Bind(path, [], Environment.GetEnvironmentVariables(), PackageFiles.Resolve);

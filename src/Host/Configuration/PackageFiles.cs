@@ -12,6 +12,17 @@ public static class PackageFiles
     /// <summary>The absolute path of an existing file or folder; when neither place has it, the one in the current directory.</summary>
     public static string Resolve(string path) => Resolve(path, Directory.GetCurrentDirectory(), Base);
 
+    /// <summary>
+    /// The same for what a run without arguments reads: the program's own folder goes first, so that a folder of the same layout that one happens to stand in decides neither what runs nor what is loaded.
+    /// </summary>
+    public static string ResolveOwn(string path) => ResolveOwn(path, Directory.GetCurrentDirectory(), Base);
+
+    internal static string ResolveOwn(string path, string current, string? packageBase)
+    {
+        var packaged = packageBase is null || Path.IsPathRooted(path) ? null : Path.GetFullPath(path, packageBase);
+        return packaged is not null && Exists(packaged) ? packaged : Resolve(path, current, packageBase);
+    }
+
     internal static string Resolve(string path, string current, string? packageBase)
     {
         var here = Path.GetFullPath(path, current);

@@ -7,7 +7,7 @@ namespace DfPO.Host.Reports;
 /// <summary>Reward against KL along training as an SVG picture, which a page in Markdown can show: a line a setting, the mean of its finished runs at each validation.</summary>
 internal static class RewardKlChart
 {
-    private const int Width = 760, Height = 460, Left = 60, Top = 20, Right = 230, Bottom = 50;
+    private const int Width = 800, Height = 460, Left = 60, Top = 20, Right = 250, Bottom = 50;
 
     // Wong's colours, which people who see colours otherwise can tell apart; a setting keeps its colour, and pi- is dashed.
     private static readonly string[] s_palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b8860b", "#7b4fb5", "#333333"];
@@ -19,7 +19,8 @@ internal static class RewardKlChart
     public static string Svg(string title, IReadOnlyList<ReportRun> runs, params string[] policies)
     {
         var groups = runs.Where(run => run.Run.Result is not null).GroupBy(run => run.Group).ToArray();
-        var lines = groups.SelectMany((group, g) => policies.Select(policy => (Label: Label(group.Key, policy), Color: s_palette[g % s_palette.Length], Dashed: policy != "policy", Points: Mean([.. group.Select(run => TrainingCurve.Of(run, policy))]))))
+        var shared = SharedWords([.. groups.Select(group => group.Key)]);
+        var lines = groups.SelectMany((group, g) => policies.Select(policy => (Label: Label(group.Key[shared..], policy), Color: s_palette[g % s_palette.Length], Dashed: policy != "policy", Points: Mean([.. group.Select(run => TrainingCurve.Of(run, policy))]))))
             .Where(line => line.Points.Count > 1).ToArray();
         var all = lines.SelectMany(line => line.Points).ToArray();
         var (maxKl, low, high) = all.Length == 0 ? (1, 0, 1) : (Nice(all.Max(p => p.Kl)), Math.Floor(all.Min(p => p.Reward) * 10) / 10, Math.Ceiling(all.Max(p => p.Reward) * 10) / 10);
@@ -46,6 +47,10 @@ internal static class RewardKlChart
     }
 
     private static string Label(string group, string policy) => policy == "policy" ? group : $"{group}, {Runs.MetricNames.Symbol(policy)}";
+
+    /// <summary>Length of the words, spaces included, that all names begin with: a study of one task need not name it in every line.</summary>
+    private static int SharedWords(string[] names) => names.Length < 2 ? 0
+        : Enumerable.Range(0, names.Min(name => name.Length)).TakeWhile(i => names.All(name => name[i] == names[0][i])).Where(i => names[0][i] == ' ').Select(i => i + 1).LastOrDefault();
 
     /// <summary>The mean at every validation that all of the runs have.</summary>
     private static IReadOnlyList<TrainingCurve.Point> Mean(IReadOnlyList<TrainingCurve> curves) =>

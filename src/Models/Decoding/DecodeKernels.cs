@@ -37,7 +37,14 @@ internal static unsafe class DecodeKernels<T, TElement>
     }
 
     /// <summary>Attention of one query of one head over keys and values <c>[length, size]</c>.</summary>
+    /// <param name="query">The query, <paramref name="size"/> elements.</param>
+    /// <param name="keys">Keys, one behind the other.</param>
+    /// <param name="values">Values, one behind the other.</param>
+    /// <param name="length">Keys that the query sees.</param>
+    /// <param name="size">Elements of a head.</param>
+    /// <param name="scale">Multiplies the products of query and keys.</param>
     /// <param name="scores">Scratch, <paramref name="length"/> rounded up to 16.</param>
+    /// <param name="target">Receives the head's <paramref name="size"/> elements.</param>
     public static void Attend(T* query, T* keys, T* values, int length, int size, float scale, float* scores, T* target)
     {
         var max = float.NegativeInfinity;

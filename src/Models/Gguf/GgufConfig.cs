@@ -5,6 +5,8 @@ namespace DfPO.Models.Gguf;
 /// <summary>A model's configuration from a GGUF file's metadata, as the <c>config.json</c> that says the same. A field of the architecture that is not known is refused.</summary>
 internal static class GgufConfig
 {
+    private const string Parallel = "use_parallel_residual";
+
     // What the architecture's section may hold besides its numbers: checked below, or without effect on what a model computes.
     private static readonly string[] s_checked =
     [
@@ -20,7 +22,7 @@ internal static class GgufConfig
         var metadata = file.Metadata;
         string Key(string key) => $"{family.Architecture}.{key}";
         foreach (var key in metadata.Keys.Where(key => key.StartsWith(family.Architecture + ".", StringComparison.Ordinal)))
-            if (key[(family.Architecture.Length + 1)..] is var rest && !s_checked.Contains(rest) && family.Fields.All(field => field.Key != rest) && family.Flags.All(flag => flag.Key != rest))
+            if (key[(family.Architecture.Length + 1)..] is var rest && !s_checked.Contains(rest) && family.Fields.All(field => field.Key != rest) && family.Flags.All(flag => flag.Key != rest) && !(family.IsParallelWithoutNorm && rest == Parallel))
                 throw Unsupported(file, key, "is not known here");
         if (metadata.Integer("split.count") is > 1)
             throw Unsupported(file, "split.count", "says that it is one of several files: join them with llama.cpp's gguf-split");
@@ -37,7 +39,7 @@ internal static class GgufConfig
             json["num_key_value_heads"] = json["num_attention_heads"]!.DeepClone();
         ReadHeads(file, family, json, Key);
         ReadTensors(file, family, json);
-        ReadScaling(file, json, Key);
+        ReadScaling(file, family, json, Key);
         foreach (var (key, field) in new[] { ("bos", "bos_token_id"), ("padding", "pad_token_id") })
             if (metadata.Integer($"tokenizer.ggml.{key}_token_id") is { } id)
                 json[field] = id;
@@ -100,14 +102,34 @@ internal static class GgufConfig
         json["tie_word_embeddings"] = !file.Tensors.ContainsKey("output.weight");
         if (family.AttentionBias is not null)
             json[family.AttentionBias] = file.Tensors.ContainsKey("blk.0.attn_q.bias");
+        if (family.IsParallelWithoutNorm)
+            json[Parallel] = !file.Tensors.ContainsKey("blk.0.ffn_norm.weight");
         if (family.PerceptronBias is not null)
             json[family.PerceptronBias] = file.Tensors.ContainsKey("blk.0.ffn_up.bias");
     }
 
-    private static void ReadScaling(GgufFile file, JsonObject json, Func<string, string> key)
+    private static void ReadScaling(GgufFile file, GgufFamily family, JsonObject json, Func<string, string> key)
     {
         var kind = file.Metadata.Text(key("rope.scaling.type")) ?? "none";
-        if (kind == "linear")
+        if (family.HasFrequencyFactors && GgufTensors.FrequencyFactors(file) is { } factors)
+        {
+            if (kind != "none")
+                throw Unsupported(file, key("rope.scaling.type"), $"is '{kind}' beside a tensor '{GgufTensors.FactorsName}'");
+            var pairs = (int)json["head_dim"]! / 2;
+            if (factors.Length != pairs || factors.Any(factor => !(factor > 0 && float.IsFinite(factor))))
+                throw new DfpoException("checkpoint/shape", $"'{file.Path}': tensor '{GgufTensors.FactorsName}' must hold {pairs} numbers above 0, one for each pair of channels.");
+            JsonArray Factors() => new([.. factors.Select(factor => (JsonNode)(double)factor)]);
+            // The same factors for texts of any length: in config.json only this type has a factor for each pair.
+            json["rope_scaling"] = new JsonObject
+            {
+                ["rope_type"] = "longrope",
+                ["short_factor"] = Factors(),
+                ["long_factor"] = Factors(),
+                ["attention_factor"] = 1.0,
+                ["original_max_position_embeddings"] = json["max_position_embeddings"]!.DeepClone(),
+            };
+        }
+        else if (kind == "linear")
             json["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = file.Metadata.Number(key("rope.scaling.factor")) ?? throw file.Metadata.Wrong(key("rope.scaling.factor"), "there") };
         else if (kind != "none")
             throw Unsupported(file, key("rope.scaling.type"), $"is '{kind}': 'none' and 'linear' are read");

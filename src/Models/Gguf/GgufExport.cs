@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using DfPO.Models.Chat;
+using DfPO.Models.Decoders;
 using DfPO.Models.Layers;
 using DfPO.Models.Tokenizers;
 using TorchSharp;
@@ -73,7 +74,19 @@ public static class GgufExport
             // From here on the model is what the file can hold.
             parameter.copy_(Rounded(parameter, held, isTransposed: parameter.shape.Length == 2 && family.IsTransposed(file)));
         }
+        if (FrequencyFactors(family, model.Config) is { } factors)
+            tensors.Add((GgufTensors.FactorsName, GgmlType.F32, tensor(factors)));
         GgufWriter.Write(path, metadata, tensors);
+    }
+
+    /// <summary>What each pair's frequency is divided by, at any length; null where none is, or where that is not all that the scaling does.</summary>
+    private static float[]? FrequencyFactors(GgufFamily family, ModelConfig model)
+    {
+        if (!family.HasFrequencyFactors || model is not DecoderConfig { Rope: { } rope } || rope.Scaling is not (Llama3Scaling or LongRopeScaling { Attention: 1 }))
+            return null;
+        if (rope.Scaling is LongRopeScaling scaling && !scaling.Short.SequenceEqual(scaling.Long))
+            return null;
+        return [.. RotaryEmbedding.Frequencies(rope.Dimensions, rope.Theta).Zip(rope.Scaling.Frequencies(rope.Dimensions, rope.Theta, 0), (plain, divided) => plain / divided)];
     }
 
     private static void WriteConfig(Dictionary<string, object> metadata, GgufFamily family, JsonObject config, ModelConfig model)
@@ -90,6 +103,8 @@ public static class GgufExport
         }
         foreach (var (key, field, fallback) in family.Flags)
             metadata[Key(key)] = (bool?)config[field] ?? fallback;
+        if (family.IsParallelWithoutNorm)
+            metadata[Key("use_parallel_residual")] = (bool?)config["use_parallel_residual"] ?? false;
         metadata[Key("vocab_size")] = (uint)model.VocabSize;
         var size = (int?)config["head_dim"] ?? model.HiddenSize / model.NumAttentionHeads;
         if (family.HasHeadSize)
@@ -98,10 +113,13 @@ public static class GgufExport
             metadata[Key("rope.dimension_count")] = (uint)(size * (family.RotatedShare is null ? 1 : Number(config, family.RotatedShare) ?? Rope(config, "partial_rotary_factor") ?? 0.25));
         if ((config["rope_parameters"] ?? config["rope_scaling"]) is JsonObject rope && (string?)(rope["rope_type"] ?? rope["type"]) is { } kind and not "default")
         {
-            if (kind != "linear")
+            if (kind == "linear")
+            {
+                metadata[Key("rope.scaling.type")] = kind;
+                metadata[Key("rope.scaling.factor")] = (float)(double)rope["factor"]!;
+            }
+            else if (FrequencyFactors(family, model) is null)
                 throw Unsupported(model, $"its rotary positions are scaled by '{kind}'");
-            metadata[Key("rope.scaling.type")] = kind;
-            metadata[Key("rope.scaling.factor")] = (float)(double)rope["factor"]!;
         }
     }
 

@@ -36,7 +36,7 @@ internal static class GgufFamilies
     [
         new("llama", "llama", [.. s_sizes, s_keyHeads, s_rms, s_base], [.. s_ends, .. s_norms, .. s_attention, .. s_gated])
         {
-            Interleaves = true, HasHeadSize = true, AttentionBias = "attention_bias", PerceptronBias = "mlp_bias", Implied = new() { ["hidden_act"] = "silu" },
+            Interleaves = true, HasHeadSize = true, HasFrequencyFactors = true, AttentionBias = "attention_bias", PerceptronBias = "mlp_bias", Implied = new() { ["hidden_act"] = "silu" },
         },
         new("qwen2", "qwen2", [.. s_sizes, s_keyHeads, s_rms, s_base], [.. s_ends, .. s_norms, .. s_attention, .. s_gated])
         {
@@ -55,6 +55,10 @@ internal static class GgufFamilies
             [.. s_ends, .. s_norms, .. s_attention, ("blk.{0}.ffn_up", "model.layers.{0}.mlp.c_fc"), ("blk.{0}.ffn_down", "model.layers.{0}.mlp.c_proj")])
         {
             Implied = new() { ["hidden_act"] = "gelu_pytorch_tanh", ["use_bias"] = true, ["sliding_window"] = null },
+        },
+        new("stablelm", "stablelm", [.. s_sizes, s_keyHeads, new("attention.layer_norm_epsilon", "layer_norm_eps", IsCount: false), s_base], [.. s_ends, .. s_norms, .. s_attention, .. s_gated])
+        {
+            RotatedShare = "partial_rotary_factor", AttentionBias = "use_qkv_bias", IsParallelWithoutNorm = true, Implied = new() { ["hidden_act"] = "silu", ["qk_layernorm"] = false },
         },
         new("gptneox", "gpt_neox", [.. s_sizes, new("attention.layer_norm_epsilon", "layer_norm_eps", IsCount: false), new("rope.freq_base", "rotary_emb_base", IsCount: false, Default: 10000)],
             [

@@ -35,6 +35,12 @@ internal sealed record GgufFamily(string Architecture, string ModelType, IReadOn
     /// <summary>Whether heads may have a size of their own (<c>head_dim</c>).</summary>
     public bool HasHeadSize { get; init; }
 
+    /// <summary>Whether a tensor may say by how much the frequency of each pair of channels is divided, as llama.cpp writes the scaling of Llama 3.1.</summary>
+    public bool HasFrequencyFactors { get; init; }
+
+    /// <summary>Whether the perceptron stands beside attention where it has no norm of its own (<c>use_parallel_residual</c>); the file's flag of this name may say otherwise, and llama.cpp does not read it.</summary>
+    public bool IsParallelWithoutNorm { get; init; }
+
     /// <summary>Field of <c>config.json</c> for biases of attention's projections, set where the file has such tensors; null where the architecture implies them.</summary>
     public string? AttentionBias { get; init; }
 

@@ -8,6 +8,9 @@ namespace DfPO.Models.Gguf;
 /// <summary>The weights of a GGUF file under HF's names and in HF's order, quantised ones as float32.</summary>
 public sealed class GgufTensors : ITensorFile
 {
+    /// <summary>The tensor of factors that the frequencies of the rotation are divided by.</summary>
+    internal const string FactorsName = "rope_freqs.weight";
+
     // Elements that are read and unpacked at once.
     private const long Portion = 1 << 22;
     private readonly GgufFile _file;
@@ -30,7 +33,7 @@ public sealed class GgufTensors : ITensorFile
         var file = GgufFile.Read(path);
         var family = GgufFamilies.Of(file);
         var opened = new GgufTensors(file, family, GgufConfig.Read(file, family));
-        foreach (var tensor in file.Tensors.Values)
+        foreach (var tensor in file.Tensors.Values.Where(tensor => !family.HasFrequencyFactors || tensor.Name != FactorsName))
         {
             var name = family.ModelName(tensor.Name) ?? throw new DfpoException("checkpoint/unknown-tensor",
                 $"'{path}' holds tensor '{tensor.Name}', which the architecture '{family.Architecture}' is not known to have. Take the checkpoint's own folder, with safetensors.");
@@ -49,7 +52,7 @@ public sealed class GgufTensors : ITensorFile
     {
         var tensor = Find(name);
         using var scope = NewDisposeScope();
-        var values = Read(tensor);
+        var values = Read(Path, tensor);
         var heads = Heads(name, _family, _config);
         if (heads > 0 && tensor.Shape[0] % (heads * (_family.SeparatesFused ? 3 : 2)) != 0)
             throw new DfpoException("checkpoint/shape", $"'{Path}': tensor '{tensor.Name}' has {tensor.Shape[0]} rows, which {heads} heads cannot share.");
@@ -65,9 +68,19 @@ public sealed class GgufTensors : ITensorFile
     {
     }
 
-    private Tensor Read(GgufTensor tensor)
+    /// <summary>What the frequencies of the pairs of channels are divided by; null where the file does not say.</summary>
+    internal static float[]? FrequencyFactors(GgufFile file)
     {
-        using var stream = File.OpenRead(Path);
+        if (file.Tensors.GetValueOrDefault(FactorsName) is not { } tensor)
+            return null;
+        using var values = Read(file.Path, tensor);
+        using var floats = values.to(ScalarType.Float32);
+        return floats.data<float>().ToArray();
+    }
+
+    private static Tensor Read(string path, GgufTensor tensor)
+    {
+        using var stream = File.OpenRead(path);
         stream.Position = tensor.Offset;
         var dtype = Dtypes.Parse(Dtype(tensor.Type));
         var values = empty(tensor.Shape, dtype);

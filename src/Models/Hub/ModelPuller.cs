@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
+using Polly;
+using Polly.Retry;
 
 namespace DfPO.Models.Hub;
 
@@ -22,7 +24,7 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
     public async Task<string> Pull(HubRepository repository, Action<PullProgress> progress, CancellationToken cancellation)
     {
         using var client = new HubClient(settings);
-        var (commit, listing) = await Patiently(() => client.List(repository, cancellation), cancellation);
+        var (commit, listing) = await Patiently(token => client.List(repository, token), cancellation);
         var names = ModelFiles.Select(listing);
         if (!names.Contains("config.json"))
             throw new DfpoException("hub/missing", $"'{repository.Id}' has no config.json: it is not a model that can be loaded.");
@@ -30,7 +32,7 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
         // config.json comes last: a snapshot that has one is whole.
         foreach (var name in names.OrderBy(name => name == "config.json"))
         {
-            var file = await Patiently(() => client.Announce(repository, name, commit, cancellation), cancellation);
+            var file = await Patiently(token => client.Announce(repository, name, commit, token), cancellation);
             var blob = _cache.Blob(repository, file.ETag);
             if (!File.Exists(blob) || new FileInfo(blob).Length != file.Size)
                 await Fetch(client, repository, file, blob, progress, cancellation);
@@ -55,7 +57,7 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
         }
         await using (stream)
         {
-            await Patiently(() => Append(client, repository, file, stream, progress, cancellation), cancellation, () => stream.Length);
+            await Patiently(token => Append(client, repository, file, stream, progress, token), cancellation, () => stream.Length);
             await stream.FlushAsync(cancellation);
             if (await Digest(file, stream, cancellation) is { } got && got != file.ETag)
             {
@@ -130,23 +132,33 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
     }
 
     /// <summary>Repeats what a bad line or a busy hub spoiled; a line that breaks again and again is borne with as long as something has arrived each time.</summary>
-    private async Task<T> Patiently<T>(Func<Task<T>> work, CancellationToken cancellation, Func<long>? arrived = null)
+    private async Task<T> Patiently<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellation, Func<long>? arrived = null)
     {
-        var most = arrived?.Invoke() ?? 0;
-        for (var attempt = 1; ; attempt++)
+        var (most, failures) = (arrived?.Invoke() ?? 0, 0);
+        var patience = new ResiliencePipelineBuilder().AddRetry(new RetryStrategyOptions
         {
-            try
+            // Counted here, because what has arrived starts the count anew.
+            MaxRetryAttempts = int.MaxValue,
+            ShouldHandle = attempt =>
             {
-                return await work();
-            }
-            catch (Exception e) when (!cancellation.IsCancellationRequested && e is HttpRequestException or OperationCanceledException)
-            {
+                if (!MayPass(attempt.Outcome.Exception))
+                    return PredicateResult.False();
+                failures++;
                 if (arrived?.Invoke() is { } now && now > most)
-                    (most, attempt) = (now, 0);
-                else if (attempt == Attempts)
-                    throw new DfpoException("hub/unreachable", $"{settings.Endpoint} could not be reached in {Attempts} attempts ({e.Message.TrimEnd('.')}): check the network and HF_ENDPOINT. What has arrived is kept; pull again to go on.", e);
-                await Task.Delay(_pause * Math.Pow(2, Math.Max(0, attempt - 1)), cancellation);
-            }
+                    (most, failures) = (now, 0);
+                return new(failures < Attempts);
+            },
+            DelayGenerator = _ => new(_pause * Math.Pow(2, Math.Max(0, failures - 1))),
+        }).Build();
+        try
+        {
+            return await patience.ExecuteAsync(async token => await work(token), cancellation);
+        }
+        catch (Exception e) when (!cancellation.IsCancellationRequested && MayPass(e))
+        {
+            throw new DfpoException("hub/unreachable", $"{settings.Endpoint} could not be reached in {Attempts} attempts ({e.Message.TrimEnd('.')}): check the network and HF_ENDPOINT. What has arrived is kept; pull again to go on.", e);
         }
     }
+
+    private static bool MayPass(Exception? e) => e is HttpRequestException or OperationCanceledException;
 }

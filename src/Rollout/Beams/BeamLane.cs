@@ -16,6 +16,11 @@ internal sealed class BeamLane : ILane
     private readonly BeamSearch.Scratch _scratch;
     private Tensor? _logits;
 
+    /// <summary>Reads the prompts in.</summary>
+    /// <param name="requests">Prompts; a search draws nothing, so their seeds say nothing.</param>
+    /// <param name="options">How to search; checked.</param>
+    /// <param name="endOfText">Tokens that end a continuation.</param>
+    /// <param name="model">The policy.</param>
     /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with NLPO's mask policy.</param>
     /// <param name="startLength">Length of the longest start of the whole batch.</param>
     public BeamLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder, int startLength)
@@ -74,12 +79,11 @@ internal sealed class BeamLane : ILane
         PromptTokens = pair.Second.PromptTokens,
         Tokens = found.Beam.Tokens,
         Logprobs = found.Beam.Logprobs,
-        SamplingLogprobs = new float[found.Beam.Tokens.Length],
         ReferenceLogprobs = [],
         StateKl = [],
         RetainedMass = [],
-        Score = (float)found.Score,
         Finished = found.Ended,
+        Score = (float)found.Score,
     }));
 
     /// <inheritdoc/>

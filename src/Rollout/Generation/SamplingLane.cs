@@ -23,6 +23,7 @@ internal sealed class SamplingLane : ILane
     private readonly List<int>[] _texts;
     private Tensor? _logits;
 
+    /// <summary>Reads the prompts in.</summary>
     /// <param name="requests">Prompts and their seeds.</param>
     /// <param name="options">How to draw.</param>
     /// <param name="endOfText">The tokens that end a continuation.</param>

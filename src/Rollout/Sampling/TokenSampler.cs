@@ -51,8 +51,11 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
     }
 
     /// <summary>Draws from the distribution masked by the log-ratio to the reference, <c>pi+</c> or <c>pi-</c>, and measures it.</summary>
-    /// <inheritdoc cref="Draw"/>
+    /// <param name="logits">The policy's row, <c>[vocabulary]</c>.</param>
     /// <param name="reference">The reference's row.</param>
+    /// <param name="text">What the continuation continues, and the continuation so far.</param>
+    /// <param name="seed">The sequence's seed.</param>
+    /// <param name="step">Tokens that the continuation has.</param>
     public TokenDraw DrawKlMasked(ReadOnlySpan<float> logits, ReadOnlySpan<float> reference, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);
@@ -83,8 +86,11 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
     }
 
     /// <summary>Draws from the policy's distribution inside the nucleus of NLPO's mask policy.</summary>
-    /// <inheritdoc cref="Draw"/>
+    /// <param name="logits">The policy's row, <c>[vocabulary]</c>.</param>
     /// <param name="mask">The mask policy's row.</param>
+    /// <param name="text">What the continuation continues, and the continuation so far.</param>
+    /// <param name="seed">The sequence's seed.</param>
+    /// <param name="step">Tokens that the continuation has.</param>
     public TokenDraw DrawInside(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<int> text, ulong seed, int step)
     {
         _policy.Load(logits);

@@ -9,8 +9,17 @@ internal sealed class QueueParent : UntypedActor
 {
     public QueueParent(string role, int floors)
     {
+        var options = new WorkQueueOptions
+        {
+            Role = role,
+            Setup = new WorkerSetup("", "float32", ""),
+            UnitTimeout = TimeSpan.FromMinutes(1),
+            MaxAttempts = 3,
+            WorkerPatience = TimeSpan.FromMinutes(1),
+            ModelDigest = () => Task.FromResult(""),
+        };
         foreach (var name in new[] { role, "other" })
-            Context.ActorOf(WorkQueueActor.Props(new WorkQueueOptions(role, new WorkerSetup("", "float32", ""), TimeSpan.FromMinutes(1), 3, TimeSpan.FromMinutes(1), _ => { }, (_, _, _) => { }, () => Task.FromResult(""))), name);
+            Context.ActorOf(WorkQueueActor.Props(options), name);
         if (floors > 1)
             Context.ActorOf(Props.Create(() => new QueueParent(role, floors - 1)), ExperimentProtocol.SingletonName);
     }

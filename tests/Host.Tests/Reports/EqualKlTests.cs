@@ -42,7 +42,7 @@ public sealed class EqualKlTests
     [Fact]
     public void The_picture_has_a_line_a_setting_with_a_point_a_validation()
     {
-        var svg = XDocument.Parse(RewardKlChart.Svg("A <title>", [Run("grpo & co", 1, [(0, 0, 0.5), (5, 0.1, 0.7), (10, 0.3, 0.9)]), Run("b", 1, [(0, 0, 0.5), (10, 0.2, 0.85)])], "policy", "negative")).Root!;
+        var svg = XDocument.Parse(RewardKlChart.Svg("A <title>", [Run("task grpo & co", 1, [(0, 0, 0.5), (5, 0.1, 0.7), (10, 0.3, 0.9)]), Run("task b", 1, [(0, 0, 0.5), (10, 0.2, 0.85)])], "policy", "negative")).Root!;
         Assert.Equal("A <title>", svg.Element(s_svg + "title")!.Value);
         var lines = svg.Elements(s_svg + "polyline").Select(line => ((string)line.Attribute("points")!).Split(' ').Length).ToArray();
         Assert.Equal([3, 3, 2, 2], lines);

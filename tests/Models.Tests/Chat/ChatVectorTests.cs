@@ -28,15 +28,16 @@ public sealed class ChatVectorTests
         var path = Path.Combine(Repository.Chat, folder);
         var template = Template(path, folder);
         var plain = ((JsonArray)JsonNode.Parse(File.ReadAllText(Path.Combine(path, "vectors.json")))!).OfType<JsonObject>().Where(vector => vector["expected"] is not null
-            && (bool?)vector["add_generation_prompt"] is not true && (bool?)vector["continue_final_message"] is not true && vector["tools"] is null && vector["variables"] is not JsonObject { Count: > 0 });
-        var answers = plain.SelectMany(vector => ((JsonArray)vector["messages"]!).Index().Where(message => message.Index > 0 && IsAnswer(message.Item)).Select(message => (Vector: vector, message.Index))).ToArray();
+            && (bool?)vector["continue_final_message"] is not true && vector["tools"] is null && vector["variables"] is not JsonObject { Count: > 0 });
+        var answers = plain.SelectMany(vector => ((JsonArray)vector["messages"]!).Index().Where(message => message.Index > 0 && IsAnswer(message.Item)).Select(message => (Vector: vector, message.Index)))
+            .Where(answer => !IsLast(answer.Vector, answer.Index) || (bool?)answer.Vector["add_generation_prompt"] is not true).ToArray();
         var checkedOnes = 0;
         foreach (var (vector, index) in answers)
         {
             var all = (JsonArray)vector["messages"]!;
-            var isLast = index == all.Count - 1;
+            var isLast = IsLast(vector, index);
             // A template may write what is not the last turn in another way.
-            if (!isLast && answers.Any(answer => answer.Index == ((JsonArray)answer.Vector["messages"]!).Count - 1))
+            if (!isLast && answers.Any(answer => IsLast(answer.Vector, answer.Index)))
                 continue;
             var messages = new JsonArray([.. all.Take(index).Select(message => message!.DeepClone())]);
 
@@ -51,6 +52,8 @@ public sealed class ChatVectorTests
         }
         Assert.SkipUnless(checkedOnes > 0, $"'{folder}' has no conversation with an answer");
     }
+
+    private static bool IsLast(JsonObject vector, int index) => index == ((JsonArray)vector["messages"]!).Count - 1;
 
     private static bool IsAnswer(JsonNode? message) => message is JsonObject { Count: 2 } fields && (string?)fields["role"] == "assistant" && fields["content"] is JsonValue content && content.TryGetValue<string>(out _);
 

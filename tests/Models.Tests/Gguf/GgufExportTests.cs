@@ -76,12 +76,59 @@ public sealed class GgufExportTests : IDisposable
         Assert.True(difference <= 1e-3, $"{fixture}: logits differ by {difference:G3} of the largest");
     }
 
+    [Fact]
+    public void WhatIsReadWithFrequencyFactorsCanBeWrittenAgain()
+    {
+        Directory.CreateDirectory(_folder["one"]);
+        var json = DecoderConfigs.Json("llama with biases", 97, 64);
+        json["rms_norm_eps"] = 1e-6;
+        using (var model = (CausalLM)LanguageModel.Create(ModelConfig.FromJson(json, "config.json")))
+        {
+            model.Initialise(3);
+            PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
+        }
+        WriteTokenizer(97);
+
+        GgufExport.Write(_folder.Path, _folder["one/model.gguf"], GgmlType.F32);
+        GgufExport.Write(_folder["one/model.gguf"], _folder["two.gguf"], GgmlType.F32);
+
+        using var original = PretrainedModels.LoadCausalLM(_folder.Path);
+        using var again = PretrainedModels.LoadCausalLM(_folder["two.gguf"]);
+        var ids = arange(0, 40, ScalarType.Int64).unsqueeze(0);
+        var difference = (original.Logits(ids) - again.Logits(ids)).abs().max().item<float>();
+        Assert.True(difference < 1e-4, $"logits differ by {difference}");
+        using var file = GgufTensors.Open(_folder["two.gguf"]);
+        Assert.DoesNotContain(file.Names, name => name.Contains("rope_freqs", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("gemma2")]
+    [InlineData("gemma3")]
+    [InlineData("phi3")]
+    [InlineData("gptj")]
+    [InlineData("llama dynamic")]
+    [InlineData("stablelm parallel")]
+    public void AModelThatLlamaCppWouldReadOtherwiseIsRefused(string name)
+    {
+        var json = DecoderConfigs.Json(name, 97, 64);
+        using (var model = LanguageModel.Create(ModelConfig.FromJson(json, "config.json")))
+        {
+            model.Initialise(3);
+            PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
+        }
+        WriteTokenizer(97);
+
+        Assert.Equal("gguf/unsupported", DfpoAssert.CodeOf(() => GgufExport.Write(_folder.Path, _folder["m.gguf"], GgmlType.F32), "GGUF"));
+        Assert.False(File.Exists(_folder["m.gguf"]));
+    }
+
     private static bool IsWritten(string path)
     {
         var config = HfConfigReader.ReadFile(path);
         var rope = (config["rope_parameters"] ?? config["rope_scaling"]) as JsonObject;
-        return (string?)config["model_type"] is "llama" or "qwen2" or "qwen3" or "olmo2" or "starcoder2" or "gpt_neox" or "gpt2"
-            && (string?)(rope?["rope_type"] ?? rope?["type"]) is null or "default" or "linear"
+        return (string?)config["model_type"] is "llama" or "qwen2" or "qwen3" or "olmo2" or "starcoder2" or "gpt_neox" or "stablelm" or "gpt2"
+            && ((string?)(rope?["rope_type"] ?? rope?["type"]) is null or "default" or "linear" || ((string?)config["model_type"] == "llama" && (string?)rope!["rope_type"] == "llama3"))
+            && (bool?)config["qk_layernorm"] != true
             && config["architectures"]?[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) != true
             // What these fixtures set apart from their families, and GGUF has no words for.
             && (string?)config["hidden_act"] is null or "silu" or "gelu" or "gelu_pytorch_tanh"

@@ -91,7 +91,8 @@ public sealed class GgufHostileTests : IDisposable
         Refused("gguf/unsupported", "mixture of experts", GgufBytes.Llama().With("llama.expert_count", 8u));
         Refused("gguf/unsupported", "one of several files", GgufBytes.Llama().With("split.count", 2u));
         Refused("gguf/field", "'llama.block_count'", GgufBytes.Llama().With("llama.block_count", "many"));
-        Refused("checkpoint/unknown-tensor", "'rope_freqs.weight'", GgufBytes.Llama().Tensor("rope_freqs.weight", 0, new byte[16], 4));
+        Refused("checkpoint/unknown-tensor", "'rope_factors_long.weight'", GgufBytes.Llama().Tensor("rope_factors_long.weight", 0, new byte[16], 4));
+        Refused("checkpoint/shape", "'rope_freqs.weight'", GgufBytes.Llama().Tensor("rope_freqs.weight", 0, new byte[16], 4));
         Refused("tokenizer/unsupported", "'tokenizer.ggml.trick'", GgufBytes.Llama().With("tokenizer.ggml.trick", 1u));
         Refused("tokenizer/unsupported", "'bert'", GgufBytes.Llama().With("tokenizer.ggml.model", "bert"));
         Refused("tokenizer/unsupported", "'other-cut'", GgufBytes.Llama().With("tokenizer.ggml.pre", "other-cut"));
