@@ -5,6 +5,7 @@ using DfPO.Actors.Configuration;
 using DfPO.Host.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models.Options;
+using DfPO.Models.Policies;
 using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Tests.Configuration;
@@ -69,6 +70,7 @@ public sealed class ResolvedConfigTests : IDisposable
         TimeSpan span => span + TimeSpan.FromMilliseconds(n),
         Enum => Enum.GetValues(type).Cast<object>().Last(member => !member.Equals(value)),
         IReadOnlyList<double> => new[] { n / 3.0, -n },
+        IReadOnlyList<DecodingPolicy> => new[] { DecodingPolicy.Positive },
         IReadOnlyList<RewardKind> => new[] { RewardKind.RepeatPenalty, RewardKind.Http },
         IReadOnlyList<DpoLossType> => new[] { DpoLossType.ApoDown, DpoLossType.Sft },
         IReadOnlyList<string> => new[] { $"a{n}", $"b:{n}" },
