@@ -15,11 +15,14 @@ internal static class BenchmarkRun
     /// <summary>Parts that run alone and only when named, most of them about processes rather than models.</summary>
     private static readonly (string Name, Action<BenchmarkOptions> Run)[] s_clusterParts =
     [
-        ("weights", options =>
-        {
-            using var model = Gpt2Small(ScalarType.Float32);
-            WeightsBenchmark.Run(model, options.Trials);
-        }),
+        (
+            "weights",
+            options =>
+            {
+                using var model = Gpt2Small(ScalarType.Float32);
+                WeightsBenchmark.Run(model, options.Trials);
+            }
+        ),
         ("architectures", ArchitectureBenchmark.Run),
         ("adapters", ArchitectureBenchmark.Adapters),
         ("messages", _ => MessageBenchmark.Run()),
@@ -60,7 +63,13 @@ internal static class BenchmarkRun
         }
     }
 
-    private static void Measure(string name, Func<ScalarType, CausalLM> create, ScalarType[] dtypes, BenchmarkOptions options, MachineLimits limits)
+    private static void Measure(
+        string name,
+        Func<ScalarType, CausalLM> create,
+        ScalarType[] dtypes,
+        BenchmarkOptions options,
+        MachineLimits limits
+    )
     {
         if (new[] { "prefill", "decode", "masked", "scoring" }.Any(options.Wants))
         {
@@ -83,27 +92,46 @@ internal static class BenchmarkRun
     /// <summary>The shape of SmolLM2-135M, a Llama with three heads of queries to one of keys.</summary>
     private static CausalLM SmolLM2(ScalarType dtype)
     {
-        var model = (CausalLM)LanguageModel.Create(ModelConfig.FromJson(new JsonObject
-        {
-            ["model_type"] = "llama",
-            ["vocab_size"] = 49152,
-            ["max_position_embeddings"] = 8192,
-            ["hidden_size"] = 576,
-            ["intermediate_size"] = 1536,
-            ["num_hidden_layers"] = 30,
-            ["num_attention_heads"] = 9,
-            ["num_key_value_heads"] = 3,
-            ["rms_norm_eps"] = 1e-5,
-            ["rope_theta"] = 100000,
-            ["tie_word_embeddings"] = true,
-        }, "config.json"), CPU, dtype);
+        var model = (CausalLM)
+            LanguageModel.Create(
+                ModelConfig.FromJson(
+                    new JsonObject
+                    {
+                        ["model_type"] = "llama",
+                        ["vocab_size"] = 49152,
+                        ["max_position_embeddings"] = 8192,
+                        ["hidden_size"] = 576,
+                        ["intermediate_size"] = 1536,
+                        ["num_hidden_layers"] = 30,
+                        ["num_attention_heads"] = 9,
+                        ["num_key_value_heads"] = 3,
+                        ["rms_norm_eps"] = 1e-5,
+                        ["rope_theta"] = 100000,
+                        ["tie_word_embeddings"] = true,
+                    },
+                    "config.json"
+                ),
+                CPU,
+                dtype
+            );
         model.Initialise(1);
         return model;
     }
 
     private static Gpt2LMHeadModel Gpt2Small(ScalarType dtype)
     {
-        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50257, NPositions = 1024, NEmbd = 768, NLayer = 12, NHead = 12 }, CPU, dtype);
+        var model = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = 50257,
+                NPositions = 1024,
+                NEmbd = 768,
+                NLayer = 12,
+                NHead = 12,
+            },
+            CPU,
+            dtype
+        );
         model.Initialise(1);
         return model;
     }

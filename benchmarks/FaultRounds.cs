@@ -5,9 +5,9 @@ using DfPO.Tests.Support;
 namespace DfPO.Benchmarks;
 
 /// <summary>
-/// Chaos: runs of real processes (learner, standby, two rollout workers, a reward worker) in each of which one is killed with SIGKILL, whichever and
-/// whenever the dice say. Every run must end with the weights of an undisturbed one and a record in which no iteration is missing or doubled. Tells
-/// how long it takes until a death is noticed and until the next iteration is finished.
+/// Chaos: runs of real processes (learner, standby, two rollout workers, a reward worker) in each of which one is killed with SIGKILL,
+/// whichever and whenever the dice say. Every run must end with the weights of an undisturbed one and a record in which no iteration is
+/// missing or doubled. Tells how long it takes until a death is noticed and until the next iteration is finished.
 /// </summary>
 internal static class FaultRounds
 {
@@ -47,13 +47,31 @@ internal static class FaultRounds
             var folder = Path.Combine(root, $"round-{number}");
             var round = await Play(role, iteration, delay, folder);
             var run = Directory.GetDirectories(folder).Single();
-            if (BundledRun.Digest(run) != digest || !BundledRun.RecordedIterations(run).SequenceEqual(Enumerable.Range(1, BundledRun.Iterations)))
-                throw new DfpoException("chaos/diverged", $"Round {number}, {role} killed {delay.TotalSeconds:F1} s after iteration {iteration}: weights or record are not those of an undisturbed run; see {run}.");
+            if (
+                BundledRun.Digest(run) != digest
+                || !BundledRun.RecordedIterations(run).SequenceEqual(Enumerable.Range(1, BundledRun.Iterations))
+            )
+                throw new DfpoException(
+                    "chaos/diverged",
+                    $"Round {number}, {role} killed {delay.TotalSeconds:F1} s after iteration {iteration}: weights or record are not those of an undisturbed run; see {run}."
+                );
             done.Add(round);
-            Report.Line("chaos", null, null, $"round {number}", $"{role} killed {delay.TotalSeconds:F1} s after iteration {iteration}: noticed after {round.Detected.TotalSeconds:F1} s, next iteration after {round.Recovered.TotalSeconds:F1} s, weights equal");
+            Report.Line(
+                "chaos",
+                null,
+                null,
+                $"round {number}",
+                $"{role} killed {delay.TotalSeconds:F1} s after iteration {iteration}: noticed after {round.Detected.TotalSeconds:F1} s, next iteration after {round.Recovered.TotalSeconds:F1} s, weights equal"
+            );
         }
         foreach (var role in done.GroupBy(round => round.Role))
-            Report.Line("chaos", null, null, role.Key, $"{role.Count()} killed: noticed after {Range(role.Select(r => r.Detected))}, next iteration after {Range(role.Select(r => r.Recovered))}");
+            Report.Line(
+                "chaos",
+                null,
+                null,
+                role.Key,
+                $"{role.Count()} killed: noticed after {Range(role.Select(r => r.Detected))}, next iteration after {Range(role.Select(r => r.Recovered))}"
+            );
     }
 
     private static async Task<Round> Play(string role, int iteration, TimeSpan delay, string folder)
@@ -65,7 +83,15 @@ internal static class FaultRounds
         using var second = Worker("rollout");
         using var reward = Worker("reward");
         await learner.Printed(": starts");
-        using var standby = RunningDfpo.Start(["worker", "--join", join, "--role", "learner-standby", "--run", Directory.GetDirectories(folder).Single()]);
+        using var standby = RunningDfpo.Start([
+            "worker",
+            "--join",
+            join,
+            "--role",
+            "learner-standby",
+            "--run",
+            Directory.GetDirectories(folder).Single(),
+        ]);
         await standby.Printed("standing by");
         await learner.Printed($"iteration {iteration}/");
         await Task.Delay(delay);
@@ -82,7 +108,10 @@ internal static class FaultRounds
         // Nothing is noticed by a run that has just finished.
         await Task.WhenAny(witness.Printed(notice), witness.Exit());
         var detected = clock.Elapsed;
-        await Task.WhenAny(role == "learner" ? standby.Printed(s_iterationDone) : learner.Printed(s_iterationDone, before + 1), witness.Exit());
+        await Task.WhenAny(
+            role == "learner" ? standby.Printed(s_iterationDone) : learner.Printed(s_iterationDone, before + 1),
+            witness.Exit()
+        );
         var recovered = clock.Elapsed;
         foreach (var survivor in role == "learner" ? new[] { standby } : [learner, standby])
             if (await survivor.Exit() is not 0 and var code)

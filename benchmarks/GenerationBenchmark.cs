@@ -9,7 +9,14 @@ using static TorchSharp.torch;
 namespace DfPO.Benchmarks;
 
 /// <summary>Prefill, decode, masked decode and scoring of one model in one dtype.</summary>
-internal sealed class GenerationBenchmark(string name, CausalLM model, CausalLM reference, ScalarType dtype, BenchmarkOptions options, MachineLimits limits)
+internal sealed class GenerationBenchmark(
+    string name,
+    CausalLM model,
+    CausalLM reference,
+    ScalarType dtype,
+    BenchmarkOptions options,
+    MachineLimits limits
+)
 {
     public void Run()
     {
@@ -54,14 +61,26 @@ internal sealed class GenerationBenchmark(string name, CausalLM model, CausalLM 
             Report.Line(name, dtype, batch, "prefill", $"{batch * BenchmarkOptions.PromptTokens / promptSeconds:f0} tokens/s");
         if (options.Wants("decode"))
         {
-            Report.Line(name, dtype, batch, "decode", $"{rate:f0} tokens/s, {1000 * stepSeconds:f1} ms a step, {1000 * decodeCpu / steps:f1} ms of processor time: " +
-                $"{bytes / stepSeconds / limits.BytesPerSecond:p0} of the memory limit, {flops / stepSeconds / limits.FlopsPerSecond[dtype]:p0} of the matmul limit");
+            Report.Line(
+                name,
+                dtype,
+                batch,
+                "decode",
+                $"{rate:f0} tokens/s, {1000 * stepSeconds:f1} ms a step, {1000 * decodeCpu / steps:f1} ms of processor time: "
+                    + $"{bytes / stepSeconds / limits.BytesPerSecond:p0} of the memory limit, {flops / stepSeconds / limits.FlopsPerSecond[dtype]:p0} of the matmul limit"
+            );
             Report.Line(name, dtype, batch, "sampling", $"{SamplingSeconds(batch) / stepSeconds:p1} of a step");
         }
         if (!options.Wants("masked"))
             return;
         Measure(new GenerationEngine(model, reference, null), DecodingPolicy.Negative);
-        Report.Line(name, dtype, batch, "masked decode", $"{batch * steps / decode:f0} tokens/s, {decode / decodeSeconds:f2} times one model, {cpu / decodeCpu:f2} by processor time");
+        Report.Line(
+            name,
+            dtype,
+            batch,
+            "masked decode",
+            $"{batch * steps / decode:f0} tokens/s, {decode / decodeSeconds:f2} times one model, {cpu / decodeCpu:f2} by processor time"
+        );
     }
 
     /// <summary>A step's draws alone, on logits of the model's shape and dtype.</summary>
@@ -74,11 +93,30 @@ internal sealed class GenerationBenchmark(string name, CausalLM model, CausalLM 
     private void Scoring()
     {
         const int Batch = 16;
-        (int[], int[])[] sequences = [.. Requests(Batch).Select(r => (r.PromptTokens, Enumerable.Range(0, BenchmarkOptions.NewTokens).Select(i => i * 31 % model.VocabularySize).ToArray()))];
+        (int[], int[])[] sequences =
+        [
+            .. Requests(Batch)
+                .Select(r =>
+                    (r.PromptTokens, Enumerable.Range(0, BenchmarkOptions.NewTokens).Select(i => i * 31 % model.VocabularySize).ToArray())
+                ),
+        ];
         var seconds = MachineLimits.Best(options.Trials, () => SequenceScorer.Logprobs(model, sequences));
-        Report.Line(name, dtype, Batch, "scoring", $"{Batch * (BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens) / seconds:f0} tokens/s");
+        Report.Line(
+            name,
+            dtype,
+            Batch,
+            "scoring",
+            $"{Batch * (BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens) / seconds:f0} tokens/s"
+        );
     }
 
-    private GenerationRequest[] Requests(int batch) => [.. Enumerable.Range(0, batch).Select(row => new GenerationRequest(
-        [.. Enumerable.Range(0, BenchmarkOptions.PromptTokens).Select(i => (row * 977 + i * 131 + 7) % model.VocabularySize)], (ulong)row))];
+    private GenerationRequest[] Requests(int batch) =>
+        [
+            .. Enumerable
+                .Range(0, batch)
+                .Select(row => new GenerationRequest(
+                    [.. Enumerable.Range(0, BenchmarkOptions.PromptTokens).Select(i => (row * 977 + i * 131 + 7) % model.VocabularySize)],
+                    (ulong)row
+                )),
+        ];
 }

@@ -18,12 +18,14 @@ internal sealed record MachineLimits(double BytesPerSecond, IReadOnlyDictionary<
     public static double Best(int trials, Action action)
     {
         action();
-        return Enumerable.Range(0, trials).Min(_ =>
-        {
-            var start = Stopwatch.GetTimestamp();
-            action();
-            return Stopwatch.GetElapsedTime(start).TotalSeconds;
-        });
+        return Enumerable
+            .Range(0, trials)
+            .Min(_ =>
+            {
+                var start = Stopwatch.GetTimestamp();
+                action();
+                return Stopwatch.GetElapsedTime(start).TotalSeconds;
+            });
     }
 
     private static double Bandwidth(int trials)
@@ -32,14 +34,20 @@ internal sealed record MachineLimits(double BytesPerSecond, IReadOnlyDictionary<
         var values = new float[64 << 20];
         Array.Fill(values, 1);
         var sums = new float[threads];
-        var seconds = Best(3 * trials, () => Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, t =>
-            sums[t] = Sum(values.AsSpan(values.Length / threads * t, values.Length / threads))));
+        var seconds = Best(3 * trials, () =>
+            Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, t =>
+                sums[t] = Sum(values.AsSpan(values.Length / threads * t, values.Length / threads))
+            )
+        );
         return values.Length * (double)sizeof(float) / seconds;
     }
 
     private static float Sum(ReadOnlySpan<float> values)
     {
-        Vector512<float> a = default, b = default, c = default, d = default;
+        Vector512<float> a = default,
+            b = default,
+            c = default,
+            d = default;
         for (var i = 0; i + 64 <= values.Length; i += 64)
         {
             a += Vector512.LoadUnsafe(in values[i]);

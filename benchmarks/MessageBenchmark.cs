@@ -14,7 +14,8 @@ namespace DfPO.Benchmarks;
 /// <summary>Round trips between two actor systems over loopback TCP, with the cluster's own settings and serialiser.</summary>
 internal static class MessageBenchmark
 {
-    private const int WarmUp = 500, Messages = 3000;
+    private const int WarmUp = 500,
+        Messages = 3000;
 
     private sealed class Echo : ReceiveActor
     {
@@ -30,7 +31,9 @@ internal static class MessageBenchmark
         var (system, other) = (here.Services.GetRequiredService<ActorSystem>(), there.Services.GetRequiredService<ActorSystem>());
         other.ActorOf(Props.Create(() => new Echo()), "echo");
         // A reference: nodes let others select nothing but their queues.
-        var echo = ((ExtendedActorSystem)system).Provider.ResolveActorRef((new RootActorPath(((ExtendedActorSystem)other).Provider.DefaultAddress) / "user" / "echo").ToSerializationFormat());
+        var echo = ((ExtendedActorSystem)system).Provider.ResolveActorRef(
+            (new RootActorPath(((ExtendedActorSystem)other).Provider.DefaultAddress) / "user" / "echo").ToSerializationFormat()
+        );
         await Time("request", echo, new RequestWork(new WorkerId("host/1/rollout-0"), new string('a', 64)));
         await Time("16 x 32 tokens", echo, Completion());
         await here.StopAsync();
@@ -48,7 +51,13 @@ internal static class MessageBenchmark
                 times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
         times.Sort();
-        Report.Line("message", null, null, name, $"{times[times.Count / 2]:f2} ms round trip (median), {times[(int)(times.Count * 0.99)]:f2} ms (99 of 100)");
+        Report.Line(
+            "message",
+            null,
+            null,
+            name,
+            $"{times[times.Count / 2]:f2} ms round trip (median), {times[(int)(times.Count * 0.99)]:f2} ms (99 of 100)"
+        );
     }
 
     private static CompleteUnit Completion()
@@ -64,14 +73,21 @@ internal static class MessageBenchmark
             RetainedMass = values,
             Finished = true,
         };
-        return new CompleteUnit(new WorkerId("host/1/rollout-0"), new UnitId("train-1/policy/0"), new string('a', 64), new RolloutResult([.. Enumerable.Repeat(sequence, 16)]));
+        return new CompleteUnit(
+            new WorkerId("host/1/rollout-0"),
+            new UnitId("train-1/policy/0"),
+            new string('a', 64),
+            new RolloutResult([.. Enumerable.Repeat(sequence, 16)])
+        );
     }
 
     private static async Task<IHost> Start()
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.ConfigureLoggers(logger => logger.ClearLoggers()).WithDfpoCluster("127.0.0.1", 0, [], []));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
+            akka.ConfigureLoggers(logger => logger.ClearLoggers()).WithDfpoCluster("127.0.0.1", 0, [], [])
+        );
         var host = builder.Build();
         await host.StartAsync();
         return host;

@@ -13,13 +13,20 @@ using DfPO.Host.Telemetry;
 namespace DfPO.Benchmarks;
 
 /// <summary>
-/// What actors, messages, weight transfer and telemetry cost: the default experiment's iterations through the cluster, against the same loop that calls
-/// the same engines directly, each on a thread of its own. Rounds alternate, so that the machine's drift meets both.
+/// What actors, messages, weight transfer and telemetry cost: the default experiment's iterations through the cluster, against the same
+/// loop that calls the same engines directly, each on a thread of its own. Rounds alternate, so that the machine's drift meets both.
 /// </summary>
 internal static class OrchestrationBenchmark
 {
     private const int Rounds = 2;
-    private static readonly string[] s_settings = ["iterations=10", "learner.value-warmup-iterations=0", "evaluation.every=100", "evaluation.samples-per-prompt=1", "checkpoint.every=100"];
+    private static readonly string[] s_settings =
+    [
+        "iterations=10",
+        "learner.value-warmup-iterations=0",
+        "evaluation.every=100",
+        "evaluation.samples-per-prompt=1",
+        "checkpoint.every=100",
+    ];
 
     public static void Run()
     {
@@ -27,21 +34,35 @@ internal static class OrchestrationBenchmark
         var root = Directory.CreateTempSubdirectory("dfpo-benchmark").FullName;
         try
         {
-            List<double> bare = [], cluster = [];
+            List<double> bare = [],
+                cluster = [];
             for (var round = 0; round < Rounds; round++)
             {
                 var bareClock = new IterationClock();
                 using (var services = new BareServices(config, Path.Combine(root, $"bare-{round}")))
-                    new ExperimentLoop(config, services, bareClock, new RunCheckpoints(Path.Combine(root, $"bare-{round}"))).Run(default).GetAwaiter().GetResult();
+                    new ExperimentLoop(config, services, bareClock, new RunCheckpoints(Path.Combine(root, $"bare-{round}")))
+                        .Run(default)
+                        .GetAwaiter()
+                        .GetResult();
                 bare.AddRange(bareClock.Seconds.Skip(2));
                 var clusterClock = new IterationClock();
                 using (var telemetry = HostTelemetry.Start("benchmark"))
-                    ExperimentHost.Run(new RunOptions { Port = 0 }, config, RunFolder.Create(root, config), () => clusterClock, telemetry, default).GetAwaiter().GetResult();
+                    ExperimentHost
+                        .Run(new RunOptions { Port = 0 }, config, RunFolder.Create(root, config), () => clusterClock, telemetry, default)
+                        .GetAwaiter()
+                        .GetResult();
                 cluster.AddRange(clusterClock.Seconds.Skip(2));
             }
-            double engines = Median(bare), whole = Median(cluster);
+            double engines = Median(bare),
+                whole = Median(cluster);
             Report.Line("imdb-tiny", null, config.Rollout.PromptsPerIteration, "engines alone", $"{engines:f3} s an iteration");
-            Report.Line("imdb-tiny", null, config.Rollout.PromptsPerIteration, "in the cluster", $"{whole:f3} s an iteration, {100 * (whole - engines) / whole:f1} % of it orchestration");
+            Report.Line(
+                "imdb-tiny",
+                null,
+                config.Rollout.PromptsPerIteration,
+                "in the cluster",
+                $"{whole:f3} s an iteration, {100 * (whole - engines) / whole:f1} % of it orchestration"
+            );
         }
         finally
         {
@@ -65,7 +86,10 @@ internal static class OrchestrationBenchmark
         public BareServices(ExperimentConfig config, string folder)
         {
             Directory.CreateDirectory(folder);
-            (_rolloutThread, _learnerThread) = (new("bare rollout", config.Rollout.Threads), new("bare learner", config.Model.LearnerThreads));
+            (_rolloutThread, _learnerThread) = (
+                new("bare rollout", config.Rollout.Threads),
+                new("bare learner", config.Model.LearnerThreads)
+            );
             _rollout = _rolloutThread.Run(() => new RolloutExecutor(config.Model.Policy, "cpu", config.Model.Dtype)).Result;
             _reward = _rewardThread.Run(() => new RewardExecutor(RewardLoading.Local(config.Task))).Result;
             _learner = _learnerThread.Run(() => new LearnerSession(config, _store, folder)).Result;
@@ -73,25 +97,37 @@ internal static class OrchestrationBenchmark
 
         public async Task<WorkProtocol.UnitFinished> Process(WorkUnit unit, ActivityContext parent, CancellationToken cancellation)
         {
-            var result = await (unit is RolloutUnit rollout
-                ? _rolloutThread.Run(() => Generate(rollout, cancellation))
-                : _rewardThread.Run(() => _reward.Execute(unit, cancellation)));
+            var result = await (
+                unit is RolloutUnit rollout
+                    ? _rolloutThread.Run(() => Generate(rollout, cancellation))
+                    : _rewardThread.Run(() => _reward.Execute(unit, cancellation))
+            );
             return new(unit.Id, result, default);
         }
 
-        public Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull => _learnerThread.Run(() => command.Ask(_learner));
+        public Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation)
+            where TReply : notnull => _learnerThread.Run(() => command.Ask(_learner));
 
         public Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation) => Task.FromResult<WorkProtocol.QueueStatus[]>([]);
 
         public void Dispose()
         {
-            foreach (var (thread, owned) in new (TorchThread, IDisposable)[] { (_rolloutThread, _rollout), (_rewardThread, _reward), (_learnerThread, _learner) })
-            {
-                thread.Run(() =>
+            foreach (
+                var (thread, owned) in new (TorchThread, IDisposable)[]
                 {
-                    owned.Dispose();
-                    return true;
-                }).Wait();
+                    (_rolloutThread, _rollout),
+                    (_rewardThread, _reward),
+                    (_learnerThread, _learner),
+                }
+            )
+            {
+                thread
+                    .Run(() =>
+                    {
+                        owned.Dispose();
+                        return true;
+                    })
+                    .Wait();
                 thread.Dispose();
             }
         }
@@ -112,22 +148,14 @@ internal static class OrchestrationBenchmark
     {
         public List<double> Seconds { get; } = [];
 
-        public void Started(ExperimentConfig config, int iteration)
-        {
-        }
+        public void Started(ExperimentConfig config, int iteration) { }
 
-        public void Evaluated(EvaluationReport report)
-        {
-        }
+        public void Evaluated(EvaluationReport report) { }
 
         public void IterationFinished(IterationReport report) => Seconds.Add(report.Metrics["time/rollout"] + report.Metrics["time/learn"]);
 
-        public void WorkersChanged(string role, int count)
-        {
-        }
+        public void WorkersChanged(string role, int count) { }
 
-        public void Finished(ExperimentResult result)
-        {
-        }
+        public void Finished(ExperimentResult result) { }
     }
 }

@@ -7,7 +7,9 @@ namespace DfPO.Benchmarks;
 internal static class Report
 {
     public static void Line(string model, torch.ScalarType? dtype, int? batch, string figure, string value) =>
-        Console.WriteLine($"{model,-22} {dtype?.ToString().ToLowerInvariant(),-9} {(batch is null ? "" : $"batch {batch}"),-9} {figure,-14} {value}");
+        Console.WriteLine(
+            $"{model,-22} {dtype?.ToString().ToLowerInvariant(),-9} {(batch is null ? "" : $"batch {batch}"),-9} {figure,-14} {value}"
+        );
 
     public static void PeakMemory()
     {

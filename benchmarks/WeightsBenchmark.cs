@@ -12,8 +12,8 @@ using static TorchSharp.torch;
 namespace DfPO.Benchmarks;
 
 /// <summary>
-/// The weight channel between two processes: 498 MB dense (124M parameters in float32) beside a bare loopback socket, in turns so that the machine's
-/// drift meets both, and what a delta saves after a small optimiser step.
+/// The weight channel between two processes: 498 MB dense (124M parameters in float32) beside a bare loopback socket, in turns so that the
+/// machine's drift meets both, and what a delta saves after a small optimiser step.
 /// </summary>
 internal static class WeightsBenchmark
 {
@@ -46,17 +46,27 @@ internal static class WeightsBenchmark
         // Two versions in turn: what a receiver holds it does not fetch again.
         WeightsRef[] versions = [store.Publish(model, 0, ScalarType.Float32), Next(model, store)];
         using var lease = store.Open(versions[0].Digest)!;
-        List<Receipt> raw = [], ours = [];
+        List<Receipt> raw = [],
+            ours = [];
         var (served, cpu) = (0L, new List<double>());
         for (var trial = -2; trial < trials; trial++)
         {
             var socket = peer.Socket(lease);
             var (before, busy) = (GC.GetTotalAllocatedBytes(precise: true), Environment.CpuUsage.TotalTime);
             var fetch = peer.Fetch(versions[trial & 1], acceptDelta: false);
-            var (allocated, sending) = (GC.GetTotalAllocatedBytes(precise: true) - before, (Environment.CpuUsage.TotalTime - busy).TotalSeconds);
+            var (allocated, sending) = (
+                GC.GetTotalAllocatedBytes(precise: true) - before,
+                (Environment.CpuUsage.TotalTime - busy).TotalSeconds
+            );
             if (trial < 0)
             {
-                Report.Line(Name, ScalarType.Float32, null, "fresh memory", $"socket {Rate(lease, socket):f0} MB/s, channel {Rate(lease, fetch):f0} MB/s");
+                Report.Line(
+                    Name,
+                    ScalarType.Float32,
+                    null,
+                    "fresh memory",
+                    $"socket {Rate(lease, socket):f0} MB/s, channel {Rate(lease, fetch):f0} MB/s"
+                );
                 continue;
             }
             raw.Add(socket);
@@ -66,11 +76,41 @@ internal static class WeightsBenchmark
         }
         double Median(List<Receipt> receipts) => Middle(receipts.Select(r => Rate(lease, r)));
         double Best(List<Receipt> receipts) => receipts.Max(r => Rate(lease, r));
-        Report.Line(Name, ScalarType.Float32, null, "raw socket", $"{Median(raw):f0} MB/s median, {Best(raw):f0} best of {trials}, {lease.Manifest.Length / 1e6:f0} MB");
-        Report.Line(Name, ScalarType.Float32, null, "channel", $"{Median(ours):f0} MB/s median, {Best(ours):f0} best, from asking to every chunk checked");
-        Report.Line(Name, ScalarType.Float32, null, "share", $"{100 * Median(ours) / Median(raw):f0} % of the raw socket by medians, {100 * Best(ours) / Best(raw):f0} % by bests");
-        Report.Line(Name, ScalarType.Float32, null, "processor", $"{Middle(cpu):f2} s at the sender, {Middle(ours.Select(r => r.Cpu)):f2} s at the receiver; bare socket {Middle(raw.Select(r => r.Cpu)):f2} s at the receiver");
-        Report.Line(Name, ScalarType.Float32, null, "allocated", $"{served / 1e6:f2} MB managed at the sender, {ours.Max(r => r.Allocated) / 1e6:f2} MB at the receiver, at most, a broadcast");
+        Report.Line(
+            Name,
+            ScalarType.Float32,
+            null,
+            "raw socket",
+            $"{Median(raw):f0} MB/s median, {Best(raw):f0} best of {trials}, {lease.Manifest.Length / 1e6:f0} MB"
+        );
+        Report.Line(
+            Name,
+            ScalarType.Float32,
+            null,
+            "channel",
+            $"{Median(ours):f0} MB/s median, {Best(ours):f0} best, from asking to every chunk checked"
+        );
+        Report.Line(
+            Name,
+            ScalarType.Float32,
+            null,
+            "share",
+            $"{100 * Median(ours) / Median(raw):f0} % of the raw socket by medians, {100 * Best(ours) / Best(raw):f0} % by bests"
+        );
+        Report.Line(
+            Name,
+            ScalarType.Float32,
+            null,
+            "processor",
+            $"{Middle(cpu):f2} s at the sender, {Middle(ours.Select(r => r.Cpu)):f2} s at the receiver; bare socket {Middle(raw.Select(r => r.Cpu)):f2} s at the receiver"
+        );
+        Report.Line(
+            Name,
+            ScalarType.Float32,
+            null,
+            "allocated",
+            $"{served / 1e6:f2} MB managed at the sender, {ours.Max(r => r.Allocated) / 1e6:f2} MB at the receiver, at most, a broadcast"
+        );
     }
 
     private static void Delta(Gpt2LMHeadModel model, WeightsStore store, WeightsStore deltas, WeightsPeer peer)
@@ -91,12 +131,26 @@ internal static class WeightsBenchmark
             var delta = deltas.Publish(model, step, ScalarType.BFloat16);
             var encoding = (Environment.CpuUsage.TotalTime - before).TotalSeconds - publishing;
             var receipt = peer.Fetch(delta, acceptDelta: true);
-            Report.Line(Name, ScalarType.BFloat16, null, name, $"delta {receipt.Received / 1e6:f1} MB of {dense.Length / 1e6:f1} MB: {100.0 * receipt.Received / dense.Length:f1} %");
-            Report.Line(Name, ScalarType.BFloat16, null, "", $"processor: publishing dense {publishing:f2} s, encoding {encoding:f2} s more, fetching and decoding {receipt.Cpu:f2} s; fetched in {receipt.Seconds:f2} s");
+            Report.Line(
+                Name,
+                ScalarType.BFloat16,
+                null,
+                name,
+                $"delta {receipt.Received / 1e6:f1} MB of {dense.Length / 1e6:f1} MB: {100.0 * receipt.Received / dense.Length:f1} %"
+            );
+            Report.Line(
+                Name,
+                ScalarType.BFloat16,
+                null,
+                "",
+                $"processor: publishing dense {publishing:f2} s, encoding {encoding:f2} s more, fetching and decoding {receipt.Cpu:f2} s; fetched in {receipt.Seconds:f2} s"
+            );
         }
     }
 
-    /// <summary>AdamW at lr 1e-5 on noise: every weight moves by about the learning rate at first, by about a quarter of it later.</summary>
+    /// <summary>
+    /// AdamW at lr 1e-5 on noise: every weight moves by about the learning rate at first, by about a quarter of it later.
+    /// </summary>
     private static void Step(Gpt2LMHeadModel model, AdamW optimiser)
     {
         using var scope = NewDisposeScope();

@@ -27,7 +27,8 @@ internal sealed class WeightsPeer : IDisposable
     {
         var program = Environment.ProcessPath!;
         // Started as "dotnet X.dll", the host's path alone would not lead back here.
-        string[] arguments = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [Assembly.GetExecutingAssembly().Location, Argument] : [Argument];
+        string[] arguments =
+            Path.GetFileNameWithoutExtension(program) == "dotnet" ? [Assembly.GetExecutingAssembly().Location, Argument] : [Argument];
         _process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
     }
 
@@ -43,8 +44,16 @@ internal sealed class WeightsPeer : IDisposable
             var allocated = GC.GetTotalAllocatedBytes(precise: true);
             var cpu = Environment.CpuUsage.TotalTime;
             var start = Stopwatch.GetTimestamp();
-            var received = what == "socket" ? Receive(int.Parse(first, CultureInfo.InvariantCulture), ref buffer, int.Parse(words[2], CultureInfo.InvariantCulture)) : Fetch(what == "delta" ? delta : dense, JsonSerializer.Deserialize<WeightsRef>(first)!);
-            var receipt = new Receipt(Stopwatch.GetElapsedTime(start).TotalSeconds, GC.GetTotalAllocatedBytes(precise: true) - allocated, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds, received);
+            var received =
+                what == "socket"
+                    ? Receive(int.Parse(first, CultureInfo.InvariantCulture), ref buffer, int.Parse(words[2], CultureInfo.InvariantCulture))
+                    : Fetch(what == "delta" ? delta : dense, JsonSerializer.Deserialize<WeightsRef>(first)!);
+            var receipt = new Receipt(
+                Stopwatch.GetElapsedTime(start).TotalSeconds,
+                GC.GetTotalAllocatedBytes(precise: true) - allocated,
+                (Environment.CpuUsage.TotalTime - cpu).TotalSeconds,
+                received
+            );
             output.WriteLine(JsonSerializer.Serialize(receipt));
             output.Flush();
         }
@@ -52,7 +61,8 @@ internal sealed class WeightsPeer : IDisposable
     }
 
     /// <summary>Fetches weights through the channel.</summary>
-    public Receipt Fetch(WeightsRef weights, bool acceptDelta) => Tell($"{(acceptDelta ? "delta" : "dense")} {JsonSerializer.Serialize(weights)}");
+    public Receipt Fetch(WeightsRef weights, bool acceptDelta) =>
+        Tell($"{(acceptDelta ? "delta" : "dense")} {JsonSerializer.Serialize(weights)}");
 
     /// <summary>Receives bytes over a bare socket into memory that is used again.</summary>
     public Receipt Socket(WeightsLease lease)
@@ -102,6 +112,8 @@ internal sealed class WeightsPeer : IDisposable
     {
         _process.StandardInput.WriteLine(command);
         _process.StandardInput.Flush();
-        return JsonSerializer.Deserialize<Receipt>(_process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("The receiving process ended."))!;
+        return JsonSerializer.Deserialize<Receipt>(
+            _process.StandardOutput.ReadLine() ?? throw new InvalidOperationException("The receiving process ended.")
+        )!;
     }
 }

@@ -7,5 +7,6 @@ public static class ProductVersion
 {
     /// <summary>Version and, where it was built from a repository, commit.</summary>
     public static string Text { get; } =
-        typeof(ProductVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? typeof(ProductVersion).Assembly.GetName().Version!.ToString();
+        typeof(ProductVersion).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+        ?? typeof(ProductVersion).Assembly.GetName().Version!.ToString();
 }

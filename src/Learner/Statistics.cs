@@ -19,5 +19,6 @@ public sealed class Statistics
     public double? Mean(string name) => _sums.TryGetValue(name, out var sum) && sum.Count != 0 ? sum.Sum / sum.Count : null;
 
     /// <summary>The means; 0 where nothing was counted.</summary>
-    public Dictionary<string, double> Means() => _sums.ToDictionary(pair => pair.Key, pair => pair.Value.Count == 0 ? 0 : pair.Value.Sum / pair.Value.Count);
+    public Dictionary<string, double> Means() =>
+        _sums.ToDictionary(pair => pair.Key, pair => pair.Value.Count == 0 ? 0 : pair.Value.Sum / pair.Value.Count);
 }

@@ -7,16 +7,15 @@ namespace DfPO.Learner;
 public sealed record Trajectory : TokenSequence
 {
     /// <summary>A trajectory whose members are set one by one.</summary>
-    public Trajectory()
-    {
-    }
+    public Trajectory() { }
 
     /// <summary>A rollout's sequence with its reward.</summary>
     /// <param name="sequence">What was rolled out; its arrays are shared.</param>
     /// <param name="reward">Task reward.</param>
     /// <param name="behaviour">The policy that the tokens were drawn from.</param>
     [SetsRequiredMembers]
-    public Trajectory(TokenSequence sequence, float reward, DecodingPolicy behaviour) : base(sequence) => (Reward, Behaviour) = (reward, behaviour);
+    public Trajectory(TokenSequence sequence, float reward, DecodingPolicy behaviour)
+        : base(sequence) => (Reward, Behaviour) = (reward, behaviour);
 
     /// <summary>Task reward, given at the last token.</summary>
     public required float Reward { get; init; }
@@ -27,7 +26,10 @@ public sealed record Trajectory : TokenSequence
     /// <summary>Continuations of the same prompt carry the same number within a batch. Only rules that compare them look at it.</summary>
     public int Group { get; init; }
 
-    /// <summary>Updates that the weights which rolled out had seen (<see cref="Updates.PolicyLearner.Iteration"/> when they were published); null means the learner's own, never stale.</summary>
+    /// <summary>
+    /// Updates that the weights which rolled out had seen (<see cref="Updates.PolicyLearner.Iteration"/> when they were published); null
+    /// means the learner's own, never stale.
+    /// </summary>
     public int? WeightsVersion { get; init; }
 
     /// <summary>Whether the continuation was cut off at the limit of its length rather than ended.</summary>
@@ -36,24 +38,27 @@ public sealed record Trajectory : TokenSequence
     /// <summary>Token ids of a given continuation of the same prompt, for rules with a supervised term; null when there is none.</summary>
     public int[]? Demonstration { get; init; }
 
-    /// <summary>Whether <see cref="TokenSequence.Tokens"/> were given rather than drawn; reward and rollout log-probabilities then mean nothing.</summary>
+    /// <summary>
+    /// Whether <see cref="TokenSequence.Tokens"/> were given rather than drawn; reward and rollout log-probabilities then mean nothing.
+    /// </summary>
     public bool IsDemonstration { get; init; }
 
     /// <summary>A given continuation, to be learnt by its likelihood.</summary>
     /// <param name="prompt">The prompt's token ids.</param>
     /// <param name="tokens">The continuation's token ids.</param>
-    public static Trajectory Demonstrated(int[] prompt, int[] tokens) => new()
-    {
-        PromptTokens = prompt,
-        Tokens = tokens,
-        Logprobs = new float[tokens.Length],
-        ReferenceLogprobs = new float[tokens.Length],
-        StateKl = new float[tokens.Length],
-        Reward = 0,
-        Behaviour = DecodingPolicy.Policy,
-        Demonstration = tokens,
-        IsDemonstration = true,
-    };
+    public static Trajectory Demonstrated(int[] prompt, int[] tokens) =>
+        new()
+        {
+            PromptTokens = prompt,
+            Tokens = tokens,
+            Logprobs = new float[tokens.Length],
+            ReferenceLogprobs = new float[tokens.Length],
+            StateKl = new float[tokens.Length],
+            Reward = 0,
+            Behaviour = DecodingPolicy.Policy,
+            Demonstration = tokens,
+            IsDemonstration = true,
+        };
 
     /// <summary>The task reward at the last token, 0 at the others.</summary>
     internal double[] TerminalRewards()

@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models;
 
-/// <summary>Activation functions by the names of HF's <c>ACT2FN</c>; those with parameters of their own (<c>prelu</c>, <c>xielu</c>) are not among them.</summary>
+/// <summary>
+/// Activation functions by the names of HF's <c>ACT2FN</c>; those with parameters of their own (<c>prelu</c>, <c>xielu</c>) are not among
+/// them.
+/// </summary>
 internal static class Activations
 {
     private static readonly SortedDictionary<string, Func<Tensor, Tensor>> s_byName = new(StringComparer.Ordinal)
@@ -33,9 +36,13 @@ internal static class Activations
     };
 
     /// <exception cref="DfpoException"><c>config/field</c> for a name that is not known.</exception>
-    public static Func<Tensor, Tensor> Get(string name) => s_byName.TryGetValue(name, out var function)
-        ? function
-        : throw new DfpoException("config/field", $"Activation function '{name}' is not known: {string.Join(", ", s_byName.Keys)} are.");
+    public static Func<Tensor, Tensor> Get(string name) =>
+        s_byName.TryGetValue(name, out var function)
+            ? function
+            : throw new DfpoException(
+                "config/field",
+                $"Activation function '{name}' is not known: {string.Join(", ", s_byName.Keys)} are."
+            );
 
     private static Tensor Gelu(Tensor x) => nn.functional.gelu(x);
 

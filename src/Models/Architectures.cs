@@ -8,10 +8,13 @@ using static TorchSharp.torch;
 namespace DfPO.Models;
 
 /// <summary>How the models of one <c>model_type</c> are read and built.</summary>
-internal sealed record Architecture(Func<JsonObject, string, ModelConfig> Parse, Func<ModelConfig, Device?, ScalarType, LanguageModel> Build)
+internal sealed record Architecture(
+    Func<JsonObject, string, ModelConfig> Parse,
+    Func<ModelConfig, Device?, ScalarType, LanguageModel> Build
+)
 {
-    public static Architecture Of<TConfig>(Func<JsonObject, string, TConfig> parse, Func<TConfig, Device?, ScalarType, LanguageModel> build) where TConfig : ModelConfig =>
-        new(parse, (config, device, dtype) => build((TConfig)config, device, dtype));
+    public static Architecture Of<TConfig>(Func<JsonObject, string, TConfig> parse, Func<TConfig, Device?, ScalarType, LanguageModel> build)
+        where TConfig : ModelConfig => new(parse, (config, device, dtype) => build((TConfig)config, device, dtype));
 }
 
 /// <summary>Every architecture that checkpoints may hold: one line each.</summary>
@@ -45,11 +48,16 @@ internal static class Architectures
         var type = new HfConfigReader(json, path).Text("model_type", "");
         return s_byType.TryGetValue(type, out var architecture)
             ? architecture
-            : throw new DfpoException("model/unknown-type", $"'{path}': model_type '{type}' is not supported; {string.Join(", ", s_byType.Keys.Select(known => $"'{known}'"))} are.");
+            : throw new DfpoException(
+                "model/unknown-type",
+                $"'{path}': model_type '{type}' is not supported; {string.Join(", ", s_byType.Keys.Select(known => $"'{known}'"))} are."
+            );
     }
 
     /// <summary>A model of a configuration, with uninitialised weights.</summary>
-    public static LanguageModel Build(ModelConfig config, Device? device, ScalarType dtype) => s_byType[config.ModelType].Build(config, device, dtype);
+    public static LanguageModel Build(ModelConfig config, Device? device, ScalarType dtype) =>
+        s_byType[config.ModelType].Build(config, device, dtype);
 
-    private static Architecture Decoder(Func<JsonObject, string, DecoderConfig> parse) => Architecture.Of(parse, (config, device, dtype) => new DecoderForCausalLM(config, device, dtype));
+    private static Architecture Decoder(Func<JsonObject, string, DecoderConfig> parse) =>
+        Architecture.Of(parse, (config, device, dtype) => new DecoderForCausalLM(config, device, dtype));
 }

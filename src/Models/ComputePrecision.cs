@@ -11,10 +11,16 @@ public sealed class ComputePrecision
     /// <summary>Dtype of matrix products; null means that of the parameters.</summary>
     public ScalarType? MatmulDtype { get; set; }
 
-    /// <summary>Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory for a third more arithmetic, the same gradients.</summary>
+    /// <summary>
+    /// Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory for a third more
+    /// arithmetic, the same gradients.
+    /// </summary>
     public bool RecomputeBlocks { get; set; }
 
-    /// <summary>Whether attention over whole sequences is made of plain products, which can be differentiated twice; libtorch's fused kernels can not.</summary>
+    /// <summary>
+    /// Whether attention over whole sequences is made of plain products, which can be differentiated twice; libtorch's fused kernels can
+    /// not.
+    /// </summary>
     public bool PlainAttention { get; set; }
 
     /// <summary>The tensor in <see cref="MatmulDtype"/>; itself when it already is.</summary>

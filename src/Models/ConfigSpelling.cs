@@ -9,8 +9,28 @@ internal static class ConfigSpelling
     // transformers 5 refuses a whole number in a field of these.
     private static readonly string[] s_floats =
     [
-        "initializer_range", "init_std", "initializer_factor", "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "final_logit_softcapping", "attn_logit_softcapping", "rope_theta",
-        "factor", "attention_factor", "beta_fast", "beta_slow", "low_freq_factor", "high_freq_factor", "partial_rotary_factor", "short_factor", "long_factor", "rope_local_base_freq", "rotary_pct", "rotary_emb_base",
+        "initializer_range",
+        "init_std",
+        "initializer_factor",
+        "rms_norm_eps",
+        "layer_norm_eps",
+        "layer_norm_epsilon",
+        "norm_epsilon",
+        "final_logit_softcapping",
+        "attn_logit_softcapping",
+        "rope_theta",
+        "factor",
+        "attention_factor",
+        "beta_fast",
+        "beta_slow",
+        "low_freq_factor",
+        "high_freq_factor",
+        "partial_rotary_factor",
+        "short_factor",
+        "long_factor",
+        "rope_local_base_freq",
+        "rotary_pct",
+        "rotary_emb_base",
     ];
 
     /// <summary>Writes numbers that must be floats with a point, here and in the sections of the rotation.</summary>
@@ -23,11 +43,19 @@ internal static class ConfigSpelling
             else
                 json[field] = Float(json[field]);
         }
-        foreach (var section in json.Where(pair => pair.Key is "rope_parameters" or "rope_scaling" or "full_attention" or "sliding_attention").Select(pair => pair.Value).OfType<JsonObject>().ToArray())
+        foreach (
+            var section in json.Where(pair => pair.Key is "rope_parameters" or "rope_scaling" or "full_attention" or "sliding_attention")
+                .Select(pair => pair.Value)
+                .OfType<JsonObject>()
+                .ToArray()
+        )
             Floats(section);
     }
 
-    /// <summary>Adds the spelling of the rotation that is missing: <c>rope_parameters</c> of transformers 5, or <c>rope_theta</c>, <c>rope_scaling</c> and the share that turns of transformers 4.</summary>
+    /// <summary>
+    /// Adds the spelling of the rotation that is missing: <c>rope_parameters</c> of transformers 5, or <c>rope_theta</c>,
+    /// <c>rope_scaling</c> and the share that turns of transformers 4.
+    /// </summary>
     public static void Both(JsonObject json)
     {
         var family = json["model_type"]?.ToString();
@@ -75,12 +103,18 @@ internal static class ConfigSpelling
             parameters = new JsonObject
             {
                 ["full_attention"] = section,
-                ["sliding_attention"] = new JsonObject { ["rope_type"] = "default", ["rope_theta"] = json["rope_local_base_freq"]?.DeepClone() ?? 10_000.0 },
+                ["sliding_attention"] = new JsonObject
+                {
+                    ["rope_type"] = "default",
+                    ["rope_theta"] = json["rope_local_base_freq"]?.DeepClone() ?? 10_000.0,
+                },
             };
         }
         json["rope_theta"] = parameters["full_attention"]?["rope_theta"]?.DeepClone() ?? json["rope_theta"]?.DeepClone() ?? 1_000_000.0;
         json["rope_scaling"] ??= parameters["full_attention"] is JsonObject full ? Scaling(full) : null;
-        json["rope_local_base_freq"] = parameters["sliding_attention"]?["rope_theta"]?.DeepClone() ?? json["rope_local_base_freq"]?.DeepClone() ?? 10_000.0;
+        json["rope_local_base_freq"] = parameters["sliding_attention"]?["rope_theta"]?.DeepClone()
+            ?? json["rope_local_base_freq"]?.DeepClone()
+            ?? 10_000.0;
         json["rope_parameters"] = parameters.Parent is null ? parameters : parameters.DeepClone();
     }
 
@@ -96,14 +130,19 @@ internal static class ConfigSpelling
     }
 
     // transformers 4 wants these three and no other there; the original length stands above.
-    private static JsonObject OfPhi3(JsonObject section) => new()
-    {
-        ["type"] = "longrope",
-        ["short_factor"] = section["short_factor"]?.DeepClone(),
-        ["long_factor"] = section["long_factor"]?.DeepClone(),
-    };
+    private static JsonObject OfPhi3(JsonObject section) =>
+        new()
+        {
+            ["type"] = "longrope",
+            ["short_factor"] = section["short_factor"]?.DeepClone(),
+            ["long_factor"] = section["long_factor"]?.DeepClone(),
+        };
 
-    private static JsonNode? Float(JsonNode? number) => number is JsonValue && number.GetValueKind() == JsonValueKind.Number && number.ToJsonString() is var text && text.All(c => char.IsDigit(c) || c == '-')
-        ? JsonNode.Parse(text + ".0")
-        : number?.DeepClone();
+    private static JsonNode? Float(JsonNode? number) =>
+        number is JsonValue
+        && number.GetValueKind() == JsonValueKind.Number
+        && number.ToJsonString() is var text
+        && text.All(c => char.IsDigit(c) || c == '-')
+            ? JsonNode.Parse(text + ".0")
+            : number?.DeepClone();
 }

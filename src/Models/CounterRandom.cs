@@ -1,6 +1,8 @@
 namespace DfPO.Models;
 
-/// <summary>Random numbers as a pure function of a seed and a counter (SplitMix64): the same on every machine, in any order, with no state to save.</summary>
+/// <summary>
+/// Random numbers as a pure function of a seed and a counter (SplitMix64): the same on every machine, in any order, with no state to save.
+/// </summary>
 public static class CounterRandom
 {
     /// <summary>64 random bits of (seed, counter).</summary>

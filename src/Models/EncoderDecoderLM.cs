@@ -26,7 +26,8 @@ public abstract class EncoderDecoderLM(string name, ModelConfig config) : Langua
     /// <summary>The decoder's hidden states, as <see cref="LanguageModel.Head"/> takes them.</summary>
     /// <param name="inputIds">Token ids <c>[batch, time]</c>, int64; right-padded or not, a decoder never looks at what follows.</param>
     /// <param name="memory">Of the encoder.</param>
-    /// <param name="cache">Keys and values of the decoder's tokens before; they are appended to. Null for a pass over whole sequences.</param>
+    /// <param name="cache">Keys and values of the decoder's tokens before; they are appended to. Null for a pass over whole
+    /// sequences.</param>
     /// <returns><c>[batch, time, hidden]</c>.</returns>
     public abstract Tensor DecoderHidden(Tensor inputIds, EncoderMemory memory, KeyValueCache? cache = null);
 
@@ -47,7 +48,10 @@ public abstract class EncoderDecoderLM(string name, ModelConfig config) : Langua
     public override Tensor Hidden(ModelInput input)
     {
         using var scope = NewDisposeScope();
-        var encoded = Encode(input.EncoderIds ?? throw new ArgumentException("An encoder-decoder model needs the encoder's input.", nameof(input)), input.EncoderMask);
+        var encoded = Encode(
+            input.EncoderIds ?? throw new ArgumentException("An encoder-decoder model needs the encoder's input.", nameof(input)),
+            input.EncoderMask
+        );
         return DecoderHidden(input.InputIds, Remember(encoded, input.EncoderMask)).MoveToOuterDisposeScope();
     }
 

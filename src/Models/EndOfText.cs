@@ -33,10 +33,12 @@ public sealed record EndOfText
     /// <param name="ids">The one that a learnt text ends with first.</param>
     public static EndOfText Of(IEnumerable<int> ids) => new(ids);
 
-    /// <summary>Gathers what a checkpoint's files say: <c>generation_config.json</c>, <c>config.json</c> and the tokenizer's configuration.</summary>
+    /// <summary>
+    /// Gathers what a checkpoint's files say: <c>generation_config.json</c>, <c>config.json</c> and the tokenizer's configuration.
+    /// </summary>
     /// <remarks>
-    /// A learnt text ends with the tokenizer's end where the model's files know it (that of a turn in a chat model, for such a model's tokenizer names it),
-    /// else with the first that they name. Ids beyond the vocabulary can never be drawn and are left out.
+    /// A learnt text ends with the tokenizer's end where the model's files know it (that of a turn in a chat model, for such a model's
+    /// tokenizer names it), else with the first that they name. Ids beyond the vocabulary can never be drawn and are left out.
     /// </remarks>
     /// <param name="checkpoint">A checkpoint folder, or an adapter's.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
@@ -62,11 +64,14 @@ public sealed record EndOfText
     private static EndOfText Of(IEnumerable<int> named, ModelConfig config, TextTokenizer tokenizer)
     {
         int[] model = [.. named.Where(id => id >= 0 && id < config.VocabSize)];
-        return tokenizer.EosTokenIds is not [var own, ..] ? new(model)
+        return tokenizer.EosTokenIds is not [var own, ..]
+            ? new(model)
             : new(model.Length == 0 || model.Contains(own) ? model.Prepend(own) : model.Append(own));
     }
 
-    /// <summary>The ids in <c>generation_config.json</c>, of an adapter's folder without one in its base's; none where there is no such file.</summary>
+    /// <summary>
+    /// The ids in <c>generation_config.json</c>, of an adapter's folder without one in its base's; none where there is no such file.
+    /// </summary>
     private static IReadOnlyList<int> GenerationIds(string checkpoint)
     {
         var path = Path.Combine(checkpoint, GenerationName);

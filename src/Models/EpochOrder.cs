@@ -1,8 +1,12 @@
 namespace DfPO.Models;
 
-/// <summary>An endless seeded stream of indices that goes through a fresh permutation each epoch: a pure function of seed and draw, so the cursor is all there is to save.</summary>
+/// <summary>
+/// An endless seeded stream of indices that goes through a fresh permutation each epoch: a pure function of seed and draw, so the cursor is
+/// all there is to save.
+/// </summary>
 /// <param name="count">Items of an epoch, at least 1.</param>
-/// <param name="seed">Seed of the stream; epoch e uses <paramref name="seed"/> + e, so mix seeds that lie close together before giving them.</param>
+/// <param name="seed">Seed of the stream; epoch e uses <paramref name="seed"/> + e, so mix seeds that lie close together before giving
+/// them.</param>
 public sealed class EpochOrder(int count, ulong seed)
 {
     // One reference, swapped whole: a reader on another thread sees an old epoch or a new one, never half of each.

@@ -21,7 +21,8 @@ public sealed class HfConfigReader(JsonObject json, string path)
         LfsPointer.Refuse(path);
         try
         {
-            return JsonNode.Parse(File.ReadAllBytes(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
+            return JsonNode.Parse(File.ReadAllBytes(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false })
+                    as JsonObject
                 ?? throw new DfpoException("config/corrupt", $"'{path}' is not a JSON object.");
         }
         catch (JsonException e)
@@ -31,9 +32,8 @@ public sealed class HfConfigReader(JsonObject json, string path)
     }
 
     /// <summary>A whole number of at least 1.</summary>
-    public int Positive(string field) => OptionalInt(field) is { } value and > 0
-        ? value
-        : throw Wrong(field, "a whole number of at least 1");
+    public int Positive(string field) =>
+        OptionalInt(field) is { } value and > 0 ? value : throw Wrong(field, "a whole number of at least 1");
 
     /// <summary>A whole number of at least 1, or null when absent or null.</summary>
     public int? OptionalPositive(string field) => Node(field) is null ? null : Positive(field);
@@ -55,9 +55,18 @@ public sealed class HfConfigReader(JsonObject json, string path)
     public int? FirstInt(string field) => Ints(field) is [var first, ..] ? first : null;
 
     /// <summary>A whole number or an array of them; empty when absent or null.</summary>
-    public IReadOnlyList<int> Ints(string field) => Node(field) is JsonArray all
-        ? [.. all.Select(item => item is JsonValue value && value.TryGetValue<int>(out var id) ? id : throw Wrong(field, "a whole number or an array of them"))]
-        : OptionalInt(field) is { } one ? [one] : [];
+    public IReadOnlyList<int> Ints(string field) =>
+        Node(field) is JsonArray all
+            ?
+            [
+                .. all.Select(item =>
+                    item is JsonValue value && value.TryGetValue<int>(out var id)
+                        ? id
+                        : throw Wrong(field, "a whole number or an array of them")
+                ),
+            ]
+        : OptionalInt(field) is { } one ? [one]
+        : [];
 
     /// <summary>A number.</summary>
     public double Number(string field, double fallback) => OptionalNumber(field) ?? fallback;
@@ -66,23 +75,39 @@ public sealed class HfConfigReader(JsonObject json, string path)
     public double? OptionalNumber(string field) => Node(field) is null ? null : AsNumber(Node(field)) ?? throw Wrong(field, "a number");
 
     /// <summary>The fields of an object within; null when absent or null.</summary>
-    public HfConfigReader? Section(string field) => Node(field) switch
-    {
-        null => null,
-        JsonObject section => new HfConfigReader(section, path),
-        _ => throw Wrong(field, "an object"),
-    };
+    public HfConfigReader? Section(string field) =>
+        Node(field) switch
+        {
+            null => null,
+            JsonObject section => new HfConfigReader(section, path),
+            _ => throw Wrong(field, "an object"),
+        };
 
     /// <summary>A number greater than 0.</summary>
     public double PositiveNumber(string field, double? fallback = null) =>
-        (OptionalNumber(field) ?? fallback) is { } value and > 0 && double.IsFinite(value) ? value : throw Wrong(field, "a number greater than 0");
+        (OptionalNumber(field) ?? fallback) is { } value and > 0 && double.IsFinite(value)
+            ? value
+            : throw Wrong(field, "a number greater than 0");
 
     /// <summary>An array of numbers greater than 0.</summary>
-    public double[] PositiveNumbers(string field) => Items(field, "an array of numbers greater than 0", node => AsNumber(node) is { } number and > 0 ? number : (double?)null, number => number!.Value);
+    public double[] PositiveNumbers(string field) =>
+        Items(
+            field,
+            "an array of numbers greater than 0",
+            node => AsNumber(node) is { } number and > 0 ? number : (double?)null,
+            number => number!.Value
+        );
 
     /// <summary>An array of strings; null when absent or null.</summary>
     public string[]? OptionalTexts(string field) =>
-        Node(field) is null ? null : Items(field, "an array of strings", node => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null, text => text!);
+        Node(field) is null
+            ? null
+            : Items(
+                field,
+                "an array of strings",
+                node => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null,
+                text => text!
+            );
 
     /// <summary>A truth value.</summary>
     public bool Flag(string field, bool fallback) => Value<bool>(field, "true or false") ?? fallback;
@@ -95,17 +120,27 @@ public sealed class HfConfigReader(JsonObject json, string path)
         return Node(field) is JsonValue value && value.TryGetValue<string>(out var text) ? text : throw Wrong(field, "a string");
     }
 
-    /// <summary>Class names from <c>id2label</c>, whose keys must be 0, 1, ...; when absent HF's names of the two, or <c>num_labels</c>, classes of a classifier, and none for other models.</summary>
+    /// <summary>
+    /// Class names from <c>id2label</c>, whose keys must be 0, 1, ...; when absent HF's names of the two, or <c>num_labels</c>, classes of
+    /// a classifier, and none for other models.
+    /// </summary>
     public IReadOnlyList<string> Labels()
     {
         if (Node("id2label") is null)
             return IsClassifier ? [.. Enumerable.Range(0, OptionalPositive("num_labels") ?? 2).Select(id => $"LABEL_{id}")] : [];
         if (Node("id2label") is not JsonObject map)
             throw Wrong("id2label", "an object");
-        return [.. Enumerable.Range(0, map.Count).Select(id => map[id.ToString()]?.ToString() ?? throw Wrong("id2label", $"an object with keys 0 to {map.Count - 1}"))];
+        return
+        [
+            .. Enumerable
+                .Range(0, map.Count)
+                .Select(id => map[id.ToString()]?.ToString() ?? throw Wrong("id2label", $"an object with keys 0 to {map.Count - 1}")),
+        ];
     }
 
-    private bool IsClassifier => Node("architectures") is JsonArray { Count: > 0 } names && names[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) == true;
+    private bool IsClassifier =>
+        Node("architectures") is JsonArray { Count: > 0 } names
+        && names[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) == true;
 
     /// <summary>Refuses a file with a field that nobody has read and that is not known to change nothing.</summary>
     /// <param name="section">Named before the field, such as <c>rope_scaling.</c>.</param>
@@ -116,20 +151,32 @@ public sealed class HfConfigReader(JsonObject json, string path)
         foreach (var (field, value) in json.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {
             // What is null says nothing.
-            if (value is null || _read.Contains(field) || harmless.Contains(field, StringComparer.Ordinal) || (section.Length == 0 && HarmlessFields.Contains(field, value)))
+            if (
+                value is null
+                || _read.Contains(field)
+                || harmless.Contains(field, StringComparer.Ordinal)
+                || (section.Length == 0 && HarmlessFields.Contains(field, value))
+            )
                 continue;
-            throw new DfpoException("config/unknown-field", $"'{path}': field '{section}{field}' with the value {Shortened(value)} may change what the model computes and is not known here: remove it if it does not.");
+            throw new DfpoException(
+                "config/unknown-field",
+                $"'{path}': field '{section}{field}' with the value {Shortened(value)} may change what the model computes and is not known here: remove it if it does not."
+            );
         }
     }
 
     /// <summary>Refuses a value.</summary>
     public DfpoException Wrong(string field, string expected) =>
-        new("config/field", $"'{path}': field '{field}' is {(json.ContainsKey(field) ? $"'{json[field]}'" : "absent")} but must be {expected}.");
+        new(
+            "config/field",
+            $"'{path}': field '{field}' is {(json.ContainsKey(field) ? $"'{json[field]}'" : "absent")} but must be {expected}."
+        );
 
     private static string Shortened(JsonNode value) => value.ToJsonString() is var text && text.Length <= 60 ? text : text[..57] + "...";
 
     // Whole numbers and others alike, whether they were read or made.
-    private static double? AsNumber(JsonNode? node) => node?.GetValueKind() == JsonValueKind.Number ? double.Parse(node.ToJsonString(), CultureInfo.InvariantCulture) : null;
+    private static double? AsNumber(JsonNode? node) =>
+        node?.GetValueKind() == JsonValueKind.Number ? double.Parse(node.ToJsonString(), CultureInfo.InvariantCulture) : null;
 
     private JsonNode? Node(string field)
     {
@@ -137,11 +184,13 @@ public sealed class HfConfigReader(JsonObject json, string path)
         return json[field];
     }
 
-    private TResult[] Items<TItem, TResult>(string field, string expected, Func<JsonNode?, TItem?> read, Func<TItem?, TResult> given) => Node(field) is JsonArray array
-        ? [.. array.Select(node => read(node) is { } item ? given(item) : throw Wrong(field, expected))]
-        : throw Wrong(field, expected);
+    private TResult[] Items<TItem, TResult>(string field, string expected, Func<JsonNode?, TItem?> read, Func<TItem?, TResult> given) =>
+        Node(field) is JsonArray array
+            ? [.. array.Select(node => read(node) is { } item ? given(item) : throw Wrong(field, expected))]
+            : throw Wrong(field, expected);
 
-    private T? Value<T>(string field, string expected) where T : struct
+    private T? Value<T>(string field, string expected)
+        where T : struct
     {
         if (Node(field) is null)
             return null;

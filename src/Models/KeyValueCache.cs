@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace DfPO.Models;
 
 /// <summary>
-/// Keys and values of every layer, preallocated and written in place: <c>[batch, heads, slots, head size]</c> each. A layer has a slot for every token, or, with a
-/// window, for the tokens of the window and some more: they move to the front when the slots are used up.
+/// Keys and values of every layer, preallocated and written in place: <c>[batch, heads, slots, head size]</c> each. A layer has a slot for
+/// every token, or, with a window, for the tokens of the window and some more: they move to the front when the slots are used up.
 /// </summary>
 public sealed class KeyValueCache : IDisposable
 {
@@ -26,14 +26,24 @@ public sealed class KeyValueCache : IDisposable
     /// <param name="dtype">Dtype of keys and values.</param>
     /// <param name="device">Where they live.</param>
     /// <param name="windows">Keys that a query of each layer sees, itself included; null for all, in one layer or in every one.</param>
-    public KeyValueCache(int layers, long batch, long heads, long capacity, long headSize, ScalarType dtype, Device device, IReadOnlyList<int?>? windows = null)
+    public KeyValueCache(
+        int layers,
+        long batch,
+        long heads,
+        long capacity,
+        long headSize,
+        ScalarType dtype,
+        Device device,
+        IReadOnlyList<int?>? windows = null
+    )
     {
         Capacity = capacity;
         Batch = batch;
         _windows = windows is null ? new int?[layers] : [.. windows];
         _first = new long[layers];
         // zeros, not empty: masked slots take part in products with weight 0, and 0 * NaN is NaN.
-        Tensor[] Allocate() => [.. _windows.Select(window => zeros([batch, heads, Slots(window), headSize], dtype, device).DetachFromDisposeScope())];
+        Tensor[] Allocate() =>
+            [.. _windows.Select(window => zeros([batch, heads, Slots(window), headSize], dtype, device).DetachFromDisposeScope())];
         _keys = Allocate();
         _values = Allocate();
     }
@@ -59,7 +69,10 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Tokens before the next one that it sees in a layer.</summary>
     internal long Seen(int layer) => _windows[layer] is { } window ? Math.Min(Length, window - 1) : Length;
 
-    /// <summary>Writes the keys and values <c>[batch, heads, time, head size]</c> of a layer behind the tokens held, and returns those that the queries of these tokens see: of a window its last tokens before them, and all of the new ones.</summary>
+    /// <summary>
+    /// Writes the keys and values <c>[batch, heads, time, head size]</c> of a layer behind the tokens held, and returns those that the
+    /// queries of these tokens see: of a window its last tokens before them, and all of the new ones.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The capacity would be exceeded.</exception>
     public (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)
     {

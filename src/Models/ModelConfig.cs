@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace DfPO.Models;
 
-/// <summary>What any architecture's <c>config.json</c> tells; fields that no code needs are kept as they were read and written back.</summary>
+/// <summary>
+/// What any architecture's <c>config.json</c> tells; fields that no code needs are kept as they were read and written back.
+/// </summary>
 public abstract record ModelConfig
 {
     // Of the configuration classes of transformers 5.24; the others have none.
@@ -41,7 +43,8 @@ public abstract record ModelConfig
     public int? EosTokenId { get; init; }
 
     /// <summary>All token ids that end a text: those of the file, or where it does not say, what HF's class takes by default.</summary>
-    public IReadOnlyList<int> EosTokenIds => Raw["eos_token_id"] is JsonArray all ? [.. all.Select(id => (int)id!)]
+    public IReadOnlyList<int> EosTokenIds =>
+        Raw["eos_token_id"] is JsonArray all ? [.. all.Select(id => (int)id!)]
         : EosTokenId is { } one ? [one]
         : Raw.Count > 0 && !Raw.ContainsKey("eos_token_id") && s_endsOfClasses.TryGetValue(ModelType, out var usual) ? [usual]
         : [];
@@ -73,7 +76,9 @@ public abstract record ModelConfig
     /// <summary>Width of the keys, and of the values, that a block caches of each token.</summary>
     public abstract long KeyValueWidth { get; }
 
-    /// <summary>Tokens whose keys and values the blocks cache of a sequence, summed over the blocks: a block with a window keeps its window.</summary>
+    /// <summary>
+    /// Tokens whose keys and values the blocks cache of a sequence, summed over the blocks: a block with a window keeps its window.
+    /// </summary>
     public virtual double CachedTokens(double tokens) => NumHiddenLayers * tokens;
 
     /// <summary>Parameters of the language model, a tied head counted once; <see cref="long.MaxValue"/> for sizes beyond reason.</summary>
@@ -85,7 +90,8 @@ public abstract record ModelConfig
     /// <summary>Reads the configuration of a language model of any known architecture.</summary>
     /// <param name="json">The object of a <c>config.json</c>.</param>
     /// <param name="path">File named in errors.</param>
-    /// <exception cref="DfpoException"><c>model/unknown-type</c>; <c>config/field</c> for a field that is missing, of the wrong type, out of range or not supported; <c>config/unknown-field</c>.</exception>
+    /// <exception cref="DfpoException"><c>model/unknown-type</c>; <c>config/field</c> for a field that is missing, of the wrong type, out
+    /// of range or not supported; <c>config/unknown-field</c>.</exception>
     public static ModelConfig FromJson(JsonObject json, string path) => Architectures.Of(json, path).Parse(json, path);
 
     /// <summary>Refuses sequences that the model has no positions for.</summary>
@@ -93,7 +99,10 @@ public abstract record ModelConfig
     internal void RequireRoom(long length)
     {
         if (length > MaxPositions)
-            throw new DfpoException("model/too-long", $"A sequence of {length} tokens does not fit the model's {MaxPositions} positions: shorten prompts or continuations.");
+            throw new DfpoException(
+                "model/too-long",
+                $"A sequence of {length} tokens does not fit the model's {MaxPositions} positions: shorten prompts or continuations."
+            );
     }
 
     /// <summary>The JSON to save: what was read, with the fields of this record over it, and the saved dtype.</summary>

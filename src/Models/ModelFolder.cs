@@ -7,7 +7,10 @@ using DfPO.Models.Tokenizers;
 
 namespace DfPO.Models;
 
-/// <summary>What a folder of weights needs beside them so that it loads elsewhere: tokenizer, chat template, defaults of generation, and a model card.</summary>
+/// <summary>
+/// What a folder of weights needs beside them so that it loads elsewhere: tokenizer, chat template, defaults of generation, and a model
+/// card.
+/// </summary>
 public static class ModelFolder
 {
     private const string GenerationName = "generation_config.json";
@@ -15,8 +18,9 @@ public static class ModelFolder
 
     /// <summary>Adds the files to a folder with configuration and weights, or with an adapter.</summary>
     /// <remarks>
-    /// <c>tokenizer.json</c>, which transformers 4 and 5 read alike, with <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c>, beside the vocabulary files that the
-    /// source has; of a language model <c>generation_config.json</c> with every id that ends a text; <c>README.md</c> where there is none.
+    /// <c>tokenizer.json</c>, which transformers 4 and 5 read alike, with <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c>,
+    /// beside the vocabulary files that the source has; of a language model <c>generation_config.json</c> with every id that ends a text;
+    /// <c>README.md</c> where there is none.
     /// </remarks>
     /// <param name="folder">The folder.</param>
     /// <param name="source">The checkpoint that tokenizer, templates and defaults are taken from; may be the folder itself.</param>
@@ -33,7 +37,10 @@ public static class ModelFolder
         var adapter = AdapterFolder.IsOne(folder);
         var known = !adapter || AdapterFolder.HasBase(folder);
         var model = known && adapter ? AdapterFolder.Base(folder) : folder;
-        var config = !known ? [] : GgufModel.Find(model) is { } gguf ? GgufModel.ReadConfig(gguf) : HfConfigReader.ReadFile(Path.Combine(model, "config.json"));
+        var config =
+            !known ? []
+            : GgufModel.Find(model) is { } gguf ? GgufModel.ReadConfig(gguf)
+            : HfConfigReader.ReadFile(Path.Combine(model, "config.json"));
         var kind = config["architectures"] is JsonArray { Count: > 0 } names ? names[0]!.ToString() : "";
         if (known && !kind.EndsWith("ForSequenceClassification", StringComparison.Ordinal))
             WriteGeneration(folder, source, config, tokenizer);
@@ -65,21 +72,28 @@ public static class ModelFolder
         var adapter = AdapterFolder.IsOne(folder);
         var (task, model) = kind switch
         {
-            _ when kind.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => ("text-classification", "AutoModelForSequenceClassification"),
+            _ when kind.EndsWith("ForSequenceClassification", StringComparison.Ordinal) => (
+                "text-classification",
+                "AutoModelForSequenceClassification"
+            ),
             _ when kind.EndsWith("ForConditionalGeneration", StringComparison.Ordinal) => ("text2text-generation", "AutoModelForSeq2SeqLM"),
             _ => ("text-generation", "AutoModelForCausalLM"),
         };
         var load = adapter ? "AutoPeftModelForCausalLM" : model;
         if (adapter && task == "text2text-generation")
             load = "AutoPeftModelForSeq2SeqLM";
-        return string.Create(CultureInfo.InvariantCulture, $"""
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"""
             ---
             library_name: {(adapter ? "peft" : "transformers")}
             pipeline_tag: {task}
             ---
             # {(adapter ? "Adapter (LoRA)" : "Model")} written by DfPO
 
-            Architecture: {(kind.Length > 0 ? kind : config["model_type"]?.ToString())}{(adapter ? ", beside the base that `adapter_config.json` names" : "")}.
+            Architecture: {(kind.Length > 0 ? kind : config["model_type"]?.ToString())}{(
+                adapter ? ", beside the base that `adapter_config.json` names" : ""
+            )}.
 
             ```python
             from {(adapter ? "peft" : "transformers")} import {load}
@@ -91,7 +105,8 @@ public static class ModelFolder
 
             What it was trained on and how is not recorded here: add it before you publish this.
 
-            """);
+            """
+        );
     }
 
     private static void Write(string path, string text)

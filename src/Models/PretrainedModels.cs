@@ -18,19 +18,33 @@ public static class PretrainedModels
     private const string ValueHead = "v_head.";
     private static readonly string[] s_bodies = ["transformer.", "model.", "gpt_neox.", "bert.", "roberta.", "distilbert."];
     private static readonly string[] s_embeddings = ["wte.weight", "embed_tokens.weight", "embed_in.weight", "shared.weight"];
-    private static readonly string[] s_buffers = [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq", ".EncDecAttention.relative_attention_bias.weight"];
+    private static readonly string[] s_buffers =
+    [
+        ".attn.bias",
+        ".attn.masked_bias",
+        ".attention.bias",
+        ".attention.masked_bias",
+        ".rotary_emb.inv_freq",
+        ".EncDecAttention.relative_attention_bias.weight",
+    ];
 
     /// <summary>Loads a language model of any known architecture; of an adapter's folder its base, with the adapter merged in.</summary>
     /// <param name="folder">The checkpoint.</param>
     /// <param name="device">Where its parameters live; CPU when null.</param>
     /// <param name="dtype">Their dtype, whatever the file's.</param>
-    /// <exception cref="DfpoException">A missing or broken file, an unknown <c>model_type</c>, a missing, surplus or misshapen tensor.</exception>
+    /// <exception cref="DfpoException">A missing or broken file, an unknown <c>model_type</c>, a missing, surplus or misshapen
+    /// tensor.</exception>
     public static LanguageModel LoadLanguageModel(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         if (AdapterFolder.IsOne(folder))
             return LoadMerged(folder, device, dtype);
         var (architecture, config) = Read(folder);
-        return Load(config.ParameterCount, () => architecture.Build(config, device, dtype), folder, optional: name => IsTiedCopy(name) || IsValueHead(name, folder));
+        return Load(
+            config.ParameterCount,
+            () => architecture.Build(config, device, dtype),
+            folder,
+            optional: name => IsTiedCopy(name) || IsValueHead(name, folder)
+        );
     }
 
     /// <summary>Loads a decoder-only language model; see <see cref="LoadLanguageModel"/>.</summary>
@@ -39,11 +53,17 @@ public static class PretrainedModels
     {
         var config = ReadConfig(folder);
         if (config.IsEncoderDecoder)
-            throw new DfpoException("model/kind", $"'{folder}' holds an encoder-decoder model ('{config.ModelType}') where a decoder-only one is needed.");
+            throw new DfpoException(
+                "model/kind",
+                $"'{folder}' holds an encoder-decoder model ('{config.ModelType}') where a decoder-only one is needed."
+            );
         return (CausalLM)LoadLanguageModel(folder, device, dtype);
     }
 
-    /// <summary>Loads a sequence classifier by its <c>model_type</c>: an encoder, or the body of a decoder-only model with a head on its last token; see <see cref="LoadLanguageModel"/>.</summary>
+    /// <summary>
+    /// Loads a sequence classifier by its <c>model_type</c>: an encoder, or the body of a decoder-only model with a head on its last token;
+    /// see <see cref="LoadLanguageModel"/>.
+    /// </summary>
     public static SequenceClassifier LoadSequenceClassifier(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         if (ReadEncoderConfig(folder) is { } encoder)
@@ -58,14 +78,21 @@ public static class PretrainedModels
     /// <param name="seed">Decides the head's weights.</param>
     /// <param name="device">Where its parameters live; CPU when null.</param>
     /// <exception cref="DfpoException">As <see cref="LoadLanguageModel"/>, and <c>model/kind</c> for an encoder-decoder model.</exception>
-    public static SequenceClassifier CreateSequenceClassifier(string folder, IReadOnlyList<string> labels, ulong seed, Device? device = null)
+    public static SequenceClassifier CreateSequenceClassifier(
+        string folder,
+        IReadOnlyList<string> labels,
+        ulong seed,
+        Device? device = null
+    )
     {
         SequenceClassifier model;
         Func<string, bool> isHead;
         if (ReadEncoderConfig(folder) is { } encoder)
             (model, isHead) = (EncoderClassifier.Create(encoder with { Labels = labels }, device), EncoderCheckpoint.IsHead);
         else
-            (model, isHead) = (BuildClassifier(ReadConfig(folder) with { Labels = labels }, folder, device, ScalarType.Float32), name => name == "score.weight");
+            (model, isHead) = (BuildClassifier(ReadConfig(folder) with { Labels = labels }, folder, device, ScalarType.Float32), name =>
+                name == "score.weight"
+            );
         try
         {
             model.Initialise(seed);
@@ -80,19 +107,37 @@ public static class PretrainedModels
         }
     }
 
-    private static SequenceClassifier BuildClassifier(ModelConfig config, string folder, Device? device, ScalarType dtype) => config switch
-    {
-        Gpt2Config gpt2 => new Gpt2ForSequenceClassification(gpt2, device, dtype),
-        DecoderConfig decoder => new DecoderForSequenceClassification(decoder, device, dtype),
-        _ => throw new DfpoException("model/kind", $"'{folder}' holds a model of type '{config.ModelType}', which cannot be used here: an encoder or a decoder-only model is needed."),
-    };
+    private static SequenceClassifier BuildClassifier(ModelConfig config, string folder, Device? device, ScalarType dtype) =>
+        config switch
+        {
+            Gpt2Config gpt2 => new Gpt2ForSequenceClassification(gpt2, device, dtype),
+            DecoderConfig decoder => new DecoderForSequenceClassification(decoder, device, dtype),
+            _ => throw new DfpoException(
+                "model/kind",
+                $"'{folder}' holds a model of type '{config.ModelType}', which cannot be used here: an encoder or a decoder-only model is needed."
+            ),
+        };
 
-    /// <summary>Loads an encoder for its hidden states, whatever stands on it in the file: a language model's head, a classifier, or nothing. The head of what comes back holds no weights to be used.</summary>
-    /// <exception cref="DfpoException">As <see cref="LoadLanguageModel"/>, and <c>model/kind</c> for a model that is no encoder.</exception>
+    /// <summary>
+    /// Loads an encoder for its hidden states, whatever stands on it in the file: a language model's head, a classifier, or nothing. The
+    /// head of what comes back holds no weights to be used.
+    /// </summary>
+    /// <exception cref="DfpoException">As <see cref="LoadLanguageModel"/>, and <c>model/kind</c> for a model that is no
+    /// encoder.</exception>
     public static EncoderClassifier LoadEncoder(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
-        var config = ReadEncoderConfig(folder) ?? throw new DfpoException("model/kind", $"'{folder}' holds a model of type '{ReadConfig(folder).ModelType}' where an encoder is needed: BERT, RoBERTa or DistilBERT.");
-        return Load(config.ParameterCount, () => EncoderClassifier.Create(config, device, dtype), folder, name => EncoderCheckpoint.IsIdle(name) || EncoderCheckpoint.IsHead(name), EncoderCheckpoint.IsHead);
+        var config = ReadEncoderConfig(folder)
+            ?? throw new DfpoException(
+                "model/kind",
+                $"'{folder}' holds a model of type '{ReadConfig(folder).ModelType}' where an encoder is needed: BERT, RoBERTa or DistilBERT."
+            );
+        return Load(
+            config.ParameterCount,
+            () => EncoderClassifier.Create(config, device, dtype),
+            folder,
+            name => EncoderCheckpoint.IsIdle(name) || EncoderCheckpoint.IsHead(name),
+            EncoderCheckpoint.IsHead
+        );
     }
 
     /// <summary>Names of a classifier's classes by id; its weights are not touched.</summary>
@@ -107,12 +152,18 @@ public static class PretrainedModels
 
     /// <summary>Reads a folder's configuration where only one architecture will do.</summary>
     /// <exception cref="DfpoException">As <see cref="ReadConfig(string)"/>, and <c>model/kind</c> for another architecture.</exception>
-    public static T ReadConfig<T>(string folder) where T : ModelConfig =>
+    public static T ReadConfig<T>(string folder)
+        where T : ModelConfig =>
         ReadConfig(folder) is var config && config is T typed
             ? typed
-            : throw new DfpoException("model/kind", $"'{folder}' holds a model of type '{config.ModelType}', which cannot be used here: {typeof(T).Name[..^"Config".Length]} is needed.");
+            : throw new DfpoException(
+                "model/kind",
+                $"'{folder}' holds a model of type '{config.ModelType}', which cannot be used here: {typeof(T).Name[..^"Config".Length]} is needed."
+            );
 
-    /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c> so that HF's transformers loads them: same keys, dtypes and fields.</summary>
+    /// <summary>
+    /// Writes <c>config.json</c> and <c>model.safetensors</c> so that HF's transformers loads them: same keys, dtypes and fields.
+    /// </summary>
     /// <param name="folder">Created when absent; existing files are replaced whole.</param>
     /// <param name="model">An <see cref="IPretrainedModel"/>.</param>
     /// <param name="dtype">Dtype of the saved weights.</param>
@@ -127,16 +178,22 @@ public static class PretrainedModels
         };
         using (NewDisposeScope())
         using (no_grad())
-            SafetensorsWriter.Write(Path.Combine(folder, CheckpointFolder.WeightsName), model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(dtype)));
+            SafetensorsWriter.Write(
+                Path.Combine(folder, CheckpointFolder.WeightsName),
+                model.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.to(dtype))
+            );
         WriteJson(Path.Combine(folder, ConfigName), config);
     }
 
-    /// <summary>Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.</summary>
+    /// <summary>
+    /// Copies tensors into a model's parameters by name, converting dtype and device; the hub's bare key layout is understood.
+    /// </summary>
     /// <param name="model">Receives the values; left as it is when the file does not fit.</param>
     /// <param name="weights">An open checkpoint.</param>
     /// <param name="optional">Names in the file that the model may lack.</param>
     /// <param name="fresh">Parameters of the model that the file may lack, such as a new head; none when null.</param>
-    /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>, <c>checkpoint/unknown-tensor</c> or <c>checkpoint/shape</c>.</exception>
+    /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>, <c>checkpoint/unknown-tensor</c> or
+    /// <c>checkpoint/shape</c>.</exception>
     public static void LoadWeights(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh = null)
     {
         using var scope = NewDisposeScope();
@@ -149,23 +206,35 @@ public static class PretrainedModels
             parameter.copy_(weights.Get(key));
     }
 
-    /// <summary>Refuses a second tensor for a weight that the model has once, unless it says the same: versions of transformers differ in which of the two they take.</summary>
+    /// <summary>
+    /// Refuses a second tensor for a weight that the model has once, unless it says the same: versions of transformers differ in which of
+    /// the two they take.
+    /// </summary>
     private static void RequireCopy(CheckpointFolder weights, string copy, List<(Tensor Parameter, string Key)> matched)
     {
         using var scope = NewDisposeScope();
         var of = matched.Select(pair => pair.Key).First(key => s_embeddings.Any(name => key.EndsWith(name, StringComparison.Ordinal)));
         if (!weights.Entry(copy).Shape.SequenceEqual(weights.Entry(of).Shape) || !weights.Get(copy).eq(weights.Get(of)).all().item<bool>())
-            throw new DfpoException("checkpoint/tied-copy",
-                $"Checkpoint '{weights.Path}' holds '{copy}' with other numbers than '{of}', which it shares according to config.json: set tie_word_embeddings to false if the model has a head of its own, or remove the tensor.");
+            throw new DfpoException(
+                "checkpoint/tied-copy",
+                $"Checkpoint '{weights.Path}' holds '{copy}' with other numbers than '{of}', which it shares according to config.json: set tie_word_embeddings to false if the model has a head of its own, or remove the tensor."
+            );
     }
 
     /// <summary>The tensor of the file that belongs to each parameter, by names and shapes alone.</summary>
-    private static List<(Tensor Parameter, string Key)> Match(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh)
+    private static List<(Tensor Parameter, string Key)> Match(
+        nn.Module model,
+        CheckpointFolder weights,
+        Func<string, bool> optional,
+        Func<string, bool>? fresh
+    )
     {
         var matched = new List<(Tensor, string)>();
         var unused = weights.Names.Where(name => !IsBuffer(name)).ToHashSet();
         // Files of a body without a head lack the body's name.
-        var body = s_bodies.FirstOrDefault(prefix => model.named_parameters().Any(p => p.name.StartsWith(prefix, StringComparison.Ordinal)));
+        var body = s_bodies.FirstOrDefault(prefix =>
+            model.named_parameters().Any(p => p.name.StartsWith(prefix, StringComparison.Ordinal))
+        );
         var bare = body is not null && !weights.Names.Any(name => name.StartsWith(body, StringComparison.Ordinal));
         foreach (var (name, parameter) in model.named_parameters())
         {
@@ -176,13 +245,18 @@ public static class PretrainedModels
                 key = old;
             var entry = weights.Entry(key);
             if (!entry.Shape.SequenceEqual(parameter.shape))
-                throw new DfpoException("checkpoint/shape",
-                    $"Checkpoint '{weights.Path}': tensor '{key}' has shape [{string.Join(", ", entry.Shape)}], the model that config.json describes needs [{string.Join(", ", parameter.shape)}].");
+                throw new DfpoException(
+                    "checkpoint/shape",
+                    $"Checkpoint '{weights.Path}': tensor '{key}' has shape [{string.Join(", ", entry.Shape)}], the model that config.json describes needs [{string.Join(", ", parameter.shape)}]."
+                );
             matched.Add((parameter, key));
             unused.Remove(key);
         }
         if (unused.FirstOrDefault(name => !optional(name)) is { } surplus)
-            throw new DfpoException("checkpoint/unknown-tensor", $"Checkpoint '{weights.Path}' holds tensor '{surplus}', which the model that config.json describes does not have.");
+            throw new DfpoException(
+                "checkpoint/unknown-tensor",
+                $"Checkpoint '{weights.Path}' holds tensor '{surplus}', which the model that config.json describes does not have."
+            );
         return matched;
     }
 
@@ -190,7 +264,9 @@ public static class PretrainedModels
     private static EncoderConfig? ReadEncoderConfig(string folder)
     {
         var path = Path.Combine(folder, ConfigName);
-        return File.Exists(path) && HfConfigReader.ReadFile(path) is var json && EncoderCheckpoint.Knows(json) ? EncoderConfig.Parse(json, path) : null;
+        return File.Exists(path) && HfConfigReader.ReadFile(path) is var json && EncoderCheckpoint.Knows(json)
+            ? EncoderConfig.Parse(json, path)
+            : null;
     }
 
     private static LanguageModel LoadMerged(string folder, Device? device, ScalarType dtype)
@@ -199,7 +275,8 @@ public static class PretrainedModels
         return adapter.LoadMerged(AdapterFolder.Base(folder), device, dtype);
     }
 
-    private static T Load<T>(long parameters, Func<T> build, string folder, Func<string, bool> optional, Func<string, bool>? fresh = null) where T : nn.Module
+    private static T Load<T>(long parameters, Func<T> build, string folder, Func<string, bool> optional, Func<string, bool>? fresh = null)
+        where T : nn.Module
     {
         using var weights = CheckpointFolder.Open(folder);
         weights.RequireAbout(parameters);
@@ -217,18 +294,24 @@ public static class PretrainedModels
         }
     }
 
-    /// <summary>What published files carry among the weights though nothing is learnt there: constant masks, rotary frequencies, and a bias that T5 never uses.</summary>
+    /// <summary>
+    /// What published files carry among the weights though nothing is learnt there: constant masks, rotary frequencies, and a bias that T5
+    /// never uses.
+    /// </summary>
     private static bool IsBuffer(string name) => s_buffers.Any(buffer => name.EndsWith(buffer, StringComparison.Ordinal));
 
     /// <summary>A tied weight that a file holds once more under another name.</summary>
-    private static bool IsTiedCopy(string name) => name is "lm_head.weight" or "embed_out.weight" or "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight";
+    private static bool IsTiedCopy(string name) =>
+        name is "lm_head.weight" or "embed_out.weight" or "encoder.embed_tokens.weight" or "decoder.embed_tokens.weight";
 
     /// <summary>The head of a value model that TRL saves among a policy's weights.</summary>
     private static bool IsValueHead(string name, string folder)
     {
         if (!name.StartsWith(ValueHead, StringComparison.Ordinal))
             return false;
-        Notices.Tell($"'{folder}' holds a value head ({ValueHead}*) beside the language model; it is left out, for value models here start from the policy's body with a fresh head.");
+        Notices.Tell(
+            $"'{folder}' holds a value head ({ValueHead}*) beside the language model; it is left out, for value models here start from the policy's body with a fresh head."
+        );
         return true;
     }
 
@@ -245,7 +328,10 @@ public static class PretrainedModels
         if (GgufModel.Find(folder) is { } gguf)
             return Read(GgufModel.ReadConfig(gguf), gguf);
         if (!Directory.Exists(folder))
-            throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors.");
+            throw new DfpoException(
+                "checkpoint/missing-folder",
+                $"Checkpoint folder '{folder}' does not exist: give a folder that holds config.json and model.safetensors."
+            );
         var path = Path.Combine(folder, ConfigName);
         return Read(HfConfigReader.ReadFile(path), path);
     }

@@ -4,7 +4,8 @@ namespace DfPO.Models;
 
 /// <summary>Prompts with their continuations for one pass over whole sequences.</summary>
 /// <param name="Input">The sequences without their last token, which predicts nothing.</param>
-/// <param name="States"><c>[tokens]</c>, int64: where the state of each continuation token lies in the flattened <c>[sequences * time]</c>; padding is left out.</param>
+/// <param name="States"><c>[tokens]</c>, int64: where the state of each continuation token lies in the flattened <c>[sequences * time]</c>;
+/// padding is left out.</param>
 /// <param name="Actions"><c>[tokens]</c>, int64: the continuation tokens, sequence after sequence.</param>
 public sealed record TeacherForcedBatch(ModelInput Input, Tensor States, Tensor Actions)
 {
@@ -33,7 +34,13 @@ public sealed record TeacherForcedBatch(ModelInput Input, Tensor States, Tensor 
             }
         }
         var lengths = sequences.Zip(starts, (sequence, start) => (long)(start.Length + sequence.Continuation.Length - 1)).ToArray();
-        var input = model.Input(tensor(ids, [sequences.Count, time], device: device), [.. sequences.Select(sequence => sequence.Prompt)]) with { Lengths = tensor(lengths, device: device) };
+        var input = model.Input(
+            tensor(ids, [sequences.Count, time], device: device),
+            [.. sequences.Select(sequence => sequence.Prompt)]
+        ) with
+        {
+            Lengths = tensor(lengths, device: device),
+        };
         return new TeacherForcedBatch(input, tensor(states, device: device), tensor(actions, device: device));
     }
 

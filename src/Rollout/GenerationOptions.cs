@@ -5,7 +5,10 @@ using DfPO.Models.Policies;
 
 namespace DfPO.Rollout;
 
-/// <summary>How continuations are drawn. Order of the filters: repetition penalty, repeated n-grams, minimum length, mask, temperature, top-k, top-p.</summary>
+/// <summary>
+/// How continuations are drawn. Order of the filters: repetition penalty, repeated n-grams, minimum length, mask, temperature, top-k,
+/// top-p.
+/// </summary>
 public sealed record GenerationOptions
 {
     /// <summary>Most tokens of a continuation, at least 1.</summary>
@@ -30,7 +33,10 @@ public sealed record GenerationOptions
     [Range(0.0, 1.0, MinimumIsExclusive = true)]
     public float TopP { get; init; } = 1;
 
-    /// <summary>Divides or multiplies the logits of tokens that the text already holds; greater than 0, 1 changes nothing. A prompt counts where it is part of the decoder's text.</summary>
+    /// <summary>
+    /// Divides or multiplies the logits of tokens that the text already holds; greater than 0, 1 changes nothing. A prompt counts where it
+    /// is part of the decoder's text.
+    /// </summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public float RepetitionPenalty { get; init; } = 1;
 
@@ -38,7 +44,10 @@ public sealed record GenerationOptions
     [Range(0, int.MaxValue)]
     public int NoRepeatNgramSize { get; init; }
 
-    /// <summary>Beams of a beam search, at least 1; 1 samples instead. A beam search takes the likeliest continuations: no temperature, top-k, top-p or KL mask.</summary>
+    /// <summary>
+    /// Beams of a beam search, at least 1; 1 samples instead. A beam search takes the likeliest continuations: no temperature, top-k, top-p
+    /// or KL mask.
+    /// </summary>
     [Range(1, int.MaxValue)]
     public int NumBeams { get; init; } = 1;
 
@@ -63,7 +72,9 @@ public sealed record GenerationOptions
     [Follows("learner.dfpo.mask-rule and evaluation.decoding.mask-rule")]
     public KlMaskRule MaskRule { get; init; }
 
-    /// <summary>Tolerance <c>tau</c> of the KL mask, at least 0: nats, or with <see cref="KlMaskRule.Scaled"/> standard deviations of the log-ratio.</summary>
+    /// <summary>
+    /// Tolerance <c>tau</c> of the KL mask, at least 0: nats, or with <see cref="KlMaskRule.Scaled"/> standard deviations of the log-ratio.
+    /// </summary>
     [Range(0, double.PositiveInfinity)]
     [Follows("learner.dfpo.tolerance and evaluation.decoding.tolerance")]
     public float Tolerance { get; init; }
@@ -72,7 +83,10 @@ public sealed record GenerationOptions
     [Range(0.0, 1.0, MaximumIsExclusive = true)]
     public float MassFloor { get; init; } = 1e-3f;
 
-    /// <summary>NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. Those that end a text are always among them.</summary>
+    /// <summary>
+    /// NLPO's mask: probability under a mask policy that the tokens which may be drawn reach, in (0, 1]; 1 for no mask. Those that end a
+    /// text are always among them.
+    /// </summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true)]
     [Follows("learner.nlpo.top-p")]
     public double MaskTopP { get; init; } = 1;
@@ -89,7 +103,11 @@ public sealed record GenerationOptions
         OptionSchema.Check(this, "generation/options");
         Require(MinNewTokens <= MaxNewTokens, "min-new-tokens", "at most max-new-tokens");
         Require(NumReturnSequences <= NumBeams, "num-return-sequences", "at most num-beams");
-        Require(NumBeams == 1 || (Temperature == 1 && TopK == 0 && TopP == 1), "num-beams", "1 with a temperature, top-k or top-p: a beam search does not sample");
+        Require(
+            NumBeams == 1 || (Temperature == 1 && TopK == 0 && TopP == 1),
+            "num-beams",
+            "1 with a temperature, top-k or top-p: a beam search does not sample"
+        );
         Require(NumBeams == 1 || Policy == DecodingPolicy.Policy, "num-beams", "1 under a KL mask: a masked policy is sampled");
         Require(MaskTopP == 1 || Policy == DecodingPolicy.Policy, "mask-top-p", "1 under a KL mask: one mask at a time");
         return this;

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace DfPO.Rollout;
 
 /// <summary>
-/// Runs independent pieces of torch work, by default each with one torch thread and as many side by side as the caller has torch threads. Kernels
-/// may round differently when they share their work out, so this is what makes results the same on any number of cores.
+/// Runs independent pieces of torch work, by default each with one torch thread and as many side by side as the caller has torch threads.
+/// Kernels may round differently when they share their work out, so this is what makes results the same on any number of cores.
 /// </summary>
 internal static class TorchThreads
 {

@@ -23,7 +23,10 @@ public sealed class ArrivalJournalTests : IDisposable
         Assert.Equal(["digest-0", "digest-1", "digest-2"], lines.Select(line => line.Weights));
         Assert.Equal([new TrainingUnit(3, 1, DecodingPolicy.Negative), new TrainingUnit(2, 0, DecodingPolicy.Positive)], lines[1].Units);
         Assert.Equal((1, 4), (lines[1].Staleness, lines[1].Threads));
-        Assert.Equal("""{"iteration":1,"weights":"digest-0","threads":4,"units":[{"number":1,"version":0,"behaviour":"negative"},{"number":0,"version":0,"behaviour":"positive"}]}""", System.IO.File.ReadLines(File).First());
+        Assert.Equal(
+            """{"iteration":1,"weights":"digest-0","threads":4,"units":[{"number":1,"version":0,"behaviour":"negative"},{"number":0,"version":0,"behaviour":"positive"}]}""",
+            System.IO.File.ReadLines(File).First()
+        );
     }
 
     [Fact]
@@ -67,12 +70,24 @@ public sealed class ArrivalJournalTests : IDisposable
     [InlineData("""{"iteration":1,"weights":"a","threads":1}""", "line 1 cannot be read")]
     [InlineData("null", "it is null")]
     [InlineData("""{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":0}]}""", "line 1 cannot be read")]
-    [InlineData("""{"iteration":2,"weights":"a","threads":1,"units":[{"number":0,"version":0,"behaviour":"policy"}]}""", "is of iteration 2, where 1 is expected")]
-    [InlineData("""{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":1,"behaviour":"policy"}]}""", "weights version 1, which cannot be")]
-    [InlineData("""{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":0,"behaviour":"policy"},{"number":0,"version":0,"behaviour":"policy"}]}""", "unit 0, which iteration 1 learnt already")]
+    [InlineData(
+        """{"iteration":2,"weights":"a","threads":1,"units":[{"number":0,"version":0,"behaviour":"policy"}]}""",
+        "is of iteration 2, where 1 is expected"
+    )]
+    [InlineData(
+        """{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":1,"behaviour":"policy"}]}""",
+        "weights version 1, which cannot be"
+    )]
+    [InlineData(
+        """{"iteration":1,"weights":"a","threads":1,"units":[{"number":0,"version":0,"behaviour":"policy"},{"number":0,"version":0,"behaviour":"policy"}]}""",
+        "unit 0, which iteration 1 learnt already"
+    )]
     public void Damage_is_told_with_the_line(string first, string message)
     {
-        System.IO.File.WriteAllLines(File, [first, """{"iteration":2,"weights":"b","threads":1,"units":[{"number":9,"version":0,"behaviour":"policy"}]}"""]);
+        System.IO.File.WriteAllLines(
+            File,
+            [first, """{"iteration":2,"weights":"b","threads":1,"units":[{"number":9,"version":0,"behaviour":"policy"}]}"""]
+        );
         var error = Assert.Throws<DfpoException>(() => Journal.Read());
         Assert.Equal("run/journal", error.Code);
         Assert.Contains(message, error.Message);
@@ -81,7 +96,16 @@ public sealed class ArrivalJournalTests : IDisposable
     private void Fill(int updates, int from = 0)
     {
         for (var i = from; i < from + updates; i++)
-            Journal.Append(new JournalLine(i + 1, $"digest-{i}", 4,
-                [new TrainingUnit((2 * i) + 1, i, DecodingPolicy.Negative), new TrainingUnit(2 * i, Math.Max(0, i - 1), DecodingPolicy.Positive)]));
+            Journal.Append(
+                new JournalLine(
+                    i + 1,
+                    $"digest-{i}",
+                    4,
+                    [
+                        new TrainingUnit((2 * i) + 1, i, DecodingPolicy.Negative),
+                        new TrainingUnit(2 * i, Math.Max(0, i - 1), DecodingPolicy.Positive),
+                    ]
+                )
+            );
     }
 }

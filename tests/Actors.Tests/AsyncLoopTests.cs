@@ -19,15 +19,22 @@ public sealed class AsyncLoopTests : LoopTests
         Assert.Equal([4, 4, 2, 0], ahead);
         Assert.Equal([0, 0, 0, 1], Services.Batches.Select(batch => batch.Max(t => t.WeightsVersion)));
         Assert.Equal(Enumerable.Range(0, 8).Select(n => (long)n), Learnt());
-        Assert.Equal(["train-1 0", "train-2 0", "train-3 0", "train-4 1"], Training().Select(unit => $"{unit.Id.Value.Split('/')[0]} {unit.Weights.Version}").Distinct());
-        Assert.Equal(["test-before", "validation-0", "train-1", "train-2", "train-3", "train-4", "validation-2", "validation-4", "test-after"], Services.Rounds());
+        Assert.Equal(
+            ["train-1 0", "train-2 0", "train-3 0", "train-4 1"],
+            Training().Select(unit => $"{unit.Id.Value.Split('/')[0]} {unit.Weights.Version}").Distinct()
+        );
+        Assert.Equal(
+            ["test-before", "validation-0", "train-1", "train-2", "train-3", "train-4", "validation-2", "validation-4", "test-after"],
+            Services.Rounds()
+        );
     }
 
     [Fact]
     public async Task A_step_of_the_learner_links_the_units_that_fed_it_whichever_iteration_submitted_them()
     {
         List<string[]> links = [];
-        Services.BeforeLearn = learn => links.Add([.. learn.Units.Select(span => Services.Spans.Single(pair => pair.Value == span).Key.Split('/')[0])]);
+        Services.BeforeLearn = learn =>
+            links.Add([.. learn.Units.Select(span => Services.Spans.Single(pair => pair.Value == span).Key.Split('/')[0])]);
         await Loop(Config(staleness: 1)).Run(default);
         Assert.Equal(Enumerable.Range(1, 4).Select(i => Enumerable.Repeat($"train-{i}", 4)), links);
     }
@@ -36,8 +43,14 @@ public sealed class AsyncLoopTests : LoopTests
     public async Task Validations_are_of_the_weights_of_their_iteration()
     {
         await Loop(Config(staleness: 2)).Run(default);
-        Assert.Equal([("validation-0", 0), ("validation-2", 2), ("validation-4", 4)],
-            Services.Units.OfType<RolloutUnit>().Select(unit => (Name: unit.Id.Value.Split('/')[0], unit.Weights.Version)).Where(unit => unit.Name.StartsWith("validation")).Distinct());
+        Assert.Equal(
+            [("validation-0", 0), ("validation-2", 2), ("validation-4", 4)],
+            Services
+                .Units.OfType<RolloutUnit>()
+                .Select(unit => (Name: unit.Id.Value.Split('/')[0], unit.Weights.Version))
+                .Where(unit => unit.Name.StartsWith("validation"))
+                .Distinct()
+        );
     }
 
     [Fact]
@@ -55,8 +68,18 @@ public sealed class AsyncLoopTests : LoopTests
     public async Task A_synchronous_run_has_no_such_metrics_and_learns_in_the_order_of_the_numbers()
     {
         await Loop(Config(staleness: 0)).Run(default);
-        Assert.DoesNotContain(Observer.Iterations.SelectMany(report => report.Metrics.Keys), name => name.StartsWith("async/") || name == "time/wait_rollout");
-        Assert.Equal([[0, 1], [2, 3], [4, 5], [6, 7]], Journal().Select(line => line.Units.Select(unit => unit.Number).ToArray()));
+        Assert.DoesNotContain(Observer.Iterations.SelectMany(report => report.Metrics.Keys), name =>
+            name.StartsWith("async/") || name == "time/wait_rollout"
+        );
+        Assert.Equal(
+            [
+                [0, 1],
+                [2, 3],
+                [4, 5],
+                [6, 7],
+            ],
+            Journal().Select(line => line.Units.Select(unit => unit.Number).ToArray())
+        );
         Assert.Equal([0, 1, 2, 3], Services.Batches.SelectMany(batch => batch.Select(t => t.WeightsVersion!.Value)).Distinct());
     }
 
@@ -97,7 +120,11 @@ public sealed class AsyncLoopTests : LoopTests
     [Fact]
     public async Task A_run_whose_process_died_after_a_checkpoint_learns_the_later_updates_again()
     {
-        var config = Config(staleness: 1) with { Checkpoint = new CheckpointOptions { Every = 2 }, Iterations = 5 };
+        var config = Config(staleness: 1) with
+        {
+            Checkpoint = new CheckpointOptions { Every = 2 },
+            Iterations = 5,
+        };
         Services.BeforeLearn = _ =>
         {
             if (Services.Batches.Count == 3)
@@ -115,7 +142,8 @@ public sealed class AsyncLoopTests : LoopTests
     public async Task A_replay_submits_with_the_journalled_weights_and_learns_in_the_journalled_order_whatever_the_order_of_arrival()
     {
         var late = new TaskCompletionSource();
-        Services.Gate = (unit, _) => unit is RolloutUnit && unit.Id.Value.StartsWith("train-1/") && unit.Id.Value.EndsWith("/0") ? late.Task : Task.CompletedTask;
+        Services.Gate = (unit, _) =>
+            unit is RolloutUnit && unit.Id.Value.StartsWith("train-1/") && unit.Id.Value.EndsWith("/0") ? late.Task : Task.CompletedTask;
         Services.BeforeLearn = _ => late.TrySetResult();
         await Loop(Config(staleness: 1)).Run(default);
         var original = File.ReadAllText(Path.Combine(Run, "journal.jsonl"));
@@ -154,7 +182,10 @@ public sealed class AsyncLoopTests : LoopTests
         await Loop(Config(staleness: 1)).Run(default);
         ReplayIn(Run);
         Services.DigestOfVersion = _ => "other-weights";
-        Assert.Contains("starts from other weights", (await Assert.ThrowsAsync<DfpoException>(() => Loop(Config(staleness: 1)).Run(default))).Message);
+        Assert.Contains(
+            "starts from other weights",
+            (await Assert.ThrowsAsync<DfpoException>(() => Loop(Config(staleness: 1)).Run(default))).Message
+        );
         Assert.Empty(Services.Batches);
     }
 

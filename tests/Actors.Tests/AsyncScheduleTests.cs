@@ -6,13 +6,16 @@ namespace DfPO.Actors.Tests;
 
 public sealed class AsyncScheduleTests
 {
-    private static readonly UnitGrid s_plain = new([DecodingPolicy.Policy], 2), s_masked = new([DecodingPolicy.Positive, DecodingPolicy.Negative], 2);
+    private static readonly UnitGrid s_plain = new([DecodingPolicy.Policy], 2),
+        s_masked = new([DecodingPolicy.Positive, DecodingPolicy.Negative], 2);
 
     [Fact]
     public void An_iteration_s_numbers_are_consecutive_one_behaviour_after_the_other()
     {
-        Assert.Equal([DecodingPolicy.Positive, DecodingPolicy.Positive, DecodingPolicy.Negative, DecodingPolicy.Negative, DecodingPolicy.Positive],
-            Enumerable.Range(0, 5).Select(n => s_masked.Unit(n, 0).Behaviour));
+        Assert.Equal(
+            [DecodingPolicy.Positive, DecodingPolicy.Positive, DecodingPolicy.Negative, DecodingPolicy.Negative, DecodingPolicy.Positive],
+            Enumerable.Range(0, 5).Select(n => s_masked.Unit(n, 0).Behaviour)
+        );
         Assert.Equal([(0, 0), (0, 1), (0, 0), (0, 1), (1, 0)], Enumerable.Range(0, 5).Select(n => s_masked.Place(n)));
     }
 
@@ -99,7 +102,11 @@ public sealed class AsyncScheduleTests
         var drops = 0;
         for (var round = 0; round < 300; round++)
         {
-            var (grid, staleness, iterations) = (new UnitGrid(random.Next(2) == 0 ? s_plain.Behaviours : s_masked.Behaviours, random.Next(1, 5)), random.Next(4), random.Next(1, 12));
+            var (grid, staleness, iterations) = (
+                new UnitGrid(random.Next(2) == 0 ? s_plain.Behaviours : s_masked.Behaviours, random.Next(1, 5)),
+                random.Next(4),
+                random.Next(1, 12)
+            );
             IUnitSchedule schedule = new AsyncSchedule(grid, staleness, iterations);
             List<long> learnt = [];
             List<TrainingUnit> inFlight = [];
@@ -116,7 +123,11 @@ public sealed class AsyncScheduleTests
                 drops += drop.Count;
                 Assert.All(submit, unit => Assert.Equal(grid.Unit(unit.Number, version), unit));
                 inFlight.AddRange(submit);
-                Assert.InRange(Outstanding(schedule), grid.PerIteration, grid.PerIteration * (staleness + 1) + Ahead(learnt, version, grid));
+                Assert.InRange(
+                    Outstanding(schedule),
+                    grid.PerIteration,
+                    grid.PerIteration * (staleness + 1) + Ahead(learnt, version, grid)
+                );
                 while (schedule.Take() is null)
                 {
                     Assert.NotEmpty(inFlight);
@@ -127,7 +138,9 @@ public sealed class AsyncScheduleTests
                 }
                 (schedule, var taken) = schedule.Take()!.Value;
                 Assert.All(taken, unit => Assert.InRange(version - unit.Version, 0, staleness));
-                Assert.All(grid.Behaviours, behaviour => Assert.Equal(grid.UnitsPerBehaviour, taken.Count(unit => unit.Behaviour == behaviour)));
+                Assert.All(grid.Behaviours, behaviour =>
+                    Assert.Equal(grid.UnitsPerBehaviour, taken.Count(unit => unit.Behaviour == behaviour))
+                );
                 learnt.AddRange(taken.Select(unit => unit.Number));
             }
             Assert.Equal(Enumerable.Range(0, grid.PerIteration * iterations).Select(n => (long)n), learnt.Order());
@@ -137,7 +150,9 @@ public sealed class AsyncScheduleTests
     }
 
     /// <summary>Units learnt that a run with less staleness would not have submitted yet.</summary>
-    private static int Ahead(List<long> learnt, int version, UnitGrid grid) => learnt.Count(number => grid.Place(number).Iteration >= version);
+    private static int Ahead(List<long> learnt, int version, UnitGrid grid) =>
+        learnt.Count(number => grid.Place(number).Iteration >= version);
 
-    private static int Outstanding(IUnitSchedule schedule) => ((AsyncSchedule)schedule).InFlight.Count + ((AsyncSchedule)schedule).Arrived.Count;
+    private static int Outstanding(IUnitSchedule schedule) =>
+        ((AsyncSchedule)schedule).InFlight.Count + ((AsyncSchedule)schedule).Arrived.Count;
 }

@@ -28,9 +28,17 @@ public sealed class ChatTurnTests : IDisposable
     {
         var tokenizer = Load(kind, template, named);
         var ends = EndOfText.Of(_folder.Path, tokenizer);
-        var config = new ExperimentConfig { Model = new ModelOptions { Policy = _folder.Path }, Rollout = new RolloutOptions { Generation = new GenerationOptions { MaxNewTokens = 64 } } };
-        TaskTexts Texts(int longest) => new(tokenizer, config with { Task = new TaskOptions { MaxReferenceTokens = longest } }, ends, encoderDecoder: false);
-        var prompt = ChatPrompts.Create("1", """[{"role": "user", "content": "How was it?"}]""", "here") with { References = ["It was good"] };
+        var config = new ExperimentConfig
+        {
+            Model = new ModelOptions { Policy = _folder.Path },
+            Rollout = new RolloutOptions { Generation = new GenerationOptions { MaxNewTokens = 64 } },
+        };
+        TaskTexts Texts(int longest) =>
+            new(tokenizer, config with { Task = new TaskOptions { MaxReferenceTokens = longest } }, ends, encoderDecoder: false);
+        var prompt = ChatPrompts.Create("1", """[{"role": "user", "content": "How was it?"}]""", "here") with
+        {
+            References = ["It was good"],
+        };
         prompt = ChatPrompts.Render([prompt], _folder.Path).Single();
 
         var target = Texts(64).Demonstration(prompt, 0);
@@ -47,8 +55,16 @@ public sealed class ChatTurnTests : IDisposable
     public void WhatATemplateRefusesIsToldWithThePrompt()
     {
         var tokenizer = Load("gemma", "gemma_like", null);
-        var texts = new TaskTexts(tokenizer, new ExperimentConfig { Model = new ModelOptions { Policy = _folder.Path } }, EndOfText.Of(_folder.Path, tokenizer), encoderDecoder: false);
-        var prompt = ChatPrompts.Create("p-7", """[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]""", "here") with { References = ["c"] };
+        var texts = new TaskTexts(
+            tokenizer,
+            new ExperimentConfig { Model = new ModelOptions { Policy = _folder.Path } },
+            EndOfText.Of(_folder.Path, tokenizer),
+            encoderDecoder: false
+        );
+        var prompt = ChatPrompts.Create("p-7", """[{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]""", "here") with
+        {
+            References = ["c"],
+        };
 
         Assert.Equal("chat/refused", DfpoAssert.CodeOf(() => texts.Demonstration(prompt, 0), "p-7", "alternate"));
     }
@@ -60,9 +76,15 @@ public sealed class ChatTurnTests : IDisposable
             File.Copy(file, _folder[Path.GetFileName(file)]);
         File.Copy(Repository.Path($"tests/chat/{template}/chat_template.jinja"), _folder["chat_template.jinja"]);
         var tokenizer = TextTokenizer.Load(_folder.Path);
-        _folder.Write("config.json", $$"""{ "model_type": "gpt2", "vocab_size": {{tokenizer.VocabularySize}}, "n_positions": 64, "n_embd": 8, "n_layer": 1, "n_head": 2, "eos_token_id": {{tokenizer.EosTokenId}} }""");
+        _folder.Write(
+            "config.json",
+            $$"""{ "model_type": "gpt2", "vocab_size": {{tokenizer.VocabularySize}}, "n_positions": 64, "n_embd": 8, "n_layer": 1, "n_head": 2, "eos_token_id": {{tokenizer.EosTokenId}} }"""
+        );
         if (named is not null)
-            _folder.Write("generation_config.json", $$"""{ "eos_token_id": [{{tokenizer.EosTokenId}}, {{tokenizer.Encode(named).Single()}}] }""");
+            _folder.Write(
+                "generation_config.json",
+                $$"""{ "eos_token_id": [{{tokenizer.EosTokenId}}, {{tokenizer.Encode(named).Single()}}] }"""
+            );
         return tokenizer;
     }
 }

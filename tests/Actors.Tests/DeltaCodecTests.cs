@@ -13,7 +13,41 @@ public sealed class DeltaCodecTests : IDisposable
         {
             var shapes = new TheoryData<int, int>();
             foreach (var elementSize in new[] { 1, 2, 4 })
-                foreach (var length in new[] { 0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1000, 1001, 1002, 1003, 4096, 10007 })
+                foreach (
+                    var length in new[]
+                    {
+                    0,
+                    1,
+                    2,
+                    3,
+                    7,
+                    8,
+                    15,
+                    16,
+                    31,
+                    32,
+                    33,
+                    63,
+                    64,
+                    65,
+                    66,
+                    127,
+                    128,
+                    129,
+                    255,
+                    256,
+                    257,
+                    511,
+                    512,
+                    513,
+                    1000,
+                    1001,
+                    1002,
+                    1003,
+                    4096,
+                    10007,
+                    }
+                )
                     shapes.Add(elementSize, length);
             return shapes;
         }
@@ -51,9 +85,31 @@ public sealed class DeltaCodecTests : IDisposable
     {
         // Zeros of both signs, infinities, quiet and signalling NaNs with payloads, subnormals, and the ends of the integers.
         ushort[] halves = [0, 0x8000, 0x7f80, 0xff80, 0x7fc0, 0x7f81, 0xffff, 0x7fff, 1, 0x8001, 0x007f, 0x3f80, 0xbf80];
-        uint[] floats = [0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00001, 0x7f800001, 0xffffffff, 0x7fffffff, 1, 0x80000001, 0x007fffff, 0x3f800000];
-        AssertRoundTrip([.. Pairs(halves).SelectMany(p => BitConverter.GetBytes(p.A))], [.. Pairs(halves).SelectMany(p => BitConverter.GetBytes(p.B))], 2);
-        AssertRoundTrip([.. Pairs(floats).SelectMany(p => BitConverter.GetBytes(p.A))], [.. Pairs(floats).SelectMany(p => BitConverter.GetBytes(p.B))], 4);
+        uint[] floats =
+        [
+            0,
+            0x80000000,
+            0x7f800000,
+            0xff800000,
+            0x7fc00001,
+            0x7f800001,
+            0xffffffff,
+            0x7fffffff,
+            1,
+            0x80000001,
+            0x007fffff,
+            0x3f800000,
+        ];
+        AssertRoundTrip(
+            [.. Pairs(halves).SelectMany(p => BitConverter.GetBytes(p.A))],
+            [.. Pairs(halves).SelectMany(p => BitConverter.GetBytes(p.B))],
+            2
+        );
+        AssertRoundTrip(
+            [.. Pairs(floats).SelectMany(p => BitConverter.GetBytes(p.A))],
+            [.. Pairs(floats).SelectMany(p => BitConverter.GetBytes(p.B))],
+            4
+        );
     }
 
     [Fact]

@@ -18,7 +18,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Actors.Tests;
 
-/// <summary>Numbers that are made by a generation engine and compared with the learner's own: the two compute the same policy by other kernels.</summary>
+/// <summary>
+/// Numbers that are made by a generation engine and compared with the learner's own: the two compute the same policy by other kernels.
+/// </summary>
 public sealed class EngineToLearnerTests
 {
     private static readonly string s_model = Repository.Path("models/imdb-tiny/policy");
@@ -46,11 +48,16 @@ public sealed class EngineToLearnerTests
         using var learner = new PolicyLearner(policy, value, options, 1, "unused");
         var batch = RollOut(engine, 32);
         var metrics = learner.Update(batch).Metrics;
-        Assert.True(metrics["dfpo/mask_positive"] == 1 && metrics["dfpo/mask_negative"] == 1,
-            $"engine {engine}, learner {(bf16 ? "bf16" : "f32")}: open {metrics["dfpo/mask_positive"]} and {metrics["dfpo/mask_negative"]}, ratio {metrics["policy/ratio"]}, kl {metrics["policy/approx_kl"]:E2}");
+        Assert.True(
+            metrics["dfpo/mask_positive"] == 1 && metrics["dfpo/mask_negative"] == 1,
+            $"engine {engine}, learner {(bf16 ? "bf16" : "f32")}: open {metrics["dfpo/mask_positive"]} and {metrics["dfpo/mask_negative"]}, ratio {metrics["policy/ratio"]}, kl {metrics["policy/approx_kl"]:E2}"
+        );
     }
 
-    /// <summary>Policy and reference run the same kernels on the same shapes: before the first step nothing of a budget is used, not even a rounding.</summary>
+    /// <summary>
+    /// Policy and reference run the same kernels on the same shapes: before the first step nothing of a budget is used, not even a
+    /// rounding.
+    /// </summary>
     [Theory]
     [InlineData(false, 0)]
     [InlineData(false, 100)]
@@ -72,7 +79,10 @@ public sealed class EngineToLearnerTests
         using var reference = PretrainedModels.LoadLanguageModel(s_model);
         using var learner = new PolicyLearner(policy, null, options, 1, "unused", reference: reference);
         var metrics = learner.Update(RollOut("bfloat16", 16)).Metrics;
-        Assert.Equal((0, 0, 1, 1), (metrics["dfpo/kl_budget_used"], metrics["dfpo/over_budget"], metrics["dfpo/mask_positive"], metrics["dfpo/mask_negative"]));
+        Assert.Equal(
+            (0, 0, 1, 1),
+            (metrics["dfpo/kl_budget_used"], metrics["dfpo/over_budget"], metrics["dfpo/mask_positive"], metrics["dfpo/mask_negative"])
+        );
         // What the engine's precision does to its policy is told, and nothing else is.
         Assert.InRange(metrics["rollout_is/std"], 1e-3, 0.2);
         Assert.Equal(1, metrics["policy/ratio"], 1e-5);
@@ -86,7 +96,11 @@ public sealed class EngineToLearnerTests
     {
         var config = new ExperimentConfig
         {
-            Model = new ModelOptions { Policy = s_model, Lora = new LoraOptions { Rank = rank } },
+            Model = new ModelOptions
+            {
+                Policy = s_model,
+                Lora = new LoraOptions { Rank = rank },
+            },
             Learner = new LearnerOptions
             {
                 LearningRate = 1e-3,
@@ -108,22 +122,39 @@ public sealed class EngineToLearnerTests
     private static Trajectory[] RollOut(string dtype, int count)
     {
         using var policy = PretrainedModels.LoadLanguageModel(s_model, CPU, dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
-        using var reference = PretrainedModels.LoadLanguageModel(s_model, CPU, dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32);
+        using var reference = PretrainedModels.LoadLanguageModel(
+            s_model,
+            CPU,
+            dtype == "bfloat16" ? ScalarType.BFloat16 : ScalarType.Float32
+        );
         var tokenizer = TextTokenizer.Load(s_model);
-        var prompts = PromptSet.Read(Repository.Path("models/imdb-tiny/prompts/train.jsonl")).Prompts.Take(count).Select(p => tokenizer.Encode(p.Text)).ToArray();
+        var prompts = PromptSet
+            .Read(Repository.Path("models/imdb-tiny/prompts/train.jsonl"))
+            .Prompts.Take(count)
+            .Select(p => tokenizer.Encode(p.Text))
+            .ToArray();
         var engine = new GenerationEngine(policy, reference, policy.Config.EosTokenId);
-        var sequences = engine.Generate([.. prompts.Select((p, i) => new GenerationRequest([.. p], (ulong)i))], new GenerationOptions { MaxNewTokens = 24 });
-        return [.. sequences.Select((s, i) => new Trajectory
-        {
-            PromptTokens = s.PromptTokens,
-            Tokens = s.Tokens,
-            Logprobs = s.Logprobs,
-            ReferenceLogprobs = s.ReferenceLogprobs,
-            StateKl = s.StateKl,
-            RetainedMass = s.RetainedMass,
-            Reward = i % 2 == 0 ? 1 : -1,
-            Behaviour = DecodingPolicy.Policy,
-            WeightsVersion = 0,
-        })];
+        var sequences = engine.Generate(
+            [.. prompts.Select((p, i) => new GenerationRequest([.. p], (ulong)i))],
+            new GenerationOptions { MaxNewTokens = 24 }
+        );
+        return
+        [
+            .. sequences.Select(
+                (s, i) =>
+                    new Trajectory
+                    {
+                        PromptTokens = s.PromptTokens,
+                        Tokens = s.Tokens,
+                        Logprobs = s.Logprobs,
+                        ReferenceLogprobs = s.ReferenceLogprobs,
+                        StateKl = s.StateKl,
+                        RetainedMass = s.RetainedMass,
+                        Reward = i % 2 == 0 ? 1 : -1,
+                        Behaviour = DecodingPolicy.Policy,
+                        WeightsVersion = 0,
+                    }
+            ),
+        ];
     }
 }

@@ -12,7 +12,10 @@ namespace DfPO.Actors.Tests;
 public sealed class EvaluatorTests
 {
     private static readonly Prompt[] s_prompts = [new("a", "one") { References = [" two"] }, new("b", "three") { References = [" four"] }];
-    private static readonly ExperimentConfig s_likelihood = new() { Evaluation = new() { Metrics = [EvaluationMetrics.ReferencePerplexity] } };
+    private static readonly ExperimentConfig s_likelihood = new()
+    {
+        Evaluation = new() { Metrics = [EvaluationMetrics.ReferencePerplexity] },
+    };
 
     [Fact]
     public async Task Every_prompt_is_continued_so_often_in_the_prompts_order_and_its_samples_are_one_cluster()
@@ -35,7 +38,13 @@ public sealed class EvaluatorTests
     [InlineData(DecodingPolicy.Positive, false)]
     public async Task The_likelihood_of_given_texts_is_a_figure_of_the_policy_alone(DecodingPolicy decoding, bool told)
     {
-        var figures = await new Evaluator(s_likelihood).Evaluate(new Fake(), s_prompts, 1, new() { Policy = decoding }, TestContext.Current.CancellationToken);
+        var figures = await new Evaluator(s_likelihood).Evaluate(
+            new Fake(),
+            s_prompts,
+            1,
+            new() { Policy = decoding },
+            TestContext.Current.CancellationToken
+        );
         Assert.Equal(told, figures.Texts.TryGetValue(EvaluationMetrics.ReferencePerplexity, out var perplexity) && perplexity == 7);
     }
 
@@ -43,7 +52,9 @@ public sealed class EvaluatorTests
     public async Task Prompts_without_references_are_refused_before_anything_is_drawn()
     {
         var policy = new Fake();
-        var error = await Assert.ThrowsAsync<DfpoException>(() => new Evaluator(s_likelihood).Evaluate(policy, [.. s_prompts, new("c", "five")], 1, new(), TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<DfpoException>(() =>
+            new Evaluator(s_likelihood).Evaluate(policy, [.. s_prompts, new("c", "five")], 1, new(), TestContext.Current.CancellationToken)
+        );
         Assert.Equal("metrics/needs", error.Code);
         Assert.False(policy.HasDrawn);
     }
@@ -63,7 +74,11 @@ public sealed class EvaluatorTests
     {
         public bool HasDrawn { get; private set; }
 
-        public Task<RewardedContinuations> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
+        public Task<RewardedContinuations> Continue(
+            IReadOnlyList<Prompt> prompts,
+            GenerationOptions decoding,
+            CancellationToken cancellation
+        )
         {
             HasDrawn = true;
             var sequence = new GeneratedSequence
@@ -79,6 +94,7 @@ public sealed class EvaluatorTests
             return Task.FromResult(new RewardedContinuations(continuations, [.. prompts.Select((_, i) => (float)i)]));
         }
 
-        public Task<double?> ReferencePerplexity(IReadOnlyList<Prompt> prompts, CancellationToken cancellation) => Task.FromResult<double?>(7);
+        public Task<double?> ReferencePerplexity(IReadOnlyList<Prompt> prompts, CancellationToken cancellation) =>
+            Task.FromResult<double?>(7);
     }
 }

@@ -14,14 +14,20 @@ public sealed class ExperimentLoopTests : LoopTests
     [Theory]
     [InlineData(DecodingPolicy.Policy, new[] { DecodingPolicy.Policy })]
     [InlineData(DecodingPolicy.Negative, new[] { DecodingPolicy.Policy, DecodingPolicy.Negative })]
-    public async Task Only_the_decoding_policies_asked_for_are_evaluated_and_always_the_one_that_selects(DecodingPolicy selects, DecodingPolicy[] expected)
+    public async Task Only_the_decoding_policies_asked_for_are_evaluated_and_always_the_one_that_selects(
+        DecodingPolicy selects,
+        DecodingPolicy[] expected
+    )
     {
         var config = Config();
-        var result = await Loop(config with
-        {
-            Learner = config.Learner with { Dfpo = config.Learner.Dfpo with { Decode = selects } },
-            Evaluation = config.Evaluation with { Policies = [DecodingPolicy.Policy] },
-        }).Run(default);
+        var result = await Loop(
+                config with
+                {
+                    Learner = config.Learner with { Dfpo = config.Learner.Dfpo with { Decode = selects } },
+                    Evaluation = config.Evaluation with { Policies = [DecodingPolicy.Policy] },
+                }
+            )
+            .Run(default);
         Assert.Equal(expected, result.After.Select(a => a.Policy));
     }
 
@@ -29,7 +35,10 @@ public sealed class ExperimentLoopTests : LoopTests
     public async Task An_experiment_tests_trains_validates_and_tests_again()
     {
         var result = await Loop(Config()).Run(default);
-        Assert.Equal(["test-before", "validation-0", "train-1", "train-2", "validation-2", "train-3", "train-4", "validation-4", "test-after"], Services.Rounds());
+        Assert.Equal(
+            ["test-before", "validation-0", "train-1", "train-2", "validation-2", "train-3", "train-4", "validation-4", "test-after"],
+            Services.Rounds()
+        );
         Assert.Equal([1, 2, 3, 4], Observer.Iterations.Select(i => i.Iteration));
         Assert.Equal(4, Services.Batches.Count);
         Assert.All(Services.Batches, batch => Assert.Equal(4, batch.Count));
@@ -60,12 +69,19 @@ public sealed class ExperimentLoopTests : LoopTests
         config = config with
         {
             Learner = config.Learner with { Dfpo = config.Learner.Dfpo with { Behaviour = DfpoBehaviour.Masked, Tolerance = 0.25f } },
-            Evaluation = config.Evaluation with { SamplesPerPrompt = 1, TestSamplesPerPrompt = 3, Decoding = new DecodingOptions { Tolerance = 0.75f, MaskRule = KlMaskRule.KlCentred } },
+            Evaluation = config.Evaluation with
+            {
+                SamplesPerPrompt = 1,
+                TestSamplesPerPrompt = 3,
+                Decoding = new DecodingOptions { Tolerance = 0.75f, MaskRule = KlMaskRule.KlCentred },
+            },
         };
         await Loop(config).Run(default);
         var units = Services.Units.OfType<RolloutUnit>().ToLookup(unit => unit.Id.Value.Split('-')[0]);
         Assert.All(units["train"], unit => Assert.Equal((KlMaskRule.Sign, 0.25f), (unit.Options.MaskRule, unit.Options.Tolerance)));
-        Assert.All(units["validation"].Concat(units["test"]), unit => Assert.Equal((KlMaskRule.KlCentred, 0.75f), (unit.Options.MaskRule, unit.Options.Tolerance)));
+        Assert.All(units["validation"].Concat(units["test"]), unit =>
+            Assert.Equal((KlMaskRule.KlCentred, 0.75f), (unit.Options.MaskRule, unit.Options.Tolerance))
+        );
         // Two test prompts three times, before and after under two policies; three validation prompts once.
         Assert.Equal(3 * 2 * 3, units["test"].Sum(unit => unit.Requests.Count));
         Assert.All(Observer.Evaluations.Where(report => report.Split == "validation"), report => Assert.Equal(3, report.Samples.Count));
@@ -79,8 +95,13 @@ public sealed class ExperimentLoopTests : LoopTests
         Services.RewardOfVersion = version => version == 2 ? 0.9f : 0.1f;
         var config = Config();
         await Loop(config with { Evaluation = config.Evaluation with { Metrics = [EvaluationMetrics.ReferencePerplexity] } }).Run(default);
-        Assert.Equal([(2, null), (3, null), (3, null), (3, null), (2, "iteration-00002")], Services.Measurements.Select(m => (m.Prompts, Path.GetFileName(m.Folder))));
-        Assert.All(Observer.Evaluations, report => Assert.Equal(report.Policy == DecodingPolicy.Policy, report.Texts.ContainsKey(EvaluationMetrics.ReferencePerplexity)));
+        Assert.Equal(
+            [(2, null), (3, null), (3, null), (3, null), (2, "iteration-00002")],
+            Services.Measurements.Select(m => (m.Prompts, Path.GetFileName(m.Folder)))
+        );
+        Assert.All(Observer.Evaluations, report =>
+            Assert.Equal(report.Policy == DecodingPolicy.Policy, report.Texts.ContainsKey(EvaluationMetrics.ReferencePerplexity))
+        );
         Assert.Equal(40, Observer.Result!.Before.Texts[EvaluationMetrics.ReferencePerplexity]);
     }
 
@@ -91,7 +112,9 @@ public sealed class ExperimentLoopTests : LoopTests
     {
         WithReferences(has);
         var config = Config();
-        var error = Assert.Throws<DfpoException>(() => Loop(config with { Evaluation = config.Evaluation with { Metrics = [EvaluationMetrics.ReferencePerplexity] } }));
+        var error = Assert.Throws<DfpoException>(() =>
+            Loop(config with { Evaluation = config.Evaluation with { Metrics = [EvaluationMetrics.ReferencePerplexity] } })
+        );
         Assert.Equal("prompts/references", error.Code);
         Assert.Contains(lacks, error.Message);
         Assert.Contains("reference-perplexity", error.Message);
@@ -102,19 +125,28 @@ public sealed class ExperimentLoopTests : LoopTests
     {
         Services.Queue = new WorkProtocol.QueueStatus(1, 0, 0, Duplicates: 2, Refused: 1);
         await Loop(Config()).Run(default);
-        Assert.All(Observer.Iterations, report => Assert.Equal((4, 2), (report.Metrics["units/duplicates"], report.Metrics["units/refused"])));
+        Assert.All(Observer.Iterations, report =>
+            Assert.Equal((4, 2), (report.Metrics["units/duplicates"], report.Metrics["units/refused"]))
+        );
     }
 
     [Fact]
     public async Task Where_beams_evaluate_the_initial_weights_are_validated_as_the_later_ones_that_they_are_compared_with()
     {
-        DecodingPolicy Beginning() => Services.Units.OfType<RolloutUnit>().Where(unit => unit.Id.Value.StartsWith("validation-0")).Select(unit => unit.Options.Policy).Distinct().Single();
+        DecodingPolicy Beginning() =>
+            Services
+                .Units.OfType<RolloutUnit>()
+                .Where(unit => unit.Id.Value.StartsWith("validation-0"))
+                .Select(unit => unit.Options.Policy)
+                .Distinct()
+                .Single();
         await Loop(Config()).Run(default);
         Assert.Equal(DecodingPolicy.Policy, Beginning());
         Directory.Delete(Path.Combine(Root, "run"), recursive: true);
         Services.Reset();
         var config = Config();
-        await Loop(config with { Evaluation = config.Evaluation with { Generation = config.Rollout.Generation with { NumBeams = 2 } } }).Run(default);
+        await Loop(config with { Evaluation = config.Evaluation with { Generation = config.Rollout.Generation with { NumBeams = 2 } } })
+            .Run(default);
         Assert.Equal(DecodingPolicy.Negative, Beginning());
     }
 
@@ -122,8 +154,11 @@ public sealed class ExperimentLoopTests : LoopTests
     public async Task Masked_behaviour_rolls_every_prompt_out_under_both_masks()
     {
         var config = Config();
-        await Loop(config with { Learner = config.Learner with { Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked } } }).Run(default);
-        Assert.All(Services.Batches, batch => Assert.Equal([DecodingPolicy.Negative, DecodingPolicy.Positive], batch.Select(t => t.Behaviour).Distinct().OrderDescending()));
+        await Loop(config with { Learner = config.Learner with { Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked } } })
+            .Run(default);
+        Assert.All(Services.Batches, batch =>
+            Assert.Equal([DecodingPolicy.Negative, DecodingPolicy.Positive], batch.Select(t => t.Behaviour).Distinct().OrderDescending())
+        );
         Assert.All(Services.Batches, batch => Assert.Equal(8, batch.Count));
     }
 
@@ -180,7 +215,10 @@ public sealed class ExperimentLoopTests : LoopTests
     public async Task Evaluations_use_the_same_seeds_whatever_the_weights_and_policy()
     {
         await Loop(Config()).Run(default);
-        var seeds = Services.Units.OfType<RolloutUnit>().Where(unit => unit.Id.Value.StartsWith("validation")).GroupBy(unit => unit.Id.Value[^1])
+        var seeds = Services
+            .Units.OfType<RolloutUnit>()
+            .Where(unit => unit.Id.Value.StartsWith("validation"))
+            .GroupBy(unit => unit.Id.Value[^1])
             .Select(group => group.Select(unit => string.Join(',', unit.Requests.Select(r => r.Seed))).Distinct().Count());
         Assert.All(seeds, count => Assert.Equal(1, count));
     }
@@ -194,7 +232,8 @@ public sealed class ExperimentLoopTests : LoopTests
         Assert.True(Directory.Exists(Path.Combine(Root, "run", "best", "iteration-00002")));
     }
 
-    private static string Describe(WorkUnit unit) => unit is RolloutUnit rollout
-        ? $"{rollout.Id.Value.Split('/')[0]} {rollout.Weights.Version} {string.Join(' ', rollout.Requests.Select(r => $"{r.Seed}:{string.Join(',', r.PromptTokens)}"))}"
-        : unit.Id.Value;
+    private static string Describe(WorkUnit unit) =>
+        unit is RolloutUnit rollout
+            ? $"{rollout.Id.Value.Split('/')[0]} {rollout.Weights.Version} {string.Join(' ', rollout.Requests.Select(r => $"{r.Seed}:{string.Join(',', r.PromptTokens)}"))}"
+            : unit.Id.Value;
 }

@@ -20,7 +20,8 @@ internal sealed class FilledRecords
     public object Make(Type type) => Make(type, default(object), [])!;
 
     /// <summary>The public properties that a value of the type is made of, rather than those that follow from others.</summary>
-    public static IEnumerable<PropertyInfo> Parts(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite);
+    public static IEnumerable<PropertyInfo> Parts(Type type) =>
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite);
 
     private object? Make(Type type, object? unlike, Type[] around)
     {

@@ -21,5 +21,6 @@ public sealed class JsonLinesTests
         Assert.Equal("line 2", error.Message);
     }
 
-    private static int[] Read(string[] lines) => [.. JsonLines.Read(lines, text => JsonSerializer.Deserialize<int>(text), (number, e) => new("run/corrupt", $"line {number}", e))];
+    private static int[] Read(string[] lines) =>
+        [.. JsonLines.Read(lines, text => JsonSerializer.Deserialize<int>(text), (number, e) => new("run/corrupt", $"line {number}", e))];
 }

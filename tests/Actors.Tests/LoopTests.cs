@@ -16,7 +16,9 @@ using static DfPO.Actors.Learning.LearnerProtocol;
 
 namespace DfPO.Actors.Tests;
 
-/// <summary>An experiment loop against services that only remember: what it asks, in which order, and what it makes of the answers.</summary>
+/// <summary>
+/// An experiment loop against services that only remember: what it asks, in which order, and what it makes of the answers.
+/// </summary>
 public abstract class LoopTests : IDisposable
 {
     private protected string Root { get; } = Directory.CreateTempSubdirectory("dfpo-loop").FullName;
@@ -26,10 +28,20 @@ public abstract class LoopTests : IDisposable
     protected LoopTests()
     {
         Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, Path.Combine(Root, "policy"), 300);
-        var config = new Gpt2Config { VocabSize = 300, NPositions = 64, NEmbd = 16, NLayer = 1, NHead = 2 };
+        var config = new Gpt2Config
+        {
+            VocabSize = 300,
+            NPositions = 64,
+            NEmbd = 16,
+            NLayer = 1,
+            NHead = 2,
+        };
         File.WriteAllText(Path.Combine(Root, "policy", "config.json"), config.ToJson("GPT2LMHeadModel", "float32").ToJsonString());
         foreach (var (split, count) in new[] { ("train", 5), ("validation", 3), ("test", 2) })
-            File.WriteAllLines(Path.Combine(Root, split + ".jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "the {{split}} {{i}}"}"""));
+            File.WriteAllLines(
+                Path.Combine(Root, split + ".jsonl"),
+                Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "the {{split}} {{i}}"}""")
+            );
     }
 
     public void Dispose()
@@ -38,16 +50,28 @@ public abstract class LoopTests : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private protected ExperimentLoop Loop(ExperimentConfig config) => new(config, Services, Observer, new RunCheckpoints(Path.Combine(Root, "run")));
+    private protected ExperimentLoop Loop(ExperimentConfig config) =>
+        new(config, Services, Observer, new RunCheckpoints(Path.Combine(Root, "run")));
 
-    private protected ExperimentConfig Config() => new()
-    {
-        Iterations = 4,
-        Model = new ModelOptions { Policy = Path.Combine(Root, "policy") },
-        Task = new TaskOptions { TrainPrompts = Path.Combine(Root, "train.jsonl"), ValidationPrompts = Path.Combine(Root, "validation.jsonl"), TestPrompts = Path.Combine(Root, "test.jsonl") },
-        Rollout = new RolloutOptions { PromptsPerIteration = 4, UnitSize = 2, Generation = new GenerationOptions { MaxNewTokens = 3 } },
-        Evaluation = new EvaluationOptions { Every = 2 },
-    };
+    private protected ExperimentConfig Config() =>
+        new()
+        {
+            Iterations = 4,
+            Model = new ModelOptions { Policy = Path.Combine(Root, "policy") },
+            Task = new TaskOptions
+            {
+                TrainPrompts = Path.Combine(Root, "train.jsonl"),
+                ValidationPrompts = Path.Combine(Root, "validation.jsonl"),
+                TestPrompts = Path.Combine(Root, "test.jsonl"),
+            },
+            Rollout = new RolloutOptions
+            {
+                PromptsPerIteration = 4,
+                UnitSize = 2,
+                Generation = new GenerationOptions { MaxNewTokens = 3 },
+            },
+            Evaluation = new EvaluationOptions { Every = 2 },
+        };
 
     /// <summary>Gives the prompts of splits two references each.</summary>
     private protected void WithReferences(params string[] splits)
@@ -112,23 +136,33 @@ public abstract class LoopTests : IDisposable
             await Gate(unit, cancellation);
             UnitResult result = unit switch
             {
-                RolloutUnit rollout => new RolloutResult([.. rollout.Requests.Select(r => new GeneratedSequence
-                {
-                    PromptTokens = r.PromptTokens,
-                    Tokens = [1, 2, 3],
-                    Logprobs = [-1, -1, -1],
-                    ReferenceLogprobs = [-1, -1, -1],
-                    StateKl = [0, 0, 0],
-                    RetainedMass = [1, 1, 1],
-                })]),
+                RolloutUnit rollout => new RolloutResult([
+                    .. rollout.Requests.Select(r => new GeneratedSequence
+                    {
+                        PromptTokens = r.PromptTokens,
+                        Tokens = [1, 2, 3],
+                        Logprobs = [-1, -1, -1],
+                        ReferenceLogprobs = [-1, -1, -1],
+                        StateKl = [0, 0, 0],
+                        RetainedMass = [1, 1, 1],
+                    }),
+                ]),
                 RewardUnit reward => new RewardResult([.. reward.Texts.Select(_ => RewardOfVersion(_weights!.Version))]),
                 _ => throw new ArgumentOutOfRangeException(nameof(unit)),
             };
-            return new WorkProtocol.UnitFinished(unit.Id, result,
-                Spans.GetOrAdd(unit.Id.Value, _ => new ActivityContext(ActivityTraceId.CreateRandom(), ActivitySpanId.CreateRandom(), ActivityTraceFlags.None)));
+            return new WorkProtocol.UnitFinished(
+                unit.Id,
+                result,
+                Spans.GetOrAdd(unit.Id.Value, _ => new ActivityContext(
+                    ActivityTraceId.CreateRandom(),
+                    ActivitySpanId.CreateRandom(),
+                    ActivityTraceFlags.None
+                ))
+            );
         }
 
-        public Task<TReply> Learner<TReply>(ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull => Task.FromResult(command.Ask(this));
+        public Task<TReply> Learner<TReply>(ICommand<TReply> command, CancellationToken cancellation)
+            where TReply : notnull => Task.FromResult(command.Ask(this));
 
         public Published Start(string? folder)
         {
@@ -181,9 +215,7 @@ public abstract class LoopTests : IDisposable
 
         public ExperimentResult? Result { get; private set; }
 
-        public void Started(ExperimentConfig config, int iteration)
-        {
-        }
+        public void Started(ExperimentConfig config, int iteration) { }
 
         public List<EvaluationReport> Evaluations { get; } = [];
 
@@ -191,9 +223,7 @@ public abstract class LoopTests : IDisposable
 
         public void IterationFinished(IterationReport report) => Iterations.Add(report);
 
-        public void WorkersChanged(string role, int count)
-        {
-        }
+        public void WorkersChanged(string role, int count) { }
 
         public void Finished(ExperimentResult result) => Result = result;
     }

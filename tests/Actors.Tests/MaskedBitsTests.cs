@@ -54,11 +54,12 @@ public sealed class MaskedBitsTests
     }
 
     /// <summary>Masks with few bits, about half of them, and all or none.</summary>
-    private static ulong Mask(Random random) => random.Next(5) switch
-    {
-        0 => 0,
-        1 => ulong.MaxValue,
-        2 => 1ul << random.Next(64),
-        _ => (ulong)random.NextInt64(long.MinValue, long.MaxValue),
-    };
+    private static ulong Mask(Random random) =>
+        random.Next(5) switch
+        {
+            0 => 0,
+            1 => ulong.MaxValue,
+            2 => 1ul << random.Next(64),
+            _ => (ulong)random.NextInt64(long.MinValue, long.MaxValue),
+        };
 }

@@ -26,7 +26,11 @@ public sealed class NlpoSessionTests : IDisposable
     [Theory]
     [InlineData("models/imdb-tiny/policy", 0.5, 5)]
     [InlineData("tests/fixtures/t5", 0.5, 2)]
-    public void What_is_rolled_out_is_inside_the_mask_that_the_learner_applies_and_the_mask_follows_every_n_iterations(string model, double topP, int least)
+    public void What_is_rolled_out_is_inside_the_mask_that_the_learner_applies_and_the_mask_follows_every_n_iterations(
+        string model,
+        double topP,
+        int least
+    )
     {
         using var run = new Session(Config(model, topP, least), _folder.FullName);
         var masks = new List<int>();
@@ -47,7 +51,8 @@ public sealed class NlpoSessionTests : IDisposable
     public void A_session_resumed_between_two_refreshes_publishes_the_mask_that_it_had_and_goes_on_to_the_same_weights()
     {
         var (checkpoint, config) = (Path.Combine(_folder.FullName, "checkpoint"), Config("models/imdb-tiny/policy", 0.5, 5));
-        string[] whole, resumed;
+        string[] whole,
+            resumed;
         using (var run = new Session(config, _folder.FullName))
         {
             foreach (var _ in Enumerable.Range(0, 3))
@@ -93,30 +98,43 @@ public sealed class NlpoSessionTests : IDisposable
     public void With_rl4lms_defects_nothing_but_the_policy_is_published_and_the_reference_masks()
     {
         var config = Config("models/imdb-tiny/policy", 1e-6, 1);
-        using var run = new Session(config with { Learner = config.Learner with { Nlpo = config.Learner.Nlpo with { Rl4lmsCompat = true } } }, _folder.FullName);
+        using var run = new Session(
+            config with
+            {
+                Learner = config.Learner with { Nlpo = config.Learner.Nlpo with { Rl4lmsCompat = true } },
+            },
+            _folder.FullName
+        );
         var before = run.RollOut(masked: true, least: 6);
         run.Iterate(masked: true);
         Assert.Null(run.State.Weights.Mask);
-        // One token a state is allowed, and which one it is does not move with the policy; where that is the text's end, which may not come yet, the mask is skipped.
+        // One token a state is allowed, and which one it is does not move with the policy; where that is the text's end, which may not come
+        // yet, the mask is skipped.
         var pairs = before.Zip(run.RollOut(masked: true, least: 6)).Where(pair => pair.First.SkippedMasks == 0).ToArray();
         Assert.InRange(pairs.Length, Sequences / 2, Sequences);
         Assert.All(pairs, pair => Assert.Equal(pair.First.Tokens, pair.Second.Tokens));
         Assert.All(pairs, pair => Assert.NotEqual(pair.First.Logprobs, pair.Second.Logprobs));
     }
 
-    private static ExperimentConfig Config(string model, double topP, int least) => new()
-    {
-        Model = new ModelOptions { Policy = Repository.Path(model) },
-        Learner = new LearnerOptions
+    private static ExperimentConfig Config(string model, double topP, int least) =>
+        new()
         {
-            Objective = ObjectiveKind.Nlpo,
-            LearningRate = 1e-3,
-            Epochs = 1,
-            MinibatchSize = Sequences,
-            MaxKl = 100,
-            Nlpo = new NlpoOptions { TopP = topP, MinTokensToKeep = least, RefreshEvery = 2 },
-        },
-    };
+            Model = new ModelOptions { Policy = Repository.Path(model) },
+            Learner = new LearnerOptions
+            {
+                Objective = ObjectiveKind.Nlpo,
+                LearningRate = 1e-3,
+                Epochs = 1,
+                MinibatchSize = Sequences,
+                MaxKl = 100,
+                Nlpo = new NlpoOptions
+                {
+                    TopP = topP,
+                    MinTokensToKeep = least,
+                    RefreshEvery = 2,
+                },
+            },
+        };
 
     /// <summary>A learner and an engine that takes what it publishes.</summary>
     private sealed class Session : IDisposable
@@ -147,24 +165,44 @@ public sealed class NlpoSessionTests : IDisposable
             Take(weights, _executor.Apply);
             Assert.Equal(weights.Needed, _executor.HeldDigest);
             var nlpo = _config.Learner.Nlpo;
-            var options = new GenerationOptions { MaxNewTokens = 6, MinNewTokens = least, MaskTopP = masked ? nlpo.TopP : 1, MaskMinTokens = nlpo.MinTokensToKeep };
-            GenerationRequest[] requests = [.. Enumerable.Range(0, Sequences).Select(i => new GenerationRequest([5 + i, 6, 7 + i], (ulong)((State.Iteration * Sequences) + i)))];
-            return ((RolloutResult)_executor.Execute(new RolloutUnit(new UnitId("u"), requests, options, weights, _endOfText), default)).Sequences;
+            var options = new GenerationOptions
+            {
+                MaxNewTokens = 6,
+                MinNewTokens = least,
+                MaskTopP = masked ? nlpo.TopP : 1,
+                MaskMinTokens = nlpo.MinTokensToKeep,
+            };
+            GenerationRequest[] requests =
+            [
+                .. Enumerable
+                    .Range(0, Sequences)
+                    .Select(i => new GenerationRequest([5 + i, 6, 7 + i], (ulong)((State.Iteration * Sequences) + i))),
+            ];
+            return (
+                (RolloutResult)_executor.Execute(new RolloutUnit(new UnitId("u"), requests, options, weights, _endOfText), default)
+            ).Sequences;
         }
 
         public IReadOnlyDictionary<string, double> Iterate(bool masked)
         {
-            Trajectory[] batch = [.. RollOut(masked).Select((s, i) => new Trajectory
-            {
-                PromptTokens = s.PromptTokens,
-                Tokens = s.Tokens,
-                Logprobs = s.Logprobs,
-                ReferenceLogprobs = s.ReferenceLogprobs,
-                StateKl = s.StateKl,
-                Reward = i % 3,
-                Behaviour = DecodingPolicy.Policy,
-                WeightsVersion = State.Iteration,
-            })];
+            Trajectory[] batch =
+            [
+                .. RollOut(masked)
+                    .Select(
+                        (s, i) =>
+                            new Trajectory
+                            {
+                                PromptTokens = s.PromptTokens,
+                                Tokens = s.Tokens,
+                                Logprobs = s.Logprobs,
+                                ReferenceLogprobs = s.ReferenceLogprobs,
+                                StateKl = s.StateKl,
+                                Reward = i % 3,
+                                Behaviour = DecodingPolicy.Policy,
+                                WeightsVersion = State.Iteration,
+                            }
+                    ),
+            ];
             var learnt = Learner.Learn(batch, default, []);
             State = learnt;
             return learnt.Report.Metrics;

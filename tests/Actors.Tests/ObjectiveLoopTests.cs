@@ -24,7 +24,10 @@ public sealed class ObjectiveLoopTests : LoopTests
     {
         var config = Of(objective);
         // Units of the first iteration come in after later ones, so that asynchronous batches are mixed.
-        Services.Gate = (unit, _) => unit.Id.Value.EndsWith("/0", StringComparison.Ordinal) && staleness > 0 ? Task.Delay(20, CancellationToken.None) : Task.CompletedTask;
+        Services.Gate = (unit, _) =>
+            unit.Id.Value.EndsWith("/0", StringComparison.Ordinal) && staleness > 0
+                ? Task.Delay(20, CancellationToken.None)
+                : Task.CompletedTask;
         await Loop(config with { Async = new AsyncOptions { MaxStaleness = staleness } }).Run(default);
         Assert.Equal(4, Services.Batches.Count);
         Assert.All(Services.Batches, batch =>
@@ -36,9 +39,16 @@ public sealed class ObjectiveLoopTests : LoopTests
                 Assert.All(group, t => Assert.Equal(group.First().PromptTokens, t.PromptTokens));
             });
         });
-        var units = Services.Units.OfType<RolloutUnit>().Where(unit => unit.Id.Value.StartsWith("train", StringComparison.Ordinal)).ToArray();
+        var units = Services
+            .Units.OfType<RolloutUnit>()
+            .Where(unit => unit.Id.Value.StartsWith("train", StringComparison.Ordinal))
+            .ToArray();
         Assert.All(units, unit => Assert.Equal(8, unit.Requests.Count));
-        Assert.All(units, unit => Assert.All(unit.Requests.Chunk(4), prompt => Assert.All(prompt, request => Assert.Equal(prompt[0].PromptTokens, request.PromptTokens))));
+        Assert.All(units, unit =>
+            Assert.All(unit.Requests.Chunk(4), prompt =>
+                Assert.All(prompt, request => Assert.Equal(prompt[0].PromptTokens, request.PromptTokens))
+            )
+        );
         Assert.All(units, unit => Assert.Equal(8, unit.Requests.Select(request => request.Seed).Distinct().Count()));
     }
 
@@ -47,7 +57,23 @@ public sealed class ObjectiveLoopTests : LoopTests
     [InlineData(true)]
     public async Task Rollouts_and_evaluations_of_an_nlpo_policy_are_masked_and_those_of_its_kl_masked_one_are_not(bool compat)
     {
-        await Loop(Config() with { Learner = new LearnerOptions { Objective = ObjectiveKind.Nlpo, MinibatchSize = 4, Nlpo = new NlpoOptions { TopP = 0.8, MinTokensToKeep = 7, Rl4lmsCompat = compat } } }).Run(default);
+        await Loop(
+                Config() with
+                {
+                    Learner = new LearnerOptions
+                    {
+                        Objective = ObjectiveKind.Nlpo,
+                        MinibatchSize = 4,
+                        Nlpo = new NlpoOptions
+                        {
+                            TopP = 0.8,
+                            MinTokensToKeep = 7,
+                            Rl4lmsCompat = compat,
+                        },
+                    },
+                }
+            )
+            .Run(default);
         var units = Services.Units.OfType<RolloutUnit>().ToArray();
         Assert.All(units, unit => Assert.Equal([299], unit.EndOfText.Ids));
         foreach (var masked in units.Where(unit => unit.Options.Policy == DecodingPolicy.Policy))
@@ -65,7 +91,14 @@ public sealed class ObjectiveLoopTests : LoopTests
         Assert.DoesNotContain(Services.Rounds(), round => round.StartsWith("train", StringComparison.Ordinal));
         Assert.All(Services.Batches.SelectMany(batch => batch), t => Assert.True(t.IsDemonstration));
         // 5 prompts, 20 draws: each prompt comes 4 times, and both of its references sooner or later.
-        Assert.Equal(5, Services.Batches.SelectMany(batch => batch).Select(t => string.Join(' ', t.PromptTokens)).CountBy(prompt => prompt).Count(prompt => prompt.Value == 4));
+        Assert.Equal(
+            5,
+            Services
+                .Batches.SelectMany(batch => batch)
+                .Select(t => string.Join(' ', t.PromptTokens))
+                .CountBy(prompt => prompt)
+                .Count(prompt => prompt.Value == 4)
+        );
         Assert.Equal(2, Services.Batches.SelectMany(batch => batch).Select(t => string.Join(' ', t.Tokens)).Distinct().Count());
         Assert.All(Observer.Iterations, report => Assert.Null(report.Rollout));
     }
@@ -117,12 +150,30 @@ public sealed class ObjectiveLoopTests : LoopTests
     public async Task Given_pairs_are_groups_of_two_and_each_is_learnt_once_an_epoch()
     {
         var pairs = Path.Combine(Root, "pairs.jsonl");
-        File.WriteAllLines(pairs, Enumerable.Range(0, 8).Select(i => $$"""{"prompt": "the {{i}}", "chosen": " one", "rejected": " other"}"""));
+        File.WriteAllLines(
+            pairs,
+            Enumerable.Range(0, 8).Select(i => $$"""{"prompt": "the {{i}}", "chosen": " one", "rejected": " other"}""")
+        );
         var config = Of(ObjectiveKind.Dpo);
-        config = config with { Iterations = 2, Learner = config.Learner with { Dpo = new DpoOptions { Pairs = DpoPairs.Offline } }, Task = config.Task with { Preferences = pairs, TrainPrompts = "" } };
+        config = config with
+        {
+            Iterations = 2,
+            Learner = config.Learner with { Dpo = new DpoOptions { Pairs = DpoPairs.Offline } },
+            Task = config.Task with { Preferences = pairs, TrainPrompts = "" },
+        };
         await Loop(config).Run(default);
-        Assert.All(Services.Batches, batch => Assert.All(batch.GroupBy(t => t.Group), pair => Assert.Equal([1f, 0f], pair.Select(t => t.Reward))));
-        Assert.Equal(8, Services.Batches.SelectMany(batch => batch).Where(t => t.Reward == 1).Select(t => string.Join(' ', t.PromptTokens)).Distinct().Count());
+        Assert.All(Services.Batches, batch =>
+            Assert.All(batch.GroupBy(t => t.Group), pair => Assert.Equal([1f, 0f], pair.Select(t => t.Reward)))
+        );
+        Assert.Equal(
+            8,
+            Services
+                .Batches.SelectMany(batch => batch)
+                .Where(t => t.Reward == 1)
+                .Select(t => string.Join(' ', t.PromptTokens))
+                .Distinct()
+                .Count()
+        );
     }
 
     [Theory]
@@ -154,7 +205,17 @@ public sealed class ObjectiveLoopTests : LoopTests
         var config = Config();
         var tokenizer = TextTokenizer.Load(Path.Combine(Root, "policy"));
         var generation = config.Rollout.Generation with { MaxNewTokens = 3, MinNewTokens = 0 };
-        TaskTexts With(TaskOptions task) => new(tokenizer, config with { Task = task, Rollout = config.Rollout with { Generation = generation } }, EndOfText.Of(Path.Combine(Root, "policy"), tokenizer), encoderDecoder: false);
+        TaskTexts With(TaskOptions task) =>
+            new(
+                tokenizer,
+                config with
+                {
+                    Task = task,
+                    Rollout = config.Rollout with { Generation = generation },
+                },
+                EndOfText.Of(Path.Combine(Root, "policy"), tokenizer),
+                encoderDecoder: false
+            );
         var prompt = new Prompt("1", "x") { References = [" a b c d e"] };
         int[] whole = [.. tokenizer.Encode(" a b c d e"), tokenizer.EosTokenId];
 
@@ -162,15 +223,30 @@ public sealed class ObjectiveLoopTests : LoopTests
         Assert.Equal(whole[..4], With(config.Task with { MaxReferenceTokens = 4 }).Demonstration(prompt, 0));
         Assert.Equal(whole, With(config.Task with { MaxReferenceTokens = 64 }).Demonstration(prompt, 0));
         Assert.Equal(whole[1..^1], With(config.Task with { MaxPromptTokens = whole.Length - 2 }).Prompt(" a b c d e"));
-        Assert.Equal(whole[..^2], With(config.Task with { MaxPromptTokens = whole.Length - 2, TruncationSide = TruncationSide.Right }).Prompt(" a b c d e"));
+        Assert.Equal(
+            whole[..^2],
+            With(config.Task with { MaxPromptTokens = whole.Length - 2, TruncationSide = TruncationSide.Right }).Prompt(" a b c d e")
+        );
     }
 
-    private static string Describe(IReadOnlyList<Trajectory> batch) => string.Join('|', batch.Select(t => $"{string.Join(' ', t.PromptTokens)}>{string.Join(' ', t.Tokens)}"));
+    private static string Describe(IReadOnlyList<Trajectory> batch) =>
+        string.Join('|', batch.Select(t => $"{string.Join(' ', t.PromptTokens)}>{string.Join(' ', t.Tokens)}"));
 
     private (TaskTexts, TextTokenizer) Texts(int longest)
     {
         var (config, tokenizer) = (Config(), TextTokenizer.Load(Path.Combine(Root, "policy")));
-        return (new TaskTexts(tokenizer, config with { Rollout = config.Rollout with { Generation = config.Rollout.Generation with { MaxNewTokens = longest } } }, EndOfText.Of(Path.Combine(Root, "policy"), tokenizer), encoderDecoder: false), tokenizer);
+        return (
+            new TaskTexts(
+                tokenizer,
+                config with
+                {
+                    Rollout = config.Rollout with { Generation = config.Rollout.Generation with { MaxNewTokens = longest } },
+                },
+                EndOfText.Of(Path.Combine(Root, "policy"), tokenizer),
+                encoderDecoder: false
+            ),
+            tokenizer
+        );
     }
 
     private ExperimentConfig Of(ObjectiveKind objective)
@@ -179,7 +255,12 @@ public sealed class ObjectiveLoopTests : LoopTests
         return config with
         {
             Rollout = config.Rollout with { UnitSize = objective is ObjectiveKind.PpoSupervised ? 2 : 8 },
-            Learner = new LearnerOptions { Objective = objective, MinibatchSize = 4, Grpo = new GrpoOptions { SamplesPerPrompt = 4 } },
+            Learner = new LearnerOptions
+            {
+                Objective = objective,
+                MinibatchSize = 4,
+                Grpo = new GrpoOptions { SamplesPerPrompt = 4 },
+            },
         };
     }
 }

@@ -25,11 +25,19 @@ public sealed class RolloutExecutorTests : IDisposable
             SafetensorsWriter.Write(file, model.named_parameters().ToDictionary(p => p.name, p => p.parameter * 1.01f));
         using var executor = new RolloutExecutor(checkpoint, "cpu", "float32");
         var weights = new WeightsRef(1, "digest", new FileInfo(file).Length, "");
-        var unit = new RolloutUnit(new UnitId("u"), [new GenerationRequest([5, 6, 7], 1)], new GenerationOptions { MaxNewTokens = 4, MinNewTokens = 4 }, weights, EndOfText.None);
+        var unit = new RolloutUnit(
+            new UnitId("u"),
+            [new GenerationRequest([5, 6, 7], 1)],
+            new GenerationOptions { MaxNewTokens = 4, MinNewTokens = 4 },
+            weights,
+            EndOfText.None
+        );
         executor.Apply(weights, file, default);
         // Twice: the engine that the first unit made is the one that goes on.
         foreach (var _ in Enumerable.Range(0, 2))
-            Assert.All(Assert.IsType<RolloutResult>(executor.Execute(unit, default)).Sequences.Single().StateKl, kl => Assert.True(kl > 1e-6f));
+            Assert.All(Assert.IsType<RolloutResult>(executor.Execute(unit, default)).Sequences.Single().StateKl, kl =>
+                Assert.True(kl > 1e-6f)
+            );
     }
 
     public void Dispose() => _folder.Delete(recursive: true);

@@ -41,7 +41,9 @@ public sealed class RunLockTests : IDisposable
 
     [Fact]
     public async Task A_folder_that_is_not_there_is_no_reason_to_wait() =>
-        await Assert.ThrowsAnyAsync<IOException>(() => RunLock.Acquire(Path.Combine(_folder.FullName, "none"), TimeSpan.FromMinutes(1), default));
+        await Assert.ThrowsAnyAsync<IOException>(() =>
+            RunLock.Acquire(Path.Combine(_folder.FullName, "none"), TimeSpan.FromMinutes(1), default)
+        );
 
     public void Dispose() => _folder.Delete(recursive: true);
 }

@@ -71,11 +71,14 @@ public sealed class WeightsChannelTests : IAsyncLifetime
     [Fact]
     public void Only_the_newest_two_versions_are_held()
     {
-        var digests = Enumerable.Range(0, 3).Select(version =>
-        {
-            WeightsServer.Nudge(_model);
-            return _store.Publish(_model, version, ScalarType.Float32).Digest;
-        }).ToArray();
+        var digests = Enumerable
+            .Range(0, 3)
+            .Select(version =>
+            {
+                WeightsServer.Nudge(_model);
+                return _store.Publish(_model, version, ScalarType.Float32).Digest;
+            })
+            .ToArray();
         Assert.Equal([false, true, true], digests.Select(Held));
     }
 
@@ -115,11 +118,11 @@ public sealed class WeightsChannelTests : IAsyncLifetime
         var second = _store.Publish(_model, 2, ScalarType.Float32);
         byte[]? meanwhile = null;
         _server.Fault = (_, body) => new WeightsServer.Through(body, async (_, written) =>
-        {
-            if (written > 0)
-                meanwhile ??= await File.ReadAllBytesAsync(path);
-            Assert.Equal(first.Digest, client.HeldDigest);
-        });
+            {
+                if (written > 0)
+                    meanwhile ??= await File.ReadAllBytesAsync(path);
+                Assert.Equal(first.Digest, client.HeldDigest);
+            });
         var next = await client.Fetch(second with { Length = second.Length }, default, default);
         Assert.Equal(second.Digest, client.HeldDigest);
         Assert.NotEqual(path, next);
@@ -174,7 +177,16 @@ public sealed class WeightsChannelTests : IAsyncLifetime
     public async Task A_reader_that_is_slow_or_leaves_in_the_middle_harms_nobody()
     {
         // More than the sockets' buffers hold, so that the server waits for its reader.
-        using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50_000, NPositions = 16, NEmbd = 160, NLayer = 1, NHead = 2 });
+        using var model = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = 50_000,
+                NPositions = 16,
+                NEmbd = 160,
+                NLayer = 1,
+                NHead = 2,
+            }
+        );
         var weights = _store.Publish(model, 1, ScalarType.Float32);
         using var lease = _store.Open(weights.Digest)!;
         using var http = new HttpClient();

@@ -83,12 +83,13 @@ public sealed class WeightsDeltaTests : IAsyncLifetime
         await Fetch(_store.Publish(_model, 1, ScalarType.BFloat16));
         WeightsServer.Nudge(_model);
         var weights = _store.Publish(_model, 2, ScalarType.BFloat16);
-        _server.Fault = (context, body) => !context.Request.Path.Value!.Contains("/delta/") ? body : new WeightsServer.Through(body, (bytes, written) =>
-        {
-            if (written == 0)
-                bytes.Span[10] ^= 1;
-            return Task.CompletedTask;
-        });
+        _server.Fault = (context, body) =>
+            !context.Request.Path.Value!.Contains("/delta/") ? body : new WeightsServer.Through(body, (bytes, written) =>
+                {
+                    if (written == 0)
+                        bytes.Span[10] ^= 1;
+                    return Task.CompletedTask;
+                });
         await Fetch(weights);
         Assert.Equal("delta", DenseOrDelta(weights));
         var (from, to) = Assert.Single(_server.Ranges(new Uri(weights.Url).AbsolutePath));
@@ -102,16 +103,17 @@ public sealed class WeightsDeltaTests : IAsyncLifetime
         WeightsServer.Nudge(_model);
         var weights = _store.Publish(_model, 2, ScalarType.BFloat16);
         var cuts = 0;
-        _server.Fault = (context, body) => !context.Request.Path.Value!.Contains("/delta/") ? body : new WeightsServer.Through(body, async (bytes, _) =>
-        {
-            if (cuts++ > 0)
-                return;
-            await body.WriteAsync(bytes[..700]);
-            await body.FlushAsync();
-            while (_client.Progress!.Received < 700)
-                await Task.Delay(5);
-            context.Abort();
-        });
+        _server.Fault = (context, body) =>
+            !context.Request.Path.Value!.Contains("/delta/") ? body : new WeightsServer.Through(body, async (bytes, _) =>
+                {
+                    if (cuts++ > 0)
+                        return;
+                    await body.WriteAsync(bytes[..700]);
+                    await body.FlushAsync();
+                    while (_client.Progress!.Received < 700)
+                        await Task.Delay(5);
+                    context.Abort();
+                });
         await Fetch(weights);
         var ranges = _server.Requests.Where(r => r.Path.Contains("/delta/")).ToArray();
         Assert.Equal([0L, 700L], ranges.Select(r => r.From));
@@ -126,7 +128,8 @@ public sealed class WeightsDeltaTests : IAsyncLifetime
         using var listener = new ActivityListener
         {
             ShouldListenTo = source => source.Name == DfpoTelemetry.Name,
-            Sample = (ref ActivityCreationOptions<ActivityContext> options) => options.Parent.TraceId == trace.TraceId ? ActivitySamplingResult.AllData : ActivitySamplingResult.None,
+            Sample = (ref ActivityCreationOptions<ActivityContext> options) =>
+                options.Parent.TraceId == trace.TraceId ? ActivitySamplingResult.AllData : ActivitySamplingResult.None,
             ActivityStopped = spans.Add,
         };
         ActivitySource.AddActivityListener(listener);
@@ -134,14 +137,24 @@ public sealed class WeightsDeltaTests : IAsyncLifetime
         await _client.Fetch(first, trace, default);
         WeightsServer.Nudge(_model);
         await _client.Fetch(_store.Publish(_model, 2, ScalarType.BFloat16), trace, default);
-        Assert.All(spans, span => Assert.Equal((DfpoTelemetry.Spans.Fetch, first.Length), (span.OperationName, (long)span.GetTagItem(DfpoTelemetry.Tags.Bytes)!)));
-        Assert.Equal([("dense", first.Length), ("delta", _client.Progress!.Received)], spans.Select(span => ((string)span.GetTagItem(DfpoTelemetry.Tags.Encoding)!, (long)span.GetTagItem(DfpoTelemetry.Tags.WireBytes)!)));
+        Assert.All(spans, span =>
+            Assert.Equal((DfpoTelemetry.Spans.Fetch, first.Length), (span.OperationName, (long)span.GetTagItem(DfpoTelemetry.Tags.Bytes)!))
+        );
+        Assert.Equal(
+            [("dense", first.Length), ("delta", _client.Progress!.Received)],
+            spans.Select(span =>
+                ((string)span.GetTagItem(DfpoTelemetry.Tags.Encoding)!, (long)span.GetTagItem(DfpoTelemetry.Tags.WireBytes)!)
+            )
+        );
     }
 
     [Fact]
     public async Task A_store_and_a_client_can_each_do_without_deltas()
     {
-        using var dense = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), new WeightsClientOptions { AcceptDelta = false });
+        using var dense = new WeightsClient(
+            Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"),
+            new WeightsClientOptions { AcceptDelta = false }
+        );
         await dense.Fetch(_store.Publish(_model, 1, ScalarType.BFloat16), default, default);
         WeightsServer.Nudge(_model);
         var weights = _store.Publish(_model, 2, ScalarType.BFloat16);
@@ -169,5 +182,6 @@ public sealed class WeightsDeltaTests : IAsyncLifetime
         Assert.Equal(lease.Bytes(0, (int)weights.Length).ToArray(), await File.ReadAllBytesAsync(path));
     }
 
-    private string DenseOrDelta(WeightsRef weights) => _server.Requests.Any(r => r.Path.StartsWith($"{new Uri(weights.Url).AbsolutePath}/delta/")) ? "delta" : "dense";
+    private string DenseOrDelta(WeightsRef weights) =>
+        _server.Requests.Any(r => r.Path.StartsWith($"{new Uri(weights.Url).AbsolutePath}/delta/")) ? "delta" : "dense";
 }

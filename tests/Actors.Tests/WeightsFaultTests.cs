@@ -14,7 +14,10 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     private const int Chunk = 1000;
     private readonly WeightsStore _store = new(new WeightsStoreOptions { ChunkSize = Chunk, OfferDelta = false });
     private readonly Gpt2LMHeadModel _model = WeightsServer.TinyModel();
-    private readonly WeightsClient _client = new(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), new WeightsClientOptions { Attempts = 2, RelayPatience = TimeSpan.FromSeconds(20) });
+    private readonly WeightsClient _client = new(
+        Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"),
+        new WeightsClientOptions { Attempts = 2, RelayPatience = TimeSpan.FromSeconds(20) }
+    );
     private WeightsServer _server = null!;
     private WeightsRef _weights = null!;
 
@@ -31,17 +34,17 @@ public sealed class WeightsFaultTests : IAsyncLifetime
         var cutAt = (_weights.Length / 2) + 1;
         var cuts = 0;
         _server.Fault = (context, body) => Bytes(context, body, async (bytes, from) =>
-        {
-            if (cuts > 0 || from + bytes.Length <= cutAt)
-                return;
-            cuts++;
-            await body.WriteAsync(bytes[..(int)(cutAt - from)]);
-            await body.FlushAsync();
-            // A reset may overtake bytes that the client has not read yet, so it comes when the client has them.
-            while (_client.Progress!.Received < cutAt)
-                await Task.Delay(5);
-            context.Abort();
-        });
+            {
+                if (cuts > 0 || from + bytes.Length <= cutAt)
+                    return;
+                cuts++;
+                await body.WriteAsync(bytes[..(int)(cutAt - from)]);
+                await body.FlushAsync();
+                // A reset may overtake bytes that the client has not read yet, so it comes when the client has them.
+                while (_client.Progress!.Received < cutAt)
+                    await Task.Delay(5);
+                context.Abort();
+            });
         await AssertArrives();
         Assert.Equal([(0, _weights.Length - 1), (cutAt, _weights.Length - 1)], _server.Ranges(new Uri(_weights.Url).AbsolutePath));
     }
@@ -51,14 +54,14 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     {
         var corrupted = 0;
         _server.Fault = (context, body) => Bytes(context, body, (bytes, from) =>
-        {
-            if (corrupted == 0 && from <= 5500 && from + bytes.Length > 5500)
             {
-                corrupted++;
-                bytes.Span[(int)(5500 - from)] ^= 1;
-            }
-            return Task.CompletedTask;
-        });
+                if (corrupted == 0 && from <= 5500 && from + bytes.Length > 5500)
+                {
+                    corrupted++;
+                    bytes.Span[(int)(5500 - from)] ^= 1;
+                }
+                return Task.CompletedTask;
+            });
         await AssertArrives();
         Assert.Equal([(0, _weights.Length - 1), (5000, 5999)], _server.Ranges(new Uri(_weights.Url).AbsolutePath));
     }
@@ -71,11 +74,11 @@ public sealed class WeightsFaultTests : IAsyncLifetime
         WeightsServer.Nudge(_model);
         var next = _store.Publish(_model, 2, ScalarType.Float32);
         _server.Fault = (context, body) => Bytes(context, body, (bytes, from) =>
-        {
-            if (from <= 5500 && from + bytes.Length > 5500)
-                bytes.Span[(int)(5500 - from)] ^= 1;
-            return Task.CompletedTask;
-        });
+            {
+                if (from <= 5500 && from + bytes.Length > 5500)
+                    bytes.Span[(int)(5500 - from)] ^= 1;
+                return Task.CompletedTask;
+            });
         var error = await Assert.ThrowsAsync<DfpoException>(() => _client.Fetch(next, default, default));
         Assert.Equal("weights/corrupt", error.Code);
         Assert.Contains(next.Url, error.Message);
@@ -91,7 +94,9 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     [Fact]
     public async Task Weights_whose_digest_does_not_match_are_not_used()
     {
-        var error = await Assert.ThrowsAsync<DfpoException>(() => _client.Fetch(_weights with { Digest = new string('0', 64) }, default, default));
+        var error = await Assert.ThrowsAsync<DfpoException>(() =>
+            _client.Fetch(_weights with { Digest = new string('0', 64) }, default, default)
+        );
         Assert.Equal("weights/digest", error.Code);
         Assert.Empty(_server.Ranges(new Uri(_weights.Url).AbsolutePath));
         Assert.Equal("", _client.HeldDigest);
@@ -100,7 +105,9 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     [Fact]
     public async Task A_manifest_that_lies_about_lengths_is_refused()
     {
-        var error = await Assert.ThrowsAsync<DfpoException>(() => _client.Fetch(_weights with { Length = _weights.Length + 8 }, default, default));
+        var error = await Assert.ThrowsAsync<DfpoException>(() =>
+            _client.Fetch(_weights with { Length = _weights.Length + 8 }, default, default)
+        );
         Assert.Equal("weights/fetch", error.Code);
         Assert.Contains($"{_weights.Length} bytes", error.Message);
     }
@@ -109,7 +116,9 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     public async Task A_version_no_longer_served_is_an_error_that_names_the_address()
     {
         var url = $"{_store.BaseUrl}/weights/{new string('0', 64)}";
-        var error = await Assert.ThrowsAsync<DfpoException>(() => _client.Fetch(new WeightsRef(1, new string('0', 64), 10, url), default, default));
+        var error = await Assert.ThrowsAsync<DfpoException>(() =>
+            _client.Fetch(new WeightsRef(1, new string('0', 64), 10, url), default, default)
+        );
         Assert.Equal("weights/fetch", error.Code);
         Assert.Contains(url, error.Message);
         Assert.Contains("404", error.Message);
@@ -137,11 +146,11 @@ public sealed class WeightsFaultTests : IAsyncLifetime
             : new WeightsClientOptions { Deadline = TimeSpan.FromMilliseconds(400) };
         using var client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), options);
         _server.Fault = (context, body) => Bytes(context, body, async (bytes, from) =>
-        {
-            await body.WriteAsync(bytes[..1500]);
-            await body.FlushAsync();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted);
-        });
+            {
+                await body.WriteAsync(bytes[..1500]);
+                await body.FlushAsync();
+                await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            });
         var error = await Assert.ThrowsAsync<DfpoException>(() => client.Fetch(_weights, default, default));
         Assert.Equal("weights/fetch", error.Code);
         Assert.Contains(reason, error.Message);
@@ -156,10 +165,10 @@ public sealed class WeightsFaultTests : IAsyncLifetime
         var next = _store.Publish(_model, 2, ScalarType.Float32);
         using var cancellation = new CancellationTokenSource();
         _server.Fault = (context, body) => Bytes(context, body, async (_, _) =>
-        {
-            await cancellation.CancelAsync();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted);
-        });
+            {
+                await cancellation.CancelAsync();
+                await Task.Delay(Timeout.Infinite, context.RequestAborted);
+            });
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _client.Fetch(next, default, cancellation.Token));
         Assert.Equal(_weights.Digest, _client.HeldDigest);
     }
@@ -169,12 +178,12 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     {
         using var cancellation = new CancellationTokenSource();
         _server.Fault = (context, body) => Bytes(context, body, async (_, from) =>
-        {
-            if (from > 0)
-                return;
-            _client.Dispose();
-            await cancellation.CancelAsync();
-        });
+            {
+                if (from > 0)
+                    return;
+                _client.Dispose();
+                await cancellation.CancelAsync();
+            });
         await Assert.ThrowsAnyAsync<Exception>(() => _client.Fetch(_weights, default, cancellation.Token));
         Assert.Equal("", _client.HeldDigest);
     }

@@ -11,7 +11,10 @@ public sealed class WeightsRelayTests : IAsyncLifetime
     private readonly WeightsStore _store = new(new WeightsStoreOptions { ChunkSize = 1000 });
     private readonly Gpt2LMHeadModel _model = WeightsServer.TinyModel();
     private readonly WeightsClient _relay = new(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"));
-    private readonly WeightsClient _leaf = new(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), new WeightsClientOptions { Attempts = 1 });
+    private readonly WeightsClient _leaf = new(
+        Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"),
+        new WeightsClientOptions { Attempts = 1 }
+    );
     private WeightsServer _origin = null!;
     private WeightsServer _relayServer = null!;
 
@@ -80,14 +83,15 @@ public sealed class WeightsRelayTests : IAsyncLifetime
     {
         var weights = _store.Publish(_model, 1, ScalarType.BFloat16);
         await _relay.Fetch(weights, default, default);
-        _relayServer.Fault = (context, body) => context.Request.Path.Value!.EndsWith("/manifest") ? body : new WeightsServer.Through(body, async (bytes, _) =>
-        {
-            await body.WriteAsync(bytes[..3500]);
-            await body.FlushAsync();
-            while (_leaf.Progress!.Received < 3500)
-                await Task.Delay(5);
-            context.Abort();
-        });
+        _relayServer.Fault = (context, body) =>
+            context.Request.Path.Value!.EndsWith("/manifest") ? body : new WeightsServer.Through(body, async (bytes, _) =>
+                {
+                    await body.WriteAsync(bytes[..3500]);
+                    await body.FlushAsync();
+                    while (_leaf.Progress!.Received < 3500)
+                        await Task.Delay(5);
+                    context.Abort();
+                });
         var before = _origin.Requests.Count;
         await Fetch(weights);
         Assert.Equal([(3000, weights.Length - 1)], _origin.Ranges(new Uri(weights.Url).AbsolutePath).Skip(1));

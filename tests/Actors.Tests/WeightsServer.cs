@@ -32,15 +32,17 @@ internal sealed class WeightsServer : IAsyncDisposable
         builder.Logging.ClearProviders();
         var app = builder.Build();
         var server = new WeightsServer(app);
-        app.Use(async (context, next) =>
-        {
-            var range = context.Request.GetTypedHeaders().Range?.Ranges.Single();
-            lock (server.Requests)
-                server.Requests.Add((context.Request.Path, range?.From ?? 0, range?.To ?? 0));
-            if (server.Fault is { } fault)
-                context.Response.Body = fault(context, context.Response.Body);
-            await next();
-        });
+        app.Use(
+            async (context, next) =>
+            {
+                var range = context.Request.GetTypedHeaders().Range?.Ranges.Single();
+                lock (server.Requests)
+                    server.Requests.Add((context.Request.Path, range?.From ?? 0, range?.To ?? 0));
+                if (server.Fault is { } fault)
+                    context.Response.Body = fault(context, context.Response.Body);
+                await next();
+            }
+        );
         app.MapWeights(source, folders ?? new Dictionary<string, string>());
         await app.StartAsync();
         return server;
@@ -49,7 +51,16 @@ internal sealed class WeightsServer : IAsyncDisposable
     /// <summary>A model of about 19 kB in float32.</summary>
     public static Gpt2LMHeadModel TinyModel(ulong seed = 3)
     {
-        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 50, NPositions = 16, NEmbd = 16, NLayer = 1, NHead = 2 });
+        var model = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = 50,
+                NPositions = 16,
+                NEmbd = 16,
+                NLayer = 1,
+                NHead = 2,
+            }
+        );
         model.Initialise(seed);
         return model;
     }
@@ -86,7 +97,11 @@ internal sealed class WeightsServer : IAsyncDisposable
 
         public override long Length => throw new NotSupportedException();
 
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
 
         public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {

@@ -9,7 +9,8 @@ namespace DfPO.Actors.Tests;
 public sealed class WorkLedgerTests
 {
     private static readonly DateTimeOffset s_start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly WorkerId s_ann = new("ann"), s_bob = new("bob");
+    private static readonly WorkerId s_ann = new("ann"),
+        s_bob = new("bob");
 
     [Fact]
     public void Units_are_leased_in_the_order_they_were_added()
@@ -70,7 +71,16 @@ public sealed class WorkLedgerTests
     public void A_worker_gets_the_first_unit_that_fits_the_weights_it_holds_or_else_the_head()
     {
         var ledger = new WorkLedger(3).Add(Unit("a", "old")).Add(Unit("b", "new")).Add(Unit("c", "new")).Add(Unit("d"));
-        Assert.Equal(["a", "b", "d", "a"], new[] { ledger.Next("old"), ledger.Next("new"), ledger.Withdraw(new UnitId("a")).Withdraw(new UnitId("b")).Withdraw(new UnitId("c")).Next("other"), ledger.Withdraw(new UnitId("d")).Next("other") }.Select(unit => unit!.Id.Value));
+        Assert.Equal(
+            ["a", "b", "d", "a"],
+            new[]
+            {
+                ledger.Next("old"),
+                ledger.Next("new"),
+                ledger.Withdraw(new UnitId("a")).Withdraw(new UnitId("b")).Withdraw(new UnitId("c")).Next("other"),
+                ledger.Withdraw(new UnitId("d")).Next("other"),
+            }.Select(unit => unit!.Id.Value)
+        );
         (ledger, var unit) = ledger.Lease(s_ann, "new", s_start);
         Assert.Equal("b", unit.Id.Value);
         (ledger, unit) = ledger.Lease(s_bob, "old", s_start);
@@ -82,7 +92,9 @@ public sealed class WorkLedgerTests
     public void Two_workers_of_different_weights_share_a_mixed_queue_without_a_change_of_weights()
     {
         string[] versions = ["new", "new", "old", "new", "old", "old", "new", "old"];
-        var ledger = versions.Index().Aggregate(new WorkLedger(3), (ledger, item) => ledger.Add(Unit($"{item.Item}-{item.Index}", item.Item)));
+        var ledger = versions
+            .Index()
+            .Aggregate(new WorkLedger(3), (ledger, item) => ledger.Add(Unit($"{item.Item}-{item.Index}", item.Item)));
         var done = new List<string>();
         for (var turn = 0; ledger.Pending > 0; turn++)
         {
@@ -122,7 +134,13 @@ public sealed class WorkLedgerTests
     [Fact]
     public void A_completion_with_other_weights_is_refused_and_the_unit_handed_out_again()
     {
-        var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(3, "right", 1, ""), EndOfText.None);
+        var unit = new RolloutUnit(
+            new UnitId("a"),
+            [new GenerationRequest([1], 1)],
+            new GenerationOptions(),
+            new WeightsRef(3, "right", 1, ""),
+            EndOfText.None
+        );
         var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, "", s_start);
         (ledger, var verdict) = ledger.Complete(unit.Id, "wrong");
         Assert.Equal(CompletionVerdict.WrongWeights, verdict);
@@ -235,7 +253,8 @@ public sealed class WorkLedgerTests
 
     private static WorkLedger Ledger(params string[] units) => units.Aggregate(new WorkLedger(3), (ledger, unit) => ledger.Add(Unit(unit)));
 
-    private static RolloutUnit Unit(string id, string digest) => new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""), EndOfText.None);
+    private static RolloutUnit Unit(string id, string digest) =>
+        new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""), EndOfText.None);
 
     private static RewardUnit Unit(string id) => new(new UnitId(id), [new PromptContinuation("a", "b")]);
 }

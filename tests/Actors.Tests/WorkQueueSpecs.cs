@@ -14,9 +14,11 @@ namespace DfPO.Actors.Tests;
 
 public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: output)
 {
-    private static readonly WorkerId s_ann = new("ann"), s_bob = new("bob");
+    private static readonly WorkerId s_ann = new("ann"),
+        s_bob = new("bob");
     private readonly FakeTimeProvider _time = new();
-    private readonly List<int> _counts = [], _awaited = [];
+    private readonly List<int> _counts = [],
+        _awaited = [];
 
     [Fact]
     public async Task A_worker_that_asks_before_there_is_work_gets_it_when_it_comes()
@@ -57,7 +59,11 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     [Fact]
     public async Task Where_workers_are_many_the_later_ones_fetch_from_the_earlier_ones()
     {
-        var (ann, bob, cid) = (await Register(s_ann, "http://a"), await Register(s_bob, "http://b"), await Register(new WorkerId("cid"), "http://c"));
+        var (ann, bob, cid) = (
+            await Register(s_ann, "http://a"),
+            await Register(s_bob, "http://b"),
+            await Register(new WorkerId("cid"), "http://c")
+        );
         async Task<IReadOnlyList<string>> Relays(TestProbe worker, string id)
         {
             Queue().Tell(new Submit(Rollout(id, "new"), default), TestActor);
@@ -254,25 +260,28 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
         Assert.Contains("do not ask for work", (await ExpectMsgAsync<UnitAbandoned>()).Reason);
     }
 
-    protected override void ConfigureAkka(AkkaConfigurationBuilder builder, IServiceProvider provider)
-    {
-    }
+    protected override void ConfigureAkka(AkkaConfigurationBuilder builder, IServiceProvider provider) { }
 
     private IActorRef? _queue;
 
-    private IActorRef Queue() => _queue ??= Sys.ActorOf(WorkQueueActor.Props(
-        new WorkQueueOptions
-        {
-            Role = "reward",
-            Setup = new WorkerSetup("", "", ""),
-            UnitTimeout = TimeSpan.FromMinutes(1),
-            MaxAttempts = 3,
-            WorkerPatience = TimeSpan.FromMinutes(5),
-            WorkersChanged = _counts.Add,
-            WorkersAwaited = (units, _, _) => _awaited.Add(units),
-            ModelDigest = () => Task.FromResult("run"),
-            RelayFanOut = 2,
-        }, _time));
+    private IActorRef Queue() =>
+        _queue ??= Sys.ActorOf(
+            WorkQueueActor.Props(
+                new WorkQueueOptions
+                {
+                    Role = "reward",
+                    Setup = new WorkerSetup("", "", ""),
+                    UnitTimeout = TimeSpan.FromMinutes(1),
+                    MaxAttempts = 3,
+                    WorkerPatience = TimeSpan.FromMinutes(5),
+                    WorkersChanged = _counts.Add,
+                    WorkersAwaited = (units, _, _) => _awaited.Add(units),
+                    ModelDigest = () => Task.FromResult("run"),
+                    RelayFanOut = 2,
+                },
+                _time
+            )
+        );
 
     private async Task<TestProbe> Register(WorkerId id, string bulkUrl = "")
     {
@@ -284,5 +293,6 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
 
     private static RewardUnit Reward(string id) => new(new UnitId(id), [new PromptContinuation("a", "b")]);
 
-    private static RolloutUnit Rollout(string id, string digest) => new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""), EndOfText.None);
+    private static RolloutUnit Rollout(string id, string digest) =>
+        new(new UnitId(id), [new GenerationRequest([1], 1)], new GenerationOptions(), new WeightsRef(1, digest, 1, ""), EndOfText.None);
 }

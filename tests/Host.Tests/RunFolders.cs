@@ -15,9 +15,28 @@ internal static class RunFolders
     /// <param name="root">Folder that its folder is made in.</param>
     /// <param name="reward">Reward after training.</param>
     /// <param name="finished">Whether it came to its end.</param>
-    public static RunFolder Make(string root, string name = "demo", ulong seed = 1, double reward = 0.7, bool finished = true, double coefficient = 0.1, string continuation = " is a text")
+    public static RunFolder Make(
+        string root,
+        string name = "demo",
+        ulong seed = 1,
+        double reward = 0.7,
+        bool finished = true,
+        double coefficient = 0.1,
+        string continuation = " is a text"
+    )
     {
-        var config = new ExperimentConfig { Name = name, Seed = seed, Iterations = 3, Learner = new LearnerOptions { Objective = ObjectiveKind.Ppo, Ppo = new PpoOptions { KlCoefficient = coefficient }, Dfpo = new DfpoOptions { Decode = DecodingPolicy.Policy } } };
+        var config = new ExperimentConfig
+        {
+            Name = name,
+            Seed = seed,
+            Iterations = 3,
+            Learner = new LearnerOptions
+            {
+                Objective = ObjectiveKind.Ppo,
+                Ppo = new PpoOptions { KlCoefficient = coefficient },
+                Dfpo = new DfpoOptions { Decode = DecodingPolicy.Policy },
+            },
+        };
         var run = RunFolder.Create(root, config);
         var recorder = new RunRecorder(run);
         recorder.Started(config, 0);
@@ -29,7 +48,10 @@ internal static class RunFolders
         if (!finished)
             return run;
         var before = Reports.Evaluation("test", DecodingPolicy.Policy, 0, 0.5, 30);
-        var after = Reports.Evaluation("test", DecodingPolicy.Policy, 3, reward, 33, continuation) with { Texts = new Dictionary<string, double> { ["reference-perplexity"] = 100 * reward } };
+        var after = Reports.Evaluation("test", DecodingPolicy.Policy, 3, reward, 33, continuation) with
+        {
+            Texts = new Dictionary<string, double> { ["reference-perplexity"] = 100 * reward },
+        };
         recorder.Evaluated(before);
         recorder.Evaluated(after);
         recorder.Finished(new ExperimentResult(3, before, [after], "abc123"));

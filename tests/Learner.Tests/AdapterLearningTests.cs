@@ -9,7 +9,13 @@ namespace DfPO.Learner.Tests;
 /// <summary>Learning with adapters alone.</summary>
 public sealed class AdapterLearningTests
 {
-    private static readonly LearnerOptions s_options = new() { LearningRate = 1e-2, Epochs = 2, MinibatchSize = 4, MaxKl = 100 };
+    private static readonly LearnerOptions s_options = new()
+    {
+        LearningRate = 1e-2,
+        Epochs = 2,
+        MinibatchSize = 4,
+        MaxKl = 100,
+    };
 
     public static TheoryData<ObjectiveKind> Kinds => [ObjectiveKind.Dfpo, ObjectiveKind.Ppo, ObjectiveKind.Trpo];
 
@@ -18,7 +24,11 @@ public sealed class AdapterLearningTests
     public void The_base_stays_bit_for_bit_and_the_adapters_and_value_heads_learn(ObjectiveKind kind)
     {
         using var models = new Adapted(s_options with { Objective = kind });
-        var (before, policy, value) = (Support.Bytes(models.Policy), Support.Bytes(models.Policy.Adapters!), Support.Bytes(models.Value.Trunk.Adapters!));
+        var (before, policy, value) = (
+            Support.Bytes(models.Policy),
+            Support.Bytes(models.Policy.Adapters!),
+            Support.Bytes(models.Value.Trunk.Adapters!)
+        );
         Assert.Equal(before, Support.Bytes(models.Value.Trunk));
 
         models.Learn(2);
@@ -47,7 +57,10 @@ public sealed class AdapterLearningTests
 
         Assert.Equal(Support.Bytes(whole.Policy.Adapters!), Support.Bytes(second.Policy.Adapters!));
         Assert.Equal(Support.Bytes(whole.Value.Trunk.Adapters!), Support.Bytes(second.Value.Trunk.Adapters!));
-        Assert.Equal(["adapter.safetensors", "learner.json", "optimizer.safetensors", "value.safetensors"], Directory.GetFileSystemEntries(folder["checkpoint"]).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["adapter.safetensors", "learner.json", "optimizer.safetensors", "value.safetensors"],
+            Directory.GetFileSystemEntries(folder["checkpoint"]).Select(Path.GetFileName).Order()
+        );
         using var other = new Adapted(s_options, new LoraOptions { Rank = 3 });
         Assert.Equal("learner/resume", Assert.Throws<DfpoException>(() => other.Learner.Load(folder["checkpoint"])).Code);
         using var scaled = new Adapted(s_options, new LoraOptions { Rank = 2, Alpha = 32 });
@@ -70,7 +83,12 @@ public sealed class AdapterLearningTests
 
     [Fact]
     public void Recomputing_is_refused_where_second_derivatives_are_needed() =>
-        Assert.Contains("recompute-activations", Assert.Throws<DfpoException>(() => (s_options with { Objective = ObjectiveKind.Trpo, RecomputeActivations = true }).Checked()).Message);
+        Assert.Contains(
+            "recompute-activations",
+            Assert
+                .Throws<DfpoException>(() => (s_options with { Objective = ObjectiveKind.Trpo, RecomputeActivations = true }).Checked())
+                .Message
+        );
 
     /// <summary>Policy and value model over one base, and their learner.</summary>
     private sealed class Adapted : IDisposable

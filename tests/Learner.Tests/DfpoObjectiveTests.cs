@@ -50,9 +50,15 @@ public sealed class DfpoObjectiveTests
         var logits = Draw(2, 12);
         var policy = logits.LogSoftmax();
         var advantages = Draw(3, 12).Floats();
-        var gradient = Gradient(logits, Enumerated(policy, policy, advantages, DfpoBehaviour.Policy), Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, 1e-6f));
+        var gradient = Gradient(
+            logits,
+            Enumerated(policy, policy, advantages, DfpoBehaviour.Policy),
+            Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, 1e-6f)
+        );
         // d/dz_b of -mean_a A_a log pi(a) = -mean_a A_a (1[a = b] - pi(b)).
-        var expected = logits.Select((_, b) => -advantages.Select((a, i) => a * ((i == b ? 1 : 0) - Math.Exp(policy[b]))).Average()).ToArray();
+        var expected = logits
+            .Select((_, b) => -advantages.Select((a, i) => a * ((i == b ? 1 : 0) - Math.Exp(policy[b]))).Average())
+            .ToArray();
         Support.Close(expected, gradient, 1e-6);
     }
 
@@ -68,7 +74,8 @@ public sealed class DfpoObjectiveTests
                     var policy = logits.LogSoftmax();
                     // Truncated advantages of one sign, as one half of the loss pushes with.
                     var advantages = Draw(seed + 500, 10).Select(a => (float)(sign * Math.Abs(a))).ToArray();
-                    var weights = Objective(DfpoBehaviour.Policy, DfpoMaskAt.Rollout, rule, 0).Weights(policy, Enumerated(policy, reference, advantages, DfpoBehaviour.Policy), new Statistics());
+                    var weights = Objective(DfpoBehaviour.Policy, DfpoMaskAt.Rollout, rule, 0)
+                        .Weights(policy, Enumerated(policy, reference, advantages, DfpoBehaviour.Policy), new Statistics());
                     var kl = Kl(policy, reference);
                     var derived = policy.Select((p, a) => Math.Exp(p) * weights[a] * (p - reference[a] - kl)).Sum();
                     double After(double eta) => Kl(logits.Zip(weights, (z, w) => z + eta * w).ToArray().LogSoftmax(), reference);
@@ -102,7 +109,9 @@ public sealed class DfpoObjectiveTests
     [Theory]
     [InlineData(DecodingPolicy.Positive)]
     [InlineData(DecodingPolicy.Negative)]
-    public void The_masked_expectation_under_the_policy_is_the_retained_mass_times_the_expectation_under_the_masked_policy(DecodingPolicy half)
+    public void The_masked_expectation_under_the_policy_is_the_retained_mass_times_the_expectation_under_the_masked_policy(
+        DecodingPolicy half
+    )
     {
         for (ulong seed = 0; seed < 20; seed++)
         {
@@ -110,10 +119,12 @@ public sealed class DfpoObjectiveTests
             var positive = half == DecodingPolicy.Positive;
             var f = Draw(seed + 900, 9).Select(x => (float)(positive ? Math.Abs(x) : -Math.Abs(x))).ToArray();
             // The ICML form weighs samples of the policy by 1[M] f; the ICLR form weighs samples of the masked policy by f.
-            var masked = Objective(DfpoBehaviour.Policy, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0.05f).Weights(policy, Enumerated(policy, reference, f, DfpoBehaviour.Policy), new Statistics());
+            var masked = Objective(DfpoBehaviour.Policy, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0.05f)
+                .Weights(policy, Enumerated(policy, reference, f, DfpoBehaviour.Policy), new Statistics());
             var inside = policy.Select((p, a) => positive ? p - reference[a] <= 0.05 : p - reference[a] >= -0.05).ToArray();
             var kept = Enumerated(policy, reference, f, DfpoBehaviour.Masked) with { Behaviour = [.. f.Select(_ => half)] };
-            var plain = Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0.05f).Weights(policy, kept, new Statistics());
+            var plain = Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0.05f)
+                .Weights(policy, kept, new Statistics());
             var mass = policy.Where((_, a) => inside[a]).Sum(Math.Exp);
             var under = policy.Select((p, a) => inside[a] ? Math.Exp(p) / mass * plain[a] : 0).Sum();
             Assert.Equal(policy.Select((p, a) => Math.Exp(p) * masked[a]).Sum(), mass * under, 1e-6);
@@ -124,14 +135,19 @@ public sealed class DfpoObjectiveTests
     [MemberData(nameof(Switches))]
     public void Finite_differences_agree_with_the_gradient_on_five_tokens(DfpoBehaviour behaviour, DfpoMaskAt maskAt, DfpoMaskRule rule)
     {
-        const int Vocabulary = 5, States = 24;
+        const int Vocabulary = 5,
+            States = 24;
         var logits = Draw(20, States * Vocabulary).Select(z => z * 0.6).ToArray();
         var actions = Enumerable.Range(0, States).Select(s => (long)(CounterRandom.UInt64(21, (ulong)s) % Vocabulary)).ToArray();
         var current = LogprobsOf(logits, actions);
         var batch = Support.Tokens(
             // Old log-probabilities and references near the current ones: some ratios clip, some masks are shut.
-            current.Zip(Draw(22, States), (l, n) => l + 0.2 * n).Floats(), current.Zip(Draw(23, States), (l, n) => l + 0.2 * n).Floats(), Draw(24, States).Floats(),
-            [.. Draw(25, States).Select(x => (float)(0.1 * Math.Abs(x)))], Behaviours(behaviour, States));
+            current.Zip(Draw(22, States), (l, n) => l + 0.2 * n).Floats(),
+            current.Zip(Draw(23, States), (l, n) => l + 0.2 * n).Floats(),
+            Draw(24, States).Floats(),
+            [.. Draw(25, States).Select(x => (float)(0.1 * Math.Abs(x)))],
+            Behaviours(behaviour, States)
+        );
         var objective = Objective(behaviour, maskAt, rule, 0.03f);
         double Loss(double[] z)
         {
@@ -170,20 +186,34 @@ public sealed class DfpoObjectiveTests
         var statistics = new Statistics();
         using var scope = NewDisposeScope();
         // -( (2 + 0 + 1) / 3 ) - ( -3 / 1 )
-        Assert.Equal(2, Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Loss(zeros(4), batch, statistics).ToNumber(), 1e-6);
+        Assert.Equal(
+            2,
+            Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Loss(zeros(4), batch, statistics).ToNumber(),
+            1e-6
+        );
     }
 
     [Fact]
     public void Tokens_that_were_drawn_without_the_mask_are_counted_and_not_pushed()
     {
         var behaviour = new[] { DecodingPolicy.Positive, DecodingPolicy.Positive, DecodingPolicy.Negative, DecodingPolicy.Negative };
-        var batch = Support.Tokens(new float[4], new float[4], [2, 1, -1, -3], behaviour: behaviour) with { MaskSkipped = [true, false, false, true] };
+        var batch = Support.Tokens(new float[4], new float[4], [2, 1, -1, -3], behaviour: behaviour) with
+        {
+            MaskSkipped = [true, false, false, true],
+        };
         var statistics = new Statistics();
-        Assert.Equal([0, 2, -2, 0], Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Weights(new double[4], batch, statistics));
+        Assert.Equal(
+            [0, 2, -2, 0],
+            Objective(DfpoBehaviour.Masked, DfpoMaskAt.Rollout, DfpoMaskRule.Sign, 0).Weights(new double[4], batch, statistics)
+        );
         Assert.Equal(0.5, statistics.Means()["dfpo/mask_skipped"]);
         // Samples of the policy have no mask that could be skipped.
         var plain = new Statistics();
-        Assert.DoesNotContain(0, Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, 0).Weights(new double[4], batch with { Behaviour = new DecodingPolicy[4] }, plain));
+        Assert.DoesNotContain(
+            0,
+            Objective(DfpoBehaviour.Policy, DfpoMaskAt.Update, DfpoMaskRule.Sign, 0)
+                .Weights(new double[4], batch with { Behaviour = new DecodingPolicy[4] }, plain)
+        );
         Assert.DoesNotContain("dfpo/mask_skipped", plain.Means().Keys);
     }
 
@@ -204,38 +234,79 @@ public sealed class DfpoObjectiveTests
     }
 
     private static DfpoObjective Objective(DfpoBehaviour behaviour, DfpoMaskAt maskAt, DfpoMaskRule rule, float tolerance) =>
-        new(new DfpoOptions { Behaviour = behaviour, MaskAt = maskAt, MaskRule = rule, Tolerance = tolerance }, ClipRange);
+        new(
+            new DfpoOptions
+            {
+                Behaviour = behaviour,
+                MaskAt = maskAt,
+                MaskRule = rule,
+                Tolerance = tolerance,
+            },
+            ClipRange
+        );
 
     /// <summary>Numbers of about unit size, from a seed.</summary>
     private static double[] Draw(ulong seed, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => Enumerable.Range(0, 4).Sum(k => CounterRandom.Uniform(seed, (ulong)(4 * i + k)) - 0.5) * 1.7)];
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i => Enumerable.Range(0, 4).Sum(k => CounterRandom.Uniform(seed, (ulong)(4 * i + k)) - 0.5) * 1.7),
+        ];
 
     private static DecodingPolicy[] Behaviours(DfpoBehaviour behaviour, int count) =>
-        [.. Enumerable.Range(0, count).Select(i => behaviour == DfpoBehaviour.Policy ? DecodingPolicy.Policy : i % 3 == 0 ? DecodingPolicy.Negative : DecodingPolicy.Positive)];
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i =>
+                    behaviour == DfpoBehaviour.Policy ? DecodingPolicy.Policy
+                    : i % 3 == 0 ? DecodingPolicy.Negative
+                    : DecodingPolicy.Positive
+                ),
+        ];
 
     /// <summary>Every token of the vocabulary of one state, as a batch.</summary>
     private static TokenBatch Enumerated(double[] policy, double[] reference, float[] advantages, DfpoBehaviour behaviour) =>
-        Support.Tokens(policy.Floats(), reference.Floats(), advantages, [.. policy.Select(_ => (float)Kl(policy, reference))],
-            [.. advantages.Select(a => behaviour == DfpoBehaviour.Policy ? DecodingPolicy.Policy : a > 0 ? DecodingPolicy.Positive : DecodingPolicy.Negative)]);
+        Support.Tokens(
+            policy.Floats(),
+            reference.Floats(),
+            advantages,
+            [.. policy.Select(_ => (float)Kl(policy, reference))],
+            [
+                .. advantages.Select(a =>
+                    behaviour == DfpoBehaviour.Policy ? DecodingPolicy.Policy
+                    : a > 0 ? DecodingPolicy.Positive
+                    : DecodingPolicy.Negative
+                ),
+            ]
+        );
 
     private static double Kl(double[] policy, double[] reference) => policy.Zip(reference, (p, q) => Math.Exp(p) * (p - q)).Sum();
 
     private static double[] LogprobsOf(double[] logits, long[] actions) =>
         [.. logits.Chunk(logits.Length / actions.Length).Select((row, s) => row.LogSoftmax()[actions[s]])];
 
-    /// <summary>Gradient with respect to logits, through the learner's own log-softmax; every row's action, or row 0's every token.</summary>
+    /// <summary>
+    /// Gradient with respect to logits, through the learner's own log-softmax; every row's action, or row 0's every token.
+    /// </summary>
     private static double[] Gradient(double[] logits, TokenBatch batch, DfpoObjective objective, long[]? actions = null)
     {
         using var scope = NewDisposeScope();
         var leaf = tensor(logits, requires_grad: true);
         var rows = actions is null ? leaf.expand(batch.Count, logits.Length).Times(1) : leaf.view(batch.Count, -1).Times(1);
-        var logprobs = TokenLogprobs.FromLogits(rows, actions is null ? Arithmetic.Range(batch.Count) : tensor(actions), withEntropy: false);
+        var logprobs = TokenLogprobs.FromLogits(
+            rows,
+            actions is null ? Arithmetic.Range(batch.Count) : tensor(actions),
+            withEntropy: false
+        );
         objective.Loss(logprobs.Values, batch, new Statistics()).backward();
         logprobs.Backward();
         return leaf.grad!.data<double>().ToArray();
     }
 
-    /// <summary>Raises one token, which starts at <c>l = 0</c>, by small steps until nothing pushes any more: first and last log-probability, and the largest step.</summary>
+    /// <summary>
+    /// Raises one token, which starts at <c>l = 0</c>, by small steps until nothing pushes any more: first and last log-probability, and
+    /// the largest step.
+    /// </summary>
     private static (double Start, double End, double LargestStep) Raise(DfpoMaskAt maskAt, float tolerance)
     {
         var logits = new double[5];

@@ -32,7 +32,8 @@ public sealed class EncoderDecoderLearningTests
     [Fact]
     public void A_t5_learns_what_each_prompt_is_rewarded_for()
     {
-        using LanguageModel policy = Create(1), reference = Create(1);
+        using LanguageModel policy = Create(1),
+            reference = Create(1);
         using var value = new ValueModel(Create(2));
         using var learner = new PolicyLearner(policy, value, s_options, 1, "unused");
         double[] before = [.. s_tasks.Select(task => Math.Exp(Logprobs(policy, task.Prompt)[task.Wanted]))];
@@ -57,9 +58,13 @@ public sealed class EncoderDecoderLearningTests
         var folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         try
         {
-            using LanguageModel policy = Create(1), reference = Create(1), other = Create(3);
-            using ValueModel value = new(Create(2)), otherValue = new(Create(4));
-            using PolicyLearner learner = new(policy, value, s_options, 1, "unused"), resumed = new(other, otherValue, s_options, 1, "unused");
+            using LanguageModel policy = Create(1),
+                reference = Create(1),
+                other = Create(3);
+            using ValueModel value = new(Create(2)),
+                otherValue = new(Create(4));
+            using PolicyLearner learner = new(policy, value, s_options, 1, "unused"),
+                resumed = new(other, otherValue, s_options, 1, "unused");
             learner.Update(Rollouts(policy, reference, 0));
             learner.Save(folder);
             resumed.Load(folder);
@@ -78,38 +83,55 @@ public sealed class EncoderDecoderLearningTests
 
     private static T5ForConditionalGeneration Create(ulong seed)
     {
-        var model = new T5ForConditionalGeneration(new T5Config
-        {
-            VocabSize = Vocabulary,
-            DModel = 16,
-            DKv = 8,
-            DFf = 32,
-            NumHeads = 2,
-            NumLayers = 1,
-            NumDecoderLayers = 1,
-            RelativeAttentionNumBuckets = 8,
-            RelativeAttentionMaxDistance = 16,
-            FeedForwardProj = "gated-gelu",
-            TieWordEmbeddings = false,
-            InitializerFactor = 0.3,
-        });
+        var model = new T5ForConditionalGeneration(
+            new T5Config
+            {
+                VocabSize = Vocabulary,
+                DModel = 16,
+                DKv = 8,
+                DFf = 32,
+                NumHeads = 2,
+                NumLayers = 1,
+                NumDecoderLayers = 1,
+                RelativeAttentionNumBuckets = 8,
+                RelativeAttentionMaxDistance = 16,
+                FeedForwardProj = "gated-gelu",
+                TieWordEmbeddings = false,
+                InitializerFactor = 0.3,
+            }
+        );
         model.Initialise(seed);
         return model;
     }
 
     private static Trajectory[] Rollouts(LanguageModel policy, LanguageModel reference, ulong iteration)
     {
-        var distributions = s_tasks.Select(task => (Policy: Logprobs(policy, task.Prompt), Reference: Logprobs(reference, task.Prompt))).ToArray();
-        return [.. Enumerable.Range(0, 32).Select(i =>
-        {
-            var (task, (ours, theirs)) = (s_tasks[i % 2], distributions[i % 2]);
-            var (rest, token) = (CounterRandom.Uniform(iteration, (ulong)i), -1);
-            do
-                rest -= Math.Exp(ours[++token]);
-            while (rest > 0 && token < Vocabulary - 1);
-            var kl = ours.Zip(theirs, (p, q) => Math.Exp(p) * (p - q)).Sum();
-            return new Trajectory { PromptTokens = task.Prompt, Tokens = [token], Logprobs = [ours[token]], ReferenceLogprobs = [theirs[token]], StateKl = [(float)kl], Reward = token == task.Wanted ? 1 : 0, Behaviour = DecodingPolicy.Policy };
-        })];
+        var distributions = s_tasks
+            .Select(task => (Policy: Logprobs(policy, task.Prompt), Reference: Logprobs(reference, task.Prompt)))
+            .ToArray();
+        return
+        [
+            .. Enumerable
+                .Range(0, 32)
+                .Select(i =>
+                {
+                    var (task, (ours, theirs)) = (s_tasks[i % 2], distributions[i % 2]);
+                    var (rest, token) = (CounterRandom.Uniform(iteration, (ulong)i), -1);
+                    do rest -= Math.Exp(ours[++token]);
+                    while (rest > 0 && token < Vocabulary - 1);
+                    var kl = ours.Zip(theirs, (p, q) => Math.Exp(p) * (p - q)).Sum();
+                    return new Trajectory
+                    {
+                        PromptTokens = task.Prompt,
+                        Tokens = [token],
+                        Logprobs = [ours[token]],
+                        ReferenceLogprobs = [theirs[token]],
+                        StateKl = [(float)kl],
+                        Reward = token == task.Wanted ? 1 : 0,
+                        Behaviour = DecodingPolicy.Policy,
+                    };
+                }),
+        ];
     }
 
     private static float[] Logprobs(LanguageModel model, int[] prompt)

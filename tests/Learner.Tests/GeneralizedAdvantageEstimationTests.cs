@@ -19,7 +19,14 @@ public sealed class GeneralizedAdvantageEstimationTests
                 for (var row = 0; row < last.Length; row++)
                 {
                     var dones = Field("dones")[row].Select(d => d == 1).ToArray();
-                    var got = GeneralizedAdvantageEstimation.Estimate(Field("rewards")[row], Field("values")[row], dones, last[row], gamma, lambda);
+                    var got = GeneralizedAdvantageEstimation.Estimate(
+                        Field("rewards")[row],
+                        Field("values")[row],
+                        dones,
+                        last[row],
+                        gamma,
+                        lambda
+                    );
                     Support.Close(Field("advantages")[row], got.Advantages, 1e-12);
                     Support.Close(Field("returns")[row], got.Returns, 1e-12);
                 }
@@ -50,7 +57,12 @@ public sealed class GeneralizedAdvantageEstimationTests
                     Behaviour = DecodingPolicy.Policy,
                 };
                 Support.Close(Field("rewards"), ppo.TokenRewards(trajectory), 1e-7);
-                var got = GeneralizedAdvantageEstimation.Episode(Field("rewards"), Field("values"), c.GetProperty("gamma").GetDouble(), c.GetProperty("lambda").GetDouble());
+                var got = GeneralizedAdvantageEstimation.Episode(
+                    Field("rewards"),
+                    Field("values"),
+                    c.GetProperty("gamma").GetDouble(),
+                    c.GetProperty("lambda").GetDouble()
+                );
                 Support.Close(Field("advantages"), got.Advantages, 1e-12);
                 Support.Close(Field("returns"), got.Returns, 1e-12);
                 all.AddRange(got.Advantages);

@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Tests;
 
-/// <summary>The rule <c>budget</c> on softmax policies small enough to enumerate: each of a state's tokens stands in the batch once.</summary>
+/// <summary>
+/// The rule <c>budget</c> on softmax policies small enough to enumerate: each of a state's tokens stands in the batch once.
+/// </summary>
 public sealed class KlBudgetTests
 {
     private const double ClipRange = 0.2;
@@ -26,7 +28,12 @@ public sealed class KlBudgetTests
             var (kl, advantages) = (Kl(policy, reference), Draw(seed + 500));
             double Slope(double budget)
             {
-                var weights = Weights(new DfpoOptions { KlBudget = budget, BudgetOver = over }, policy, Enumerated(policy, reference, advantages, kl), new Statistics());
+                var weights = Weights(
+                    new DfpoOptions { KlBudget = budget, BudgetOver = over },
+                    policy,
+                    Enumerated(policy, reference, advantages, kl),
+                    new Statistics()
+                );
                 double After(double eta) => Kl(logits.Zip(weights, (z, w) => z + eta * w).ToArray().LogSoftmax(), reference);
                 return (After(1e-5) - After(-1e-5)) / 2e-5;
             }
@@ -47,7 +54,8 @@ public sealed class KlBudgetTests
             var batch = Enumerated(policy, reference, Draw(seed + 500), Kl(policy, reference));
             Assert.Equal(
                 Weights(new DfpoOptions { MaskRule = DfpoMaskRule.KlCentred, Tolerance = 0 }, policy, batch, new Statistics()),
-                Weights(new DfpoOptions { KlBudget = 0 }, policy, batch, new Statistics()));
+                Weights(new DfpoOptions { KlBudget = 0 }, policy, batch, new Statistics())
+            );
         }
     }
 
@@ -65,9 +73,18 @@ public sealed class KlBudgetTests
             loss(logprobs).backward();
             return logprobs.grad!.data<float>().ToArray();
         }
-        var options = new DfpoOptions { MaskRule = DfpoMaskRule.Budget, KlBudget = double.PositiveInfinity, BudgetForm = form, BudgetOver = over };
+        var options = new DfpoOptions
+        {
+            MaskRule = DfpoMaskRule.Budget,
+            KlBudget = double.PositiveInfinity,
+            BudgetForm = form,
+            BudgetOver = over,
+        };
         var budget = Gradient(logprobs => new DfpoObjective(options, ClipRange).Loss(logprobs, batch, new Statistics()));
-        Assert.Equal(Gradient(logprobs => ClippedSurrogate.Loss(logprobs, batch.Logprobs, advantages, ClipRange, new Statistics())), budget);
+        Assert.Equal(
+            Gradient(logprobs => ClippedSurrogate.Loss(logprobs, batch.Logprobs, advantages, ClipRange, new Statistics())),
+            budget
+        );
         Assert.Contains(budget, g => g == 0);
         Assert.Contains(budget, g => g != 0);
     }
@@ -80,7 +97,8 @@ public sealed class KlBudgetTests
     public void A_continuation_is_masked_by_its_own_mean_or_by_the_minibatchs(BudgetForm form, BudgetOver over)
     {
         // Two continuations of two tokens; l and KL of each token; all pushed up, then all down.
-        double[] l = [0.9, 0.1, 0.3, -0.4], kl = [0.5, 0.3, 0.02, 0.04];
+        double[] l = [0.9, 0.1, 0.3, -0.4],
+            kl = [0.5, 0.3, 0.02, 0.04];
         double[] k3 = [.. l.Select(x => Math.Exp(-x) - 1 + x)];
         var measured = form == BudgetForm.Exact ? kl : k3;
         double[] means = [(measured[0] + measured[1]) / 2, (measured[2] + measured[3]) / 2];
@@ -96,14 +114,26 @@ public sealed class KlBudgetTests
                 Sequences = [new(0, 2, false), new(2, 2, false)],
             };
             var statistics = new Statistics();
-            var weights = Weights(new DfpoOptions { KlBudget = budget, BudgetForm = form, BudgetOver = over }, [.. l.Select(x => x - 2)], batch, statistics);
-            var expected = Enumerable.Range(0, 4).Select(t =>
-            {
-                var sequence = t / 2;
-                var held = over == BudgetOver.Minibatch ? measured.Average() : means[sequence];
-                var limit = form == BudgetForm.Exact ? kl[t] : held;
-                return held > budget && (sign > 0 ? l[t] > limit : l[t] < limit) ? 0 : sign;
-            });
+            var weights = Weights(
+                new DfpoOptions
+                {
+                    KlBudget = budget,
+                    BudgetForm = form,
+                    BudgetOver = over,
+                },
+                [.. l.Select(x => x - 2)],
+                batch,
+                statistics
+            );
+            var expected = Enumerable
+                .Range(0, 4)
+                .Select(t =>
+                {
+                    var sequence = t / 2;
+                    var held = over == BudgetOver.Minibatch ? measured.Average() : means[sequence];
+                    var limit = form == BudgetForm.Exact ? kl[t] : held;
+                    return held > budget && (sign > 0 ? l[t] > limit : l[t] < limit) ? 0 : sign;
+                });
             Assert.Equal(expected, weights);
             Assert.Equal(over == BudgetOver.Sequence, weights.Contains(0));
             Assert.Equal(means.Average(), statistics.Means()["dfpo/kl_budget_used"], 1e-12);
@@ -149,7 +179,11 @@ public sealed class KlBudgetTests
     [Fact]
     public void The_exact_form_insists_on_the_reference_and_the_sampled_one_does_without()
     {
-        var exact = new LearnerOptions { Advantages = Advantages.AdvantageKind.Reinforce, Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget } };
+        var exact = new LearnerOptions
+        {
+            Advantages = Advantages.AdvantageKind.Reinforce,
+            Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget },
+        };
         using var policy = Support.TinyPolicy();
         Assert.Equal("learner/model", Assert.Throws<DfpoException>(() => new PolicyLearner(policy, null, exact, 1, "unused")).Code);
         new PolicyLearner(policy, null, exact with { Dfpo = exact.Dfpo with { BudgetForm = BudgetForm.Sampled } }, 1, "unused").Dispose();
@@ -182,14 +216,28 @@ public sealed class KlBudgetTests
             var advantages = Advantages.RewardsToCome.Whitened([.. batch.Select(t => t.TerminalRewards())], 0.99);
             foreach (var (t, a) in batch.Zip(advantages))
             {
-                var (ours, theirs) = (Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens), Support.NaiveLogprobs(reference, t.PromptTokens, t.Tokens));
+                var (ours, theirs) = (
+                    Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens),
+                    Support.NaiveLogprobs(reference, t.PromptTokens, t.Tokens)
+                );
                 var ratios = ours - theirs;
-                var deviation = (ours.exp() * (ratios - (ours.exp() * ratios).sum(1, keepdim: true)).Squared()).sum(1).sqrt().data<float>().ToArray();
+                var deviation = (ours.exp() * (ratios - (ours.exp() * ratios).sum(1, keepdim: true)).Squared())
+                    .sum(1)
+                    .sqrt()
+                    .data<float>()
+                    .ToArray();
                 for (var i = 0; i < t.Tokens.Length; i++)
                 {
                     var (sign, l) = (Math.Sign(a[i]), ratios[i, t.Tokens[i]].ToNumber());
                     tokens[sign]++;
-                    open[sign] += sign > 0 ? l <= Tolerance * deviation[i] ? 1 : 0 : l >= -Tolerance * deviation[i] ? 1 : 0;
+                    open[sign] +=
+                        sign > 0
+                            ? l <= Tolerance * deviation[i]
+                                ? 1
+                                : 0
+                            : l >= -Tolerance * deviation[i]
+                                ? 1
+                                : 0;
                 }
             }
         }
@@ -201,20 +249,25 @@ public sealed class KlBudgetTests
     }
 
     private static double[] Weights(DfpoOptions options, double[] current, TokenBatch batch, Statistics statistics) =>
-        new DfpoObjective(options.MaskRule == DfpoMaskRule.Sign ? options with { MaskRule = DfpoMaskRule.Budget } : options, ClipRange).Weights(current, batch, statistics);
+        new DfpoObjective(
+            options.MaskRule == DfpoMaskRule.Sign ? options with { MaskRule = DfpoMaskRule.Budget } : options,
+            ClipRange
+        ).Weights(current, batch, statistics);
 
-    private static TokenBatch Enumerated(double[] policy, double[] reference, double[] advantages, double kl) => Support.Tokens(new float[Vocabulary], new float[Vocabulary], advantages.Floats()) with
-    {
-        Logprobs = policy,
-        ReferenceLogprobs = reference,
-        Advantages = advantages,
-        StateKl = [.. policy.Select(_ => kl)],
-        CurrentKl = [.. policy.Select(_ => kl)],
-        Sequences = [new(0, Vocabulary, false)],
-    };
+    private static TokenBatch Enumerated(double[] policy, double[] reference, double[] advantages, double kl) =>
+        Support.Tokens(new float[Vocabulary], new float[Vocabulary], advantages.Floats()) with
+        {
+            Logprobs = policy,
+            ReferenceLogprobs = reference,
+            Advantages = advantages,
+            StateKl = [.. policy.Select(_ => kl)],
+            CurrentKl = [.. policy.Select(_ => kl)],
+            Sequences = [new(0, Vocabulary, false)],
+        };
 
     private static double Kl(double[] policy, double[] reference) => policy.Zip(reference, (p, q) => Math.Exp(p) * (p - q)).Sum();
 
     /// <summary>Numbers of about unit size, from a seed.</summary>
-    private static double[] Draw(ulong seed) => [.. Enumerable.Range(0, Vocabulary).Select(i => 3 * (CounterRandom.Uniform(seed, (ulong)i) - 0.5))];
+    private static double[] Draw(ulong seed) =>
+        [.. Enumerable.Range(0, Vocabulary).Select(i => 3 * (CounterRandom.Uniform(seed, (ulong)i) - 0.5))];
 }

@@ -9,8 +9,22 @@ namespace DfPO.Learner.Tests;
 /// <summary>Configured alarms, through the learner.</summary>
 public sealed class PolicyLearnerAlarmTests : IDisposable
 {
-    private static readonly GuardOptions s_off = new() { ExplodingKl = GuardAction.Off, NegativeKl = GuardAction.Off, EntropyCollapse = GuardAction.Off, Repetition = GuardAction.Off, RewardHacking = GuardAction.Off };
-    private static readonly LearnerOptions s_options = new() { LearningRate = 1e-4, Epochs = 1, MinibatchSize = 4, MaxKl = 100, Guards = s_off };
+    private static readonly GuardOptions s_off = new()
+    {
+        ExplodingKl = GuardAction.Off,
+        NegativeKl = GuardAction.Off,
+        EntropyCollapse = GuardAction.Off,
+        Repetition = GuardAction.Off,
+        RewardHacking = GuardAction.Off,
+    };
+    private static readonly LearnerOptions s_options = new()
+    {
+        LearningRate = 1e-4,
+        Epochs = 1,
+        MinibatchSize = 4,
+        MaxKl = 100,
+        Guards = s_off,
+    };
     private readonly TestFolder _folder = new();
     private readonly CausalLM _policy = Support.TinyPolicy();
     private readonly ValueModel _value = Support.TinyValue();
@@ -30,7 +44,16 @@ public sealed class PolicyLearnerAlarmTests : IDisposable
     }
 
     private static Trajectory[] Strange(Trajectory[] batch, float by) =>
-        [.. batch.Select(t => t with { Reward = t.Reward + 1, ReferenceLogprobs = [.. t.ReferenceLogprobs.Select(x => x - by)], Logprobs = [.. t.ReferenceLogprobs.Select(x => x - by + 0.1f)] })];
+        [
+            .. batch.Select(t =>
+                t with
+                {
+                    Reward = t.Reward + 1,
+                    ReferenceLogprobs = [.. t.ReferenceLogprobs.Select(x => x - by)],
+                    Logprobs = [.. t.ReferenceLogprobs.Select(x => x - by + 0.1f)],
+                }
+            ),
+        ];
 
     [Fact]
     public void A_warning_saves_the_batch_reaches_the_report_and_the_run_goes_on()
@@ -45,7 +68,11 @@ public sealed class PolicyLearnerAlarmTests : IDisposable
         // As long as it goes on, the first batch stands for all.
         Assert.Contains(path, Assert.Single(learner.Update(_batch).Warnings).Message);
         Assert.Single(Saved());
-        Assert.Empty(learner.Update([.. _batch.Select(t => t with { ReferenceLogprobs = t.Logprobs, StateKl = new float[t.Tokens.Length] })]).Warnings);
+        Assert.Empty(
+            learner
+                .Update([.. _batch.Select(t => t with { ReferenceLogprobs = t.Logprobs, StateKl = new float[t.Tokens.Length] })])
+                .Warnings
+        );
         learner.Update(_batch);
         Assert.Equal(2, Saved().Length);
     }
@@ -74,7 +101,10 @@ public sealed class PolicyLearnerAlarmTests : IDisposable
     [Fact]
     public void Reward_hacking_is_told_from_the_first_iterations_also_by_a_resumed_run()
     {
-        var options = s_options with { Guards = s_off with { RewardHacking = GuardAction.Warn, BaselineIterations = 2, MaxPerplexityRatio = 2 } };
+        var options = s_options with
+        {
+            Guards = s_off with { RewardHacking = GuardAction.Warn, BaselineIterations = 2, MaxPerplexityRatio = 2 },
+        };
         using (var learner = Learner(options))
         {
             learner.Update(_batch);
@@ -92,7 +122,13 @@ public sealed class PolicyLearnerAlarmTests : IDisposable
     {
         using (var learner = Learner(s_options))
             learner.Save(_folder["checkpoint"]);
-        using var resumed = Learner(s_options with { Guards = new GuardOptions(), Grpo = new GrpoOptions { KlCoefficient = 7 } });
+        using var resumed = Learner(
+            s_options with
+            {
+                Guards = new GuardOptions(),
+                Grpo = new GrpoOptions { KlCoefficient = 7 },
+            }
+        );
         resumed.Load(_folder["checkpoint"]);
     }
 

@@ -7,8 +7,19 @@ namespace DfPO.Learner.Tests;
 
 public sealed class PolicyLearnerCheckpointTests
 {
-    private static readonly LearnerOptions s_dfpo = new() { LearningRate = 1e-3, Epochs = 2, MinibatchSize = 4, ValueWarmupIterations = 1, MaxKl = 100 };
-    private static readonly LearnerOptions s_ppo = s_dfpo with { Objective = ObjectiveKind.Ppo, Ppo = new PpoOptions { TargetKl = 0.5 } };
+    private static readonly LearnerOptions s_dfpo = new()
+    {
+        LearningRate = 1e-3,
+        Epochs = 2,
+        MinibatchSize = 4,
+        ValueWarmupIterations = 1,
+        MaxKl = 100,
+    };
+    private static readonly LearnerOptions s_ppo = s_dfpo with
+    {
+        Objective = ObjectiveKind.Ppo,
+        Ppo = new PpoOptions { TargetKl = 0.5 },
+    };
 
     public static TheoryData<ObjectiveKind> Kinds => [ObjectiveKind.Dfpo, ObjectiveKind.Ppo];
 
@@ -89,9 +100,19 @@ public sealed class PolicyLearnerCheckpointTests
             learner.Load(folder["checkpoint"]);
         }
         Assert.Equal("learner/resume", Assert.Throws<DfpoException>(() => Load(s_dfpo with { LearningRate = 2e-3 }, 7)).Code);
-        Assert.Equal("learner/resume", Assert.Throws<DfpoException>(() => Load(s_dfpo with { Dfpo = new DfpoOptions { Tolerance = 0.2f } }, 7)).Code);
+        Assert.Equal(
+            "learner/resume",
+            Assert.Throws<DfpoException>(() => Load(s_dfpo with { Dfpo = new DfpoOptions { Tolerance = 0.2f } }, 7)).Code
+        );
         Assert.Equal("learner/resume", Assert.Throws<DfpoException>(() => Load(s_dfpo, 8)).Code);
-        Load(s_dfpo with { MaxKl = 5, Ppo = new PpoOptions { KlCoefficient = 9 } }, 7);
+        Load(
+            s_dfpo with
+            {
+                MaxKl = 5,
+                Ppo = new PpoOptions { KlCoefficient = 9 },
+            },
+            7
+        );
     }
 
     [Fact]

@@ -11,7 +11,13 @@ namespace DfPO.Learner.Tests;
 
 public sealed class PolicyLearnerGuardTests : IDisposable
 {
-    private static readonly LearnerOptions s_options = new() { LearningRate = 1e-3, Epochs = 1, MinibatchSize = 4, MaxKl = 100 };
+    private static readonly LearnerOptions s_options = new()
+    {
+        LearningRate = 1e-3,
+        Epochs = 1,
+        MinibatchSize = 4,
+        MaxKl = 100,
+    };
     private readonly TestFolder _folder = new();
     private readonly CausalLM _policy = Support.TinyPolicy();
     private readonly ValueModel _value = Support.TinyValue();
@@ -118,7 +124,9 @@ public sealed class PolicyLearnerGuardTests : IDisposable
     public void Masked_behaviour_learns_from_masked_samples_alone_and_ppo_from_the_policy_alone()
     {
         var masked = new DfpoObjective(new DfpoOptions { Behaviour = DfpoBehaviour.Masked }, 0.2);
-        Assert.True(masked.Accepts(DecodingPolicy.Positive) && masked.Accepts(DecodingPolicy.Negative) && !masked.Accepts(DecodingPolicy.Policy));
+        Assert.True(
+            masked.Accepts(DecodingPolicy.Positive) && masked.Accepts(DecodingPolicy.Negative) && !masked.Accepts(DecodingPolicy.Policy)
+        );
         var ppo = new PpoObjective(new PpoOptions(), 0.2);
         Assert.True(ppo.Accepts(DecodingPolicy.Policy) && !ppo.Accepts(DecodingPolicy.Negative));
     }
@@ -136,25 +144,26 @@ public sealed class PolicyLearnerGuardTests : IDisposable
         Assert.Null(_value.Precision.MatmulDtype);
     }
 
-    public static TheoryData<string, LearnerOptions> BadOptions => new()
-    {
-        { "learning-rate", s_options with { LearningRate = 0 } },
-        { "value-learning-rate", s_options with { ValueLearningRate = -1 } },
-        { "weight-decay", s_options with { WeightDecay = double.NaN } },
-        { "gamma", s_options with { Gamma = 1.1 } },
-        { "lambda", s_options with { Lambda = -0.1 } },
-        { "clip-range", s_options with { ClipRange = 0 } },
-        { "epochs", s_options with { Epochs = 0 } },
-        { "minibatch-size", s_options with { MinibatchSize = 0 } },
-        { "value-coefficient", s_options with { ValueCoefficient = -1 } },
-        { "max-grad-norm", s_options with { MaxGradNorm = double.NaN } },
-        { "value-warmup-iterations", s_options with { ValueWarmupIterations = -1 } },
-        { "max-kl", s_options with { MaxKl = 0 } },
-        { "dfpo.tolerance", s_options with { Dfpo = new DfpoOptions { Tolerance = -0.1f } } },
-        { "dfpo.value", s_options with { Dfpo = new DfpoOptions { Value = DfpoValue.TwoHeaded } } },
-        { "ppo.kl-coefficient", s_options with { Ppo = new PpoOptions { KlCoefficient = -1 } } },
-        { "ppo.target-kl", s_options with { Ppo = new PpoOptions { TargetKl = -1 } } },
-    };
+    public static TheoryData<string, LearnerOptions> BadOptions =>
+        new()
+        {
+            { "learning-rate", s_options with { LearningRate = 0 } },
+            { "value-learning-rate", s_options with { ValueLearningRate = -1 } },
+            { "weight-decay", s_options with { WeightDecay = double.NaN } },
+            { "gamma", s_options with { Gamma = 1.1 } },
+            { "lambda", s_options with { Lambda = -0.1 } },
+            { "clip-range", s_options with { ClipRange = 0 } },
+            { "epochs", s_options with { Epochs = 0 } },
+            { "minibatch-size", s_options with { MinibatchSize = 0 } },
+            { "value-coefficient", s_options with { ValueCoefficient = -1 } },
+            { "max-grad-norm", s_options with { MaxGradNorm = double.NaN } },
+            { "value-warmup-iterations", s_options with { ValueWarmupIterations = -1 } },
+            { "max-kl", s_options with { MaxKl = 0 } },
+            { "dfpo.tolerance", s_options with { Dfpo = new DfpoOptions { Tolerance = -0.1f } } },
+            { "dfpo.value", s_options with { Dfpo = new DfpoOptions { Value = DfpoValue.TwoHeaded } } },
+            { "ppo.kl-coefficient", s_options with { Ppo = new PpoOptions { KlCoefficient = -1 } } },
+            { "ppo.target-kl", s_options with { Ppo = new PpoOptions { TargetKl = -1 } } },
+        };
 
     [Theory]
     [MemberData(nameof(BadOptions))]
@@ -168,10 +177,16 @@ public sealed class PolicyLearnerGuardTests : IDisposable
     [Fact]
     public void A_two_headed_value_needs_a_model_with_two_heads_and_weights_must_be_float32()
     {
-        var twoHeaded = s_options with { Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked, Value = DfpoValue.TwoHeaded } };
+        var twoHeaded = s_options with
+        {
+            Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked, Value = DfpoValue.TwoHeaded },
+        };
         Assert.Equal("learner/model", Assert.Throws<DfpoException>(() => new PolicyLearner(_policy, _value, twoHeaded, 1, "unused")).Code);
         using var half = Support.TinyPolicy().to(ScalarType.BFloat16);
-        Assert.Equal("learner/model", Assert.Throws<DfpoException>(() => new PolicyLearner((CausalLM)half, _value, s_options, 1, "unused")).Code);
+        Assert.Equal(
+            "learner/model",
+            Assert.Throws<DfpoException>(() => new PolicyLearner((CausalLM)half, _value, s_options, 1, "unused")).Code
+        );
     }
 
     private Incident RequireIncident(string code, LearnerOptions options)

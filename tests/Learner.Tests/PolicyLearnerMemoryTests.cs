@@ -18,7 +18,18 @@ public sealed class PolicyLearnerMemoryTests
         using var reference = Support.TinyPolicy(3);
         using var value = Support.TinyValue();
         var batch = Support.Trajectories(8, policy, reference, 11);
-        using var learner = new PolicyLearner(policy, value, new LearnerOptions { Epochs = 3, MinibatchSize = 4, MaxKl = 100 }, 1, "unused");
+        using var learner = new PolicyLearner(
+            policy,
+            value,
+            new LearnerOptions
+            {
+                Epochs = 3,
+                MinibatchSize = 4,
+                MaxKl = 100,
+            },
+            1,
+            "unused"
+        );
         void Updates(int count)
         {
             for (var i = 0; i < count; i++)
@@ -35,7 +46,16 @@ public sealed class PolicyLearnerMemoryTests
     [Fact]
     public void Recomputed_blocks_need_less_memory_at_their_peak()
     {
-        using var policy = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 17, NPositions = 128, NEmbd = 128, NLayer = 16, NHead = 4 });
+        using var policy = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = 17,
+                NPositions = 128,
+                NEmbd = 128,
+                NLayer = 16,
+                NHead = 4,
+            }
+        );
         policy.Initialise(1);
         // Code and buffers that torch loads once.
         policy.Logits(torch.zeros([1, 128], torch.int64)).sum().backward();
@@ -66,15 +86,27 @@ public sealed class PolicyLearnerMemoryTests
                 using var reference = Support.TinyPolicy(3);
                 using var value = Support.TinyValue();
                 using var mask = Support.TinyPolicy(5);
-                var options = Objectives.EveryObjective.Options with { Objective = kind, MicrobatchSize = microbatch, HeadChunkTokens = headChunk, EntropyCoefficient = 0.1 };
-                var batch = Objectives.EveryObjective.Batch(options, policy, reference, 11).Select(t => t with { WeightsVersion = 0 }).ToArray();
+                var options = Objectives.EveryObjective.Options with
+                {
+                    Objective = kind,
+                    MicrobatchSize = microbatch,
+                    HeadChunkTokens = headChunk,
+                    EntropyCoefficient = 0.1,
+                };
+                var batch = Objectives
+                    .EveryObjective.Batch(options, policy, reference, 11)
+                    .Select(t => t with { WeightsVersion = 0 })
+                    .ToArray();
                 using var learner = Objectives.EveryObjective.Learner(options, policy, value, mask, "unused");
                 learner.Update(batch);
                 learner.Update(batch);
                 var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
                 learner.Update(batch);
                 learner.Update(batch);
-                Assert.True(live == DisposeScopeManager.Statistics.ThreadTotalLiveCount, $"{kind}, {microbatch}, {headChunk}: {DisposeScopeManager.Statistics.ThreadTotalLiveCount - live} tensors");
+                Assert.True(
+                    live == DisposeScopeManager.Statistics.ThreadTotalLiveCount,
+                    $"{kind}, {microbatch}, {headChunk}: {DisposeScopeManager.Statistics.ThreadTotalLiveCount - live} tensors"
+                );
             }
     }
 

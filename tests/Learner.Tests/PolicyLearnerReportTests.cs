@@ -12,7 +12,13 @@ namespace DfPO.Learner.Tests;
 
 public sealed class PolicyLearnerReportTests
 {
-    private static readonly LearnerOptions s_options = new() { LearningRate = 1e-3, Epochs = 3, MinibatchSize = 4, MaxKl = 100 };
+    private static readonly LearnerOptions s_options = new()
+    {
+        LearningRate = 1e-3,
+        Epochs = 3,
+        MinibatchSize = 4,
+        MaxKl = 100,
+    };
 
     [Fact]
     public void A_report_names_the_figures_of_the_update()
@@ -23,10 +29,32 @@ public sealed class PolicyLearnerReportTests
         var batch = Support.Trajectories(8, policy, reference, 11);
         using var learner = new PolicyLearner(policy, value, s_options, 1, "unused");
         var metrics = learner.Update(batch).Metrics;
-        string[] names = ["objective/kl", "objective/kl_full", "objective/rewards", "objective/entropy", "objective/advantages_positive", "learner/lr", "policy/loss", "policy/approx_kl",
-            "policy/clip_fraction", "policy/clip_low", "policy/clip_high", "policy/clip_region", "policy/ratio", "value/loss", "value/explained_variance", "grad/norm",
-            "dfpo/mask_positive", "dfpo/mask_negative", "dfpo/advantage_positive",
-            "rollout_is/mean", "rollout_is/std", "rollout_is/max", "rollout_is/truncated_fraction"];
+        string[] names =
+        [
+            "objective/kl",
+            "objective/kl_full",
+            "objective/rewards",
+            "objective/entropy",
+            "objective/advantages_positive",
+            "learner/lr",
+            "policy/loss",
+            "policy/approx_kl",
+            "policy/clip_fraction",
+            "policy/clip_low",
+            "policy/clip_high",
+            "policy/clip_region",
+            "policy/ratio",
+            "value/loss",
+            "value/explained_variance",
+            "grad/norm",
+            "dfpo/mask_positive",
+            "dfpo/mask_negative",
+            "dfpo/advantage_positive",
+            "rollout_is/mean",
+            "rollout_is/std",
+            "rollout_is/max",
+            "rollout_is/truncated_fraction",
+        ];
         Assert.Equal(names.Order(), metrics.Keys.Order());
         Assert.All(metrics.Values, v => Assert.True(double.IsFinite(v)));
         Assert.Equal(batch.Average(t => t.Reward), metrics["objective/rewards"], 1e-6);
@@ -42,7 +70,11 @@ public sealed class PolicyLearnerReportTests
         var statistics = new Statistics();
         // l: 0.5, 0.5, -0.5, -0.5, 0; signs: + - + - +.
         var batch = Support.Tokens([0.5f, 0.5f, -0.5f, -0.5f, 0], new float[5], [1, -1, 1, -1, 1]);
-        var weights = new DfpoObjective(new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, Tolerance = 0.1f }, 0.2).Weights(new double[5], batch, statistics);
+        var weights = new DfpoObjective(new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, Tolerance = 0.1f }, 0.2).Weights(
+            new double[5],
+            batch,
+            statistics
+        );
         Assert.Equal([0, -1, 1, 0, 1], weights);
         var means = statistics.Means();
         Assert.Equal(2 / 3.0, means["dfpo/mask_positive"], 1e-12);
@@ -93,7 +125,18 @@ public sealed class PolicyLearnerReportTests
             using var policy = Support.TinyPolicy();
             using var reference = Support.TinyPolicy(3);
             using var value = Support.TinyValue();
-            using var learner = new PolicyLearner(policy, value, s_options with { Bf16 = bf16, Epochs = 1, MinibatchSize = 8 }, 1, "unused");
+            using var learner = new PolicyLearner(
+                policy,
+                value,
+                s_options with
+                {
+                    Bf16 = bf16,
+                    Epochs = 1,
+                    MinibatchSize = 8,
+                },
+                1,
+                "unused"
+            );
             var metrics = learner.Update(Support.Trajectories(8, policy, reference, 11)).Metrics;
             Assert.All(policy.parameters(), p => Assert.Equal(ScalarType.Float32, p.dtype));
             return (Support.Bytes(policy), metrics);
@@ -104,14 +147,17 @@ public sealed class PolicyLearnerReportTests
         Assert.Equal(full.Metrics["grad/norm"], half.Metrics["grad/norm"], 0.1 * full.Metrics["grad/norm"]);
     }
 
-
     [Fact]
     public void Two_value_heads_value_the_two_kinds_of_samples_apart()
     {
         using var scope = NewDisposeScope();
         var value = Support.TinyValue(heads: 2);
         var ids = Arithmetic.Range(6).view(2, 3);
-        var (first, second, mixed) = (value.Values(ids), value.Values(ids, ones(2, ScalarType.Int64)), value.Values(ids, tensor(new long[] { 0, 1 })));
+        var (first, second, mixed) = (
+            value.Values(ids),
+            value.Values(ids, ones(2, ScalarType.Int64)),
+            value.Values(ids, tensor(new long[] { 0, 1 }))
+        );
         static float[] Row(Tensor values, int row) => values[row].data<float>().ToArray();
         Assert.NotEqual(Row(first, 0), Row(second, 0));
         Assert.Equal(Row(first, 0), Row(mixed, 0));

@@ -10,7 +10,14 @@ namespace DfPO.Learner.Tests;
 public sealed class PolicyLearnerScheduleTests : IDisposable
 {
     // Four optimiser steps an iteration.
-    private static readonly LearnerOptions s_options = new() { LearningRate = 1e-3, ValueLearningRate = 1e-2, Epochs = 2, MinibatchSize = 4, MaxKl = 100 };
+    private static readonly LearnerOptions s_options = new()
+    {
+        LearningRate = 1e-3,
+        ValueLearningRate = 1e-2,
+        Epochs = 2,
+        MinibatchSize = 4,
+        MaxKl = 100,
+    };
     private readonly TestFolder _folder = new();
     private readonly CausalLM _reference = Support.TinyPolicy(3);
 
@@ -47,9 +54,19 @@ public sealed class PolicyLearnerScheduleTests : IDisposable
     [Theory]
     [InlineData(ScheduleKind.Constant, 6, new[] { 0.0, 3e-3 / 6, 1e-3, 1e-3 })]
     [InlineData(ScheduleKind.Linear, 2, new[] { 0.0, 1e-3 * (16 - 3) / 14, 1e-3 * (16 - 7) / 14, 1e-3 * (16 - 11) / 14 })]
-    public void The_policy_s_rate_follows_its_own_steps_from_the_end_of_the_warm_up_of_the_value_model_on(ScheduleKind kind, int warmup, double[] expected)
+    public void The_policy_s_rate_follows_its_own_steps_from_the_end_of_the_warm_up_of_the_value_model_on(
+        ScheduleKind kind,
+        int warmup,
+        double[] expected
+    )
     {
-        var options = s_options with { Schedule = kind, WarmupSteps = warmup, ScheduleSteps = kind == ScheduleKind.Constant ? 0 : 16, ValueWarmupIterations = 1 };
+        var options = s_options with
+        {
+            Schedule = kind,
+            WarmupSteps = warmup,
+            ScheduleSteps = kind == ScheduleKind.Constant ? 0 : 16,
+            ValueWarmupIterations = 1,
+        };
         var policy = Support.TinyPolicy();
         using var learner = new PolicyLearner(policy, Support.TinyValue(), options, 7, _folder["incidents"]);
         var rates = Enumerable.Range(0, 4).Select(i => Update(learner, policy, i).Metrics.GetValueOrDefault("learner/lr")).ToArray();
@@ -61,7 +78,18 @@ public sealed class PolicyLearnerScheduleTests : IDisposable
     public void A_first_step_of_a_warm_up_leaves_the_policy_where_it_is()
     {
         var policy = Support.TinyPolicy();
-        using var learner = new PolicyLearner(policy, Support.TinyValue(), s_options with { Epochs = 1, MinibatchSize = 8, WarmupSteps = 10 }, 7, _folder["incidents"]);
+        using var learner = new PolicyLearner(
+            policy,
+            Support.TinyValue(),
+            s_options with
+            {
+                Epochs = 1,
+                MinibatchSize = 8,
+                WarmupSteps = 10,
+            },
+            7,
+            _folder["incidents"]
+        );
         Update(learner, policy, 0);
         Assert.Equal(Support.Bytes(Support.TinyPolicy()), Support.Bytes(policy));
         Update(learner, policy, 1);
@@ -74,7 +102,17 @@ public sealed class PolicyLearnerScheduleTests : IDisposable
         bool[] Moves(double until, int bound)
         {
             var (policy, moves) = (Support.TinyPolicy(), new List<bool>());
-            using var learner = new PolicyLearner(policy, Support.TinyValue(), s_options with { ValueWarmupIterations = bound, ValueWarmupUntil = until }, 7, _folder["incidents"]);
+            using var learner = new PolicyLearner(
+                policy,
+                Support.TinyValue(),
+                s_options with
+                {
+                    ValueWarmupIterations = bound,
+                    ValueWarmupUntil = until,
+                },
+                7,
+                _folder["incidents"]
+            );
             for (var i = 0; i < 12; i++)
             {
                 var before = Support.Bytes(policy);
@@ -157,10 +195,20 @@ public sealed class PolicyLearnerScheduleTests : IDisposable
     {
         var options = EveryObjective.Options with { Objective = kind };
         var policy = Support.TinyPolicy(1);
-        using var learner = EveryObjective.Learner(options, policy, new ValueModel(Support.TinyPolicy(2), 1), Support.TinyPolicy(9), _folder["incidents"]);
-        Trajectory[] batch = [.. EveryObjective.Batch(options, policy, Support.TinyPolicy(3), 11).Select(t => t with { ReferenceLogprobs = t.Logprobs })];
+        using var learner = EveryObjective.Learner(
+            options,
+            policy,
+            new ValueModel(Support.TinyPolicy(2), 1),
+            Support.TinyPolicy(9),
+            _folder["incidents"]
+        );
+        Trajectory[] batch =
+        [
+            .. EveryObjective.Batch(options, policy, Support.TinyPolicy(3), 11).Select(t => t with { ReferenceLogprobs = t.Logprobs }),
+        ];
         var metrics = learner.Update(batch).Metrics;
-        // A cold value head says 0 of every state, and all rewards are greater: every token is pushed up. Groups are compared with themselves.
+        // A cold value head says 0 of every state, and all rewards are greater: every token is pushed up. Groups are compared with
+        // themselves.
         if (kind is ObjectiveKind.Dpo or ObjectiveKind.Supervised)
             Assert.DoesNotContain("objective/advantages_positive", metrics.Keys);
         else if (ObjectiveRegistry.Traits(options).NeedsValue)
@@ -169,20 +217,21 @@ public sealed class PolicyLearnerScheduleTests : IDisposable
             Assert.InRange(metrics["objective/advantages_positive"], 0.05, 0.95);
     }
 
-    public static TheoryData<string, LearnerOptions> BadOptions => new()
-    {
-        { "schedule", s_options with { Schedule = (ScheduleKind)9 } },
-        { "warmup-steps", s_options with { WarmupSteps = -1 } },
-        { "schedule-steps", s_options with { ScheduleSteps = -1 } },
-        { "schedule-steps", s_options with { WarmupSteps = 5, ScheduleSteps = 5 } },
-        { "schedule-steps", s_options with { Schedule = ScheduleKind.Linear } },
-        { "min-learning-rate-ratio", s_options with { MinLearningRateRatio = 0.1 } },
-        { "min-learning-rate-ratio", s_options with { Schedule = ScheduleKind.Cosine, ScheduleSteps = 9, MinLearningRateRatio = 1.1 } },
-        { "schedule", s_options with { Objective = ObjectiveKind.Trpo, WarmupSteps = 5 } },
-        { "value-warmup-until", s_options with { ValueWarmupUntil = 1 } },
-        { "value-warmup-until", s_options with { ValueWarmupUntil = double.NaN } },
-        { "value-warmup-learning-rate", s_options with { ValueWarmupLearningRate = -1 } },
-    };
+    public static TheoryData<string, LearnerOptions> BadOptions =>
+        new()
+        {
+            { "schedule", s_options with { Schedule = (ScheduleKind)9 } },
+            { "warmup-steps", s_options with { WarmupSteps = -1 } },
+            { "schedule-steps", s_options with { ScheduleSteps = -1 } },
+            { "schedule-steps", s_options with { WarmupSteps = 5, ScheduleSteps = 5 } },
+            { "schedule-steps", s_options with { Schedule = ScheduleKind.Linear } },
+            { "min-learning-rate-ratio", s_options with { MinLearningRateRatio = 0.1 } },
+            { "min-learning-rate-ratio", s_options with { Schedule = ScheduleKind.Cosine, ScheduleSteps = 9, MinLearningRateRatio = 1.1 } },
+            { "schedule", s_options with { Objective = ObjectiveKind.Trpo, WarmupSteps = 5 } },
+            { "value-warmup-until", s_options with { ValueWarmupUntil = 1 } },
+            { "value-warmup-until", s_options with { ValueWarmupUntil = double.NaN } },
+            { "value-warmup-learning-rate", s_options with { ValueWarmupLearningRate = -1 } },
+        };
 
     [Theory]
     [MemberData(nameof(BadOptions))]

@@ -21,7 +21,11 @@ public sealed class PpoObjectiveTests
             var logprobs = tensor(Field("logprobs"), requires_grad: true);
             var statistics = new Statistics();
             var objective = new PpoObjective(new PpoOptions { NormalizeAdvantages = false }, c.GetProperty("clip").GetDouble());
-            var loss = objective.Loss(logprobs, Support.Tokens(Field("old_logprobs").Floats(), new float[Field("mask").Length], Field("advantages").Floats()), statistics);
+            var loss = objective.Loss(
+                logprobs,
+                Support.Tokens(Field("old_logprobs").Floats(), new float[Field("mask").Length], Field("advantages").Floats()),
+                statistics
+            );
             loss.backward();
             Assert.Equal(c.GetProperty("loss_mask_mean").GetDouble(), loss.ToNumber(), Tolerance);
             Support.Close(Field("grad_wrt_logprobs_mask_mean"), logprobs.grad!.data<double>().ToArray(), Tolerance);
@@ -43,8 +47,16 @@ public sealed class PpoObjectiveTests
             var loss = ValueLoss.MeanSquaredError(values, Field("returns"));
             loss.backward();
             Assert.Equal(c.GetProperty("loss_unclipped_mse_mask_mean").GetDouble(), loss.ToNumber(), Tolerance);
-            Support.Close([.. Field("values").Zip(Field("returns"), (v, r) => 2 * (v - r) / Field("values").Length)], values.grad!.data<double>().ToArray(), Tolerance);
-            Assert.Equal(c.GetProperty("explained_variance_masked").GetDouble(), ValueLoss.ExplainedVariance(Field("values"), Field("returns")), 1e-12);
+            Support.Close(
+                [.. Field("values").Zip(Field("returns"), (v, r) => 2 * (v - r) / Field("values").Length)],
+                values.grad!.data<double>().ToArray(),
+                Tolerance
+            );
+            Assert.Equal(
+                c.GetProperty("explained_variance_masked").GetDouble(),
+                ValueLoss.ExplainedVariance(Field("values"), Field("returns")),
+                1e-12
+            );
         }
     }
 
@@ -88,7 +100,10 @@ public sealed class PpoObjectiveTests
             var c = expected.GetProperty("adaptive_kl");
             var rate = c.GetProperty("n_steps_each").GetDouble() / c.GetProperty("horizon").GetDouble();
             var coefficient = c.GetProperty("init").GetDouble();
-            var walk = c.GetProperty("observed").Doubles().Select(kl => coefficient = AdaptiveKl.Next(coefficient, kl, c.GetProperty("target").GetDouble(), rate)).ToArray();
+            var walk = c.GetProperty("observed")
+                .Doubles()
+                .Select(kl => coefficient = AdaptiveKl.Next(coefficient, kl, c.GetProperty("target").GetDouble(), rate))
+                .ToArray();
             Support.Close(c.GetProperty("coef_after").Doubles(), walk, 1e-12);
         }
     }
@@ -112,7 +127,15 @@ public sealed class PpoObjectiveTests
     [Fact]
     public void Grpos_coefficient_is_steered_by_the_same_controller_as_hard_as_its_rate_says()
     {
-        var steered = new GrpoObjective(new GrpoOptions { KlCoefficient = 0.04, TargetKl = 0.2, TargetKlRate = 1 }, 0.2);
+        var steered = new GrpoObjective(
+            new GrpoOptions
+            {
+                KlCoefficient = 0.04,
+                TargetKl = 0.2,
+                TargetKlRate = 1,
+            },
+            0.2
+        );
         steered.EndIteration(5);
         Assert.Equal(0.048, steered.State["grpo/kl_coefficient"], 1e-12);
         steered.EndIteration(0.18);
@@ -124,8 +147,13 @@ public sealed class PpoObjectiveTests
         using var logprobs = TorchSharp.torch.tensor(new[] { -1.0 }, requires_grad: true);
         var batch = new TokenBatch
         {
-            Advantages = [0], Logprobs = [-1.0], ReferenceLogprobs = [-2.0], StateKl = [0], Returns = [0],
-            Behaviour = [Models.Policies.DecodingPolicy.Policy], Sequences = [new(0, 1, false)],
+            Advantages = [0],
+            Logprobs = [-1.0],
+            ReferenceLogprobs = [-2.0],
+            StateKl = [0],
+            Returns = [0],
+            Behaviour = [Models.Policies.DecodingPolicy.Policy],
+            Sequences = [new(0, 1, false)],
         };
         using var loss = steered.Loss(logprobs, batch, new Statistics());
         Assert.Equal(0.048 * 0.9 * (Math.Exp(-1) + 1 - 1), loss.item<double>(), 1e-9);

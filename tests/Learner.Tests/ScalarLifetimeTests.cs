@@ -7,7 +7,9 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace DfPO.Learner.Tests;
 
-/// <summary>Numbers that libtorch reads live until it has read them, however often the garbage collector runs. It runs beside no other test.</summary>
+/// <summary>
+/// Numbers that libtorch reads live until it has read them, however often the garbage collector runs. It runs beside no other test.
+/// </summary>
 [Collection(Alone.Name)]
 public sealed class ScalarLifetimeTests : IDisposable
 {

@@ -20,10 +20,14 @@ internal static class Support
     /// <summary>Folders of fixtures whose <c>expected.json</c> holds a key.</summary>
     public static IEnumerable<(string Folder, JsonElement Expected)> Fixtures(string key)
     {
-        var found = Directory.GetDirectories(Repository.Fixtures).Order(StringComparer.Ordinal)
-            .Select(folder => (Folder: folder, Path: Path.Combine(folder, "expected.json"))).Where(f => File.Exists(f.Path))
+        var found = Directory
+            .GetDirectories(Repository.Fixtures)
+            .Order(StringComparer.Ordinal)
+            .Select(folder => (Folder: folder, Path: Path.Combine(folder, "expected.json")))
+            .Where(f => File.Exists(f.Path))
             .Select(f => (f.Folder, JsonDocument.Parse(File.ReadAllBytes(f.Path)).RootElement))
-            .Where(f => f.RootElement.TryGetProperty(key, out _)).ToArray();
+            .Where(f => f.RootElement.TryGetProperty(key, out _))
+            .ToArray();
         Assert.NotEmpty(found);
         return found;
     }
@@ -34,7 +38,11 @@ internal static class Support
 
     /// <summary>Entries of a matrix where a 0/1 mask is 1, row after row.</summary>
     public static double[] Masked(this JsonElement rows, JsonElement mask) =>
-        [.. rows.Matrix().Zip(mask.Matrix()).SelectMany(pair => pair.First.Zip(pair.Second).Where(x => x.Second == 1).Select(x => x.First))];
+        [
+            .. rows.Matrix()
+                .Zip(mask.Matrix())
+                .SelectMany(pair => pair.First.Zip(pair.Second).Where(x => x.Second == 1).Select(x => x.First)),
+        ];
 
     public static double[] Doubles(this IEnumerable<float> values) => [.. values.Select(x => (double)x)];
 
@@ -44,12 +52,25 @@ internal static class Support
     {
         Assert.Equal(expected.Count, actual.Count);
         for (var i = 0; i < expected.Count; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * Math.Max(1, Math.Abs(expected[i])), $"entry {i}: expected {expected[i]:R}, got {actual[i]:R}");
+            Assert.True(
+                Math.Abs(expected[i] - actual[i]) <= tolerance * Math.Max(1, Math.Abs(expected[i])),
+                $"entry {i}: expected {expected[i]:R}, got {actual[i]:R}"
+            );
     }
 
     public static Gpt2LMHeadModel TinyPolicy(ulong seed = 1, int vocabulary = Vocabulary, int layers = 2)
     {
-        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = vocabulary, NPositions = 24, NEmbd = 32, NLayer = layers, NHead = 2, InitializerRange = 0.15 });
+        var model = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = vocabulary,
+                NPositions = 24,
+                NEmbd = 32,
+                NLayer = layers,
+                NHead = 2,
+                InitializerRange = 0.15,
+            }
+        );
         model.Initialise(seed);
         return model;
     }
@@ -64,48 +85,71 @@ internal static class Support
         return value;
     }
 
-    /// <summary>Log-probabilities of every token of the vocabulary at each state of a continuation, one sequence at a time: <c>[tokens, vocabulary]</c>.</summary>
+    /// <summary>
+    /// Log-probabilities of every token of the vocabulary at each state of a continuation, one sequence at a time:
+    /// <c>[tokens, vocabulary]</c>.
+    /// </summary>
     public static Tensor NaiveLogprobs(CausalLM model, int[] prompt, int[] tokens)
     {
         long[] ids = [.. prompt.Concat(tokens).Select(t => (long)t)];
-        return nn.functional.log_softmax(model.Logits(tensor(ids).unsqueeze(0)).to(ScalarType.Float32), -1)[0].narrow(0, prompt.Length - 1, tokens.Length);
+        return nn
+            .functional.log_softmax(model.Logits(tensor(ids).unsqueeze(0)).to(ScalarType.Float32), -1)[0]
+            .narrow(0, prompt.Length - 1, tokens.Length);
     }
 
     /// <summary>Trajectories of random tokens and lengths, scored by a policy and a reference.</summary>
-    public static Trajectory[] Trajectories(int count, CausalLM policy, CausalLM reference, ulong seed, Func<int, DecodingPolicy>? behaviour = null)
+    public static Trajectory[] Trajectories(
+        int count,
+        CausalLM policy,
+        CausalLM reference,
+        ulong seed,
+        Func<int, DecodingPolicy>? behaviour = null
+    )
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var draw = 0UL;
         int Next(int below) => (int)(CounterRandom.UInt64(seed, draw++) % (ulong)below);
         int[] Tokens(int length) => [.. Enumerable.Range(0, length).Select(_ => Next(policy.VocabularySize))];
-        return [.. Enumerable.Range(0, count).Select(i =>
-        {
-            var (prompt, tokens) = (Tokens(2 + Next(5)), Tokens(1 + Next(8)));
-            var (ours, theirs) = (NaiveLogprobs(policy, prompt, tokens), NaiveLogprobs(reference, prompt, tokens));
-            var index = tensor(tokens.Select(t => (long)t).ToArray()).unsqueeze(1);
-            return new Trajectory
-            {
-                PromptTokens = prompt,
-                Tokens = tokens,
-                Logprobs = ours.gather(1, index).data<float>().ToArray(),
-                ReferenceLogprobs = theirs.gather(1, index).data<float>().ToArray(),
-                StateKl = (ours.exp() * (ours - theirs)).sum(1).data<float>().ToArray(),
-                Reward = (float)CounterRandom.Uniform(seed, draw++),
-                Behaviour = behaviour?.Invoke(i) ?? DecodingPolicy.Policy,
-            };
-        })];
+        return
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(i =>
+                {
+                    var (prompt, tokens) = (Tokens(2 + Next(5)), Tokens(1 + Next(8)));
+                    var (ours, theirs) = (NaiveLogprobs(policy, prompt, tokens), NaiveLogprobs(reference, prompt, tokens));
+                    var index = tensor(tokens.Select(t => (long)t).ToArray()).unsqueeze(1);
+                    return new Trajectory
+                    {
+                        PromptTokens = prompt,
+                        Tokens = tokens,
+                        Logprobs = ours.gather(1, index).data<float>().ToArray(),
+                        ReferenceLogprobs = theirs.gather(1, index).data<float>().ToArray(),
+                        StateKl = (ours.exp() * (ours - theirs)).sum(1).data<float>().ToArray(),
+                        Reward = (float)CounterRandom.Uniform(seed, draw++),
+                        Behaviour = behaviour?.Invoke(i) ?? DecodingPolicy.Policy,
+                    };
+                }),
+        ];
     }
 
-    public static TokenBatch Tokens(float[] logprobs, float[] reference, float[] advantages, float[]? stateKl = null, DecodingPolicy[]? behaviour = null) => new()
-    {
-        Logprobs = logprobs.Doubles(),
-        ReferenceLogprobs = reference.Doubles(),
-        Advantages = advantages.Doubles(),
-        StateKl = (stateKl ?? new float[logprobs.Length]).Doubles(),
-        Returns = new double[logprobs.Length],
-        Behaviour = behaviour ?? new DecodingPolicy[logprobs.Length],
-    };
+    public static TokenBatch Tokens(
+        float[] logprobs,
+        float[] reference,
+        float[] advantages,
+        float[]? stateKl = null,
+        DecodingPolicy[]? behaviour = null
+    ) =>
+        new()
+        {
+            Logprobs = logprobs.Doubles(),
+            ReferenceLogprobs = reference.Doubles(),
+            Advantages = advantages.Doubles(),
+            StateKl = (stateKl ?? new float[logprobs.Length]).Doubles(),
+            Returns = new double[logprobs.Length],
+            Behaviour = behaviour ?? new DecodingPolicy[logprobs.Length],
+        };
 
     public static byte[] Bytes(nn.Module module)
     {

@@ -14,7 +14,11 @@ public sealed class TokenLogprobsTests
         foreach (var (_, expected) in Support.Fixtures("full_kl_entropy"))
         {
             var c = expected.GetProperty("full_kl_entropy");
-            var (logits, logprobs, entropy) = (c.GetProperty("logits_p").Matrix(), c.GetProperty("logprobs_p").Matrix(), c.GetProperty("entropy_p").Doubles());
+            var (logits, logprobs, entropy) = (
+                c.GetProperty("logits_p").Matrix(),
+                c.GetProperty("logprobs_p").Matrix(),
+                c.GetProperty("entropy_p").Doubles()
+            );
             for (var row = 0; row < logits.Length; row++)
             {
                 using var scope = NewDisposeScope();

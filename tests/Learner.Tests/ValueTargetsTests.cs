@@ -10,7 +10,16 @@ namespace DfPO.Learner.Tests;
 /// <summary>The value model's loss and targets through the real learner, against formulas written out.</summary>
 public sealed class ValueTargetsTests
 {
-    private static readonly LearnerOptions s_options = new() { Objective = ObjectiveKind.Ppo, LearningRate = 1e-3, ValueLearningRate = 1e-2, Epochs = 4, MinibatchSize = 8, MaxKl = 100, Ppo = new PpoOptions { KlCoefficient = 0 } };
+    private static readonly LearnerOptions s_options = new()
+    {
+        Objective = ObjectiveKind.Ppo,
+        LearningRate = 1e-3,
+        ValueLearningRate = 1e-2,
+        Epochs = 4,
+        MinibatchSize = 8,
+        MaxKl = 100,
+        Ppo = new PpoOptions { KlCoefficient = 0 },
+    };
     private readonly Trajectory[] _batch = Support.Trajectories(8, Support.TinyPolicy(), Support.TinyPolicy(3), 5);
 
     [Fact]
@@ -38,16 +47,22 @@ public sealed class ValueTargetsTests
         using var scope = NewDisposeScope();
         var old = _batch.Select(t => Values(naive, t).data<float>().ToArray()).ToArray();
         var returns = _batch.Zip(old, (t, v) => Returns(t, v, last: 0)).ToArray();
-        using var optimiser = new Optimisation.AdamW(Optimisation.ParameterGroup.Split(naive, "", options.ValueLearningRate, options.WeightDecay));
+        using var optimiser = new Optimisation.AdamW(
+            Optimisation.ParameterGroup.Split(naive, "", options.ValueLearningRate, options.WeightDecay)
+        );
         var losses = new List<double>();
         for (var step = 0; step < 2; step++)
         {
-            var terms = _batch.Select((t, i) =>
-            {
-                var (v, before, target) = (Values(naive, t), tensor(old[i]), tensor(returns[i].Floats()));
-                var (difference, clipped) = (v - target, (v - before).Between(-0.02, 0.02) - (target - before));
-                return clips ? maximum(difference * difference, clipped * clipped) : difference * difference;
-            }).ToArray();
+            var terms = _batch
+                .Select(
+                    (t, i) =>
+                    {
+                        var (v, before, target) = (Values(naive, t), tensor(old[i]), tensor(returns[i].Floats()));
+                        var (difference, clipped) = (v - target, (v - before).Between(-0.02, 0.02) - (target - before));
+                        return clips ? maximum(difference * difference, clipped * clipped) : difference * difference;
+                    }
+                )
+                .ToArray();
             var mean = cat(terms).mean();
             losses.Add(mean.item<float>());
             mean.Times(options.ValueCoefficient).backward();
@@ -56,7 +71,12 @@ public sealed class ValueTargetsTests
         }
         Assert.Equal(losses.Average(), loss, 1e-5);
         // A key's bias shifts all scores of a query alike: its gradient is zero, and rounding noise in numbers.
-        foreach (var ((name, ours), (_, theirs)) in value.named_parameters().Zip(naive.named_parameters()).Where(p => !p.First.name.EndsWith("c_attn.bias")))
+        foreach (
+            var ((name, ours), (_, theirs)) in value
+                .named_parameters()
+                .Zip(naive.named_parameters())
+                .Where(p => !p.First.name.EndsWith("c_attn.bias"))
+        )
             Assert.True((ours - theirs).abs().mean().item<float>() < 2e-4, name);
     }
 
@@ -83,7 +103,10 @@ public sealed class ValueTargetsTests
         Assert.Equal(Expected(bootstrap: true), Got(bootstrap: true), 1e-5);
         Assert.True(Math.Abs(Got(bootstrap: true) - Got(bootstrap: false)) > 1e-3);
         // Nothing that ended goes on.
-        Assert.Equal(Updated(s_options, _batch).Metrics.OrderBy(m => m.Key), Updated(s_options with { BootstrapTruncated = true }, _batch).Metrics.OrderBy(m => m.Key));
+        Assert.Equal(
+            Updated(s_options, _batch).Metrics.OrderBy(m => m.Key),
+            Updated(s_options with { BootstrapTruncated = true }, _batch).Metrics.OrderBy(m => m.Key)
+        );
     }
 
     private static LearnerReport Updated(LearnerOptions options, Trajectory[] batch)
@@ -96,9 +119,25 @@ public sealed class ValueTargetsTests
 
     private static double Last(ValueModel value, Trajectory t) => All(value, t)[^1].item<float>();
 
-    private static Tensor All(ValueModel value, Trajectory t) => value.Values(tensor(t.PromptTokens.Concat(t.Tokens).Select(x => (long)x).ToArray()).unsqueeze(0))[0];
+    private static Tensor All(ValueModel value, Trajectory t) =>
+        value.Values(tensor(t.PromptTokens.Concat(t.Tokens).Select(x => (long)x).ToArray()).unsqueeze(0))[0];
 
-    /// <summary>Targets <c>A_t + V_t</c> with the advantage's sum written out: the reward at the last token, then a state worth <paramref name="last"/>.</summary>
-    private static double[] Returns(Trajectory t, float[] v, double last) => [.. Enumerable.Range(0, v.Length).Select(i => v[i] + Enumerable.Range(i, v.Length - i).Sum(j =>
-        Math.Pow(s_options.Gamma * s_options.Lambda, j - i) * ((j == v.Length - 1 ? t.Reward + s_options.Gamma * last : s_options.Gamma * v[j + 1]) - v[j])))];
+    /// <summary>
+    /// Targets <c>A_t + V_t</c> with the advantage's sum written out: the reward at the last token, then a state worth
+    /// <paramref name="last"/>.
+    /// </summary>
+    private static double[] Returns(Trajectory t, float[] v, double last) =>
+        [
+            .. Enumerable
+                .Range(0, v.Length)
+                .Select(i =>
+                    v[i]
+                    + Enumerable
+                        .Range(i, v.Length - i)
+                        .Sum(j =>
+                            Math.Pow(s_options.Gamma * s_options.Lambda, j - i)
+                            * ((j == v.Length - 1 ? t.Reward + s_options.Gamma * last : s_options.Gamma * v[j + 1]) - v[j])
+                        )
+                ),
+        ];
 }

@@ -8,7 +8,28 @@ public sealed class ActivationTests
 {
     /// <summary>All names.</summary>
     public static TheoryData<string> Names =>
-        ["gelu", "gelu_python", "gelu_10", "gelu_new", "gelu_fast", "gelu_accurate", "gelu_python_tanh", "gelu_pytorch_tanh", "quick_gelu", "relu", "relu2", "relu6", "leaky_relu", "silu", "swish", "mish", "sigmoid", "tanh", "linear", "laplace"];
+        [
+            "gelu",
+            "gelu_python",
+            "gelu_10",
+            "gelu_new",
+            "gelu_fast",
+            "gelu_accurate",
+            "gelu_python_tanh",
+            "gelu_pytorch_tanh",
+            "quick_gelu",
+            "relu",
+            "relu2",
+            "relu6",
+            "leaky_relu",
+            "silu",
+            "swish",
+            "mish",
+            "sigmoid",
+            "tanh",
+            "linear",
+            "laplace",
+        ];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -31,7 +52,9 @@ public sealed class ActivationTests
         {
             "gelu" or "gelu_python" => Gelu(x),
             "gelu_10" => Math.Clamp(Gelu(x), -10, 10),
-            "gelu_new" or "gelu_fast" or "gelu_accurate" or "gelu_python_tanh" or "gelu_pytorch_tanh" => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+            "gelu_new" or "gelu_fast" or "gelu_accurate" or "gelu_python_tanh" or "gelu_pytorch_tanh" => 0.5
+                * x
+                * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
             "quick_gelu" => x * Sigmoid(1.702 * x),
             "relu" => Math.Max(x, 0),
             "relu2" => Math.Pow(Math.Max(x, 0), 2),

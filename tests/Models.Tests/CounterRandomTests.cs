@@ -7,8 +7,10 @@ public sealed class CounterRandomTests
     {
         var state = 1234567ul;
 
-        Assert.Equal([6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821],
-            Enumerable.Range(0, 5).Select(_ => SplitMix64(ref state)));
+        Assert.Equal(
+            [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821],
+            Enumerable.Range(0, 5).Select(_ => SplitMix64(ref state))
+        );
     }
 
     [Theory]
@@ -38,7 +40,8 @@ public sealed class CounterRandomTests
     [Fact]
     public void UniformsFillTheUnitIntervalEvenly()
     {
-        const int Draws = 100_000, Bins = 100;
+        const int Draws = 100_000,
+            Bins = 100;
         var counts = new int[Bins];
         var (sum, lag) = (0.0, 0.0);
         for (var counter = 0ul; counter < Draws; counter++)
@@ -60,7 +63,9 @@ public sealed class CounterRandomTests
     [Fact]
     public void NeighbouringSeedsAreUnrelated()
     {
-        var differing = Enumerable.Range(0, 1000).Average(seed => (double)ulong.PopCount(CounterRandom.UInt64((ulong)seed, 3) ^ CounterRandom.UInt64((ulong)seed + 1, 3)));
+        var differing = Enumerable
+            .Range(0, 1000)
+            .Average(seed => (double)ulong.PopCount(CounterRandom.UInt64((ulong)seed, 3) ^ CounterRandom.UInt64((ulong)seed + 1, 3)));
 
         // 32 of 64 bits, standard deviation 4 / sqrt(1000).
         Assert.Equal(32, differing, 0.7);
@@ -71,14 +76,19 @@ public sealed class CounterRandomTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(1000)]
-    public void APermutationHoldsEveryIndexOnce(int count) => Assert.Equal(Enumerable.Range(0, count), CounterRandom.Permutation(count, 3).Order());
+    public void APermutationHoldsEveryIndexOnce(int count) =>
+        Assert.Equal(Enumerable.Range(0, count), CounterRandom.Permutation(count, 3).Order());
 
     [Fact]
     public void EveryOrderOfThreeIsEquallyLikely()
     {
         const int Seeds = 12_000;
 
-        var orders = Enumerable.Range(0, Seeds).Select(seed => string.Join("", CounterRandom.Permutation(3, (ulong)seed))).CountBy(order => order).ToArray();
+        var orders = Enumerable
+            .Range(0, Seeds)
+            .Select(seed => string.Join("", CounterRandom.Permutation(3, (ulong)seed)))
+            .CountBy(order => order)
+            .ToArray();
 
         Assert.Equal(6, orders.Length);
         Assert.All(orders, order => Assert.InRange(order.Value, 2000 - 205, 2000 + 205)); // five standard deviations
@@ -87,7 +97,8 @@ public sealed class CounterRandomTests
     [Fact]
     public void AnEpochsOrderIsAPureFunctionOfSeedAndDraw()
     {
-        EpochOrder inOrder = new(7, 3), atRandom = new(7, 3);
+        EpochOrder inOrder = new(7, 3),
+            atRandom = new(7, 3);
         var draws = Enumerable.Range(0, 70).Select(draw => inOrder[(ulong)draw]).ToArray();
 
         foreach (var epoch in draws.Chunk(7))

@@ -11,7 +11,13 @@ public sealed class EndOfTextTests : IDisposable
 
     /// <summary>Cases whose configuration is a GPT-2's without weights: what ends its texts is all that they are about.</summary>
     public static TheoryData<string> Cases =>
-        [.. Directory.GetDirectories(Repository.Cases, "0*-eos-*").Where(folder => File.Exists(Path.Combine(folder, "model", "config.json"))).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+        [
+            .. Directory
+                .GetDirectories(Repository.Cases, "0*-eos-*")
+                .Where(folder => File.Exists(Path.Combine(folder, "model", "config.json")))
+                .Select(folder => Path.GetFileName(folder)!)
+                .Order(StringComparer.Ordinal),
+        ];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -56,8 +62,26 @@ public sealed class EndOfTextTests : IDisposable
         var json = new JsonObject { ["vocab_size"] = 7, ["anything"] = 1 };
         ModelConfig config = type switch
         {
-            "gpt2" => new Gpt2Config { VocabSize = 7, NPositions = 8, NEmbd = 8, NLayer = 1, NHead = 2, Raw = json },
-            _ => new T5.T5Config { VocabSize = 7, DModel = 8, DKv = 4, DFf = 8, NumHeads = 2, NumLayers = 1, NumDecoderLayers = 1, Raw = json },
+            "gpt2" => new Gpt2Config
+            {
+                VocabSize = 7,
+                NPositions = 8,
+                NEmbd = 8,
+                NLayer = 1,
+                NHead = 2,
+                Raw = json,
+            },
+            _ => new T5.T5Config
+            {
+                VocabSize = 7,
+                DModel = 8,
+                DKv = 4,
+                DFf = 8,
+                NumHeads = 2,
+                NumLayers = 1,
+                NumDecoderLayers = 1,
+                Raw = json,
+            },
         };
 
         Assert.Equal([usual], config.EosTokenIds);
@@ -78,7 +102,10 @@ public sealed class EndOfTextTests : IDisposable
         if (generation is not null)
             _folder.Write("generation_config.json", generation);
 
-        Assert.Equal("config/field", DfpoAssert.CodeOf(() => EndOfText.Of(_folder.Path, TextTokenizer.Load(Repository.Gpt2Tokenizer)), file, "eos_token_id"));
+        Assert.Equal(
+            "config/field",
+            DfpoAssert.CodeOf(() => EndOfText.Of(_folder.Path, TextTokenizer.Load(Repository.Gpt2Tokenizer)), file, "eos_token_id")
+        );
     }
 
     [Fact]
@@ -93,5 +120,6 @@ public sealed class EndOfTextTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static string Config(string eos) => $$"""{ "model_type": "gpt2", "vocab_size": 50257, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2, "eos_token_id": {{eos}} }""";
+    private static string Config(string eos) =>
+        $$"""{ "model_type": "gpt2", "vocab_size": 50257, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2, "eos_token_id": {{eos}} }""";
 }

@@ -61,7 +61,17 @@ public sealed class HfConfigReaderTests : IDisposable
     {
         var config = Gpt2Config.Parse(Valid(), "config.json");
 
-        Assert.Equal(("gelu_new", 1e-5, 0.02, true, false, true), (config.ActivationFunction, config.LayerNormEpsilon, config.InitializerRange, config.ScaleAttnWeights, config.ScaleAttnByInverseLayerIdx, config.TieWordEmbeddings));
+        Assert.Equal(
+            ("gelu_new", 1e-5, 0.02, true, false, true),
+            (
+                config.ActivationFunction,
+                config.LayerNormEpsilon,
+                config.InitializerRange,
+                config.ScaleAttnWeights,
+                config.ScaleAttnByInverseLayerIdx,
+                config.TieWordEmbeddings
+            )
+        );
         Assert.Null(config.NInner);
         Assert.Null(config.EosTokenId);
         Assert.Empty(config.Labels);
@@ -82,5 +92,13 @@ public sealed class HfConfigReaderTests : IDisposable
         Assert.False(json.ContainsKey("n_inner"));
     }
 
-    private static JsonObject Valid() => new() { ["vocab_size"] = 16, ["n_positions"] = 8, ["n_embd"] = 8, ["n_layer"] = 1, ["n_head"] = 2 };
+    private static JsonObject Valid() =>
+        new()
+        {
+            ["vocab_size"] = 16,
+            ["n_positions"] = 8,
+            ["n_embd"] = 8,
+            ["n_layer"] = 1,
+            ["n_head"] = 2,
+        };
 }

@@ -10,7 +10,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Tests;
 
-/// <summary>What is written loads elsewhere: transformers' types and spellings, and the files that a folder needs beside its weights.</summary>
+/// <summary>
+/// What is written loads elsewhere: transformers' types and spellings, and the files that a folder needs beside its weights.
+/// </summary>
 [Trait("Category", "Fixtures")]
 public sealed class ModelFolderTests : IDisposable
 {
@@ -18,14 +20,34 @@ public sealed class ModelFolderTests : IDisposable
     private readonly TestFolder _folder = new();
 
     /// <summary>Folders of fixtures whose type the table knows.</summary>
-    public static TheoryData<string> Configurations => [.. Directory.GetDirectories(Repository.Fixtures).SelectMany(folder => new[] { "config.json", "config_v4.json" }.Select(name => Path.Combine(folder, name)))
-        .Where(path => File.Exists(path) && s_types.ContainsKey(HfConfigReader.ReadFile(path)["model_type"]?.ToString() ?? "")).Select(path => Path.GetRelativePath(Repository.Fixtures, path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Configurations =>
+        [
+            .. Directory
+                .GetDirectories(Repository.Fixtures)
+                .SelectMany(folder => new[] { "config.json", "config_v4.json" }.Select(name => Path.Combine(folder, name)))
+                .Where(path => File.Exists(path) && s_types.ContainsKey(HfConfigReader.ReadFile(path)["model_type"]?.ToString() ?? ""))
+                .Select(path => Path.GetRelativePath(Repository.Fixtures, path))
+                .Order(StringComparer.Ordinal),
+        ];
 
     /// <summary>Those with rotary positions.</summary>
-    public static TheoryData<string> Rotated => [.. Configurations.Select(row => row.Data).Where(path => Written(HfConfigReader.ReadFile(Path.Combine(Repository.Fixtures, path)), path).ContainsKey("rope_parameters"))];
+    public static TheoryData<string> Rotated =>
+        [
+            .. Configurations
+                .Select(row => row.Data)
+                .Where(path =>
+                    Written(HfConfigReader.ReadFile(Path.Combine(Repository.Fixtures, path)), path).ContainsKey("rope_parameters")
+                ),
+        ];
 
     /// <summary>Model folders that the repository comes with.</summary>
-    public static TheoryData<string> Bundled => [.. Directory.GetFiles(Repository.Path("models"), "config.json", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(Repository.Path("models"), Path.GetDirectoryName(path)!)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Bundled =>
+        [
+            .. Directory
+                .GetFiles(Repository.Path("models"), "config.json", SearchOption.AllDirectories)
+                .Select(path => Path.GetRelativePath(Repository.Path("models"), Path.GetDirectoryName(path)!))
+                .Order(StringComparer.Ordinal),
+        ];
 
     public void Dispose() => _folder.Dispose();
 
@@ -49,9 +71,20 @@ public sealed class ModelFolderTests : IDisposable
         using var _ = no_grad();
         var source = Path.Combine(Repository.Fixtures, path);
         var written = Written(HfConfigReader.ReadFile(source), path);
-        JsonObject four = Reread(written), five = Reread(written);
+        JsonObject four = Reread(written),
+            five = Reread(written);
         four.Remove("rope_parameters");
-        foreach (var field in new[] { "rope_theta", "rope_scaling", "partial_rotary_factor", "rotary_pct", "rotary_emb_base", "rope_local_base_freq" })
+        foreach (
+            var field in new[]
+            {
+                "rope_theta",
+                "rope_scaling",
+                "partial_rotary_factor",
+                "rotary_pct",
+                "rotary_emb_base",
+                "rope_local_base_freq",
+            }
+        )
             five.Remove(field);
         var ids = Arithmetic.Range(30).unsqueeze(0);
         Tensor Logits(JsonObject config)
@@ -80,7 +113,8 @@ public sealed class ModelFolderTests : IDisposable
         // The ids are those of the vocabulary files alone, which older versions read.
         foreach (var name in new[] { "vocab.json", "merges.txt", "config.json" })
             File.Copy(Path.Combine(path, name), _folder[name]);
-        TextTokenizer old = TextTokenizer.Load(_folder.Path), now = TextTokenizer.Load(path);
+        TextTokenizer old = TextTokenizer.Load(_folder.Path),
+            now = TextTokenizer.Load(path);
         foreach (var text in new[] { "This film was great, 1999!", "  two  spaces\n\tand more", "naïve café 日本 <|endoftext|>" })
             Assert.Equal(old.Encode(text), now.Encode(text));
         Assert.Equal((old.VocabularySize, old.EosTokenId), (now.VocabularySize, now.EosTokenId));
@@ -93,8 +127,14 @@ public sealed class ModelFolderTests : IDisposable
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create(name);
         PretrainedModels.Save(_folder["source"], model, ScalarType.Float32);
-        File.WriteAllText(_folder["source/tokenizer.json"], File.ReadAllText(Path.Combine(Repository.Path("models/imdb-tiny/policy"), "tokenizer.json")));
-        File.WriteAllText(_folder["source/tokenizer_config.json"], """{ "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "chat_template": "{{ messages[0].content }}" }""");
+        File.WriteAllText(
+            _folder["source/tokenizer.json"],
+            File.ReadAllText(Path.Combine(Repository.Path("models/imdb-tiny/policy"), "tokenizer.json"))
+        );
+        File.WriteAllText(
+            _folder["source/tokenizer_config.json"],
+            """{ "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>", "chat_template": "{{ messages[0].content }}" }"""
+        );
         PretrainedModels.Save(_folder["copy"], model, ScalarType.Float32);
 
         ModelFolder.Complete(_folder["copy"], _folder["source"]);
@@ -102,8 +142,13 @@ public sealed class ModelFolderTests : IDisposable
 
         foreach (var folder in new[] { _folder["copy"], _folder["source"] })
         {
-            Assert.Contains("messages", HfConfigReader.ReadFile(Path.Combine(folder, "tokenizer_config.json"))["chat_template"]!.ToString());
-            Assert.NotEmpty(new HfConfigReader(HfConfigReader.ReadFile(Path.Combine(folder, "generation_config.json")), "").Ints("eos_token_id"));
+            Assert.Contains(
+                "messages",
+                HfConfigReader.ReadFile(Path.Combine(folder, "tokenizer_config.json"))["chat_template"]!.ToString()
+            );
+            Assert.NotEmpty(
+                new HfConfigReader(HfConfigReader.ReadFile(Path.Combine(folder, "generation_config.json")), "").Ints("eos_token_id")
+            );
             Assert.Contains("library_name: transformers", File.ReadAllText(Path.Combine(folder, "README.md")));
             using var loaded = PretrainedModels.LoadLanguageModel(folder);
             foreach (var ((_, expected), (_, actual)) in model.named_parameters().Zip(loaded.named_parameters()))
@@ -130,14 +175,28 @@ public sealed class ModelFolderTests : IDisposable
 
     private static void RequireFiles(string folder, bool isClassifier)
     {
-        foreach (var name in new[] { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md" }.Concat(isClassifier ? [] : ["generation_config.json"]))
+        foreach (
+            var name in new[]
+            {
+                "config.json",
+                "model.safetensors",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "special_tokens_map.json",
+                "README.md",
+            }.Concat(isClassifier ? [] : ["generation_config.json"])
+        )
             Assert.True(File.Exists(Path.Combine(folder, name)), $"{folder} has no {name}");
-        Assert.Equal("PreTrainedTokenizerFast", HfConfigReader.ReadFile(Path.Combine(folder, "tokenizer_config.json"))["tokenizer_class"]!.ToString());
+        Assert.Equal(
+            "PreTrainedTokenizerFast",
+            HfConfigReader.ReadFile(Path.Combine(folder, "tokenizer_config.json"))["tokenizer_class"]!.ToString()
+        );
     }
 
-    private static JsonObject Written(JsonObject json, string path) => json["model_type"]?.ToString() is "bert" or "distilbert" or "roberta"
-        ? EncoderConfig.Parse(json, path).ToJson(Architecture(json), "bfloat16")
-        : ModelConfig.FromJson(json, path).ToJson(Architecture(json), "bfloat16");
+    private static JsonObject Written(JsonObject json, string path) =>
+        json["model_type"]?.ToString() is "bert" or "distilbert" or "roberta"
+            ? EncoderConfig.Parse(json, path).ToJson(Architecture(json), "bfloat16")
+            : ModelConfig.FromJson(json, path).ToJson(Architecture(json), "bfloat16");
 
     private static string Architecture(JsonObject json) => json["architectures"]?[0]?.ToString() ?? "Any";
 
@@ -148,21 +207,28 @@ public sealed class ModelFolderTests : IDisposable
         var types = s_types[json["model_type"]!.ToString()]!.AsObject();
         foreach (var (field, value) in json)
             if (types[field] is { } type)
-                Assert.True(type.ToString().Split(" | ").Any(one => Is(value, one)), $"{path}: field '{field}' is {value?.ToJsonString() ?? "null"} but must be {type}");
+                Assert.True(
+                    type.ToString().Split(" | ").Any(one => Is(value, one)),
+                    $"{path}: field '{field}' is {value?.ToJsonString() ?? "null"} but must be {type}"
+                );
     }
 
-    private static bool Is(JsonNode? value, string type) => (type, value?.GetValueKind()) switch
-    {
-        ("None", null) => true,
-        (_, null) => false,
-        ("int", JsonValueKind.Number) => value!.ToJsonString().All(c => char.IsDigit(c) || c == '-'),
-        ("float", JsonValueKind.Number) => value!.ToJsonString().IndexOfAny(['.', 'e', 'E']) >= 0,
-        ("bool", JsonValueKind.True or JsonValueKind.False) => true,
-        ("str", JsonValueKind.String) => true,
-        ("list" or "tuple", JsonValueKind.Array) => true,
-        _ when type.StartsWith("list[", StringComparison.Ordinal) || type.StartsWith("tuple", StringComparison.Ordinal) => value is JsonArray all && all.All(item => type.StartsWith("tuple", StringComparison.Ordinal) || Is(item, type[5..^1])),
-        _ when type.StartsWith("dict", StringComparison.Ordinal) || type.EndsWith("RopeParameters", StringComparison.Ordinal) => value is JsonObject,
-        _ when type.StartsWith("Literal", StringComparison.Ordinal) => type.Contains($"'{value}'", StringComparison.Ordinal),
-        _ => false,
-    };
+    private static bool Is(JsonNode? value, string type) =>
+        (type, value?.GetValueKind()) switch
+        {
+            ("None", null) => true,
+            (_, null) => false,
+            ("int", JsonValueKind.Number) => value!.ToJsonString().All(c => char.IsDigit(c) || c == '-'),
+            ("float", JsonValueKind.Number) => value!.ToJsonString().IndexOfAny(['.', 'e', 'E']) >= 0,
+            ("bool", JsonValueKind.True or JsonValueKind.False) => true,
+            ("str", JsonValueKind.String) => true,
+            ("list" or "tuple", JsonValueKind.Array) => true,
+            _ when type.StartsWith("list[", StringComparison.Ordinal) || type.StartsWith("tuple", StringComparison.Ordinal) => value
+                is JsonArray all
+                && all.All(item => type.StartsWith("tuple", StringComparison.Ordinal) || Is(item, type[5..^1])),
+            _ when type.StartsWith("dict", StringComparison.Ordinal) || type.EndsWith("RopeParameters", StringComparison.Ordinal) => value
+                is JsonObject,
+            _ when type.StartsWith("Literal", StringComparison.Ordinal) => type.Contains($"'{value}'", StringComparison.Ordinal),
+            _ => false,
+        };
 }

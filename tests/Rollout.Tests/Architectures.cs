@@ -12,18 +12,62 @@ internal static class Architectures
 
     static Architectures() => set_num_threads(1);
 
-    /// <summary>Not those whose rotation depends on a text's length: their tokens, drawn of a shorter text, have other probabilities in a pass over a longer one.</summary>
-    public static TheoryData<string> All { get; } = ["gpt2", "gpt2 packed", "t5", "t5 v1.1", .. DecoderConfigs.Names.Where(name => !DecoderConfigs.Restretches(name))];
+    /// <summary>
+    /// Not those whose rotation depends on a text's length: their tokens, drawn of a shorter text, have other probabilities in a pass over
+    /// a longer one.
+    /// </summary>
+    public static TheoryData<string> All { get; } =
+    ["gpt2", "gpt2 packed", "t5", "t5 v1.1", .. DecoderConfigs.Names.Where(name => !DecoderConfigs.Restretches(name))];
 
     public static LanguageModel Create(string name, ulong seed = 1)
     {
-        var t5 = new T5Config { VocabSize = Vocabulary, DModel = 24, DKv = 6, DFf = 40, NumHeads = 3, NumLayers = 2, NumDecoderLayers = 2, RelativeAttentionNumBuckets = 8, RelativeAttentionMaxDistance = 20, EosTokenId = 1, PadTokenId = 0 };
+        var t5 = new T5Config
+        {
+            VocabSize = Vocabulary,
+            DModel = 24,
+            DKv = 6,
+            DFf = 40,
+            NumHeads = 3,
+            NumLayers = 2,
+            NumDecoderLayers = 2,
+            RelativeAttentionNumBuckets = 8,
+            RelativeAttentionMaxDistance = 20,
+            EosTokenId = 1,
+            PadTokenId = 0,
+        };
         LanguageModel model = name switch
         {
-            "gpt2" => new Gpt2LMHeadModel(new Gpt2Config { VocabSize = Vocabulary, NPositions = 64, NEmbd = 24, NLayer = 2, NHead = 3, InitializerRange = 0.3 }),
-            "gpt2 packed" => new Gpt2LMHeadModel(new Gpt2Config { VocabSize = Vocabulary, NPositions = 64, NEmbd = 32, NLayer = 2, NHead = 2, InitializerRange = 0.3 }),
+            "gpt2" => new Gpt2LMHeadModel(
+                new Gpt2Config
+                {
+                    VocabSize = Vocabulary,
+                    NPositions = 64,
+                    NEmbd = 24,
+                    NLayer = 2,
+                    NHead = 3,
+                    InitializerRange = 0.3,
+                }
+            ),
+            "gpt2 packed" => new Gpt2LMHeadModel(
+                new Gpt2Config
+                {
+                    VocabSize = Vocabulary,
+                    NPositions = 64,
+                    NEmbd = 32,
+                    NLayer = 2,
+                    NHead = 2,
+                    InitializerRange = 0.3,
+                }
+            ),
             "t5" => new T5ForConditionalGeneration(t5),
-            "t5 v1.1" => new T5ForConditionalGeneration(t5 with { FeedForwardProj = "gated-gelu", TieWordEmbeddings = false, InitializerFactor = 0.8 }),
+            "t5 v1.1" => new T5ForConditionalGeneration(
+                t5 with
+                {
+                    FeedForwardProj = "gated-gelu",
+                    TieWordEmbeddings = false,
+                    InitializerFactor = 0.8,
+                }
+            ),
             _ => LanguageModel.Create(DecoderConfigs.Of(name, Vocabulary, positions: 64)),
         };
         model.Initialise(seed);

@@ -30,28 +30,83 @@ public sealed class BeamSearchTests
 
     [Theory]
     [MemberData(nameof(All))]
-    public void Every_architecture_finds_what_a_plain_search_finds(string name) => Compare(name, new() { MaxNewTokens = 8, NumBeams = 4, NumReturnSequences = 4, LengthPenalty = 0 }, count: 9, mustEnd: true); // two lanes
+    public void Every_architecture_finds_what_a_plain_search_finds(string name) =>
+        Compare(
+            name,
+            new()
+            {
+                MaxNewTokens = 8,
+                NumBeams = 4,
+                NumReturnSequences = 4,
+                LengthPenalty = 0,
+            },
+            count: 9,
+            mustEnd: true
+        ); // two lanes
 
     [Theory]
     [MemberData(nameof(All))]
     public void Penalties_and_the_minimum_length_hold_in_every_beam(string name) =>
-        Compare(name, new() { MaxNewTokens = 7, NumBeams = 3, NumReturnSequences = 2, RepetitionPenalty = 1.4f, NoRepeatNgramSize = 2, MinNewTokens = 3 }, count: 3);
+        Compare(
+            name,
+            new()
+            {
+                MaxNewTokens = 7,
+                NumBeams = 3,
+                NumReturnSequences = 2,
+                RepetitionPenalty = 1.4f,
+                NoRepeatNgramSize = 2,
+                MinNewTokens = 3,
+            },
+            count: 3
+        );
 
     [Theory]
     [MemberData(nameof(Settings))]
     public void Every_way_of_stopping_ends_where_a_plain_search_ends(string name, EarlyStopping stopping, float penalty) =>
-        Compare(name, new() { MaxNewTokens = 8, NumBeams = 3, NumReturnSequences = 3, EarlyStopping = stopping, LengthPenalty = penalty }, count: 3, mustEnd: penalty < 0);
+        Compare(
+            name,
+            new()
+            {
+                MaxNewTokens = 8,
+                NumBeams = 3,
+                NumReturnSequences = 3,
+                EarlyStopping = stopping,
+                LengthPenalty = penalty,
+            },
+            count: 3,
+            mustEnd: penalty < 0
+        );
 
     [Theory]
     [MemberData(nameof(Settings))]
     public void A_length_may_count_the_continuation_alone(string name, EarlyStopping stopping, float penalty) =>
-        Compare(name, new() { MaxNewTokens = 8, NumBeams = 3, NumReturnSequences = 3, EarlyStopping = stopping, LengthPenalty = penalty, BeamLength = BeamLength.Continuation }, count: 3);
+        Compare(
+            name,
+            new()
+            {
+                MaxNewTokens = 8,
+                NumBeams = 3,
+                NumReturnSequences = 3,
+                EarlyStopping = stopping,
+                LengthPenalty = penalty,
+                BeamLength = BeamLength.Continuation,
+            },
+            count: 3
+        );
 
     [Fact]
     public void Log_probabilities_are_those_of_the_full_softmax_and_a_reference_adds_its_own()
     {
-        using LanguageModel model = Architectures.Perturbed("t5"), reference = Architectures.Create("t5");
-        var options = new GenerationOptions { MaxNewTokens = 6, NumBeams = 3, NumReturnSequences = 2, RepetitionPenalty = 1.3f };
+        using LanguageModel model = Architectures.Perturbed("t5"),
+            reference = Architectures.Create("t5");
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = 6,
+            NumBeams = 3,
+            NumReturnSequences = 2,
+            RepetitionPenalty = 1.3f,
+        };
         var alone = new GenerationEngine(model, null, Eos).Generate(Requests(3), options);
         var both = new GenerationEngine(model, reference, Eos).Generate(Requests(3), options);
 
@@ -84,7 +139,8 @@ public sealed class BeamSearchTests
     public void Options_that_exclude_each_other_are_refused()
     {
         using var model = Architectures.Create("t5");
-        string Code(GenerationOptions options, string word) => CodeOf(() => new GenerationEngine(model, model, Eos).Generate(Requests(1), options), word);
+        string Code(GenerationOptions options, string word) =>
+            CodeOf(() => new GenerationEngine(model, model, Eos).Generate(Requests(1), options), word);
 
         var beams = new GenerationOptions { NumBeams = 2, MaxNewTokens = 4 };
         Assert.Equal("generation/options", Code(beams with { Temperature = 0.5f }, "num-beams"));
@@ -102,7 +158,8 @@ public sealed class BeamSearchTests
     [Fact]
     public void No_tensor_outlives_a_search()
     {
-        using LanguageModel model = Architectures.Create("t5"), causal = Architectures.Create("gpt2 packed");
+        using LanguageModel model = Architectures.Create("t5"),
+            causal = Architectures.Create("gpt2 packed");
         var options = new GenerationOptions { MaxNewTokens = 5, NumBeams = 3 };
         void Run()
         {
@@ -122,11 +179,21 @@ public sealed class BeamSearchTests
     public void Candidates_are_the_highest_scores_in_order(int capacity, int tokens)
     {
         var candidates = new BeamCandidates(capacity);
-        var rows = Enumerable.Range(0, 3).Select(beam => Enumerable.Range(0, tokens).Select(token => (float)Math.Round(CounterRandom.Uniform((ulong)beam, (ulong)token), 1)).ToArray()).ToArray();
+        var rows = Enumerable
+            .Range(0, 3)
+            .Select(beam =>
+                Enumerable
+                    .Range(0, tokens)
+                    .Select(token => (float)Math.Round(CounterRandom.Uniform((ulong)beam, (ulong)token), 1))
+                    .ToArray()
+            )
+            .ToArray();
         for (var beam = 0; beam < rows.Length; beam++)
             candidates.Offer(beam, rows[beam]);
 
-        var expected = rows.SelectMany((row, beam) => row.Select((sum, token) => (sum, beam, token))).OrderByDescending(c => c.sum).Take(capacity);
+        var expected = rows.SelectMany((row, beam) => row.Select((sum, token) => (sum, beam, token)))
+            .OrderByDescending(c => c.sum)
+            .Take(capacity);
         Assert.Equal(expected, candidates.Kept.ToArray());
     }
 
@@ -135,7 +202,12 @@ public sealed class BeamSearchTests
         using var model = Architectures.Create(name);
         var requests = Requests(count);
         // A token that texts often come to, so that beams end.
-        var eos = new GenerationEngine(model, null, null).Generate(requests, options).Select(r => r.Tokens[3]).GroupBy(t => t).MaxBy(g => g.Count())!.Key;
+        var eos = new GenerationEngine(model, null, null)
+            .Generate(requests, options)
+            .Select(r => r.Tokens[3])
+            .GroupBy(t => t)
+            .MaxBy(g => g.Count())!
+            .Key;
         var startLength = requests.Max(request => model.DecoderPrompt(request.PromptTokens).Length);
 
         var results = new GenerationEngine(model, null, eos).Generate(requests, options);

@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Rollout.Tests;
 
-/// <summary>Generation and scoring against what HF's <c>generate</c> gives with the same weights, for every architecture with a fixture.</summary>
+/// <summary>
+/// Generation and scoring against what HF's <c>generate</c> gives with the same weights, for every architecture with a fixture.
+/// </summary>
 [Trait("Category", "Fixtures")]
 public sealed partial class FixtureGenerationTests
 {
@@ -48,7 +50,9 @@ public sealed partial class FixtureGenerationTests
         }
     }
 
-    /// <remarks>Where the rotation depends on the length, what the original gives without its cache: with it, it leaves old keys as they were.</remarks>
+    /// <remarks>
+    /// Where the rotation depends on the length, what the original gives without its cache: with it, it leaves old keys as they were.
+    /// </remarks>
     [Theory]
     [MemberData(nameof(PastOriginalLength))]
     public void Greedy_decoding_past_the_original_length_gives_the_tokens_of_whole_passes(string name)
@@ -57,11 +61,19 @@ public sealed partial class FixtureGenerationTests
         using var model = Fixtures.Load(name);
         int[] prompt = Fixtures.Ints(greedy["input_ids"]![0]);
         // The short row beside it is left-padded, and neither row minds the other.
-        var results = new GenerationEngine(model, null, null).Generate([new(prompt, 1), new(prompt[..5], 1)], new() { MaxNewTokens = (int)greedy["max_new_tokens"]!, TopK = 1 });
+        var results = new GenerationEngine(model, null, null).Generate(
+            [new(prompt, 1), new(prompt[..5], 1)],
+            new() { MaxNewTokens = (int)greedy["max_new_tokens"]!, TopK = 1 }
+        );
 
         Assert.Equal(Fixtures.Ints(greedy["without_cache"]!["new_tokens"]![0]), results[0].Tokens);
         AssertClose(Fixtures.Floats(greedy["without_cache"]!["new_token_logprobs"]![0]), results[0].Logprobs);
-        Assert.Equal(new GenerationEngine(model, null, null).Generate([new(prompt[..5], 1)], new() { MaxNewTokens = (int)greedy["max_new_tokens"]!, TopK = 1 })[0].Tokens, results[1].Tokens);
+        Assert.Equal(
+            new GenerationEngine(model, null, null)
+                .Generate([new(prompt[..5], 1)], new() { MaxNewTokens = (int)greedy["max_new_tokens"]!, TopK = 1 })[0]
+                .Tokens,
+            results[1].Tokens
+        );
     }
 
     [Theory]
@@ -71,7 +83,10 @@ public sealed partial class FixtureGenerationTests
         var expected = Fixtures.Expected(name)["greedy_eos"]!;
         var eos = (int)expected["eos_token_id"]!;
         using var model = Fixtures.Load(name);
-        var results = new GenerationEngine(model, null, eos).Generate(Fixtures.Prompts(name), new() { MaxNewTokens = (int)expected["max_new_tokens"]!, TopK = 1 });
+        var results = new GenerationEngine(model, null, eos).Generate(
+            Fixtures.Prompts(name),
+            new() { MaxNewTokens = (int)expected["max_new_tokens"]!, TopK = 1 }
+        );
         for (var row = 0; row < results.Count; row++)
         {
             var (tokens, ended) = UpTo(eos, Fixtures.Ints(expected["new_tokens"]![row]));
@@ -89,15 +104,20 @@ public sealed partial class FixtureGenerationTests
         var rows = expected["new_tokens"]!.AsArray();
         using var model = Fixtures.Load(name);
 
-        var results = new GenerationEngine(model, null, eos).Generate([.. Fixtures.Prompts(name).Take(rows.Count / count)], new()
-        {
-            MaxNewTokens = rows.Max(row => row!.AsArray().Count),
-            NumBeams = (int)expected["num_beams"]!,
-            NumReturnSequences = count,
-            LengthPenalty = (float)expected["length_penalty"]!,
-            BeamLength = ((string)Fixtures.Expected(name)["produced_by"]!).Contains("transformers 4.28", StringComparison.Ordinal) ? BeamLength.Text : BeamLength.Continuation,
-            EarlyStopping = (bool)expected["early_stopping"]! ? EarlyStopping.AtOnce : EarlyStopping.Heuristic,
-        });
+        var results = new GenerationEngine(model, null, eos).Generate(
+            [.. Fixtures.Prompts(name).Take(rows.Count / count)],
+            new()
+            {
+                MaxNewTokens = rows.Max(row => row!.AsArray().Count),
+                NumBeams = (int)expected["num_beams"]!,
+                NumReturnSequences = count,
+                LengthPenalty = (float)expected["length_penalty"]!,
+                BeamLength = ((string)Fixtures.Expected(name)["produced_by"]!).Contains("transformers 4.28", StringComparison.Ordinal)
+                    ? BeamLength.Text
+                    : BeamLength.Continuation,
+                EarlyStopping = (bool)expected["early_stopping"]! ? EarlyStopping.AtOnce : EarlyStopping.Heuristic,
+            }
+        );
 
         Assert.Equal(rows.Count, results.Count);
         for (var row = 0; row < results.Count; row++)
@@ -116,13 +136,16 @@ public sealed partial class FixtureGenerationTests
         var (expected, greedy) = (Fixtures.Expected(name)[Penalised]!["new_tokens"]!.AsArray(), Fixtures.Expected(name)["greedy"]!);
         var numbers = Numbers().Match(Penalised).Groups;
         using var model = Fixtures.Load(name);
-        var results = new GenerationEngine(model, null, null).Generate(Fixtures.Prompts(name), new()
-        {
-            MaxNewTokens = expected[0]!.AsArray().Count,
-            TopK = 1,
-            NoRepeatNgramSize = int.Parse(numbers[1].Value),
-            RepetitionPenalty = float.Parse(numbers[2].Value, System.Globalization.CultureInfo.InvariantCulture),
-        });
+        var results = new GenerationEngine(model, null, null).Generate(
+            Fixtures.Prompts(name),
+            new()
+            {
+                MaxNewTokens = expected[0]!.AsArray().Count,
+                TopK = 1,
+                NoRepeatNgramSize = int.Parse(numbers[1].Value),
+                RepetitionPenalty = float.Parse(numbers[2].Value, System.Globalization.CultureInfo.InvariantCulture),
+            }
+        );
 
         var compared = 0;
         for (var row = 0; row < results.Count; row++)
@@ -142,7 +165,10 @@ public sealed partial class FixtureGenerationTests
     {
         var greedy = Fixtures.Expected(name)["greedy"]!;
         using var model = Fixtures.Load(name);
-        (int[], int[])[] sequences = [.. Fixtures.Prompts(name).Select((request, row) => (request.PromptTokens, Fixtures.Ints(greedy["new_tokens"]![row])))];
+        (int[], int[])[] sequences =
+        [
+            .. Fixtures.Prompts(name).Select((request, row) => (request.PromptTokens, Fixtures.Ints(greedy["new_tokens"]![row]))),
+        ];
         var scores = SequenceScorer.Logprobs(model, sequences);
         for (var row = 0; row < sequences.Length; row++)
             AssertClose(Fixtures.Floats(greedy["new_token_logprobs"]![row]), scores[row]);
@@ -179,7 +205,10 @@ public sealed partial class FixtureGenerationTests
         var expected = Fixtures.Expected(name);
         var forward = expected["forward"]!;
         var labels = Fixtures.Unpadded(forward["labels"]!, forward["token_logprobs_valid"]!).ToArray();
-        var scores = SequenceScorer.Logprobs(model, [.. Fixtures.Prompts(name).Zip(labels, (request, label) => (request.PromptTokens, label))]);
+        var scores = SequenceScorer.Logprobs(
+            model,
+            [.. Fixtures.Prompts(name).Zip(labels, (request, label) => (request.PromptTokens, label))]
+        );
         for (var row = 0; row < scores.Count; row++)
             AssertClose(Fixtures.Floats(forward["token_logprobs"]![row])[..labels[row].Length], scores[row]);
         Assert.Equal((double)expected["ce_loss"]!["loss"]!, -scores.SelectMany(row => row).Average(), 1e-4);

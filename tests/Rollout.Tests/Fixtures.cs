@@ -21,13 +21,23 @@ internal static class Fixtures
     }
 
     /// <summary>The ids of each row where its mask is 1.</summary>
-    public static IEnumerable<int[]> Unpadded(JsonNode ids, JsonNode mask) => ids.AsArray().Zip(mask.AsArray(),
-        (row, real) => Ints(row).Zip(Ints(real)).Where(pair => pair.Second == 1).Select(pair => pair.First).ToArray());
+    public static IEnumerable<int[]> Unpadded(JsonNode ids, JsonNode mask) =>
+        ids.AsArray()
+            .Zip(mask.AsArray(), (row, real) =>
+                Ints(row).Zip(Ints(real)).Where(pair => pair.Second == 1).Select(pair => pair.First).ToArray()
+            );
 
     public static int[] Ints(JsonNode? node) => [.. node!.AsArray().Select(x => (int)x!)];
 
     /// <summary>Numbers; the strings <c>Infinity</c> and <c>-Infinity</c> stand for what JSON lacks.</summary>
-    public static float[] Floats(JsonNode? node) => [.. node!.AsArray().Select(x => x is JsonValue value && value.TryGetValue<string>(out var text)
-        ? float.Parse(text, System.Globalization.CultureInfo.InvariantCulture)
-        : (float)x!)];
+    public static float[] Floats(JsonNode? node) =>
+        [
+            .. node!
+                .AsArray()
+                .Select(x =>
+                    x is JsonValue value && value.TryGetValue<string>(out var text)
+                        ? float.Parse(text, System.Globalization.CultureInfo.InvariantCulture)
+                        : (float)x!
+                ),
+        ];
 }

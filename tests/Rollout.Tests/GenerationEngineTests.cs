@@ -65,10 +65,23 @@ public sealed class GenerationEngineTests
         using var model = TinyModels.Create();
         var options = new GenerationOptions { MaxNewTokens = 12, NumBeams = beams };
         var free = new GenerationEngine(model, null, null).Generate(TinyModels.Requests(8), options);
-        int[] ends = [.. free.SelectMany(r => r.Tokens).CountBy(token => token).OrderByDescending(pair => pair.Value).Take(3).Select(pair => pair.Key)];
+        int[] ends =
+        [
+            .. free.SelectMany(r => r.Tokens)
+                .CountBy(token => token)
+                .OrderByDescending(pair => pair.Value)
+                .Take(3)
+                .Select(pair => pair.Key),
+        ];
 
         var results = new GenerationEngine(model, null, EndOfText.Of(ends)).Generate(TinyModels.Requests(8), options);
-        var late = new GenerationEngine(model, null, EndOfText.Of(ends)).Generate(TinyModels.Requests(8), options with { MinNewTokens = 5 });
+        var late = new GenerationEngine(model, null, EndOfText.Of(ends)).Generate(
+            TinyModels.Requests(8),
+            options with
+            {
+                MinNewTokens = 5,
+            }
+        );
 
         Assert.All(results.Concat(late), r => Assert.DoesNotContain(r.Tokens[..^1], token => ends.Contains(token)));
         Assert.All(results.Concat(late), r => Assert.Equal(r.Finished, ends.Contains(r.Tokens[^1])));
@@ -89,7 +102,9 @@ public sealed class GenerationEngineTests
             Assert.Equal(result.Finished, result.Tokens[^1] == Eos);
             Assert.DoesNotContain(Eos, result.Tokens[..^1]);
         }
-        Assert.All(engine.Generate(TinyModels.Requests(24), options with { MinNewTokens = 30 }), result => Assert.True(result.Tokens.Length >= 30));
+        Assert.All(engine.Generate(TinyModels.Requests(24), options with { MinNewTokens = 30 }), result =>
+            Assert.True(result.Tokens.Length >= 30)
+        );
     }
 
     [Theory]
@@ -160,7 +175,19 @@ public sealed class GenerationEngineTests
     public void The_number_of_threads_changes_no_bit_of_a_wide_model(ScalarType dtype)
     {
         set_num_threads(1);
-        using var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 7001, NPositions = 64, NEmbd = 768, NLayer = 1, NHead = 12, InitializerRange = 0.06 }, CPU, dtype);
+        using var model = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = 7001,
+                NPositions = 64,
+                NEmbd = 768,
+                NLayer = 1,
+                NHead = 12,
+                InitializerRange = 0.06,
+            },
+            CPU,
+            dtype
+        );
         model.Initialise(1);
         using var decoder = model.CreateDecoder();
         foreach (var rows in new[] { 1, 2, 5, 7 })
@@ -209,7 +236,8 @@ public sealed class GenerationEngineTests
         using var model = TinyModels.Create();
         var engine = new GenerationEngine(model, null, null);
         GenerationRequest[] one = [new([1], 1)];
-        string Code(GenerationRequest[] requests, GenerationOptions options) => Assert.Throws<DfpoException>(() => engine.Generate(requests, options)).Code;
+        string Code(GenerationRequest[] requests, GenerationOptions options) =>
+            Assert.Throws<DfpoException>(() => engine.Generate(requests, options)).Code;
         Assert.Equal("generation/options", Code(one, new() { MaxNewTokens = 0 }));
         Assert.Equal("generation/options", Code(one, new() { Temperature = 0 }));
         Assert.Equal("generation/empty-prompt", Code([new([1], 1), new([], 1)], new()));
@@ -233,7 +261,10 @@ public sealed class GenerationEngineTests
         using var model = TinyModels.Create();
         using (no_grad())
             model.parameters().First().fill_(double.NaN);
-        Assert.Equal("generation/not-finite", Assert.Throws<DfpoException>(() => new GenerationEngine(model, null, null).Generate([new([1], 1)], new())).Code);
+        Assert.Equal(
+            "generation/not-finite",
+            Assert.Throws<DfpoException>(() => new GenerationEngine(model, null, null).Generate([new([1], 1)], new())).Code
+        );
     }
 
     [Fact]
@@ -242,7 +273,9 @@ public sealed class GenerationEngineTests
         using var model = TinyModels.Create();
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
-        Assert.Throws<OperationCanceledException>(() => new GenerationEngine(model, null, null).Generate([new([1], 1)], new(), cancelled.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            new GenerationEngine(model, null, null).Generate([new([1], 1)], new(), cancelled.Token)
+        );
     }
 
     [Fact]
@@ -254,7 +287,15 @@ public sealed class GenerationEngineTests
         long Live()
         {
             foreach (var decoding in Enum.GetValues<DecodingPolicy>())
-                engine.Generate(TinyModels.Requests(10), new() { MaxNewTokens = 12, Policy = decoding, TopP = 0.9f });
+                engine.Generate(
+                    TinyModels.Requests(10),
+                    new()
+                    {
+                        MaxNewTokens = 12,
+                        Policy = decoding,
+                        TopP = 0.9f,
+                    }
+                );
             SequenceScorer.Logprobs(model, [([1, 2], [3, 4])]);
             return DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         }

@@ -78,7 +78,9 @@ public sealed class LogitFiltersTests
     public void Temperature_top_k_and_top_p_in_a_row_give_the_original_distribution()
     {
         var expected = Fixtures.Expected("logits_processors");
-        foreach (var (scores, probabilities) in expected["scores"]!.AsArray().Zip(expected["temp0.7_topk8_topp0.9_then_softmax"]!.AsArray()))
+        foreach (
+            var (scores, probabilities) in expected["scores"]!.AsArray().Zip(expected["temp0.7_topk8_topp0.9_then_softmax"]!.AsArray())
+        )
         {
             var row = Fixtures.Floats(scores);
             LogitFilters.Temperature(row, 0.7f);
@@ -129,12 +131,21 @@ public sealed class LogitFiltersTests
     }
 
     private static float[] RandomRow(int length, ulong seed, float spread = 3) =>
-        [.. Enumerable.Range(0, length).Select(i => spread * (float)(CounterRandom.Uniform(seed, (ulong)i) + CounterRandom.Uniform(seed, (ulong)(i + length)) - 1))];
+        [
+            .. Enumerable
+                .Range(0, length)
+                .Select(i =>
+                    spread * (float)(CounterRandom.Uniform(seed, (ulong)i) + CounterRandom.Uniform(seed, (ulong)(i + length)) - 1)
+                ),
+        ];
 
     private static void AssertClose(float[] expected, float[] actual, float tolerance)
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(expected[i] == actual[i] || Math.Abs(expected[i] - actual[i]) <= tolerance, $"[{i}]: expected {expected[i]}, got {actual[i]}");
+            Assert.True(
+                expected[i] == actual[i] || Math.Abs(expected[i] - actual[i]) <= tolerance,
+                $"[{i}]: expected {expected[i]}, got {actual[i]}"
+            );
     }
 }

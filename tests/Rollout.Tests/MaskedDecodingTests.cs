@@ -24,7 +24,9 @@ public sealed class MaskedDecodingTests
         public bool Keeps(int token, GenerationOptions options)
         {
             var threshold = options.MaskRule == KlMaskRule.KlCentred ? Kl : 0;
-            var tolerance = options.Tolerance * (options.MaskRule == KlMaskRule.Scaled ? Math.Sqrt(Policy.Zip(LogRatio, (p, l) => p * (l - Kl) * (l - Kl)).Sum()) : 1);
+            var tolerance =
+                options.Tolerance
+                * (options.MaskRule == KlMaskRule.Scaled ? Math.Sqrt(Policy.Zip(LogRatio, (p, l) => p * (l - Kl) * (l - Kl)).Sum()) : 1);
             return options.Policy switch
             {
                 DecodingPolicy.Positive => LogRatio[token] <= threshold + tolerance,
@@ -69,13 +71,25 @@ public sealed class MaskedDecodingTests
         using var model = TinyModels.Perturbed(vocabulary: Vocabulary);
         using var reference = TinyModels.Create(vocabulary: Vocabulary);
         int[] prompt = [3, 1, 4];
-        var options = new GenerationOptions { MaxNewTokens = 1, Policy = policy, MaskRule = rule, Tolerance = tolerance };
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = 1,
+            Policy = policy,
+            MaskRule = rule,
+            Tolerance = tolerance,
+        };
         var state = Enumerated.Of(model, reference, prompt);
         var expected = state.Masked(options);
-        Assert.True(policy == DecodingPolicy.Policy || expected.Count(p => p == 0) is > 2 and < Vocabulary - 2, "the mask must bite without being trivial");
+        Assert.True(
+            policy == DecodingPolicy.Policy || expected.Count(p => p == 0) is > 2 and < Vocabulary - 2,
+            "the mask must bite without being trivial"
+        );
 
         const int Draws = 4000;
-        var results = new GenerationEngine(model, reference, null).Generate([.. Enumerable.Range(0, Draws).Select(i => new GenerationRequest(prompt, (ulong)i))], options);
+        var results = new GenerationEngine(model, reference, null).Generate(
+            [.. Enumerable.Range(0, Draws).Select(i => new GenerationRequest(prompt, (ulong)i))],
+            options
+        );
         var counts = new int[Vocabulary];
         foreach (var result in results)
         {
@@ -97,7 +111,13 @@ public sealed class MaskedDecodingTests
         using var model = TinyModels.Perturbed(vocabulary: Vocabulary);
         using var reference = TinyModels.Create(vocabulary: Vocabulary);
         int[] prompt = [3, 1, 4];
-        var options = new GenerationOptions { MaxNewTokens = 1, Policy = DecodingPolicy.Negative, Temperature = 0.6f, TopK = 5 };
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = 1,
+            Policy = DecodingPolicy.Negative,
+            Temperature = 0.6f,
+            TopK = 5,
+        };
         var state = Enumerated.Of(model, reference, prompt);
         double[] tempered = [.. state.Policy.Select((p, token) => state.Keeps(token, options) ? Math.Pow(p, 1 / 0.6) : 0)];
         var least = tempered.OrderDescending().ElementAt(4);
@@ -106,7 +126,12 @@ public sealed class MaskedDecodingTests
 
         const int Draws = 2000;
         var counts = new int[Vocabulary];
-        foreach (var result in new GenerationEngine(model, reference, null).Generate([.. Enumerable.Range(0, Draws).Select(i => new GenerationRequest(prompt, (ulong)i))], options))
+        foreach (
+            var result in new GenerationEngine(model, reference, null).Generate(
+                [.. Enumerable.Range(0, Draws).Select(i => new GenerationRequest(prompt, (ulong)i))],
+                options
+            )
+        )
             counts[result.Tokens[0]]++;
         AssertChiSquare(expected, counts, Draws);
     }
@@ -123,8 +148,20 @@ public sealed class MaskedDecodingTests
         using var model = TinyModels.Create(dtype: dtype);
         using var reference = TinyModels.Create(dtype: dtype);
         var engine = new GenerationEngine(model, reference, 5);
-        var results = Enum.GetValues<DecodingPolicy>().Select(policy =>
-            engine.Generate(TinyModels.Requests(18), new() { MaxNewTokens = 24, MinNewTokens = 2, Policy = policy, MaskRule = rule })).ToArray();
+        var results = Enum.GetValues<DecodingPolicy>()
+            .Select(policy =>
+                engine.Generate(
+                    TinyModels.Requests(18),
+                    new()
+                    {
+                        MaxNewTokens = 24,
+                        MinNewTokens = 2,
+                        Policy = policy,
+                        MaskRule = rule,
+                    }
+                )
+            )
+            .ToArray();
         foreach (var result in results.SelectMany(r => r))
         {
             Assert.All(result.RetainedMass, z => Assert.Equal(1f, z));
@@ -145,7 +182,12 @@ public sealed class MaskedDecodingTests
         using var model = TinyModels.Perturbed();
         using var reference = TinyModels.Create();
         var engine = new GenerationEngine(model, reference, null);
-        var options = new GenerationOptions { MaxNewTokens = 20, Policy = DecodingPolicy.Negative, MassFloor = 0 };
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = 20,
+            Policy = DecodingPolicy.Negative,
+            MassFloor = 0,
+        };
         var masks = engine.Generate(TinyModels.Requests(6), options);
         Assert.All(masks, result => Assert.Equal(0, result.SkippedMasks));
         var (lowest, highest) = (masks.Min(r => r.RetainedMass.Min()), masks.Max(r => r.RetainedMass.Max()));
@@ -171,16 +213,28 @@ public sealed class MaskedDecodingTests
         // Of two tokens one has l <= 0: where that is the forbidden one, the mask leaves nothing.
         using var model = TinyModels.Create(vocabulary: 2);
         using var reference = TinyModels.Perturbed(vocabulary: 2);
-        var results = new GenerationEngine(model, reference, endOfText: 1).Generate(TinyModels.Requests(8, vocabulary: 2),
-            new() { MaxNewTokens = 12, MinNewTokens = 12, Policy = DecodingPolicy.Positive, MassFloor = 0 });
+        var results = new GenerationEngine(model, reference, endOfText: 1).Generate(
+            TinyModels.Requests(8, vocabulary: 2),
+            new()
+            {
+                MaxNewTokens = 12,
+                MinNewTokens = 12,
+                Policy = DecodingPolicy.Positive,
+                MassFloor = 0,
+            }
+        );
         Assert.True(results.Sum(r => r.SkippedMasks) > 0);
         Assert.All(results, result => Assert.All(result.Tokens, token => Assert.Equal(0, token)));
     }
 
-    /// <summary>Fixed seeds: the statistic is the same each run. The limit is four standard deviations of chi-square above its mean.</summary>
+    /// <summary>
+    /// Fixed seeds: the statistic is the same each run. The limit is four standard deviations of chi-square above its mean.
+    /// </summary>
     private static void AssertChiSquare(double[] expected, int[] counts, int draws)
     {
-        double statistic = 0, rare = 0, rareCount = 0;
+        double statistic = 0,
+            rare = 0,
+            rareCount = 0;
         var cells = 0;
         for (var token = 0; token < expected.Length; token++)
         {

@@ -41,7 +41,12 @@ public sealed class NucleusMaskTests
         using var reference = TinyModels.Create(vocabulary: Vocabulary);
         using var mask = TinyModels.Perturbed(seed: 1, by: 0.1, vocabulary: Vocabulary);
         int[] prompt = [3, 1, 4];
-        var options = new GenerationOptions { MaxNewTokens = 1, MaskTopP = 0.5, MaskMinTokens = 4 };
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = 1,
+            MaskTopP = 0.5,
+            MaskMinTokens = 4,
+        };
         var (logits, maskLogits) = (Logits(model, prompt, [0])[0], Logits(mask, prompt, [0])[0]);
         double[] policy = [.. logits.Select(x => Math.Exp(x - logits.Max()))];
         policy = [.. policy.Select(p => p / policy.Sum())];
@@ -66,18 +71,38 @@ public sealed class NucleusMaskTests
         }
         Assert.Equal(Draws, counts.Where((_, token) => expected[token] > 0).Sum());
         for (var token = 0; token < Vocabulary; token++)
-            Assert.InRange(counts[token], Draws * expected[token] - 5 * Math.Sqrt(Draws * expected[token]) - 1, Draws * expected[token] + 5 * Math.Sqrt(Draws * expected[token]) + 1);
+            Assert.InRange(
+                counts[token],
+                Draws * expected[token] - 5 * Math.Sqrt(Draws * expected[token]) - 1,
+                Draws * expected[token] + 5 * Math.Sqrt(Draws * expected[token]) + 1
+            );
     }
 
     [Theory]
     [MemberData(nameof(ArchitectureGenerationTests.All), MemberType = typeof(ArchitectureGenerationTests))]
     public void No_token_is_drawn_that_the_mask_policy_does_not_allow_there(string name)
     {
-        using LanguageModel model = Architectures.Perturbed(name, by: 0.1), mask = Architectures.Create(name);
-        GenerationRequest[] requests = [.. Enumerable.Range(0, 9).Select(row => new GenerationRequest([.. Enumerable.Range(0, 1 + row % 5).Select(i => (row * 5 + i * 3 + 2) % Architectures.Vocabulary)], (ulong)row))];
+        using LanguageModel model = Architectures.Perturbed(name, by: 0.1),
+            mask = Architectures.Create(name);
+        GenerationRequest[] requests =
+        [
+            .. Enumerable
+                .Range(0, 9)
+                .Select(row => new GenerationRequest(
+                    [.. Enumerable.Range(0, 1 + row % 5).Select(i => (row * 5 + i * 3 + 2) % Architectures.Vocabulary)],
+                    (ulong)row
+                )),
+        ];
         var engine = new GenerationEngine(model, null, endOfText: 1, mask);
         // Which tokens are drawn in the end is for temperature, top-k and top-p to shape, among the allowed ones.
-        foreach (var options in new GenerationOptions[] { new(), new() { Temperature = 2 }, new() { NumBeams = 3 } })
+        foreach (
+            var options in new GenerationOptions[]
+            {
+                new(),
+                new() { Temperature = 2 },
+                new() { NumBeams = 3 },
+            }
+        )
         {
             var masked = engine.Generate(requests, options with { MaxNewTokens = 10, MaskTopP = 0.5, MaskMinTokens = 2 });
             Assert.All(masked, result => Assert.Equal(0, result.SkippedMasks));
@@ -85,17 +110,24 @@ public sealed class NucleusMaskTests
             Assert.NotEqual(0, Outside(engine.Generate(requests, options with { MaxNewTokens = 10 })));
         }
 
-        int Outside(IReadOnlyList<GeneratedSequence> results) => results.Sum(result =>
-            Logits(mask, result.PromptTokens, result.Tokens).Zip(result.Tokens).Count(step => !Allowed(step.First, 0.5 + 1e-4, 2, eos: 1).Contains(step.Second)));
+        int Outside(IReadOnlyList<GeneratedSequence> results) =>
+            results.Sum(result =>
+                Logits(mask, result.PromptTokens, result.Tokens)
+                    .Zip(result.Tokens)
+                    .Count(step => !Allowed(step.First, 0.5 + 1e-4, 2, eos: 1).Contains(step.Second))
+            );
     }
 
     [Theory]
     [MemberData(nameof(ArchitectureGenerationTests.All), MemberType = typeof(ArchitectureGenerationTests))]
     public void With_one_allowed_token_a_step_what_comes_is_the_mask_policy_s_greedy_text(string name)
     {
-        using LanguageModel model = Architectures.Perturbed(name, by: 0.1), mask = Architectures.Create(name);
+        using LanguageModel model = Architectures.Perturbed(name, by: 0.1),
+            mask = Architectures.Create(name);
         GenerationRequest[] requests = [.. Enumerable.Range(0, 9).Select(row => new GenerationRequest([row, 2 * row, 7], (ulong)row))];
-        var greedy = new GenerationEngine(mask, null, null).Generate(requests, new() { MaxNewTokens = 6, TopK = 1 }).Select(result => result.Tokens);
+        var greedy = new GenerationEngine(mask, null, null)
+            .Generate(requests, new() { MaxNewTokens = 6, TopK = 1 })
+            .Select(result => result.Tokens);
         var engine = new GenerationEngine(model, null, null, mask);
         var options = new GenerationOptions { MaxNewTokens = 6, MaskTopP = 1e-6 };
 
@@ -103,15 +135,28 @@ public sealed class NucleusMaskTests
         Assert.Equal(greedy, sampled.Select(result => result.Tokens));
         // Nothing is left to chance, and the policy's own probability is what the mask retains.
         Assert.All(sampled, result => Assert.All(result.SamplingLogprobs, logprob => Assert.Equal(0, logprob, 1e-5)));
-        Assert.All(sampled, result => Assert.All(result.RetainedMass.Zip(result.Logprobs), pair => Assert.Equal(MathF.Exp(pair.Second), pair.First, 1e-5f)));
+        Assert.All(sampled, result =>
+            Assert.All(result.RetainedMass.Zip(result.Logprobs), pair => Assert.Equal(MathF.Exp(pair.Second), pair.First, 1e-5f))
+        );
         Assert.Equal(greedy, engine.Generate(requests, options with { NumBeams = 4 }).Select(result => result.Tokens));
     }
 
     [Fact]
     public void A_mask_that_leaves_only_what_the_text_forbids_is_skipped_and_counted()
     {
-        float[] logits = [2, 1, 0, -1], mask = [0, 5, 1, 0];
-        TokenSampler Sampler(int ngram) => new(new GenerationOptions { MaskTopP = 0.5, NoRepeatNgramSize = ngram, MaxNewTokens = 1 }, 4, EndOfText.None);
+        float[] logits = [2, 1, 0, -1],
+            mask = [0, 5, 1, 0];
+        TokenSampler Sampler(int ngram) =>
+            new(
+                new GenerationOptions
+                {
+                    MaskTopP = 0.5,
+                    NoRepeatNgramSize = ngram,
+                    MaxNewTokens = 1,
+                },
+                4,
+                EndOfText.None
+            );
         var free = Sampler(0).DrawInside(logits, mask, [1, 1], seed: 1, step: 0);
         Assert.Equal((1, false), (free.Token, free.SkippedMask));
         var forbidden = Sampler(2).DrawInside(logits, mask, [1, 1], seed: 1, step: 0);
@@ -123,7 +168,8 @@ public sealed class NucleusMaskTests
     public void A_mask_without_a_mask_policy_or_beside_a_kl_mask_is_told()
     {
         using var model = TinyModels.Create();
-        string Code(GenerationOptions options) => Assert.Throws<DfpoException>(() => new GenerationEngine(model, model, null).Generate(TinyModels.Requests(1), options)).Code;
+        string Code(GenerationOptions options) =>
+            Assert.Throws<DfpoException>(() => new GenerationEngine(model, model, null).Generate(TinyModels.Requests(1), options)).Code;
         Assert.Equal("generation/no-mask", Code(new() { MaskTopP = 0.9 }));
         Assert.Equal("generation/options", Code(new() { MaskTopP = 0.9, Policy = DecodingPolicy.Negative }));
         Assert.Equal("generation/options", Code(new() { MaskTopP = 0 }));
@@ -133,11 +179,20 @@ public sealed class NucleusMaskTests
     [Fact]
     public void No_tensor_outlives_a_masked_generation()
     {
-        using LanguageModel model = Architectures.Perturbed("t5"), mask = Architectures.Create("t5");
+        using LanguageModel model = Architectures.Perturbed("t5"),
+            mask = Architectures.Create("t5");
         void Run()
         {
             foreach (var beams in new[] { 1, 3 })
-                new GenerationEngine(model, null, 1, mask).Generate([new([4, 5], 1), new([6], 2)], new() { MaxNewTokens = 6, MaskTopP = 0.5, NumBeams = beams });
+                new GenerationEngine(model, null, 1, mask).Generate(
+                    [new([4, 5], 1), new([6], 2)],
+                    new()
+                    {
+                        MaxNewTokens = 6,
+                        MaskTopP = 0.5,
+                        NumBeams = beams,
+                    }
+                );
         }
         Run();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;

@@ -14,10 +14,19 @@ public sealed class PackedDecodingTests
     [InlineData(4, false)] // heads of 8: too narrow for the kernels
     public void Packed_weights_serve_where_the_kernels_fit(int heads, bool packed)
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64, "oneDNN's packed operators are sure to exist in Linux builds for x64 only");
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64,
+            "oneDNN's packed operators are sure to exist in Linux builds for x64 only"
+        );
         using var model = Create(heads);
         using var decoder = model.CreateDecoder();
-        using var session = decoder.Open([[1, 2], [3]], 4);
+        using var session = decoder.Open(
+            [
+                [1, 2],
+                [3],
+            ],
+            4
+        );
         Assert.Equal(packed, session.SelectIsFree);
     }
 
@@ -30,7 +39,12 @@ public sealed class PackedDecodingTests
         using var _ = no_grad();
         using var model = Create(heads: 2, activation);
         using var decoder = model.CreateDecoder();
-        int[][] prompts = [[4, 8, 15], [16], [23, 42, 7, 1, 9]];
+        int[][] prompts =
+        [
+            [4, 8, 15],
+            [16],
+            [23, 42, 7, 1, 9],
+        ];
         using var session = decoder.Open(prompts, 6);
         session.Prefill().Dispose();
         int[][] texts = prompts;
@@ -93,13 +107,27 @@ public sealed class PackedDecodingTests
         Parallel.For(0, 8, _ =>
         {
             set_num_threads(1);
-            GenerationEngineTests.AssertSame(expected, new GenerationEngine(model, model, null).Generate(TinyModels.Requests(9), new() { MaxNewTokens = 12 }));
+            GenerationEngineTests.AssertSame(
+                expected,
+                new GenerationEngine(model, model, null).Generate(TinyModels.Requests(9), new() { MaxNewTokens = 12 })
+            );
         });
     }
 
     private static Gpt2LMHeadModel Create(int heads, string activation = "gelu_new")
     {
-        var model = new Gpt2LMHeadModel(new Gpt2Config { VocabSize = 61, NPositions = 64, NEmbd = 32, NLayer = 2, NHead = heads, InitializerRange = 0.25, ActivationFunction = activation });
+        var model = new Gpt2LMHeadModel(
+            new Gpt2Config
+            {
+                VocabSize = 61,
+                NPositions = 64,
+                NEmbd = 32,
+                NLayer = 2,
+                NHead = heads,
+                InitializerRange = 0.25,
+                ActivationFunction = activation,
+            }
+        );
         model.Initialise(3);
         return model;
     }

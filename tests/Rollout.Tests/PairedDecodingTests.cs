@@ -53,12 +53,30 @@ public sealed class PairedDecodingTests : IDisposable
     public void Logits_are_those_of_two_sessions_while_rows_leave_change_places_and_double(string name)
     {
         using var pair = new Pair(name);
-        using Decoder together = new LockstepDecoder(pair.Policy, pair.Reference), policy = pair.Policy.CreateDecoder(), reference = pair.Reference.CreateDecoder();
-        int[][] prompts = [[3, 4, 5], [6], [7, 8], [9, 10, 11, 12]];
-        using DecodingSession both = together.Open(prompts, 6), first = policy.Open(prompts, 6), second = reference.Open(prompts, 6);
+        using Decoder together = new LockstepDecoder(pair.Policy, pair.Reference),
+            policy = pair.Policy.CreateDecoder(),
+            reference = pair.Reference.CreateDecoder();
+        int[][] prompts =
+        [
+            [3, 4, 5],
+            [6],
+            [7, 8],
+            [9, 10, 11, 12],
+        ];
+        using DecodingSession both = together.Open(prompts, 6),
+            first = policy.Open(prompts, 6),
+            second = reference.Open(prompts, 6);
 
         Compare(both.Prefill(), first.Prefill(), second.Prefill());
-        foreach (var (rows, tokens) in new (int[], int[])[] { ([0, 1, 2, 3], [2, 3, 4, 5]), ([3, 0, 1], [6, 7, 8]), ([1, 2], [9, 10]), ([1, 1, 0], [11, 12, 13]) })
+        foreach (
+            var (rows, tokens) in new (int[], int[])[]
+            {
+                ([0, 1, 2, 3], [2, 3, 4, 5]),
+                ([3, 0, 1], [6, 7, 8]),
+                ([1, 2], [9, 10]),
+                ([1, 1, 0], [11, 12, 13]),
+            }
+        )
         {
             foreach (var session in new[] { both, first, second })
                 session.Select(rows);
@@ -86,16 +104,25 @@ public sealed class PairedDecodingTests : IDisposable
             var layers = LoraAdapters.LayersOf(model).ToHashSet();
             foreach (var (path, module) in model.named_modules().Where(named => layers.Contains(named.name)))
             {
-                ((nn.Module<Tensor, Tensor>)module).register_forward_hook((_, input, output) =>
-                {
-                    calls.TryAdd($"{whose}.{path}", []);
-                    calls[$"{whose}.{path}"].Add(input.size(0));
-                    return output;
-                });
+                ((nn.Module<Tensor, Tensor>)module).register_forward_hook(
+                    (_, input, output) =>
+                    {
+                        calls.TryAdd($"{whose}.{path}", []);
+                        calls[$"{whose}.{path}"].Add(input.size(0));
+                        return output;
+                    }
+                );
             }
         }
         using var decoder = new LockstepDecoder(pair.Policy, pair.Reference);
-        using var session = decoder.Open([[3, 4, 5], [6], [7, 8]], 3);
+        using var session = decoder.Open(
+            [
+                [3, 4, 5],
+                [6],
+                [7, 8],
+            ],
+            3
+        );
 
         session.Prefill();
         Assert.NotEmpty(calls);
@@ -106,10 +133,10 @@ public sealed class PairedDecodingTests : IDisposable
         Check();
 
         void Check() => Assert.All(calls, call =>
-        {
-            Assert.StartsWith("policy.", call.Key);
-            Assert.Equal([6], call.Value);
-        });
+            {
+                Assert.StartsWith("policy.", call.Key);
+                Assert.Equal([6], call.Value);
+            });
     }
 
     [Theory]
@@ -118,7 +145,12 @@ public sealed class PairedDecodingTests : IDisposable
     {
         using var pair = new Pair(name, excited: false);
         Assert.True(pair.Policy.Adapters!.AreZero);
-        foreach (var result in new GenerationEngine(pair.Policy, pair.Reference, endOfText: 1).Generate(Requests(), new() { MaxNewTokens = 6, Policy = DecodingPolicy.Negative }))
+        foreach (
+            var result in new GenerationEngine(pair.Policy, pair.Reference, endOfText: 1).Generate(
+                Requests(),
+                new() { MaxNewTokens = 6, Policy = DecodingPolicy.Negative }
+            )
+        )
         {
             Assert.All(result.StateKl, kl => Assert.Equal(0, kl));
             Assert.All(result.RetainedMass, mass => Assert.Equal(1, mass));
@@ -145,7 +177,16 @@ public sealed class PairedDecodingTests : IDisposable
             Reference = Architectures.Create(name);
             Policy = SharedWeights.Twin(Reference);
             var layers = LoraAdapters.LayersOf(Policy).Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct();
-            var adapters = LoraAdapters.Create(Policy, new LoraOptions { Rank = 2, Alpha = 3, TargetModules = [.. layers] }, seed: 7);
+            var adapters = LoraAdapters.Create(
+                Policy,
+                new LoraOptions
+                {
+                    Rank = 2,
+                    Alpha = 3,
+                    TargetModules = [.. layers],
+                },
+                seed: 7
+            );
             if (excited)
                 Excite(adapters);
         }
@@ -158,7 +199,9 @@ public sealed class PairedDecodingTests : IDisposable
         public static void Excite(LoraAdapters adapters)
         {
             using var generator = new Generator(11);
-            foreach (var (_, parameter) in adapters.named_parameters().Where(p => p.name.EndsWith("lora_B.weight", StringComparison.Ordinal)))
+            foreach (
+                var (_, parameter) in adapters.named_parameters().Where(p => p.name.EndsWith("lora_B.weight", StringComparison.Ordinal))
+            )
                 parameter.copy_(randn(parameter.shape, generator: generator) * 0.1);
         }
 

@@ -4,14 +4,25 @@ using static TorchSharp.torch;
 
 namespace DfPO.Rollout.Tests;
 
-/// <summary>Random GPT-2s small enough that a generation takes milliseconds; larger weights than at a training's start, so that distributions are uneven.</summary>
+/// <summary>
+/// Random GPT-2s small enough that a generation takes milliseconds; larger weights than at a training's start, so that distributions are
+/// uneven.
+/// </summary>
 internal static class TinyModels
 {
     static TinyModels() => set_num_threads(1);
 
     public static Gpt2LMHeadModel Create(ulong seed = 1, int vocabulary = 61, ScalarType dtype = ScalarType.Float32, int positions = 64)
     {
-        var config = new Gpt2Config { VocabSize = vocabulary, NPositions = positions, NEmbd = 32, NLayer = 2, NHead = 2, InitializerRange = 0.25 };
+        var config = new Gpt2Config
+        {
+            VocabSize = vocabulary,
+            NPositions = positions,
+            NEmbd = 32,
+            NLayer = 2,
+            NHead = 2,
+            InitializerRange = 0.25,
+        };
         var model = new Gpt2LMHeadModel(config, CPU, dtype);
         model.Initialise(seed);
         model.eval();
@@ -31,7 +42,16 @@ internal static class TinyModels
     }
 
     public static GenerationRequest[] Requests(int count, ulong seed = 7, int vocabulary = 61, int shortest = 1, int longest = 9) =>
-        [.. Enumerable.Range(0, count).Select(row => new GenerationRequest(
-            [.. Enumerable.Range(0, shortest + (row * 5 + 2) % (longest - shortest + 1)).Select(i => (row * 13 + i * 7 + 3) % vocabulary)],
-            seed * 1000 + (ulong)row))];
+        [
+            .. Enumerable
+                .Range(0, count)
+                .Select(row => new GenerationRequest(
+                    [
+                        .. Enumerable
+                            .Range(0, shortest + (row * 5 + 2) % (longest - shortest + 1))
+                            .Select(i => (row * 13 + i * 7 + 3) % vocabulary),
+                    ],
+                    seed * 1000 + (ulong)row
+                )),
+        ];
 }

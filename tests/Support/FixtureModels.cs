@@ -4,28 +4,45 @@ using TorchSharp;
 
 namespace DfPO.Tests.Support;
 
-/// <summary>Checkpoints of the fixtures with what the original computes with them: every folder whose <c>model_type</c> is known. A case is a folder, or one with <c>config_v4.json</c>, its other spelling, in place of its <c>config.json</c>.</summary>
+/// <summary>
+/// Checkpoints of the fixtures with what the original computes with them: every folder whose <c>model_type</c> is known. A case is a
+/// folder, or one with <c>config_v4.json</c>, its other spelling, in place of its <c>config.json</c>.
+/// </summary>
 internal static class FixtureModels
 {
     private const string OtherSpelling = " (config_v4.json)";
 
     /// <summary>Folders with a key in their <c>expected.json</c>, or in that of the folder whose weights they have.</summary>
-    public static IEnumerable<string> Folders(string key) => Directory.EnumerateDirectories(Repository.Fixtures)
-        .Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")) && IsKnown(Path.Combine(folder, "config.json")))
-        .Select(folder => Path.GetFileName(folder)!)
-        .Where(folder => Expected(folder)[key] is not null)
-        .Order(StringComparer.Ordinal);
+    public static IEnumerable<string> Folders(string key) =>
+        Directory
+            .EnumerateDirectories(Repository.Fixtures)
+            .Where(folder =>
+                File.Exists(Path.Combine(folder, "config.json"))
+                && File.Exists(Path.Combine(folder, "expected.json"))
+                && IsKnown(Path.Combine(folder, "config.json"))
+            )
+            .Select(folder => Path.GetFileName(folder)!)
+            .Where(folder => Expected(folder)[key] is not null)
+            .Order(StringComparer.Ordinal);
 
     /// <summary>The same in every spelling of their configuration.</summary>
-    public static IEnumerable<string> Cases(string key) => Folders(key)
-        .SelectMany(folder => File.Exists(Path.Combine(Repository.Fixtures, folder, "config_v4.json")) ? new[] { folder, folder + OtherSpelling } : [folder]);
+    public static IEnumerable<string> Cases(string key) =>
+        Folders(key)
+            .SelectMany(folder =>
+                File.Exists(Path.Combine(Repository.Fixtures, folder, "config_v4.json"))
+                    ? new[] { folder, folder + OtherSpelling }
+                    : [folder]
+            );
 
     /// <summary>What the original computes; a folder with another layout of keys only refers to the one with the same weights.</summary>
     public static JsonNode Expected(string name)
     {
         var folder = Folder(name);
         var expected = JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Fixtures, folder, "expected.json")))!;
-        return expected["greedy"] is null && Directory.Exists(Path.Combine(Repository.Fixtures, folder.Split('_')[0])) && folder.Contains('_') ? Expected(folder.Split('_')[0]) : expected;
+        return
+            expected["greedy"] is null && Directory.Exists(Path.Combine(Repository.Fixtures, folder.Split('_')[0])) && folder.Contains('_')
+            ? Expected(folder.Split('_')[0])
+            : expected;
     }
 
     /// <summary>The model of a case.</summary>

@@ -14,7 +14,10 @@ internal static class Repository
     /// <summary>Chat templates with what transformers renders from them; <c>DFPO_CHAT</c> names another folder of the same form.</summary>
     public static string Chat { get; } = FolderOf("DFPO_CHAT", "tests/chat");
 
-    /// <summary>Real models with their oracles, which are not part of the repository: <c>DFPO_MODELS</c> names their folder, default <c>../shared/models</c> beside it.</summary>
+    /// <summary>
+    /// Real models with their oracles, which are not part of the repository: <c>DFPO_MODELS</c> names their folder, default
+    /// <c>../shared/models</c> beside it.
+    /// </summary>
     public static string Models { get; } = FolderOf("DFPO_MODELS", "../shared/models");
 
     /// <summary>Tokenizers; <c>DFPO_TOKENIZERS</c> names another folder, with <c>hf</c> inside.</summary>
@@ -27,7 +30,8 @@ internal static class Repository
 
     public static string Path(string relative) => System.IO.Path.Combine(Root, relative);
 
-    private static string FolderOf(string variable, string relative) => Environment.GetEnvironmentVariable(variable) is { Length: > 0 } given ? given : Path(relative);
+    private static string FolderOf(string variable, string relative) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } given ? given : Path(relative);
 
     private static string FindRoot()
     {

@@ -26,21 +26,23 @@ internal static class EncoderFolders
         }
         else
             TokenizerFiles.Copy(Path.Combine(source, "bert-base-uncased"), folder.Path);
-        using var model = EncoderClassifier.Create(new EncoderConfig
-        {
-            ModelType = type,
-            VocabSize = TextTokenizer.Load(folder.Path).VocabularySize,
-            HiddenSize = 8,
-            NumHiddenLayers = 2,
-            NumAttentionHeads = 2,
-            IntermediateSize = 16,
-            MaxPositionEmbeddings = MaxTokens + (type == "roberta" ? 2 : 0),
-            TypeVocabSize = type == "distilbert" ? 0 : 2,
-            PadTokenId = type == "roberta" ? 1 : 0,
-            InitializerRange = 0.5,
-            Labels = ["bad", "good", "so-so"],
-            ProblemType = problem,
-        });
+        using var model = EncoderClassifier.Create(
+            new EncoderConfig
+            {
+                ModelType = type,
+                VocabSize = TextTokenizer.Load(folder.Path).VocabularySize,
+                HiddenSize = 8,
+                NumHiddenLayers = 2,
+                NumAttentionHeads = 2,
+                IntermediateSize = 16,
+                MaxPositionEmbeddings = MaxTokens + (type == "roberta" ? 2 : 0),
+                TypeVocabSize = type == "distilbert" ? 0 : 2,
+                PadTokenId = type == "roberta" ? 1 : 0,
+                InitializerRange = 0.5,
+                Labels = ["bad", "good", "so-so"],
+                ProblemType = problem,
+            }
+        );
         model.Initialise(5);
         PretrainedModels.Save(folder.Path, model, torch.ScalarType.Float32);
     }

@@ -47,25 +47,41 @@ public static class DfpoClusterExtensions
     /// <param name="port">Port; 0 picks a free one.</param>
     /// <param name="roles">Roles of this process.</param>
     /// <param name="join">Addresses of members as <c>host:port</c>, any of which will do; empty starts a cluster.</param>
-    /// <param name="identity">Certificate and authority of mutual TLS; null for plain connections, which only members without one can join.</param>
-    public static AkkaConfigurationBuilder WithDfpoCluster(this AkkaConfigurationBuilder builder, string host, int port, string[] roles, IReadOnlyList<string> join, NodeIdentity? identity = null) => builder
-        .WithRemoting(Remoting(host, port, identity))
-        .WithClustering(new ClusterOptions
-        {
-            Roles = roles,
-            // The scheme must be this node's own: Akka floods the log when it dials one that it has no transport for.
-            SeedNodes = [.. join.Select(member => $"akka.{(identity is null ? "tcp" : "ssl.tcp")}://{SystemName}@{member}")],
-        })
-        .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
-        // Last, because the last prepended wins over the typed options' own defaults.
-        .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
-        .AddHocon(Tuning, HoconAddMode.Prepend)
-        .WithWireGuard(ExperimentProtocol.SelectedPaths)
-        .WithFailedDialsSurvived();
+    /// <param name="identity">Certificate and authority of mutual TLS; null for plain connections, which only members without one can
+    /// join.</param>
+    public static AkkaConfigurationBuilder WithDfpoCluster(
+        this AkkaConfigurationBuilder builder,
+        string host,
+        int port,
+        string[] roles,
+        IReadOnlyList<string> join,
+        NodeIdentity? identity = null
+    ) =>
+        builder
+            .WithRemoting(Remoting(host, port, identity))
+            .WithClustering(
+                new ClusterOptions
+                {
+                    Roles = roles,
+                    // The scheme must be this node's own: Akka floods the log when it dials one that it has no transport for.
+                    SeedNodes = [.. join.Select(member => $"akka.{(identity is null ? "tcp" : "ssl.tcp")}://{SystemName}@{member}")],
+                }
+            )
+            .WithCustomSerializer("dfpo-work", [typeof(IWireMessage)], system => new WorkSerializer(system))
+            // Last, because the last prepended wins over the typed options' own defaults.
+            .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
+            .AddHocon(Tuning, HoconAddMode.Prepend)
+            .WithWireGuard(ExperimentProtocol.SelectedPaths)
+            .WithFailedDialsSurvived();
 
     private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity)
     {
-        var options = new RemoteOptions { HostName = host, PublicHostName = host, Port = port };
+        var options = new RemoteOptions
+        {
+            HostName = host,
+            PublicHostName = host,
+            Port = port,
+        };
         if (identity is null)
             return options;
         options.EnableSsl = true;

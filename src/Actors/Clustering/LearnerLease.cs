@@ -6,8 +6,8 @@ namespace DfPO.Actors.Clustering;
 
 /// <summary>
 /// The split-brain resolver's tie-break, centred on the learner: the side of a broken cluster that sees a node of role
-/// <see cref="ClusterRoles.Learner"/> goes on without the others, a side without one downs itself. So a learner outlives its workers, and a standby
-/// outlives the learner. Where both sides have one, the run's lock decides who of them learns (<see cref="Experiments.RunLock"/>).
+/// <see cref="ClusterRoles.Learner"/> goes on without the others, a side without one downs itself. So a learner outlives its workers, and a
+/// standby outlives the learner. Where both sides have one, the run's lock decides who of them learns (<see cref="Experiments.RunLock"/>).
 /// </summary>
 /// <remarks>The lease-majority strategy asks it on the leader of each side, whatever that node's roles.</remarks>
 public sealed class LearnerLease(LeaseSettings settings, ExtendedActorSystem system) : Lease(settings)
@@ -43,5 +43,7 @@ public sealed class LearnerLease(LeaseSettings settings, ExtendedActorSystem sys
 
     /// <summary>Whether a learner's node is among the members that can be reached.</summary>
     internal static bool SeesLearner(ClusterEvent.CurrentClusterState state) =>
-        state.Members.Except(state.Unreachable).Any(member => member.HasRole(ClusterRoles.Learner) && member.Status is MemberStatus.Up or MemberStatus.Leaving);
+        state
+            .Members.Except(state.Unreachable)
+            .Any(member => member.HasRole(ClusterRoles.Learner) && member.Status is MemberStatus.Up or MemberStatus.Leaving);
 }

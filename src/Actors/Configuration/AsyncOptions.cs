@@ -6,8 +6,9 @@ namespace DfPO.Actors.Configuration;
 public sealed record AsyncOptions
 {
     /// <summary>
-    /// Most updates between the weights that draw a continuation and the weights that learn from it. 0 is the synchronous mode: an iteration's
-    /// continuations come from its own weights, and engines and learner wait for each other. Else so many iterations are rolled out ahead.
+    /// Most updates between the weights that draw a continuation and the weights that learn from it. 0 is the synchronous mode: an
+    /// iteration's continuations come from its own weights, and engines and learner wait for each other. Else so many iterations are rolled
+    /// out ahead.
     /// </summary>
     [Range(0, int.MaxValue)]
     public int MaxStaleness { get; init; }

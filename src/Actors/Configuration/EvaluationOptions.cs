@@ -14,7 +14,10 @@ public sealed record EvaluationOptions
     [Unit("iterations")]
     public int Every { get; init; } = 5;
 
-    /// <summary>The decoding policies that are evaluated after training and on the way; the one that selects the model, <c>dfpo.decode</c>, always is.</summary>
+    /// <summary>
+    /// The decoding policies that are evaluated after training and on the way; the one that selects the model, <c>dfpo.decode</c>, always
+    /// is.
+    /// </summary>
     [MinLength(1)]
     public IReadOnlyList<DecodingPolicy> Policies { get; init; } = [DecodingPolicy.Policy, DecodingPolicy.Negative];
 
@@ -22,7 +25,10 @@ public sealed record EvaluationOptions
     [Range(1, int.MaxValue)]
     public int SamplesPerPrompt { get; init; } = 1;
 
-    /// <summary>Continuations of each test prompt, which the verdict is of and which are drawn before training and with each decoding policy after it; 0 for as many as of the others.</summary>
+    /// <summary>
+    /// Continuations of each test prompt, which the verdict is of and which are drawn before training and with each decoding policy after
+    /// it; 0 for as many as of the others.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int TestSamplesPerPrompt { get; init; }
 
@@ -30,7 +36,9 @@ public sealed record EvaluationOptions
     [Range(0, int.MaxValue)]
     public int Samples { get; init; } = 3;
 
-    /// <summary>Relative change of perplexity that still counts as none in a run's verdict, an equivalence test; greater than 0, below 1.</summary>
+    /// <summary>
+    /// Relative change of perplexity that still counts as none in a run's verdict, an equivalence test; greater than 0, below 1.
+    /// </summary>
     [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double EquivalenceMargin { get; init; } = 0.05;
 
@@ -53,7 +61,9 @@ public sealed record EvaluationOptions
     [PathOption("an encoder's checkpoint folder")]
     public string BertScoreModel { get; init; } = "";
 
-    /// <summary>The encoder's layer that <c>bert-score</c> compares, from 1; 0 for the one that bert_score takes for a model of this shape.</summary>
+    /// <summary>
+    /// The encoder's layer that <c>bert-score</c> compares, from 1; 0 for the one that bert_score takes for a model of this shape.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int BertScoreLayer { get; init; }
 
@@ -61,9 +71,15 @@ public sealed record EvaluationOptions
     [PathOption("a decoder-only model's checkpoint folder")]
     public string PerplexityModel { get; init; } = "";
 
-    /// <summary>How continuations are drawn that are evaluated: keys here go over <c>rollout.generation</c>, which holds when there are none. Under a KL mask beams are sampled instead.</summary>
+    /// <summary>
+    /// How continuations are drawn that are evaluated: keys here go over <c>rollout.generation</c>, which holds when there are none. Under
+    /// a KL mask beams are sampled instead.
+    /// </summary>
     public GenerationOptions? Generation { get; init; }
 
-    /// <summary>The KL mask under which <c>pi+</c> and <c>pi-</c> are evaluated, generated and distilled; that of training, <c>learner.dfpo</c>, where nothing is said.</summary>
+    /// <summary>
+    /// The KL mask under which <c>pi+</c> and <c>pi-</c> are evaluated, generated and distilled; that of training, <c>learner.dfpo</c>,
+    /// where nothing is said.
+    /// </summary>
     public DecodingOptions? Decoding { get; init; }
 }

@@ -45,14 +45,33 @@ public sealed record ExperimentConfig
     [MayChange]
     public ClusterConfig Cluster { get; init; } = new();
 
-    /// <summary>Whether the learner holds the reference model: to score given texts, which no engine has seen, to compare the policy with it in the update, or to weigh older rollouts of masked policies.</summary>
-    public bool LearnerHoldsReference() => ObjectiveRegistry.Traits(Learner) is { ReferenceInLearner: true } or { NeedsMismatched: true } or { SamplesPerPrompt: 0, NeedsReference: true }
-        || (Async.MaxStaleness > 0 && Learner.RolloutCorrection != RolloutCorrection.None && ObjectiveRegistry.Traits(Learner).KlMask is not null);
+    /// <summary>
+    /// Whether the learner holds the reference model: to score given texts, which no engine has seen, to compare the policy with it in the
+    /// update, or to weigh older rollouts of masked policies.
+    /// </summary>
+    public bool LearnerHoldsReference() =>
+        ObjectiveRegistry.Traits(Learner)
+            is { ReferenceInLearner: true }
+                or { NeedsMismatched: true }
+                or { SamplesPerPrompt: 0, NeedsReference: true }
+        || (
+            Async.MaxStaleness > 0
+            && Learner.RolloutCorrection != RolloutCorrection.None
+            && ObjectiveRegistry.Traits(Learner).KlMask is not null
+        );
 
-    /// <summary>The KL mask of <c>pi+</c> and <c>pi-</c> outside of training: what evaluation says of decoding, or else the mask of training.</summary>
-    public DecodingOptions Decoding() => Evaluation.Decoding ?? new() { MaskRule = Learner.Dfpo.MaskRule.Decoding(), Tolerance = Learner.Dfpo.Tolerance };
+    /// <summary>
+    /// The KL mask of <c>pi+</c> and <c>pi-</c> outside of training: what evaluation says of decoding, or else the mask of training.
+    /// </summary>
+    public DecodingOptions Decoding() =>
+        Evaluation.Decoding ?? new() { MaskRule = Learner.Dfpo.MaskRule.Decoding(), Tolerance = Learner.Dfpo.Tolerance };
 
     /// <summary>Torch threads of the learner as they follow from the options.</summary>
-    /// <remarks>MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.</remarks>
-    public int TorchThreadsOfLearner() => Model.LearnerThreads > 0 ? Model.LearnerThreads : Async.MaxStaleness > 0 ? Rollout.Threads : Environment.ProcessorCount;
+    /// <remarks>
+    /// MKL's number of threads is the process's: work beside the learner, which the asynchronous mode has, must use the same.
+    /// </remarks>
+    public int TorchThreadsOfLearner() =>
+        Model.LearnerThreads > 0 ? Model.LearnerThreads
+        : Async.MaxStaleness > 0 ? Rollout.Threads
+        : Environment.ProcessorCount;
 }

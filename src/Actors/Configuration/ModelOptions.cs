@@ -20,12 +20,15 @@ public sealed record ModelOptions
     public string Device { get; init; } = "cpu";
 
     /// <summary>
-    /// Torch threads of the learner; 0 means one a processor, for the engines rest while it learns, or in the asynchronous mode, where they do not,
-    /// <see cref="RolloutOptions.Threads"/>.
+    /// Torch threads of the learner; 0 means one a processor, for the engines rest while it learns, or in the asynchronous mode, where they
+    /// do not, <see cref="RolloutOptions.Threads"/>.
     /// </summary>
     [Range(0, int.MaxValue)]
     public int LearnerThreads { get; init; }
 
-    /// <summary>Adapters: with a rank, only they are learnt and sent to workers, beside the policy's weights, and others of their own beside the same weights for the value model, whose heads are learnt too.</summary>
+    /// <summary>
+    /// Adapters: with a rank, only they are learnt and sent to workers, beside the policy's weights, and others of their own beside the
+    /// same weights for the value model, whose heads are learnt too.
+    /// </summary>
     public LoraOptions Lora { get; init; } = new();
 }

@@ -6,11 +6,17 @@ namespace DfPO.Actors.Configuration;
 /// <summary>Generation of training data.</summary>
 public sealed record RolloutOptions
 {
-    /// <summary>Prompts an iteration (paper: batch 16). Each is continued as often as the objective asks: once by each of its policies, or by GRPO, RLOO and DPO several times; of DPO's given pairs, pairs an iteration.</summary>
+    /// <summary>
+    /// Prompts an iteration (paper: batch 16). Each is continued as often as the objective asks: once by each of its policies, or by GRPO,
+    /// RLOO and DPO several times; of DPO's given pairs, pairs an iteration.
+    /// </summary>
     [Range(1, int.MaxValue)]
     public int PromptsPerIteration { get; init; } = 16;
 
-    /// <summary>Continuations of a work unit, the quantum of determinism; must divide those of an iteration, and be a multiple of a prompt's, which are never parted.</summary>
+    /// <summary>
+    /// Continuations of a work unit, the quantum of determinism; must divide those of an iteration, and be a multiple of a prompt's, which
+    /// are never parted.
+    /// </summary>
     [Range(1, int.MaxValue)]
     public int UnitSize { get; init; } = 16;
 

@@ -9,7 +9,10 @@ namespace DfPO.Actors.Configuration;
 /// <summary>Prompts and reward.</summary>
 public sealed record TaskOptions
 {
-    /// <summary>Training prompts, a .jsonl file, with <c>references</c> where the objective learns from given texts; like the two below, it goes before <see cref="Data"/>.</summary>
+    /// <summary>
+    /// Training prompts, a .jsonl file, with <c>references</c> where the objective learns from given texts; like the two below, it goes
+    /// before <see cref="Data"/>.
+    /// </summary>
     [PathOption("a .jsonl file of prompts")]
     public string TrainPrompts { get; init; } = "";
 
@@ -21,11 +24,15 @@ public sealed record TaskOptions
     [PathOption("a .jsonl file of prompts")]
     public string TestPrompts { get; init; } = "";
 
-    /// <summary>Pairs that DPO learns from with <c>learner.dpo.pairs = offline</c>: a .jsonl file with prompt, chosen and rejected.</summary>
+    /// <summary>
+    /// Pairs that DPO learns from with <c>learner.dpo.pairs = offline</c>: a .jsonl file with prompt, chosen and rejected.
+    /// </summary>
     [PathOption("a .jsonl file with prompt, chosen and rejected")]
     public string Preferences { get; init; } = "";
 
-    /// <summary>Data that all splits without a file of their own are made of; <see cref="DatasetSpec.Split"/> follows from the use.</summary>
+    /// <summary>
+    /// Data that all splits without a file of their own are made of; <see cref="DatasetSpec.Split"/> follows from the use.
+    /// </summary>
     public DatasetSpec Data { get; init; } = new();
 
     /// <summary>Most validation prompts made of <see cref="Data"/>; 0 takes its limit.</summary>
@@ -44,7 +51,9 @@ public sealed record TaskOptions
     /// <summary>The end that a longer prompt loses: RL4LMs cuts the beginning of IMDB's prompts, and the end of CommonGen's.</summary>
     public TruncationSide TruncationSide { get; init; } = TruncationSide.Left;
 
-    /// <summary>Longest text in tokens that supervised learning takes of a reference; 0 for <c>rollout.generation.max-new-tokens</c>.</summary>
+    /// <summary>
+    /// Longest text in tokens that supervised learning takes of a reference; 0 for <c>rollout.generation.max-new-tokens</c>.
+    /// </summary>
     [Range(0, int.MaxValue)]
     [Unit("tokens")]
     public int MaxReferenceTokens { get; init; }

@@ -11,4 +11,5 @@ public sealed record EvaluationFigures(
     IReadOnlyList<Sample> Samples,
     GenerationMetrics Metrics,
     IReadOnlyDictionary<string, Interval> Intervals,
-    IReadOnlyDictionary<string, double> Texts);
+    IReadOnlyDictionary<string, double> Texts
+);

@@ -7,7 +7,9 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Evaluation;
 
-/// <summary>Measures a policy under a decoding, for the training loop, <c>eval</c> and <c>distill</c>, which differ in where the policy is.</summary>
+/// <summary>
+/// Measures a policy under a decoding, for the training loop, <c>eval</c> and <c>distill</c>, which differ in where the policy is.
+/// </summary>
 /// <param name="config">The experiment, whose text metrics are computed.</param>
 public sealed class Evaluator(ExperimentConfig config)
 {
@@ -19,11 +21,16 @@ public sealed class Evaluator(ExperimentConfig config)
     /// <param name="cancellation">Of the command or run.</param>
     /// <exception cref="DfpoException"><c>metrics/...</c>: nothing was generated, or a metric lacks what it needs.</exception>
     public async Task<EvaluationFigures> Evaluate(
-        IEvaluatedPolicy policy, IReadOnlyList<Prompt> prompts, int samplesPerPrompt, GenerationOptions decoding, CancellationToken cancellation)
+        IEvaluatedPolicy policy,
+        IReadOnlyList<Prompt> prompts,
+        int samplesPerPrompt,
+        GenerationOptions decoding,
+        CancellationToken cancellation
+    )
     {
         // The likelihood of given texts is the policy's own figure, not that of a policy under a KL mask.
-        var asksLikelihood = decoding.Policy == DecodingPolicy.Policy
-            && config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity);
+        var asksLikelihood =
+            decoding.Policy == DecodingPolicy.Policy && config.Evaluation.Metrics.Contains(EvaluationMetrics.ReferencePerplexity);
         if (asksLikelihood)
             ModelPerplexity.RequireReferences(prompts);
         var (continuations, rewards) = await policy.Continue(Repeated(prompts, samplesPerPrompt), decoding, cancellation);

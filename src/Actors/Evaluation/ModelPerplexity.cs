@@ -6,15 +6,18 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Evaluation;
 
-/// <summary>The two perplexities that need a model at hand: of a task's references under the policy, and of continuations under any model.</summary>
+/// <summary>
+/// The two perplexities that need a model at hand: of a task's references under the policy, and of continuations under any model.
+/// </summary>
 public static class ModelPerplexity
 {
     private const int Stride = 512;
 
     /// <summary>Perplexity of the prompts' references under a policy.</summary>
     /// <remarks>
-    /// Decoder-only: as RL4LMs' <c>causal_perplexity</c>, all references as one text by windows (<see cref="SlidingPerplexity"/>), a stride of 512 or half of the model's
-    /// positions where those are fewer. Encoder-decoder, where RL4LMs has none: of each reference and its end given its prompt, pooled over the tokens.
+    /// Decoder-only: as RL4LMs' <c>causal_perplexity</c>, all references as one text by windows (<see cref="SlidingPerplexity"/>), a stride
+    /// of 512 or half of the model's positions where those are fewer. Encoder-decoder, where RL4LMs has none: of each reference and its end
+    /// given its prompt, pooled over the tokens.
     /// </remarks>
     /// <param name="policy">The policy.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
@@ -26,14 +29,33 @@ public static class ModelPerplexity
     {
         RequireReferences(prompts);
         if (policy.Config.IsEncoderDecoder)
-            return Pooled(policy, [.. prompts.SelectMany(prompt => prompt.References.Select(text => (ChatPrompts.Encode(tokenizer, prompt), (int[])[.. tokenizer.Encode(text), .. endOfText.Ids.Take(1)])))]);
+            return Pooled(
+                policy,
+                [
+                    .. prompts.SelectMany(prompt =>
+                        prompt.References.Select(text =>
+                            (ChatPrompts.Encode(tokenizer, prompt), (int[])[.. tokenizer.Encode(text), .. endOfText.Ids.Take(1)])
+                        )
+                    ),
+                ]
+            );
         var tokens = tokenizer.Encode(string.Join(SlidingPerplexity.Separator, prompts.SelectMany(prompt => prompt.References)));
-        return tokens.Length < 2 ? double.NaN : SlidingPerplexity.Of(tokens, policy.MaxPositions, MeanNegativeLogLikelihood, Math.Min(Stride, Math.Max(1, policy.MaxPositions / 2)));
+        return tokens.Length < 2
+            ? double.NaN
+            : SlidingPerplexity.Of(
+                tokens,
+                policy.MaxPositions,
+                MeanNegativeLogLikelihood,
+                Math.Min(Stride, Math.Max(1, policy.MaxPositions / 2))
+            );
 
         double MeanNegativeLogLikelihood(ReadOnlyMemory<int> window, int targets)
         {
             var seen = Math.Max(1, window.Length - targets);
-            return -SequenceScorer.Logprobs(policy, [(window[..seen].ToArray(), window[seen..].ToArray())])[0].DefaultIfEmpty().Average(x => (double)x);
+            return -SequenceScorer
+                .Logprobs(policy, [(window[..seen].ToArray(), window[seen..].ToArray())])[0]
+                .DefaultIfEmpty()
+                .Average(x => (double)x);
         }
     }
 
@@ -42,11 +64,15 @@ public static class ModelPerplexity
     public static void RequireReferences(IReadOnlyList<Prompt> prompts)
     {
         if (prompts.Count(prompt => prompt.References.Count == 0) is > 0 and var lacking)
-            throw new DfpoException("metrics/needs",
-                $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference.");
+            throw new DfpoException(
+                "metrics/needs",
+                $"The metric '{EvaluationMetrics.ReferencePerplexity}' cannot be computed: {lacking} of {prompts.Count} prompts have no reference."
+            );
     }
 
-    /// <summary>How likely the model of a checkpoint folder, which has a tokenizer of its own, finds continuations, each given its prompt.</summary>
+    /// <summary>
+    /// How likely the model of a checkpoint folder, which has a tokenizer of its own, finds continuations, each given its prompt.
+    /// </summary>
     /// <param name="folder">A decoder-only checkpoint.</param>
     /// <param name="texts">Prompts and continuations.</param>
     /// <returns>One a text; of an empty continuation nothing, 0.</returns>
@@ -59,7 +85,12 @@ public static class ModelPerplexity
         tokenizer.CheckFits(model.VocabularySize);
         var tokens = texts.Select(text => Tokens(text.Prompt, text.Continuation)).ToArray();
         var logprobs = SequenceScorer.Logprobs(model, [.. tokens.Select(text => (text.Prompt, text.Continuation))]);
-        return [.. tokens.Zip(logprobs, (text, scores) => new JudgedText(-scores.Sum(x => (double)x), text.Continuation.Length, text.Characters))];
+        return
+        [
+            .. tokens.Zip(logprobs, (text, scores) =>
+                new JudgedText(-scores.Sum(x => (double)x), text.Continuation.Length, text.Characters)
+            ),
+        ];
 
         (int[] Prompt, int[] Continuation, int Characters) Tokens(string prompt, string continuation)
         {
@@ -71,7 +102,11 @@ public static class ModelPerplexity
                 rest = rest[..(model.MaxPositions - 1)];
                 judged = tokenizer.DecodeContinuation(rest);
             }
-            return (first.Length == 0 ? [tokenizer.EosTokenId] : first[^Math.Min(first.Length, model.MaxPositions - rest.Length)..], rest, judged.EnumerateRunes().Count());
+            return (
+                first.Length == 0 ? [tokenizer.EosTokenId] : first[^Math.Min(first.Length, model.MaxPositions - rest.Length)..],
+                rest,
+                judged.EnumerateRunes().Count()
+            );
         }
     }
 
@@ -80,11 +115,21 @@ public static class ModelPerplexity
     public static void RequireDecoderOnly(string folder)
     {
         if (PretrainedModels.ReadConfig(folder).IsEncoderDecoder)
-            throw new DfpoException("config/perplexity-model", $"'evaluation.perplexity-model' is '{folder}', an encoder-decoder, under which a text has no likelihood as the continuation of another: name a decoder-only model, such as GPT-2.");
+            throw new DfpoException(
+                "config/perplexity-model",
+                $"'evaluation.perplexity-model' is '{folder}', an encoder-decoder, under which a text has no likelihood as the continuation of another: name a decoder-only model, such as GPT-2."
+            );
     }
 
     private static double Pooled(LanguageModel model, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences) =>
-        Math.Exp(-SequenceScorer.Logprobs(model, sequences).SelectMany(scores => scores).Select(x => (double)x).DefaultIfEmpty(double.NaN).Average());
+        Math.Exp(
+            -SequenceScorer
+                .Logprobs(model, sequences)
+                .SelectMany(scores => scores)
+                .Select(x => (double)x)
+                .DefaultIfEmpty(double.NaN)
+                .Average()
+        );
 }
 
 /// <summary>How likely a judge finds a text.</summary>

@@ -18,8 +18,8 @@ public sealed record JournalLine(int Iteration, string Weights, int Threads, IRe
 }
 
 /// <summary>
-/// The order in which units were learnt, one JSON object an update. Together with the configuration it is all that an asynchronous run depends on:
-/// a resumed run knows from it which units are done, and a replay repeats the run.
+/// The order in which units were learnt, one JSON object an update. Together with the configuration it is all that an asynchronous run
+/// depends on: a resumed run knows from it which units are done, and a replay repeats the run.
 /// </summary>
 /// <param name="path">The file, which the first line creates.</param>
 public sealed class ArrivalJournal(string path)
@@ -39,7 +39,8 @@ public sealed class ArrivalJournal(string path)
     public void Append(JournalLine line) => File.AppendAllText(path, JsonSerializer.Serialize(line, s_format) + "\n");
 
     /// <summary>Reads all updates; a last line that a crash cut short is left out.</summary>
-    /// <exception cref="DfpoException"><c>run/journal</c>: a line cannot be read, an update is missing, or a unit stands there twice.</exception>
+    /// <exception cref="DfpoException"><c>run/journal</c>: a line cannot be read, an update is missing, or a unit stands there
+    /// twice.</exception>
     public IReadOnlyList<JournalLine> Read()
     {
         if (!Exists)
@@ -69,7 +70,10 @@ public sealed class ArrivalJournal(string path)
     {
         JournalLine[] kept = [.. Read().Take(iteration)];
         if (kept.Length < iteration)
-            throw new DfpoException("run/journal", $"'{path}' tells of {kept.Length} updates but the checkpoint is of iteration {iteration}, so it is not known which units were learnt: put the missing lines back, or start the run anew.");
+            throw new DfpoException(
+                "run/journal",
+                $"'{path}' tells of {kept.Length} updates but the checkpoint is of iteration {iteration}, so it is not known which units were learnt: put the missing lines back, or start the run anew."
+            );
         if (!Exists)
             return kept;
         File.WriteAllLines(path + ".partial", kept.Select(line => JsonSerializer.Serialize(line, s_format)));

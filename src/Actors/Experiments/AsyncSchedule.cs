@@ -3,12 +3,17 @@ using System.Collections.Immutable;
 namespace DfPO.Actors.Experiments;
 
 /// <summary>
-/// Generation that runs ahead of learning by at most <paramref name="MaxStaleness"/> versions. With weights version v there, the units of the
-/// iterations up to <c>v + MaxStaleness</c> have been submitted, each with the newest weights of its time (the rule of AReaL, Fu et al. 2025, section
-/// 5.1). An update takes the first finished ones, of each behaviour as many as an iteration has; of those that wait, the ones with the oldest weights
-/// come first, for they would be the next to be dropped. What has grown too old, finished or not, is dropped and submitted again.
+/// Generation that runs ahead of learning by at most <paramref name="MaxStaleness"/> versions. With weights version v there, the units of
+/// the iterations up to <c>v + MaxStaleness</c> have been submitted, each with the newest weights of its time (the rule of AReaL, Fu et al.
+/// 2025, section
+/// 5.1). An update takes the first finished ones, of each behaviour as many as an iteration has; of those that wait, the ones with the
+/// oldest weights come first, for they would be the next to be dropped. What has grown too old, finished or not, is dropped and submitted
+/// again.
 /// </summary>
-/// <remarks>With staleness 0 this is the synchronous mode: an iteration's units are submitted together, and learnt in the order of their numbers whatever the order of arrival.</remarks>
+/// <remarks>
+/// With staleness 0 this is the synchronous mode: an iteration's units are submitted together, and learnt in the order of their numbers
+/// whatever the order of arrival.
+/// </remarks>
 /// <param name="Grid">Numbers of units.</param>
 /// <param name="MaxStaleness">Most versions between the weights that rolled a unit out and those that learn from it; at least 0.</param>
 /// <param name="Iterations">Iterations of the run: no unit is submitted for later ones.</param>
@@ -29,14 +34,34 @@ public sealed record AsyncSchedule(UnitGrid Grid, int MaxStaleness, int Iteratio
     /// <inheritdoc/>
     public (IUnitSchedule Next, IReadOnlyList<TrainingUnit> Submit, IReadOnlyList<TrainingUnit> Drop) Publish(int version)
     {
-        TrainingUnit[] stale = [.. InFlight.Concat(Arrived).Where(unit => version - unit.Version > MaxStaleness).OrderBy(unit => unit.Number)];
+        TrainingUnit[] stale =
+        [
+            .. InFlight.Concat(Arrived).Where(unit => version - unit.Version > MaxStaleness).OrderBy(unit => unit.Number),
+        ];
         var end = Math.Max(Submitted, Math.Min((long)version + MaxStaleness + 1, Iterations) * Grid.PerIteration);
-        TrainingUnit[] submit = [.. stale.Select(unit => unit.Number).Concat(Numbers(Submitted, end)).Where(number => !Learnt.Contains(number)).Select(number => Grid.Unit(number, version))];
-        return (this with { InFlight = InFlight.Except(stale).Union(submit), Arrived = Arrived.RemoveRange(stale), Submitted = end }, submit, stale);
+        TrainingUnit[] submit =
+        [
+            .. stale
+                .Select(unit => unit.Number)
+                .Concat(Numbers(Submitted, end))
+                .Where(number => !Learnt.Contains(number))
+                .Select(number => Grid.Unit(number, version)),
+        ];
+        return (
+            this with
+            {
+                InFlight = InFlight.Except(stale).Union(submit),
+                Arrived = Arrived.RemoveRange(stale),
+                Submitted = end,
+            },
+            submit,
+            stale
+        );
     }
 
     /// <inheritdoc/>
-    public IUnitSchedule Arrive(TrainingUnit unit) => InFlight.Contains(unit) ? this with { InFlight = InFlight.Remove(unit), Arrived = Arrived.Add(unit) } : this;
+    public IUnitSchedule Arrive(TrainingUnit unit) =>
+        InFlight.Contains(unit) ? this with { InFlight = InFlight.Remove(unit), Arrived = Arrived.Add(unit) } : this;
 
     /// <inheritdoc/>
     public (IUnitSchedule Next, IReadOnlyList<TrainingUnit> Taken)? Take()

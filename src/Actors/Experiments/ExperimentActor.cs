@@ -11,8 +11,9 @@ using DfPO.Tasks.Rewards;
 namespace DfPO.Actors.Experiments;
 
 /// <summary>
-/// The cluster's singleton: parent of the queues and of the learner. It takes the run's lock, then runs the <see cref="ExperimentLoop"/> beside its
-/// mailbox, from the newest checkpoint. A child that dies ends the experiment: its state died with it, and the run resumes from its checkpoint.
+/// The cluster's singleton: parent of the queues and of the learner. It takes the run's lock, then runs the <see cref="ExperimentLoop"/>
+/// beside its mailbox, from the newest checkpoint. A child that dies ends the experiment: its state died with it, and the run resumes from
+/// its checkpoint.
 /// </summary>
 public sealed class ExperimentActor : ReceiveActor
 {
@@ -52,8 +53,12 @@ public sealed class ExperimentActor : ReceiveActor
     /// <inheritdoc/>
     protected override void PreStart()
     {
-        Cluster.Get(Context.System).Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent));
-        RunLock.Acquire(_setup.RunFolder, _setup.LockPatience, _setup.Cancellation).PipeTo(Self, success: held => new Locked(held), failure: e => new Finished(null, e));
+        Cluster
+            .Get(Context.System)
+            .Subscribe(Self, ClusterEvent.SubscriptionInitialStateMode.InitialStateAsEvents, typeof(ClusterEvent.IReachabilityEvent));
+        RunLock
+            .Acquire(_setup.RunFolder, _setup.LockPatience, _setup.Cancellation)
+            .PipeTo(Self, success: held => new Locked(held), failure: e => new Finished(null, e));
     }
 
     /// <inheritdoc/>
@@ -62,8 +67,12 @@ public sealed class ExperimentActor : ReceiveActor
         Cluster.Get(Context.System).Unsubscribe(Self);
         _brokenChild = _brokenChild.Length > 0 ? _brokenChild : "experiment";
         _broken.Cancel();
-        _setup.Ended.TrySetException(new DfpoException("run/stopped",
-            "This process is no longer the run's learner: it left the cluster, or the cluster could not see it and went on without it. What was checkpointed can be resumed."));
+        _setup.Ended.TrySetException(
+            new DfpoException(
+                "run/stopped",
+                "This process is no longer the run's learner: it left the cluster, or the cluster could not see it and went on without it. What was checkpointed can be resumed."
+            )
+        );
     }
 
     private void Begin(RunLock held)
@@ -97,11 +106,25 @@ public sealed class ExperimentActor : ReceiveActor
             _queues.Add(queue);
             return queue;
         }
-        var rollout = Queue(ClusterRoles.Rollout, new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""), config.Model.Policy);
-        var reward = Queue(ClusterRoles.Reward, RewardLoading.Setup(config.Task, $"{store.BaseUrl}{WeightsEndpoints.ModelsPath}"), config.Task.Reward.Uses(RewardKind.Classifier) ? config.Task.RewardModel : "");
-        var learner = Context.Watch(Context.ActorOf(LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.TorchThreadsOfLearner()), ClusterRoles.Learner));
+        var rollout = Queue(
+            ClusterRoles.Rollout,
+            new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""),
+            config.Model.Policy
+        );
+        var reward = Queue(
+            ClusterRoles.Reward,
+            RewardLoading.Setup(config.Task, $"{store.BaseUrl}{WeightsEndpoints.ModelsPath}"),
+            config.Task.Reward.Uses(RewardKind.Classifier) ? config.Task.RewardModel : ""
+        );
+        var learner = Context.Watch(
+            Context.ActorOf(
+                LearnerActor.Props(() => new LearnerSession(config, store, checkpoints.Incidents), config.TorchThreadsOfLearner()),
+                ClusterRoles.Learner
+            )
+        );
         _setup.Activated.TrySetResult();
-        Run(new Services(rollout, reward, learner), observer, checkpoints, held).PipeTo(Self, success: result => new Finished(result, null), failure: e => new Finished(null, e));
+        Run(new Services(rollout, reward, learner), observer, checkpoints, held)
+            .PipeTo(Self, success: result => new Finished(result, null), failure: e => new Finished(null, e));
     }
 
     private void OnFinished(Finished message)
@@ -135,7 +158,11 @@ public sealed class ExperimentActor : ReceiveActor
         }
         catch (OperationCanceledException e) when (!_setup.Cancellation.IsCancellationRequested)
         {
-            throw new DfpoException("run/actor-lost", $"The run's {_brokenChild} actor died; its log says why. Resume the run from its folder.", e);
+            throw new DfpoException(
+                "run/actor-lost",
+                $"The run's {_brokenChild} actor died; its log says why. Resume the run from its folder.",
+                e
+            );
         }
         finally
         {
@@ -160,10 +187,16 @@ public sealed class ExperimentActor : ReceiveActor
                 throw;
             }
             return answer as WorkProtocol.UnitFinished
-                ?? throw new DfpoException("run/unit-abandoned", answer is WorkProtocol.UnitAbandoned abandoned ? $"Work unit {unit.Id} was given up: {abandoned.Reason}." : $"Work unit {unit.Id} was answered by {answer}.");
+                ?? throw new DfpoException(
+                    "run/unit-abandoned",
+                    answer is WorkProtocol.UnitAbandoned abandoned
+                        ? $"Work unit {unit.Id} was given up: {abandoned.Reason}."
+                        : $"Work unit {unit.Id} was answered by {answer}."
+                );
         }
 
-        public async Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull
+        public async Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation)
+            where TReply : notnull
         {
             try
             {
@@ -171,11 +204,19 @@ public sealed class ExperimentActor : ReceiveActor
             }
             catch (AskTimeoutException e)
             {
-                throw new DfpoException("run/learner-timeout", $"The learner did not finish '{command.GetType().Name}' in {s_learnerTimeout.TotalMinutes:F0} minutes.", e);
+                throw new DfpoException(
+                    "run/learner-timeout",
+                    $"The learner did not finish '{command.GetType().Name}' in {s_learnerTimeout.TotalMinutes:F0} minutes.",
+                    e
+                );
             }
         }
 
         public Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation) =>
-            Task.WhenAll(new[] { rollout, reward }.Select(queue => queue.Ask<WorkProtocol.QueueStatus>(new WorkProtocol.GetStatus(), s_queueTimeout, cancellation)));
+            Task.WhenAll(
+                new[] { rollout, reward }.Select(queue =>
+                    queue.Ask<WorkProtocol.QueueStatus>(new WorkProtocol.GetStatus(), s_queueTimeout, cancellation)
+                )
+            );
     }
 }

@@ -16,8 +16,9 @@ using static DfPO.Actors.Learning.LearnerProtocol;
 namespace DfPO.Actors.Experiments;
 
 /// <summary>
-/// An experiment from its first evaluation to its last, as one sequence of steps: roll out, reward, learn, publish; validate now and then; test the
-/// best weights. In the asynchronous mode later iterations are rolled out beside all of this (<see cref="TrainingFeed"/>). Everything slow is asked of <see cref="IExperimentServices"/>.
+/// An experiment from its first evaluation to its last, as one sequence of steps: roll out, reward, learn, publish; validate now and then;
+/// test the best weights. In the asynchronous mode later iterations are rolled out beside all of this (<see cref="TrainingFeed"/>).
+/// Everything slow is asked of <see cref="IExperimentServices"/>.
 /// </summary>
 public sealed class ExperimentLoop
 {
@@ -61,13 +62,19 @@ public sealed class ExperimentLoop
             foreach (var (prompts, split) in new[] { (_validation, DatasetSplit.Validation), (_test, DatasetSplit.Test) })
                 RequireReferences(prompts, split, $"'evaluation.metrics' names '{EvaluationMetrics.ReferencePerplexity}'");
         if (_traits.SamplesPerPrompt == 0)
-            _given = pairs ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts) : GivenTexts.Demonstrations(config, _train, texts);
+            _given = pairs
+                ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts)
+                : GivenTexts.Demonstrations(config, _train, texts);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
 
         PromptSet Prompts(DatasetSplit split) => new(ChatPrompts.Render(TaskPrompts.Read(config.Task, split).Prompts, config.Model.Policy));
 
         void RequireReferences(PromptSet prompts, DatasetSplit split, string why) =>
-            TaskTexts.RequireReferences(prompts.Prompts, TaskPrompts.FileOf(config.Task, split) is { Length: > 0 } file ? file : config.Task.Data.Path, why);
+            TaskTexts.RequireReferences(
+                prompts.Prompts,
+                TaskPrompts.FileOf(config.Task, split) is { Length: > 0 } file ? file : config.Task.Data.Path,
+                why
+            );
     }
 
     private bool IsAsync => _config.Async.MaxStaleness > 0;
@@ -99,18 +106,32 @@ public sealed class ExperimentLoop
     {
         var done = _checkpoints.Journal.KeepUpTo(_learner.Iteration);
         if (_replayed is null)
-            return new AsyncSchedule(UnitGrid.Of(_config), _config.Async.MaxStaleness, _config.Iterations) { Learnt = [.. done.SelectMany(line => line.Units).Select(unit => unit.Number)] };
+            return new AsyncSchedule(UnitGrid.Of(_config), _config.Async.MaxStaleness, _config.Iterations)
+            {
+                Learnt = [.. done.SelectMany(line => line.Units).Select(unit => unit.Number)],
+            };
         return done.Count == 0
             ? new ReplaySchedule(_replayed)
-            : throw new DfpoException("replay/resume", "A replay that was stopped cannot go on: weights of earlier versions, which later updates need, are gone. Start it anew with 'dfpo replay'.");
+            : throw new DfpoException(
+                "replay/resume",
+                "A replay that was stopped cannot go on: weights of earlier versions, which later updates need, are gone. Start it anew with 'dfpo replay'."
+            );
     }
 
     private async Task<ExperimentState> Begin(CancellationToken cancellation)
     {
         var before = await Evaluate("test", "test-before", _test, DecodingPolicy.Policy, 0, cancellation);
-        // A policy under a mask is sampled where others search with beams, so its figures begin with its own: at the start it is pi_0 like the others.
+        // A policy under a mask is sampled where others search with beams, so its figures begin with its own: at the start it is pi_0 like
+        // the others.
         var beams = (_config.Evaluation.Generation ?? _config.Rollout.Generation).NumBeams > 1;
-        var validation = await Evaluate("validation", "validation-0", _validation, beams ? _traits.Decode : DecodingPolicy.Policy, 0, cancellation);
+        var validation = await Evaluate(
+            "validation",
+            "validation-0",
+            _validation,
+            beams ? _traits.Decode : DecodingPolicy.Policy,
+            0,
+            cancellation
+        );
         await _services.Learner(new Export(_checkpoints.BestFolder(0)), cancellation);
         return await Save(new ExperimentState(0, 0, 0, validation.Metrics.Reward, before), cancellation);
     }
@@ -131,7 +152,13 @@ public sealed class ExperimentLoop
             var report = await Iterate(feed, cancellation);
             state = state with { Iteration = _learner.Iteration };
             var perIteration = clock.Elapsed / (_learner.Iteration - first);
-            _observer.IterationFinished(report with { Elapsed = clock.Elapsed, Remaining = perIteration * (_config.Iterations - _learner.Iteration) });
+            _observer.IterationFinished(
+                report with
+                {
+                    Elapsed = clock.Elapsed,
+                    Remaining = perIteration * (_config.Iterations - _learner.Iteration),
+                }
+            );
         }
     }
 
@@ -160,7 +187,8 @@ public sealed class ExperimentLoop
             [IsAsync ? "time/wait_rollout" : "time/rollout"] = waited.TotalSeconds,
             ["time/learn"] = learn.TotalSeconds,
             ["guards/warnings"] = learnt.Report.Warnings.Count,
-            // Since this process became the learner: results that came twice, and results of other weights than asked for. Neither is learnt from.
+            // Since this process became the learner: results that came twice, and results of other weights than asked for. Neither is
+            // learnt from.
             ["units/duplicates"] = queues.Sum(queue => queue.Duplicates),
             ["units/refused"] = queues.Sum(queue => queue.Refused),
         };
@@ -168,7 +196,15 @@ public sealed class ExperimentLoop
             Staleness(metrics, [.. batch.Select(t => _learner.Iteration - 1 - t.WeightsVersion!.Value)], dropped);
         foreach (var policy in _traits.Behaviours.Where(policy => policy != DecodingPolicy.Policy))
             metrics[$"rollout/reward_{policy.Name()}"] = batch.Where(t => t.Behaviour == policy).Average(t => t.Reward);
-        return new IterationReport(_learner.Iteration, _config.Iterations, scored.Count > 0 ? Figures(scored) : null, metrics, tokensPerSecond, default, default)
+        return new IterationReport(
+            _learner.Iteration,
+            _config.Iterations,
+            scored.Count > 0 ? Figures(scored) : null,
+            metrics,
+            tokensPerSecond,
+            default,
+            default
+        )
         {
             Warnings = learnt.Report.Warnings,
         };
@@ -178,15 +214,20 @@ public sealed class ExperimentLoop
     private void Record(JournalLine line)
     {
         if (_replayed?[line.Iteration - 1] is { } expected && expected.Weights != line.Weights)
-            throw new DfpoException("replay/differs", line.Iteration == 1
-                ? $"The replay starts from other weights than the run did ({Short(line.Weights)} instead of {Short(expected.Weights)}): the policy's checkpoint is not the one that the run had."
-                : $"The replay differs from the run: iteration {line.Iteration - 1} is the first with other weights ({Short(line.Weights)} instead of {Short(expected.Weights)}).");
+            throw new DfpoException(
+                "replay/differs",
+                line.Iteration == 1
+                    ? $"The replay starts from other weights than the run did ({Short(line.Weights)} instead of {Short(expected.Weights)}): the policy's checkpoint is not the one that the run had."
+                    : $"The replay differs from the run: iteration {line.Iteration - 1} is the first with other weights ({Short(line.Weights)} instead of {Short(expected.Weights)})."
+            );
         _checkpoints.Journal.Append(line);
     }
 
     private static string Short(string digest) => digest[..Math.Min(digest.Length, 12)];
 
-    /// <summary>How old the weights were that the batch was rolled out with: mean, largest, and how many continuations are of each age.</summary>
+    /// <summary>
+    /// How old the weights were that the batch was rolled out with: mean, largest, and how many continuations are of each age.
+    /// </summary>
     private void Staleness(Dictionary<string, double> metrics, int[] ages, int dropped)
     {
         metrics["async/stale_dropped"] = dropped;
@@ -222,7 +263,17 @@ public sealed class ExperimentLoop
         _learner = await _services.Learner(new PublishExported(_checkpoints.BestFolder(state.BestIteration)), cancellation);
         var after = new List<EvaluationReport>();
         foreach (var policy in Evaluated)
-            after.Add(await Evaluate("test", "test-after", _test, policy, state.BestIteration, cancellation, _checkpoints.BestFolder(state.BestIteration)));
+            after.Add(
+                await Evaluate(
+                    "test",
+                    "test-after",
+                    _test,
+                    policy,
+                    state.BestIteration,
+                    cancellation,
+                    _checkpoints.BestFolder(state.BestIteration)
+                )
+            );
         var result = new ExperimentResult(state.BestIteration, state.Before, after, final.Digest);
         _observer.Finished(result);
         return result;
@@ -235,12 +286,23 @@ public sealed class ExperimentLoop
     /// <param name="iteration">Finished iterations of the weights.</param>
     /// <param name="cancellation">Of the run.</param>
     /// <param name="exported">Where the published weights are from, if they are not those being learnt.</param>
-    private async Task<EvaluationReport> Evaluate(string split, string name, PromptSet prompts, DecodingPolicy policy, int iteration, CancellationToken cancellation, string? exported = null)
+    private async Task<EvaluationReport> Evaluate(
+        string split,
+        string name,
+        PromptSet prompts,
+        DecodingPolicy policy,
+        int iteration,
+        CancellationToken cancellation,
+        string? exported = null
+    )
     {
         Activity.Current = null;
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation);
         activity?.SetTag(DfpoTelemetry.Tags.Split, split).SetTag(DfpoTelemetry.Tags.Iteration, iteration);
-        var samplesPerPrompt = split == "test" && _config.Evaluation.TestSamplesPerPrompt > 0 ? _config.Evaluation.TestSamplesPerPrompt : _config.Evaluation.SamplesPerPrompt;
+        var samplesPerPrompt =
+            split == "test" && _config.Evaluation.TestSamplesPerPrompt > 0
+                ? _config.Evaluation.TestSamplesPerPrompt
+                : _config.Evaluation.SamplesPerPrompt;
         var published = new PublishedPolicy(_plan, _pipeline, _services, _learner.Weights, name, exported, activity?.Context ?? default);
         var decoding = _config.Evaluated().Under(policy, _traits.MaskPolicy);
         var figures = await _evaluator.Evaluate(published, prompts.Prompts, samplesPerPrompt, decoding, cancellation);
@@ -261,5 +323,6 @@ public sealed class ExperimentLoop
         return state;
     }
 
-    private static GenerationMetrics Figures(IEnumerable<ScoredUnit> units) => GenerationMetrics.Compute([.. units.SelectMany(unit => unit.Samples())]);
+    private static GenerationMetrics Figures(IEnumerable<ScoredUnit> units) =>
+        GenerationMetrics.Compute([.. units.SelectMany(unit => unit.Samples())]);
 }

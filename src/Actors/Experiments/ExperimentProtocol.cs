@@ -12,7 +12,9 @@ public static class ExperimentProtocol
     /// <summary>Path of a role's queue under the learner's node.</summary>
     public static string QueuePath(string role) => $"/user/{ManagerName}/{SingletonName}/{role}";
 
-    /// <summary>What other nodes select by path: the queues, and the singleton's manager in a hand-over. Everything else is reached by reference.</summary>
+    /// <summary>
+    /// What other nodes select by path: the queues, and the singleton's manager in a hand-over. Everything else is reached by reference.
+    /// </summary>
     public static IReadOnlyList<string> SelectedPaths { get; } =
-        [$"/user/{ManagerName}", $"/user/{ManagerName}/{SingletonName}", QueuePath(ClusterRoles.Rollout), QueuePath(ClusterRoles.Reward)];
+    [$"/user/{ManagerName}", $"/user/{ManagerName}/{SingletonName}", QueuePath(ClusterRoles.Rollout), QueuePath(ClusterRoles.Reward)];
 }

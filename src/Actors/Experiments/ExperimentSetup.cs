@@ -12,7 +12,14 @@ namespace DfPO.Actors.Experiments;
 /// <param name="LockPatience">How long to wait for the run's lock.</param>
 /// <param name="Cancellation">Ends the run after the step in hand, with a resumable state.</param>
 public sealed record ExperimentSetup(
-    ExperimentConfig Config, WeightsStore Store, string RunFolder, Func<IExperimentObserver> Observe, Func<bool> IsFinished, TimeSpan LockPatience, CancellationToken Cancellation)
+    ExperimentConfig Config,
+    WeightsStore Store,
+    string RunFolder,
+    Func<IExperimentObserver> Observe,
+    Func<bool> IsFinished,
+    TimeSpan LockPatience,
+    CancellationToken Cancellation
+)
 {
     /// <summary>Completes when this process has become the learner.</summary>
     public TaskCompletionSource Activated { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -9,11 +9,21 @@ public static class ExperimentSingleton
     // The run's lock keeps a successor from starting too early, so no margin is needed beside it.
     private static readonly TimeSpan s_removalMargin = TimeSpan.FromMilliseconds(1);
 
-    /// <summary>Makes this node a candidate: the experiment comes to life on the oldest node of role learner, and moves to the next when that one is gone.</summary>
-    public static void Start(ActorSystem system, ExperimentSetup setup) => system.ActorOf(
-        ClusterSingletonManager.Props(ExperimentActor.Props(setup), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(system)
-            .WithRole(ClusterRoles.Learner)
-            .WithSingletonName(ExperimentProtocol.SingletonName)
-            .WithRemovalMargin(s_removalMargin)),
-        ExperimentProtocol.ManagerName);
+    /// <summary>
+    /// Makes this node a candidate: the experiment comes to life on the oldest node of role learner, and moves to the next when that one is
+    /// gone.
+    /// </summary>
+    public static void Start(ActorSystem system, ExperimentSetup setup) =>
+        system.ActorOf(
+            ClusterSingletonManager.Props(
+                ExperimentActor.Props(setup),
+                PoisonPill.Instance,
+                ClusterSingletonManagerSettings
+                    .Create(system)
+                    .WithRole(ClusterRoles.Learner)
+                    .WithSingletonName(ExperimentProtocol.SingletonName)
+                    .WithRemovalMargin(s_removalMargin)
+            ),
+            ExperimentProtocol.ManagerName
+        );
 }

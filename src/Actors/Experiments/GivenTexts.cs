@@ -6,7 +6,9 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Experiments;
 
-/// <summary>The batches of a rule that rolls nothing out, as a function of the iteration: demonstrations of the training prompts, or given pairs.</summary>
+/// <summary>
+/// The batches of a rule that rolls nothing out, as a function of the iteration: demonstrations of the training prompts, or given pairs.
+/// </summary>
 public sealed class GivenTexts
 {
     private const ulong Order = 0x67697665;
@@ -19,13 +21,16 @@ public sealed class GivenTexts
     /// <param name="config">The experiment.</param>
     /// <param name="prompts">Training prompts with references.</param>
     /// <param name="texts">Token ids.</param>
-    public static GivenTexts Demonstrations(ExperimentConfig config, PromptSet prompts, TaskTexts texts) => new(config.Rollout.PromptsPerIteration, draw =>
-    {
-        var prompt = prompts.Draw(config.Seed, draw);
-        return [Trajectory.Demonstrated(texts.Prompt(prompt), texts.Demonstration(prompt, draw))];
-    });
+    public static GivenTexts Demonstrations(ExperimentConfig config, PromptSet prompts, TaskTexts texts) =>
+        new(config.Rollout.PromptsPerIteration, draw =>
+        {
+            var prompt = prompts.Draw(config.Seed, draw);
+            return [Trajectory.Demonstrated(texts.Prompt(prompt), texts.Demonstration(prompt, draw))];
+        });
 
-    /// <summary>Pairs, in a fresh order each epoch. Log-probabilities under the reference are left at 0: who holds that model fills them in.</summary>
+    /// <summary>
+    /// Pairs, in a fresh order each epoch. Log-probabilities under the reference are left at 0: who holds that model fills them in.
+    /// </summary>
     /// <param name="config">The experiment.</param>
     /// <param name="pairs">At least one pair.</param>
     /// <param name="texts">Token ids.</param>
@@ -36,7 +41,13 @@ public sealed class GivenTexts
         {
             var pair = pairs[order[(ulong)draw]];
             var (chosen, rejected) = (texts.Continuation(pair.Prompt, pair.Chosen), texts.Continuation(pair.Prompt, pair.Rejected));
-            return new PreferencePair(texts.Prompt(pair.Prompt), chosen, rejected, new float[chosen.Length], new float[rejected.Length]).Trajectories((int)draw);
+            return new PreferencePair(
+                texts.Prompt(pair.Prompt),
+                chosen,
+                rejected,
+                new float[chosen.Length],
+                new float[rejected.Length]
+            ).Trajectories((int)draw);
         });
     }
 

@@ -25,9 +25,7 @@ public interface IExperimentObserver
     /// <param name="units">Units that wait.</param>
     /// <param name="waited">For so long by now.</param>
     /// <param name="patience">The run ends after so long.</param>
-    void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience)
-    {
-    }
+    void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) { }
 
     /// <summary>The run has ended well.</summary>
     void Finished(ExperimentResult result);
@@ -39,9 +37,17 @@ public interface IExperimentObserver
 /// <param name="Iteration">Finished iterations of the weights.</param>
 /// <param name="Metrics">Figures.</param>
 /// <param name="Samples">All continuations, in the order of the prompts.</param>
-public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int Iteration, GenerationMetrics Metrics, IReadOnlyList<Sample> Samples)
+public sealed record EvaluationReport(
+    string Split,
+    DecodingPolicy Policy,
+    int Iteration,
+    GenerationMetrics Metrics,
+    IReadOnlyList<Sample> Samples
+)
 {
-    /// <summary>How sure the figures are, by their names in <see cref="GenerationMetrics.Figures"/>: 95 % intervals over the prompts.</summary>
+    /// <summary>
+    /// How sure the figures are, by their names in <see cref="GenerationMetrics.Figures"/>: 95 % intervals over the prompts.
+    /// </summary>
     public IReadOnlyDictionary<string, Interval> Intervals { get; init; } = new Dictionary<string, Interval>();
 
     /// <summary>The text metrics that the experiment asks for, by name.</summary>
@@ -52,11 +58,21 @@ public sealed record EvaluationReport(string Split, DecodingPolicy Policy, int I
 /// <param name="Iteration">From 1.</param>
 /// <param name="Iterations">In all.</param>
 /// <param name="Rollout">Figures of all of the iteration's training continuations; null where the objective rolls nothing out.</param>
-/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c> (asynchronous: <c>time/wait_rollout</c>, <c>async/...</c>), <c>time/learn</c> (s), <c>guards/warnings</c>.</param>
-/// <param name="TokensPerSecond">Tokens learnt from a second of the rollout phase; asynchronous, or without rollouts: of the iteration.</param>
+/// <param name="Metrics">Everything measured, by metric name: the learner's, and <c>tokens_per_second</c>, <c>time/rollout</c>
+/// (asynchronous: <c>time/wait_rollout</c>, <c>async/...</c>), <c>time/learn</c> (s), <c>guards/warnings</c>.</param>
+/// <param name="TokensPerSecond">Tokens learnt from a second of the rollout phase; asynchronous, or without rollouts: of the
+/// iteration.</param>
 /// <param name="Elapsed">Time since the start or resume.</param>
 /// <param name="Remaining">Estimate to the end of training.</param>
-public sealed record IterationReport(int Iteration, int Iterations, GenerationMetrics? Rollout, IReadOnlyDictionary<string, double> Metrics, double TokensPerSecond, TimeSpan Elapsed, TimeSpan Remaining)
+public sealed record IterationReport(
+    int Iteration,
+    int Iterations,
+    GenerationMetrics? Rollout,
+    IReadOnlyDictionary<string, double> Metrics,
+    double TokensPerSecond,
+    TimeSpan Elapsed,
+    TimeSpan Remaining
+)
 {
     /// <summary>Guards that went off and were configured to warn.</summary>
     public IReadOnlyList<LearnerWarning> Warnings { get; init; } = [];
@@ -67,4 +83,9 @@ public sealed record IterationReport(int Iteration, int Iterations, GenerationMe
 /// <param name="Before">Test figures of the initial weights.</param>
 /// <param name="After">Test figures of the best weights, one report a decoding policy (<c>pi_theta</c>, then <c>pi-</c>).</param>
 /// <param name="WeightsDigest">SHA-256 of the final (not the best) policy weights.</param>
-public sealed record ExperimentResult(int BestIteration, EvaluationReport Before, IReadOnlyList<EvaluationReport> After, string WeightsDigest);
+public sealed record ExperimentResult(
+    int BestIteration,
+    EvaluationReport Before,
+    IReadOnlyList<EvaluationReport> After,
+    string WeightsDigest
+);

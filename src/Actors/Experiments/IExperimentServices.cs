@@ -13,7 +13,8 @@ public interface IExperimentServices
 
     /// <summary>Has the learner do something.</summary>
     /// <returns>What the command is answered by.</returns>
-    Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation) where TReply : notnull;
+    Task<TReply> Learner<TReply>(LearnerProtocol.ICommand<TReply> command, CancellationToken cancellation)
+        where TReply : notnull;
 
     /// <summary>How the queues stand, rollouts first.</summary>
     Task<WorkProtocol.QueueStatus[]> Queues(CancellationToken cancellation);

@@ -1,6 +1,8 @@
 namespace DfPO.Actors.Experiments;
 
-/// <summary>Which training units are submitted when, and which of the finished ones an update learns from. Immutable: pure transitions, no clock.</summary>
+/// <summary>
+/// Which training units are submitted when, and which of the finished ones an update learns from. Immutable: pure transitions, no clock.
+/// </summary>
 public interface IUnitSchedule
 {
     /// <summary>Weights of a version are there.</summary>

@@ -42,7 +42,8 @@ public sealed class ObserverQueue : IExperimentObserver
     public void WorkersChanged(string role, int count) => Post(() => _observer.WorkersChanged(role, count));
 
     /// <inheritdoc/>
-    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Post(() => _observer.WorkersAwaited(role, units, waited, patience));
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) =>
+        Post(() => _observer.WorkersAwaited(role, units, waited, patience));
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Post(() => _observer.Finished(result));

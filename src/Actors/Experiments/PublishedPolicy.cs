@@ -16,10 +16,21 @@ namespace DfPO.Actors.Experiments;
 /// <param name="exported">Folder that the weights are from; null where they are those being learnt.</param>
 /// <param name="parent">The evaluation's span.</param>
 internal sealed class PublishedPolicy(
-    RolloutPlan plan, UnitPipeline pipeline, IExperimentServices services, WeightsRef weights, string name, string? exported, ActivityContext parent) : IEvaluatedPolicy
+    RolloutPlan plan,
+    UnitPipeline pipeline,
+    IExperimentServices services,
+    WeightsRef weights,
+    string name,
+    string? exported,
+    ActivityContext parent
+) : IEvaluatedPolicy
 {
     /// <inheritdoc/>
-    public async Task<RewardedContinuations> Continue(IReadOnlyList<Prompt> prompts, GenerationOptions decoding, CancellationToken cancellation)
+    public async Task<RewardedContinuations> Continue(
+        IReadOnlyList<Prompt> prompts,
+        GenerationOptions decoding,
+        CancellationToken cancellation
+    )
     {
         var units = await pipeline.Process(plan.Evaluation(name, prompts, decoding, weights), parent, cancellation);
         return new([.. units.SelectMany(unit => unit.Continuations)], [.. units.SelectMany(unit => unit.Rewards)]);

@@ -2,7 +2,10 @@ using System.Collections.Immutable;
 
 namespace DfPO.Actors.Experiments;
 
-/// <summary>Does again what a journal says: each unit is submitted when the weights that it was rolled out with are there, and learnt where it was learnt.</summary>
+/// <summary>
+/// Does again what a journal says: each unit is submitted when the weights that it was rolled out with are there, and learnt where it was
+/// learnt.
+/// </summary>
 /// <param name="Lines">A journal from the first iteration on.</param>
 public sealed record ReplaySchedule(IReadOnlyList<JournalLine> Lines) : IUnitSchedule
 {

@@ -6,13 +6,17 @@ namespace DfPO.Actors.Experiments;
 
 /// <summary>What of an experiment is neither in the learner's checkpoint nor a function of the iteration.</summary>
 /// <param name="Iteration">Finished iterations.</param>
-/// <param name="ValidatedIteration">Last iteration that was validated: one stopped in the middle of a validation repeats it when it resumes.</param>
+/// <param name="ValidatedIteration">Last iteration that was validated: one stopped in the middle of a validation repeats it when it
+/// resumes.</param>
 /// <param name="BestIteration">Iteration with the best validation reward so far.</param>
 /// <param name="BestScore">That reward.</param>
 /// <param name="Before">Test figures of the initial weights.</param>
 public sealed record ExperimentState(int Iteration, int ValidatedIteration, int BestIteration, double BestScore, EvaluationReport Before);
 
-/// <summary>The resumable states of a run: a learner's folder and a JSON file beside it, both named by the iteration. A state counts when both are there.</summary>
+/// <summary>
+/// The resumable states of a run: a learner's folder and a JSON file beside it, both named by the iteration. A state counts when both are
+/// there.
+/// </summary>
 /// <param name="root">The run's folder.</param>
 public sealed class RunCheckpoints(string root)
 {
@@ -70,11 +74,15 @@ public sealed class RunCheckpoints(string root)
     /// <exception cref="DfpoException"><c>run/resume</c>: a state file cannot be read.</exception>
     public ExperimentState? Newest() => Iterations().OrderDescending().Select(iteration => Read(iteration)).FirstOrDefault();
 
-    private IEnumerable<int> Iterations() => Directory.Exists(_folder)
-        ? Directory.GetFiles(_folder, "iteration-*.json")
-            .Select(file => int.TryParse(Path.GetFileNameWithoutExtension(file).AsSpan("iteration-".Length), out var iteration) ? iteration : -1)
-            .Where(iteration => iteration >= 0 && Directory.Exists(LearnerFolder(iteration)))
-        : [];
+    private IEnumerable<int> Iterations() =>
+        Directory.Exists(_folder)
+            ? Directory
+                .GetFiles(_folder, "iteration-*.json")
+                .Select(file =>
+                    int.TryParse(Path.GetFileNameWithoutExtension(file).AsSpan("iteration-".Length), out var iteration) ? iteration : -1
+                )
+                .Where(iteration => iteration >= 0 && Directory.Exists(LearnerFolder(iteration)))
+            : [];
 
     private ExperimentState Read(int iteration)
     {
@@ -85,7 +93,11 @@ public sealed class RunCheckpoints(string root)
         }
         catch (JsonException e)
         {
-            throw new DfpoException("run/resume", $"'{path}' cannot be read ({e.Message}): delete it and the folder beside it to resume from the state before.", e);
+            throw new DfpoException(
+                "run/resume",
+                $"'{path}' cannot be read ({e.Message}): delete it and the folder beside it to resume from the state before.",
+                e
+            );
         }
     }
 

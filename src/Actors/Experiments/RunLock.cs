@@ -4,9 +4,9 @@ using DfPO.Models;
 namespace DfPO.Actors.Experiments;
 
 /// <summary>
-/// The right to write a run's folder: whoever holds it is the run's learner. The operating system keeps it (an advisory lock on <c>run.lock</c>,
-/// also over a shared file system) and gives it back when the process dies, however it dies. A cluster that falls apart may have two candidates;
-/// it never has two holders.
+/// The right to write a run's folder: whoever holds it is the run's learner. The operating system keeps it (an advisory lock on
+/// <c>run.lock</c>, also over a shared file system) and gives it back when the process dies, however it dies. A cluster that falls apart
+/// may have two candidates; it never has two holders.
 /// </summary>
 public sealed class RunLock : IDisposable
 {
@@ -28,7 +28,10 @@ public sealed class RunLock : IDisposable
             if (TryOpen(path) is { } file)
                 return new RunLock(file);
             if (DateTime.UtcNow >= deadline)
-                throw new DfpoException("run/locked", $"Run folder '{runFolder}' is in use by {Holder(path)}: one run folder has one learner. Stop that process, or start another run.");
+                throw new DfpoException(
+                    "run/locked",
+                    $"Run folder '{runFolder}' is in use by {Holder(path)}: one run folder has one learner. Stop that process, or start another run."
+                );
         }
     }
 
@@ -43,7 +46,13 @@ public sealed class RunLock : IDisposable
             try
             {
                 // Beside the lock, because a locked file cannot be read.
-                File.WriteAllText(path + ".holder", string.Create(CultureInfo.InvariantCulture, $"process {Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z"));
+                File.WriteAllText(
+                    path + ".holder",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"process {Environment.ProcessId} on {Environment.MachineName} since {DateTime.UtcNow:yyyy-MM-dd HH:mm:ss}Z"
+                    )
+                );
                 return file;
             }
             catch

@@ -19,15 +19,19 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     /// <summary>Tokens that end the texts: drawn ones at any, given ones with the first.</summary>
     public EndOfText EndOfText { get; } = endOfText;
 
-    /// <summary>A prompt; one longer than <see cref="TaskOptions.MaxPromptTokens"/> is cut on the side that <see cref="TaskOptions.TruncationSide"/> says.</summary>
+    /// <summary>
+    /// A prompt; one longer than <see cref="TaskOptions.MaxPromptTokens"/> is cut on the side that <see cref="TaskOptions.TruncationSide"/>
+    /// says.
+    /// </summary>
     public int[] Prompt(string text) => tokenizer.EncodeInput(text, config.Task.MaxPromptTokens, config.Task.TruncationSide);
 
     /// <summary>A prompt that may be a conversation, rendered already; cut in the same way.</summary>
     public int[] Prompt(Prompt prompt) => ChatPrompts.Encode(tokenizer, prompt, config.Task.MaxPromptTokens, config.Task.TruncationSide);
 
     /// <summary>
-    /// A given continuation, as a rollout would have made it: at most <see cref="Rollout.GenerationOptions.MaxNewTokens"/> tokens, the last one the end of the text
-    /// where that fits. A text that repeats its prompt counts from there on; a word that would run into the prompt's last one is parted from it.
+    /// A given continuation, as a rollout would have made it: at most <see cref="Rollout.GenerationOptions.MaxNewTokens"/> tokens, the last
+    /// one the end of the text where that fits. A text that repeats its prompt counts from there on; a word that would run into the
+    /// prompt's last one is parted from it.
     /// </summary>
     /// <param name="prompt">The prompt.</param>
     /// <param name="text">What continues it, or the whole.</param>
@@ -57,8 +61,8 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     private int[] Ended(int[] ids, int longest) => ids.Length < longest ? [.. ids, .. EndOfText.Ids.Take(1)] : ids[..longest];
 
     /// <summary>
-    /// One of a prompt's references, picked by the draw's number, of at most <see cref="TaskOptions.MaxReferenceTokens"/> tokens. That of a conversation ends as the chat
-    /// template ends the assistant's turn, with the first token there that ends a text.
+    /// One of a prompt's references, picked by the draw's number, of at most <see cref="TaskOptions.MaxReferenceTokens"/> tokens. That of a
+    /// conversation ends as the chat template ends the assistant's turn, with the first token there that ends a text.
     /// </summary>
     /// <param name="prompt">A prompt that <see cref="RequireReferences"/> let pass.</param>
     /// <param name="draw">Number of the draw.</param>
@@ -79,7 +83,10 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
     {
         foreach (var prompt in prompts)
             if (prompt.References.Count == 0 || prompt.References.Any(text => string.IsNullOrWhiteSpace(text) || text == prompt.Text))
-                throw new DfpoException("prompts/references", $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but {why}: give it a field \"references\", a list of continuations.");
+                throw new DfpoException(
+                    "prompts/references",
+                    $"Prompt '{prompt.Id}' in '{path}' has no reference text, or an empty one, but {why}: give it a field \"references\", a list of continuations."
+                );
     }
 
     private int[] After(string prompt, string rest)

@@ -11,14 +11,19 @@ namespace DfPO.Actors.Experiments;
 /// <param name="StaleDropped">Units dropped for their age since the update before.</param>
 public sealed record TrainingBatch(IReadOnlyList<TrainingUnit> Units, IReadOnlyList<ScoredUnit> Scored, int StaleDropped);
 
-/// <summary>Keeps as many training units on their way as its schedule says, while the learner learns too. Called by one caller at a time.</summary>
+/// <summary>
+/// Keeps as many training units on their way as its schedule says, while the learner learns too. Called by one caller at a time.
+/// </summary>
 /// <param name="pipeline">Rolls out and rewards.</param>
 /// <param name="plan">What a unit consists of.</param>
 /// <param name="prompts">Training prompts.</param>
 /// <param name="schedule">Decides.</param>
 public sealed class TrainingFeed(UnitPipeline pipeline, RolloutPlan plan, PromptSet prompts, IUnitSchedule schedule) : IDisposable
 {
-    private readonly Channel<(TrainingUnit Unit, Task<ScoredUnit> Outcome)> _finished = Channel.CreateUnbounded<(TrainingUnit, Task<ScoredUnit>)>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<(TrainingUnit Unit, Task<ScoredUnit> Outcome)> _finished = Channel.CreateUnbounded<(
+        TrainingUnit,
+        Task<ScoredUnit>
+    )>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Dictionary<TrainingUnit, CancellationTokenSource> _open = [];
     private readonly Dictionary<TrainingUnit, ScoredUnit> _scored = [];
     private int _dropped;

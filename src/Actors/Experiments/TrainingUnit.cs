@@ -12,7 +12,10 @@ namespace DfPO.Actors.Experiments;
 [method: JsonConstructor]
 public readonly record struct TrainingUnit(long Number, int Version, DecodingPolicy Behaviour);
 
-/// <summary>How the numbers of training units map to iterations and behaviours: an iteration's numbers are consecutive, one behaviour after the other. A rule that rolls nothing out has no unit.</summary>
+/// <summary>
+/// How the numbers of training units map to iterations and behaviours: an iteration's numbers are consecutive, one behaviour after the
+/// other. A rule that rolls nothing out has no unit.
+/// </summary>
 /// <param name="Behaviours">The policies that training data are drawn from.</param>
 /// <param name="UnitsPerBehaviour">Units of each of them an iteration.</param>
 public sealed record UnitGrid(IReadOnlyList<DecodingPolicy> Behaviours, int UnitsPerBehaviour)
@@ -28,7 +31,8 @@ public sealed record UnitGrid(IReadOnlyList<DecodingPolicy> Behaviours, int Unit
     }
 
     /// <summary>The unit of a number.</summary>
-    public TrainingUnit Unit(long number, int version) => new(number, version, Behaviours[(int)(number % PerIteration) / UnitsPerBehaviour]);
+    public TrainingUnit Unit(long number, int version) =>
+        new(number, version, Behaviours[(int)(number % PerIteration) / UnitsPerBehaviour]);
 
     /// <summary>Which iteration's prompts a number stands for (from 0), and which of the behaviour's units it is there.</summary>
     public (int Iteration, int Index) Place(long number) => ((int)(number / PerIteration), (int)(number % UnitsPerBehaviour));

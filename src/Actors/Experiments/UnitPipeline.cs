@@ -13,16 +13,24 @@ namespace DfPO.Actors.Experiments;
 /// <param name="Rewards">Their rewards.</param>
 /// <param name="Spans">Spans of the rollout and of the reward.</param>
 public sealed record ScoredUnit(
-    PlannedUnit Planned, IReadOnlyList<Continuation> Continuations, IReadOnlyList<float> Rewards, IReadOnlyList<ActivityContext> Spans)
+    PlannedUnit Planned,
+    IReadOnlyList<Continuation> Continuations,
+    IReadOnlyList<float> Rewards,
+    IReadOnlyList<ActivityContext> Spans
+)
 {
     /// <summary>As the learner takes it.</summary>
-    public IEnumerable<Trajectory> Trajectories() => Continuations.Select((made, i) => new Trajectory(made.Sequence, Rewards[i], Planned.Unit.Options.Policy)
-    {
-        Truncated = !made.Sequence.Finished,
-        WeightsVersion = Planned.Unit.Weights.Version,
-        Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,
-        Demonstration = Planned.Demonstrations.Count > 0 ? Planned.Demonstrations[i] : null,
-    });
+    public IEnumerable<Trajectory> Trajectories() =>
+        Continuations.Select(
+            (made, i) =>
+                new Trajectory(made.Sequence, Rewards[i], Planned.Unit.Options.Policy)
+                {
+                    Truncated = !made.Sequence.Finished,
+                    WeightsVersion = Planned.Unit.Weights.Version,
+                    Group = Planned.Groups.Count > 0 ? Planned.Groups[i] : 0,
+                    Demonstration = Planned.Demonstrations.Count > 0 ? Planned.Demonstrations[i] : null,
+                }
+        );
 
     /// <summary>As readers and metrics take it.</summary>
     public IEnumerable<Sample> Samples() => Continuations.Zip(Rewards, (continuation, reward) => continuation.ToSample(reward));
@@ -34,7 +42,11 @@ public sealed record ScoredUnit(
 public sealed class UnitPipeline(IExperimentServices services, Func<int[], string> decode)
 {
     /// <summary>Does all units; the results stand in the order of the plan, whatever the order of arrival.</summary>
-    public async Task<IReadOnlyList<ScoredUnit>> Process(IReadOnlyList<PlannedUnit> units, ActivityContext parent, CancellationToken cancellation)
+    public async Task<IReadOnlyList<ScoredUnit>> Process(
+        IReadOnlyList<PlannedUnit> units,
+        ActivityContext parent,
+        CancellationToken cancellation
+    )
     {
         // One failed unit ends the others' waiting too.
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -59,17 +71,30 @@ public sealed class UnitPipeline(IExperimentServices services, Func<int[], strin
         var rolledOut = await services.Process(unit, parent, cancellation);
         var sequences = Expect<RolloutResult>(rolledOut).Sequences;
         if (sequences.Count != unit.Requests.Count)
-            throw new DfpoException("run/unit-result", $"Unit {unit.Id} has {unit.Requests.Count} prompts but came back with {sequences.Count} continuations.");
+            throw new DfpoException(
+                "run/unit-result",
+                $"Unit {unit.Id} has {unit.Requests.Count} prompts but came back with {sequences.Count} continuations."
+            );
         Continuation[] continuations =
-            [.. planned.Prompts.Zip(sequences, (prompt, sequence) => new Continuation(prompt, decode(sequence.Tokens), sequence))];
+        [
+            .. planned.Prompts.Zip(sequences, (prompt, sequence) => new Continuation(prompt, decode(sequence.Tokens), sequence)),
+        ];
         var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. continuations.Select(continuation => continuation.ToText())]);
         var rewarded = await services.Process(rewardUnit, parent, cancellation);
         var rewards = Expect<RewardResult>(rewarded).Rewards;
         if (rewards.Count != continuations.Length)
-            throw new DfpoException("run/unit-result", $"Unit {rewardUnit.Id} has {continuations.Length} texts but came back with {rewards.Count} rewards.");
+            throw new DfpoException(
+                "run/unit-result",
+                $"Unit {rewardUnit.Id} has {continuations.Length} texts but came back with {rewards.Count} rewards."
+            );
         return new ScoredUnit(planned, continuations, rewards, [rolledOut.Span, rewarded.Span]);
     }
 
-    private static T Expect<T>(WorkProtocol.UnitFinished finished) where T : UnitResult => finished.Result as T
-        ?? throw new DfpoException("run/unit-result", $"Unit {finished.Unit} came back with {finished.Result.GetType().Name}, not {typeof(T).Name}.");
+    private static T Expect<T>(WorkProtocol.UnitFinished finished)
+        where T : UnitResult =>
+        finished.Result as T
+        ?? throw new DfpoException(
+            "run/unit-result",
+            $"Unit {finished.Unit} came back with {finished.Result.GetType().Name}, not {typeof(T).Name}."
+        );
 }

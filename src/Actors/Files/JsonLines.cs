@@ -12,7 +12,10 @@ public static class JsonLines
     /// <param name="corrupt">The error of a line that is none, given its number from 1.</param>
     /// <exception cref="DfpoException">What <paramref name="corrupt"/> makes.</exception>
     public static IEnumerable<T> Read<T>(
-        IReadOnlyList<string> lines, Func<string, T> parse, Func<int, JsonException, DfpoException> corrupt)
+        IReadOnlyList<string> lines,
+        Func<string, T> parse,
+        Func<int, JsonException, DfpoException> corrupt
+    )
     {
         foreach (var (index, text) in lines.Index())
         {

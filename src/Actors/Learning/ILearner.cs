@@ -5,7 +5,9 @@ using static DfPO.Actors.Learning.LearnerProtocol;
 
 namespace DfPO.Actors.Learning;
 
-/// <summary>Who does the commands of <see cref="LearnerProtocol"/>, a method each, which its command describes. Every call comes from one thread.</summary>
+/// <summary>
+/// Who does the commands of <see cref="LearnerProtocol"/>, a method each, which its command describes. Every call comes from one thread.
+/// </summary>
 public interface ILearner
 {
     /// <summary>Does <see cref="LearnerProtocol.Start"/>.</summary>

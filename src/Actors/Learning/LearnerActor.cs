@@ -21,7 +21,8 @@ public sealed class LearnerActor : ReceiveActor
     }
 
     /// <summary>Recipe of the actor.</summary>
-    public static Props Props(Func<LearnerSession> create, int torchThreads) => Akka.Actor.Props.Create(() => new LearnerActor(create, torchThreads));
+    public static Props Props(Func<LearnerSession> create, int torchThreads) =>
+        Akka.Actor.Props.Create(() => new LearnerActor(create, torchThreads));
 
     /// <inheritdoc/>
     protected override void PostStop()

@@ -7,7 +7,9 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Actors.Learning;
 
-/// <summary>Between the orchestrator and the learner, which share a process: batches are too large for a mailbox of another machine.</summary>
+/// <summary>
+/// Between the orchestrator and the learner, which share a process: batches are too large for a mailbox of another machine.
+/// </summary>
 public static class LearnerProtocol
 {
     /// <summary>A message to the learner, whatever its answer.</summary>
@@ -19,7 +21,8 @@ public static class LearnerProtocol
     }
 
     /// <summary>A message to the learner, answered by <typeparamref name="TReply"/> or <see cref="Status.Failure"/>.</summary>
-    public interface ICommand<TReply> : ICommand where TReply : notnull
+    public interface ICommand<TReply> : ICommand
+        where TReply : notnull
     {
         /// <summary>Has a learner do it.</summary>
         /// <returns>The answer.</returns>
@@ -40,7 +43,8 @@ public static class LearnerProtocol
     /// <param name="Batch">Trajectories.</param>
     /// <param name="Parent">Span of the iteration.</param>
     /// <param name="Units">Spans of the work units that fed it.</param>
-    public sealed record Learn(IReadOnlyList<Trajectory> Batch, ActivityContext Parent, IReadOnlyList<ActivityContext> Units) : ICommand<Learnt>
+    public sealed record Learn(IReadOnlyList<Trajectory> Batch, ActivityContext Parent, IReadOnlyList<ActivityContext> Units)
+        : ICommand<Learnt>
     {
         /// <inheritdoc/>
         public Learnt Ask(ILearner learner) => learner.Learn(Batch, Parent, Units);
@@ -57,7 +61,9 @@ public static class LearnerProtocol
         }
     }
 
-    /// <summary>Write the policy alone, as an HF checkpoint with its tokenizer; a mask policy that has other weights goes into a folder in it.</summary>
+    /// <summary>
+    /// Write the policy alone, as an HF checkpoint with its tokenizer; a mask policy that has other weights goes into a folder in it.
+    /// </summary>
     public sealed record Export(string Folder) : ICommand<Exported>
     {
         /// <inheritdoc/>
@@ -71,7 +77,10 @@ public static class LearnerProtocol
         public Published Ask(ILearner learner) => learner.PublishExported(Folder);
     }
 
-    /// <summary>Measure the perplexity of the prompts' reference texts under an exported policy, or under the one being learnt when <paramref name="Folder"/> is null.</summary>
+    /// <summary>
+    /// Measure the perplexity of the prompts' reference texts under an exported policy, or under the one being learnt when
+    /// <paramref name="Folder"/> is null.
+    /// </summary>
     public sealed record Measure(IReadOnlyList<Prompt> Prompts, string? Folder) : ICommand<Measured>
     {
         /// <inheritdoc/>

@@ -45,12 +45,19 @@ public sealed class LearnerSession : ILearner, IDisposable
         var traits = ObjectiveRegistry.Traits(config.Learner);
         var lora = config.Model.Lora;
         if (lora.IsOn && traits.MaskPolicy is { HeldByLearner: true })
-            throw new DfpoException("config/lora", "This objective keeps a copy of the policy as its mask, which adapters have not: set 'model.lora.rank = 0'.");
+            throw new DfpoException(
+                "config/lora",
+                "This objective keeps a copy of the policy as its mask, which adapters have not: set 'model.lora.rank = 0'."
+            );
         LanguageModel Copy() => PretrainedModels.LoadLanguageModel(config.Model.Policy, device);
         _value = traits.NeedsValue ? new ValueModel(lora.IsOn ? SharedWeights.Twin(_policy) : Copy(), traits.ValueHeads) : null;
         _mask = traits.MaskPolicy is { HeldByLearner: true } ? Copy() : null;
         // Under adapters the base is the reference.
-        _reference = config.LearnerHoldsReference() ? lora.IsOn ? SharedWeights.Twin(_policy) : Copy() : null;
+        _reference = config.LearnerHoldsReference()
+            ? lora.IsOn
+                ? SharedWeights.Twin(_policy)
+                : Copy()
+            : null;
         _scoresTexts = traits.SamplesPerPrompt == 0;
         if (lora.IsOn)
         {
@@ -58,8 +65,16 @@ public sealed class LearnerSession : ILearner, IDisposable
             if (_value is not null)
                 LoraAdapters.Create(_value.Trunk, lora, config.Seed + 1);
         }
-        _learner = new PolicyLearner(_policy, _value, config.Learner, config.Seed, incidents, _mask, _reference,
-            _mask is null ? null : endOfText ?? EndOfText.Of(config.Model.Policy, TextTokenizer.Load(config.Model.Policy)));
+        _learner = new PolicyLearner(
+            _policy,
+            _value,
+            config.Learner,
+            config.Seed,
+            incidents,
+            _mask,
+            _reference,
+            _mask is null ? null : endOfText ?? EndOfText.Of(config.Model.Policy, TextTokenizer.Load(config.Model.Policy))
+        );
     }
 
     /// <summary>What is learnt of the policy, which is all that workers need to be sent.</summary>
@@ -77,7 +92,14 @@ public sealed class LearnerSession : ILearner, IDisposable
     public Learnt Learn(IReadOnlyList<Trajectory> batch, ActivityContext parent, IReadOnlyList<ActivityContext> units)
     {
         LearnerReport report;
-        using (var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Consumer, parent, links: units.Where(u => u != default).Select(u => new ActivityLink(u))))
+        using (
+            var activity = DfpoTelemetry.Source.StartActivity(
+                DfpoTelemetry.Spans.Learn,
+                ActivityKind.Consumer,
+                parent,
+                links: units.Where(u => u != default).Select(u => new ActivityLink(u))
+            )
+        )
         {
             activity?.SetTag(DfpoTelemetry.Tags.Iteration, _learner.Iteration + 1);
             report = _learner.Update(_scoresTexts && _reference is not null ? Scored(batch, _reference) : batch);
@@ -109,7 +131,10 @@ public sealed class LearnerSession : ILearner, IDisposable
                 _publishedMask = _store.Publish(mask, _learner.Iteration, _wireDtype);
         using var adapter = _policy.Adapters is null ? null : AdapterFolder.Load(folder);
         using var model = adapter is null ? PretrainedModels.LoadLanguageModel(folder) : null;
-        return new(_learner.Iteration, _store.Publish(adapter?.Factors ?? (nn.Module)model!, _learner.Iteration, _wireDtype, mask: _publishedMask));
+        return new(
+            _learner.Iteration,
+            _store.Publish(adapter?.Factors ?? (nn.Module)model!, _learner.Iteration, _wireDtype, mask: _publishedMask)
+        );
     }
 
     /// <inheritdoc/>

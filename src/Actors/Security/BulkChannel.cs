@@ -10,7 +10,10 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace DfPO.Actors.Security;
 
-/// <summary>Both ends of the bulk channel: who may speak, and how much. Plain HTTP without an identity, HTTPS with certificates on both sides with one.</summary>
+/// <summary>
+/// Both ends of the bulk channel: who may speak, and how much. Plain HTTP without an identity, HTTPS with certificates on both sides with
+/// one.
+/// </summary>
 public static class BulkChannel
 {
     private const SslProtocols Protocols = SslProtocols.Tls12 | SslProtocols.Tls13;
@@ -21,7 +24,8 @@ public static class BulkChannel
         kestrel.AddServerHeader = false;
         var limits = kestrel.Limits;
         limits.MaxRequestBodySize = 0;
-        // Under TLS, several of the pieces that weights are sent in: with Kestrel's own 64 KB copying and sending take turns, which costs a quarter of the rate.
+        // Under TLS, several of the pieces that weights are sent in: with Kestrel's own 64 KB copying and sending take turns, which costs a
+        // quarter of the rate.
         limits.MaxResponseBufferSize = 4 << 20;
         limits.MaxRequestLineSize = 4 << 10;
         limits.MaxRequestHeaderCount = 32;
@@ -35,22 +39,26 @@ public static class BulkChannel
             listen.Protocols = HttpProtocols.Http1;
             if (identity is null)
             {
-                listen.Use(next => connection =>
-                {
-                    SocketOutput.Attach(connection);
-                    return next(connection);
-                });
+                listen.Use(next =>
+                    connection =>
+                    {
+                        SocketOutput.Attach(connection);
+                        return next(connection);
+                    }
+                );
                 return;
             }
-            listen.UseHttps(new HttpsConnectionAdapterOptions
-            {
-                ServerCertificate = identity.Certificate,
-                SslProtocols = Protocols,
-                ClientCertificateMode = ClientCertificateMode.RequireCertificate,
-                ClientCertificateValidation = (certificate, chain, errors) => identity.Refusal(certificate, chain, errors) is null,
-                CheckCertificateRevocation = false,
-                HandshakeTimeout = TimeSpan.FromSeconds(10),
-            });
+            listen.UseHttps(
+                new HttpsConnectionAdapterOptions
+                {
+                    ServerCertificate = identity.Certificate,
+                    SslProtocols = Protocols,
+                    ClientCertificateMode = ClientCertificateMode.RequireCertificate,
+                    ClientCertificateValidation = (certificate, chain, errors) => identity.Refusal(certificate, chain, errors) is null,
+                    CheckCertificateRevocation = false,
+                    HandshakeTimeout = TimeSpan.FromSeconds(10),
+                }
+            );
         });
     }
 
@@ -75,7 +83,9 @@ public static class BulkChannel
             EnabledSslProtocols = Protocols,
             LocalCertificateSelectionCallback = (_, _, _, _, _) => identity.Certificate,
             RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                identity.Refusal(certificate as X509Certificate2, chain, errors) is { } reason ? throw new AuthenticationException(reason) : true,
+                identity.Refusal(certificate as X509Certificate2, chain, errors) is { } reason
+                    ? throw new AuthenticationException(reason)
+                    : true,
         };
         return new TlsFailures { InnerHandler = sockets };
     }
@@ -90,7 +100,11 @@ public static class BulkChannel
             }
             catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.SecureConnectionError)
             {
-                throw new DfpoException("tls/bulk", $"No TLS connection to {request.RequestUri?.GetLeftPart(UriPartial.Authority)}: {e.GetBaseException().Message.TrimEnd('.')}. Both nodes need certificates of the same authority.", e);
+                throw new DfpoException(
+                    "tls/bulk",
+                    $"No TLS connection to {request.RequestUri?.GetLeftPart(UriPartial.Authority)}: {e.GetBaseException().Message.TrimEnd('.')}. Both nodes need certificates of the same authority.",
+                    e
+                );
             }
         }
     }

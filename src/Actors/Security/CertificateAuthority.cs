@@ -6,16 +6,21 @@ using DfPO.Models;
 
 namespace DfPO.Actors.Security;
 
-/// <summary>A private authority in a folder (<c>ca.pem</c>, <c>ca.key</c>) that signs node certificates (<c>NAME.pem</c>, <c>NAME.key</c>). For tests and small clusters.</summary>
+/// <summary>
+/// A private authority in a folder (<c>ca.pem</c>, <c>ca.key</c>) that signs node certificates (<c>NAME.pem</c>, <c>NAME.key</c>). For
+/// tests and small clusters.
+/// </summary>
 public sealed class CertificateAuthority
 {
     private const string Name = "ca";
-    private static readonly TimeSpan s_life = TimeSpan.FromDays(3650), s_clockSkew = TimeSpan.FromHours(1);
+    private static readonly TimeSpan s_life = TimeSpan.FromDays(3650),
+        s_clockSkew = TimeSpan.FromHours(1);
     private readonly string _folder;
     private readonly X509Certificate2 _certificate;
     private readonly DateTimeOffset _now;
 
-    private CertificateAuthority(string folder, X509Certificate2 certificate, DateTimeOffset now) => (_folder, _certificate, _now) = (folder, certificate, now);
+    private CertificateAuthority(string folder, X509Certificate2 certificate, DateTimeOffset now) =>
+        (_folder, _certificate, _now) = (folder, certificate, now);
 
     /// <summary>The authority's certificate, which every node needs.</summary>
     public string CertificateFile => CertificatePath(_folder, Name);
@@ -37,7 +42,11 @@ public sealed class CertificateAuthority
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            throw new DfpoException("certs/authority", $"The authority of '{folder}' cannot sign ({e.Message.TrimEnd('.')}): both {Name}.pem and {Name}.key are needed. Restore them, choose another folder, or replace the authority with '--new-ca'.", e);
+            throw new DfpoException(
+                "certs/authority",
+                $"The authority of '{folder}' cannot sign ({e.Message.TrimEnd('.')}): both {Name}.pem and {Name}.key are needed. Restore them, choose another folder, or replace the authority with '--new-ca'.",
+                e
+            );
         }
     }
 
@@ -50,15 +59,23 @@ public sealed class CertificateAuthority
     public TlsOptions Issue(string name, IReadOnlyList<string> hosts, int days)
     {
         if (name is "" or Name || name[0] == '.' || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
-            throw new DfpoException("certs/options", $"'{name}' cannot be a node's name: use letters, digits, '-', '_' and '.', and not '{Name}', which is the authority's.");
+            throw new DfpoException(
+                "certs/options",
+                $"'{name}' cannot be a node's name: use letters, digits, '-', '_' and '.', and not '{Name}', which is the authority's."
+            );
         var until = _now.AddDays(days);
         if (days < 1 || until > _certificate.NotAfter)
-            throw new DfpoException("certs/options", $"A certificate for {days} days cannot be made: at least 1, and the authority's own ends at {_certificate.NotAfter:yyyy-MM-dd}.");
+            throw new DfpoException(
+                "certs/options",
+                $"A certificate for {days} days cannot be made: at least 1, and the authority's own ends at {_certificate.NotAfter:yyyy-MM-dd}."
+            );
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = Request(name, key);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([NodeIdentity.ServerAuthentication, NodeIdentity.ClientAuthentication], false));
+        request.CertificateExtensions.Add(
+            new X509EnhancedKeyUsageExtension([NodeIdentity.ServerAuthentication, NodeIdentity.ClientAuthentication], false)
+        );
         request.CertificateExtensions.Add(Hosts(hosts));
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_certificate, true, false));
         var serial = RandomNumberGenerator.GetBytes(16);
@@ -66,7 +83,12 @@ public sealed class CertificateAuthority
         var from = _now - s_clockSkew;
         using var signed = request.Create(_certificate, from < _certificate.NotBefore ? _certificate.NotBefore : from, until, serial);
         Write(_folder, name, signed, key);
-        return new TlsOptions { Ca = CertificateFile, Certificate = CertificatePath(_folder, name), Key = KeyPath(_folder, name) };
+        return new TlsOptions
+        {
+            Ca = CertificateFile,
+            Certificate = CertificatePath(_folder, name),
+            Key = KeyPath(_folder, name),
+        };
     }
 
     private static X509Certificate2 Create(string folder, DateTimeOffset now)
@@ -100,14 +122,20 @@ public sealed class CertificateAuthority
                 names.AddDnsName(host);
             else
                 throw new DfpoException("certs/options", $"'{host}' is neither an IP address nor a DNS name.");
-        return hosts.Count > 0 ? names.Build() : throw new DfpoException("certs/options", "A node's certificate needs at least one address that others reach it at.");
+        return hosts.Count > 0
+            ? names.Build()
+            : throw new DfpoException("certs/options", "A node's certificate needs at least one address that others reach it at.");
     }
 
     /// <summary>The key first, so that a certificate is never there without one.</summary>
     private static void Write(string folder, string name, X509Certificate2 certificate, ECDsa key)
     {
         Write(KeyPath(folder, name), key.ExportPkcs8PrivateKeyPem(), UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        Write(CertificatePath(folder, name), certificate.ExportCertificatePem(), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        Write(
+            CertificatePath(folder, name),
+            certificate.ExportCertificatePem(),
+            UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead
+        );
     }
 
     private static void Write(string path, string pem, UnixFileMode mode)

@@ -6,14 +6,16 @@ using Akka.Serialization;
 namespace DfPO.Actors.Security;
 
 /// <summary>
-/// Stands in the place of one of Akka's serialisers and lets only listed messages pass, in both directions. Wire form and number stay Akka's. What a
-/// peer sends beyond the list is not read but becomes something that untrusted mode drops: an exception would cut the connection where it meets a
-/// system message, and the peer would send it again and again.
+/// Stands in the place of one of Akka's serialisers and lets only listed messages pass, in both directions. Wire form and number stay
+/// Akka's. What a peer sends beyond the list is not read but becomes something that untrusted mode drops: an exception would cut the
+/// connection where it meets a system message, and the peer would send it again and again.
 /// </summary>
 /// <param name="system">The actor system.</param>
 /// <param name="inner">Akka's serialiser.</param>
-/// <param name="allowed">Manifests that may pass, with the type of each where <paramref name="inner"/> wants it; none refuses everything.</param>
-public sealed class GuardedSerializer(ExtendedActorSystem system, Serializer inner, IReadOnlyDictionary<string, Type> allowed) : SerializerWithStringManifest(system)
+/// <param name="allowed">Manifests that may pass, with the type of each where <paramref name="inner"/> wants it; none refuses
+/// everything.</param>
+public sealed class GuardedSerializer(ExtendedActorSystem system, Serializer inner, IReadOnlyDictionary<string, Type> allowed)
+    : SerializerWithStringManifest(system)
 {
     private const int LoggedLength = 100;
 
@@ -29,7 +31,9 @@ public sealed class GuardedSerializer(ExtendedActorSystem system, Serializer inn
     public override string Manifest(object o)
     {
         var manifest = Akka.Serialization.Serialization.ManifestFor(inner, o);
-        return allowed.ContainsKey(manifest) ? manifest : throw new SerializationException($"{o.GetType()} is not a message that nodes of DfPO exchange.");
+        return allowed.ContainsKey(manifest)
+            ? manifest
+            : throw new SerializationException($"{o.GetType()} is not a message that nodes of DfPO exchange.");
     }
 
     /// <inheritdoc/>
@@ -44,7 +48,11 @@ public sealed class GuardedSerializer(ExtendedActorSystem system, Serializer inn
     {
         if (manifest is null || !allowed.TryGetValue(manifest, out var type))
         {
-            system.Log.Warning("A peer sent '{0}' for {1}, which is not a message that nodes of DfPO exchange; it was not read", manifest is { Length: > LoggedLength } ? manifest[..LoggedLength] : manifest, inner.GetType().Name);
+            system.Log.Warning(
+                "A peer sent '{0}' for {1}, which is not a message that nodes of DfPO exchange; it was not read",
+                manifest is { Length: > LoggedLength } ? manifest[..LoggedLength] : manifest,
+                inner.GetType().Name
+            );
             return Refused.Instance;
         }
         return inner is SerializerWithStringManifest named ? named.FromBinary(bytes, manifest) : inner.FromBinary(bytes, type);

@@ -36,7 +36,13 @@ public static class JoinProbe
         }
     }
 
-    private static async Task<DfpoException?> Handshake(Stream connection, string peer, string host, NodeIdentity? identity, CancellationToken deadline)
+    private static async Task<DfpoException?> Handshake(
+        Stream connection,
+        string peer,
+        string host,
+        NodeIdentity? identity,
+        CancellationToken deadline
+    )
     {
         var (answered, reason) = (false, default(string));
         using var stream = new SslStream(connection, leaveInnerStreamOpen: false);
@@ -66,11 +72,25 @@ public static class JoinProbe
             // What happened is in the two variables.
         }
         if (identity is null)
-            return answered ? new DfpoException("tls/scheme", $"The cluster at {peer} speaks TLS: give this node '--tls-ca', '--tls-cert' and '--tls-key'.") : null;
+            return answered
+                ? new DfpoException(
+                    "tls/scheme",
+                    $"The cluster at {peer} speaks TLS: give this node '--tls-ca', '--tls-cert' and '--tls-key'."
+                )
+                : null;
         if (!answered)
-            return new DfpoException("tls/scheme", $"{peer} does not speak TLS: leave out '--tls-ca', '--tls-cert' and '--tls-key', or start the run with them.");
+            return new DfpoException(
+                "tls/scheme",
+                $"{peer} does not speak TLS: leave out '--tls-ca', '--tls-cert' and '--tls-key', or start the run with them."
+            );
         return reason is null
-            ? new DfpoException("tls/refused", $"The node at {peer} refuses this node's certificate '{identity.Certificate.Subject}' by '{identity.Certificate.Issuer}': use one that its authority has signed.")
-            : new DfpoException("tls/refused", $"This node does not trust the node at {peer}: {reason}. Both need certificates of the same authority, see 'dfpo certs'.");
+            ? new DfpoException(
+                "tls/refused",
+                $"The node at {peer} refuses this node's certificate '{identity.Certificate.Subject}' by '{identity.Certificate.Issuer}': use one that its authority has signed."
+            )
+            : new DfpoException(
+                "tls/refused",
+                $"This node does not trust the node at {peer}: {reason}. Both need certificates of the same authority, see 'dfpo certs'."
+            );
     }
 }

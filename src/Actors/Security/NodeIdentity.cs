@@ -7,16 +7,19 @@ using DfPO.Models;
 namespace DfPO.Actors.Security;
 
 /// <summary>
-/// A node's certificate, and the private authority whose certificates it accepts from others. Every node is client and server of both planes, so
-/// there is one rule for all connections: a certificate of this authority, for clients and servers, that names the address that was dialled.
+/// A node's certificate, and the private authority whose certificates it accepts from others. Every node is client and server of both
+/// planes, so there is one rule for all connections: a certificate of this authority, for clients and servers, that names the address that
+/// was dialled.
 /// </summary>
 public sealed class NodeIdentity
 {
     // Both are asked of both sides: a certificate of a web server, by the same authority, is no node.
-    internal static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1"), ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
+    internal static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1"),
+        ClientAuthentication = new("1.3.6.1.5.5.7.3.2");
     private readonly X509Certificate2Collection _authorities;
 
-    private NodeIdentity(X509Certificate2 certificate, X509Certificate2Collection authorities) => (Certificate, _authorities) = (certificate, authorities);
+    private NodeIdentity(X509Certificate2 certificate, X509Certificate2Collection authorities) =>
+        (Certificate, _authorities) = (certificate, authorities);
 
     /// <summary>Own certificate with its private key.</summary>
     public X509Certificate2 Certificate { get; }
@@ -29,9 +32,15 @@ public sealed class NodeIdentity
     {
         var identity = new NodeIdentity(LoadOwn(options.Certificate, options.Key), LoadAuthorities(options.Ca));
         if (identity.Refusal(identity.Certificate, null, SslPolicyErrors.None) is { } reason)
-            throw new DfpoException("tls/certificate", $"Peers would refuse '{options.Certificate}': {reason}. Use a certificate that '{options.Ca}' has signed; 'dfpo certs' makes one.");
+            throw new DfpoException(
+                "tls/certificate",
+                $"Peers would refuse '{options.Certificate}': {reason}. Use a certificate that '{options.Ca}' has signed; 'dfpo certs' makes one."
+            );
         if (!identity.Certificate.MatchesHostname(host))
-            throw new DfpoException("tls/host", $"'{options.Certificate}' is for {Names(identity.Certificate)}, not for '--host {host}': peers would refuse this node. Make one with 'dfpo certs --host {host}'.");
+            throw new DfpoException(
+                "tls/host",
+                $"'{options.Certificate}' is for {Names(identity.Certificate)}, not for '--host {host}': peers would refuse this node. Make one with 'dfpo certs --host {host}'."
+            );
         return identity;
     }
 
@@ -61,8 +70,12 @@ public sealed class NodeIdentity
 
     private static string Names(X509Certificate2 certificate)
     {
-        var names = certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>()
-            .SelectMany(extension => extension.EnumerateIPAddresses().Select(address => address.ToString()).Concat(extension.EnumerateDnsNames())).ToArray();
+        var names = certificate
+            .Extensions.OfType<X509SubjectAlternativeNameExtension>()
+            .SelectMany(extension =>
+                extension.EnumerateIPAddresses().Select(address => address.ToString()).Concat(extension.EnumerateDnsNames())
+            )
+            .ToArray();
         return names.Length > 0 ? string.Join(", ", names) : $"no address (its subject is '{certificate.Subject}')";
     }
 
@@ -82,7 +95,9 @@ public sealed class NodeIdentity
     {
         using (Read(file, "a PEM file with this node's certificate", () => X509CertificateLoader.LoadCertificateFromFile(file)))
         {
-            var own = Read(key, $"the PEM file with the private key of '{file}', not encrypted", () => X509Certificate2.CreateFromPem(File.ReadAllText(file), File.ReadAllText(key)));
+            var own = Read(key, $"the PEM file with the private key of '{file}', not encrypted", () =>
+                X509Certificate2.CreateFromPem(File.ReadAllText(file), File.ReadAllText(key))
+            );
             if (!OperatingSystem.IsWindows())
                 return own;
             // Windows' TLS takes no key that lives in memory only.

@@ -8,8 +8,9 @@ using Microsoft.AspNetCore.Connections.Features;
 namespace DfPO.Actors.Security;
 
 /// <summary>
-/// What a connection sends, handed to its socket by whoever flushes, so that memory which somebody else owns is sent from where it lies. Kestrel's own
-/// way is to copy everything into small blocks that another thread hands to the socket in long lists: two thirds more processor time for weights.
+/// What a connection sends, handed to its socket by whoever flushes, so that memory which somebody else owns is sent from where it lies.
+/// Kestrel's own way is to copy everything into small blocks that another thread hands to the socket in long lists: two thirds more
+/// processor time for weights.
 /// </summary>
 /// <remarks>
 /// <code>

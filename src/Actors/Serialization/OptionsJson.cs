@@ -8,8 +8,9 @@ using Google.Protobuf;
 namespace DfPO.Actors.Serialization;
 
 /// <summary>
-/// Records of options on the wire: one JSON object, its names the keys of configuration files, of those that differ from their defaults. So a new key travels without another
-/// line of code and changes no message that does not set it. A key that the reader does not know is refused, for it would change what is computed. No type is named.
+/// Records of options on the wire: one JSON object, its names the keys of configuration files, of those that differ from their defaults. So
+/// a new key travels without another line of code and changes no message that does not set it. A key that the reader does not know is
+/// refused, for it would change what is computed. No type is named.
 /// </summary>
 internal static class OptionsJson
 {
@@ -28,7 +29,8 @@ internal static class OptionsJson
     public static ByteString Write<T>(T options) => UnsafeByteOperations.UnsafeWrap(JsonSerializer.SerializeToUtf8Bytes(options, s_format));
 
     /// <summary>Reads a record.</summary>
-    /// <exception cref="SerializationException">It is no such record: broken, or with a key or a value that this version does not know.</exception>
+    /// <exception cref="SerializationException">It is no such record: broken, or with a key or a value that this version does not
+    /// know.</exception>
     public static T Read<T>(ByteString json)
     {
         try
@@ -61,7 +63,9 @@ internal static class OptionsJson
         public override string ConvertName(string name) => Kebab.Of(name);
     }
 
-    /// <summary>Choices by their names in configuration files. The library's own converter would take two of them, joined by a comma, for a third.</summary>
+    /// <summary>
+    /// Choices by their names in configuration files. The library's own converter would take two of them, joined by a comma, for a third.
+    /// </summary>
     private sealed class ChoiceNames : JsonConverterFactory
     {
         public override bool CanConvert(Type typeToConvert) => typeToConvert.IsEnum;
@@ -70,11 +74,15 @@ internal static class OptionsJson
             (JsonConverter)Activator.CreateInstance(typeof(ChoiceName<>).MakeGenericType(typeToConvert))!;
     }
 
-    private sealed class ChoiceName<T> : JsonConverter<T> where T : struct, Enum
+    private sealed class ChoiceName<T> : JsonConverter<T>
+        where T : struct, Enum
     {
         public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            reader.TokenType == JsonTokenType.String && OptionValues.Parse(reader.GetString()!, typeof(T)) is T value ? value : throw new JsonException();
+            reader.TokenType == JsonTokenType.String && OptionValues.Parse(reader.GetString()!, typeof(T)) is T value
+                ? value
+                : throw new JsonException();
 
-        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => writer.WriteStringValue(OptionValues.Text(value));
+        public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(OptionValues.Text(value));
     }
 }

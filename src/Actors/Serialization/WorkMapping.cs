@@ -14,21 +14,39 @@ namespace DfPO.Actors.Serialization;
 /// <summary>Between the work protocol's records and their wire form.</summary>
 internal static class WorkMapping
 {
-    public static IMessage ToWire(object message) => message switch
-    {
-        RegisterWorker m => new Wire.RegisterWorker { Worker = m.Worker.Value, Device = m.Device, Version = m.Version, ModelDigest = m.ModelDigest, BulkUrl = m.BulkUrl },
-        WorkerAccepted m => Accepted(m.Setup),
-        RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
-        HoldWeights m => new Wire.HoldWeights { Weights = ToWire(m.Weights), TraceParent = m.TraceParent, Relays = { m.Relays } },
-        AssignUnit m => Assign(m),
-        CompleteUnit m => Complete(m),
-        FailUnit m => new Wire.FailUnit { Worker = m.Worker.Value, Unit = m.Unit.Value, Reason = m.Reason },
-        ReturnUnit m => new Wire.ReturnUnit { Worker = m.Worker.Value, Unit = m.Unit.Value },
-        LeaveQueue m => new Wire.LeaveQueue { Worker = m.Worker.Value },
-        RunEnded m => new Wire.RunEnded { Failure = m.Failure },
-        WorkerRefused m => new Wire.WorkerRefused { Reason = m.Reason },
-        _ => throw new ArgumentException($"{message.GetType()} is not a message of the work protocol.", nameof(message)),
-    };
+    public static IMessage ToWire(object message) =>
+        message switch
+        {
+            RegisterWorker m => new Wire.RegisterWorker
+            {
+                Worker = m.Worker.Value,
+                Device = m.Device,
+                Version = m.Version,
+                ModelDigest = m.ModelDigest,
+                BulkUrl = m.BulkUrl,
+            },
+            WorkerAccepted m => Accepted(m.Setup),
+            RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
+            HoldWeights m => new Wire.HoldWeights
+            {
+                Weights = ToWire(m.Weights),
+                TraceParent = m.TraceParent,
+                Relays = { m.Relays },
+            },
+            AssignUnit m => Assign(m),
+            CompleteUnit m => Complete(m),
+            FailUnit m => new Wire.FailUnit
+            {
+                Worker = m.Worker.Value,
+                Unit = m.Unit.Value,
+                Reason = m.Reason,
+            },
+            ReturnUnit m => new Wire.ReturnUnit { Worker = m.Worker.Value, Unit = m.Unit.Value },
+            LeaveQueue m => new Wire.LeaveQueue { Worker = m.Worker.Value },
+            RunEnded m => new Wire.RunEnded { Failure = m.Failure },
+            WorkerRefused m => new Wire.WorkerRefused { Reason = m.Reason },
+            _ => throw new ArgumentException($"{message.GetType()} is not a message of the work protocol.", nameof(message)),
+        };
 
     public static object FromWire(byte[] bytes, string manifest)
     {
@@ -36,7 +54,13 @@ internal static class WorkMapping
         {
             case "register":
                 var register = Wire.RegisterWorker.Parser.ParseFrom(bytes);
-                return new RegisterWorker(new WorkerId(register.Worker), register.Device, register.Version, register.ModelDigest, register.BulkUrl);
+                return new RegisterWorker(
+                    new WorkerId(register.Worker),
+                    register.Device,
+                    register.Version,
+                    register.ModelDigest,
+                    register.BulkUrl
+                );
             case "accepted":
                 var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
                 var reward = accepted.HasReward ? OptionsJson.Read<RewardSpec>(accepted.Reward) : null;
@@ -70,7 +94,12 @@ internal static class WorkMapping
 
     private static Wire.WorkerAccepted Accepted(WorkerSetup setup)
     {
-        var wire = new Wire.WorkerAccepted { ModelUrl = setup.ModelUrl, Dtype = setup.Dtype, RewardLabel = setup.RewardLabel };
+        var wire = new Wire.WorkerAccepted
+        {
+            ModelUrl = setup.ModelUrl,
+            Dtype = setup.Dtype,
+            RewardLabel = setup.RewardLabel,
+        };
         if (setup.Reward is { } reward)
             wire.Reward = OptionsJson.Write(reward);
         return wire;
@@ -82,12 +111,25 @@ internal static class WorkMapping
         switch (message.Unit)
         {
             case RolloutUnit unit:
-                wire.Rollout = new Wire.RolloutWork { Options = OptionsJson.Write(unit.Options), Weights = ToWire(unit.Weights), EndOfText = { unit.EndOfText.Ids } };
+                wire.Rollout = new Wire.RolloutWork
+                {
+                    Options = OptionsJson.Write(unit.Options),
+                    Weights = ToWire(unit.Weights),
+                    EndOfText = { unit.EndOfText.Ids },
+                };
                 wire.Rollout.Requests.Add(unit.Requests.Select(r => new Wire.Request { PromptTokens = { r.PromptTokens }, Seed = r.Seed }));
                 return wire;
             case RewardUnit unit:
                 wire.Reward = new Wire.RewardWork();
-                wire.Reward.Texts.Add(unit.Texts.Select(t => new Wire.Text { Prompt = t.Prompt, Continuation = t.Continuation, References = { t.References }, Concepts = { t.Concepts } }));
+                wire.Reward.Texts.Add(
+                    unit.Texts.Select(t => new Wire.Text
+                    {
+                        Prompt = t.Prompt,
+                        Continuation = t.Continuation,
+                        References = { t.References },
+                        Concepts = { t.Concepts },
+                    })
+                );
                 return wire;
             default:
                 throw new ArgumentException($"{message.Unit.GetType()} has no wire form.", nameof(message));
@@ -99,9 +141,23 @@ internal static class WorkMapping
         var id = new UnitId(wire.Unit);
         WorkUnit unit = wire.WorkCase switch
         {
-            Wire.AssignUnit.WorkOneofCase.Rollout => new RolloutUnit(id, [.. wire.Rollout.Requests.Select(r => new GenerationRequest([.. r.PromptTokens], r.Seed))],
-                OptionsJson.Read<GenerationOptions>(wire.Rollout.Options), FromWire(wire.Rollout.Weights), EndOfText.Of(wire.Rollout.EndOfText)),
-            Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(id, [.. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation) { References = [.. t.References], Concepts = [.. t.Concepts] })]),
+            Wire.AssignUnit.WorkOneofCase.Rollout => new RolloutUnit(
+                id,
+                [.. wire.Rollout.Requests.Select(r => new GenerationRequest([.. r.PromptTokens], r.Seed))],
+                OptionsJson.Read<GenerationOptions>(wire.Rollout.Options),
+                FromWire(wire.Rollout.Weights),
+                EndOfText.Of(wire.Rollout.EndOfText)
+            ),
+            Wire.AssignUnit.WorkOneofCase.Reward => new RewardUnit(
+                id,
+                [
+                    .. wire.Reward.Texts.Select(t => new PromptContinuation(t.Prompt, t.Continuation)
+                    {
+                        References = [.. t.References],
+                        Concepts = [.. t.Concepts],
+                    }),
+                ]
+            ),
             _ => throw new SerializationException($"Unit '{id}' is of a kind that this version does not know."),
         };
         return new AssignUnit(unit, wire.TraceParent);
@@ -109,7 +165,12 @@ internal static class WorkMapping
 
     private static Wire.CompleteUnit Complete(CompleteUnit message)
     {
-        var wire = new Wire.CompleteUnit { Worker = message.Worker.Value, Unit = message.Unit.Value, HeldDigest = message.HeldDigest };
+        var wire = new Wire.CompleteUnit
+        {
+            Worker = message.Worker.Value,
+            Unit = message.Unit.Value,
+            HeldDigest = message.HeldDigest,
+        };
         switch (message.Result)
         {
             case RolloutResult result:
@@ -136,38 +197,56 @@ internal static class WorkMapping
     }
 
     private static Wire.Weights ToWire(WeightsRef weights) =>
-        new() { Version = weights.Version, Digest = weights.Digest, Length = weights.Length, Url = weights.Url, Dtype = weights.Dtype, Mask = weights.Mask is { } mask ? ToWire(mask) : null };
+        new()
+        {
+            Version = weights.Version,
+            Digest = weights.Digest,
+            Length = weights.Length,
+            Url = weights.Url,
+            Dtype = weights.Dtype,
+            Mask = weights.Mask is { } mask ? ToWire(mask) : null,
+        };
 
     private static WeightsRef FromWire(Wire.Weights? weights) =>
-        weights is null ? throw Missing("weights") : WithoutMask(weights) with { Mask = weights.Mask is { } mask ? WithoutMask(mask) : null };
+        weights is null
+            ? throw Missing("weights")
+            : WithoutMask(weights) with
+            {
+                Mask = weights.Mask is { } mask ? WithoutMask(mask) : null,
+            };
 
-    private static WeightsRef WithoutMask(Wire.Weights weights) => new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
+    private static WeightsRef WithoutMask(Wire.Weights weights) =>
+        new(weights.Version, weights.Digest, weights.Length, weights.Url, weights.Dtype);
 
-    private static Wire.Sequence ToWire(GeneratedSequence sequence) => new()
-    {
-        PromptTokens = { sequence.PromptTokens },
-        Tokens = { sequence.Tokens },
-        Logprobs = { sequence.Logprobs },
-        ReferenceLogprobs = { sequence.ReferenceLogprobs },
-        StateKl = { sequence.StateKl },
-        RetainedMass = { sequence.RetainedMass },
-        SkippedMaskSteps = { sequence.SkippedMaskSteps },
-        Finished = sequence.Finished,
-        Figures = sequence.Figures is { } figures ? new Wire.DecodingFigures { CrossEntropy = figures.CrossEntropy, Kl = figures.Kl } : null,
-    };
+    private static Wire.Sequence ToWire(GeneratedSequence sequence) =>
+        new()
+        {
+            PromptTokens = { sequence.PromptTokens },
+            Tokens = { sequence.Tokens },
+            Logprobs = { sequence.Logprobs },
+            ReferenceLogprobs = { sequence.ReferenceLogprobs },
+            StateKl = { sequence.StateKl },
+            RetainedMass = { sequence.RetainedMass },
+            SkippedMaskSteps = { sequence.SkippedMaskSteps },
+            Finished = sequence.Finished,
+            Figures = sequence.Figures is { } figures
+                ? new Wire.DecodingFigures { CrossEntropy = figures.CrossEntropy, Kl = figures.Kl }
+                : null,
+        };
 
-    private static GeneratedSequence FromWire(Wire.Sequence sequence) => new()
-    {
-        PromptTokens = [.. sequence.PromptTokens],
-        Tokens = [.. sequence.Tokens],
-        Logprobs = [.. sequence.Logprobs],
-        ReferenceLogprobs = [.. sequence.ReferenceLogprobs],
-        StateKl = [.. sequence.StateKl],
-        RetainedMass = [.. sequence.RetainedMass],
-        SkippedMaskSteps = [.. sequence.SkippedMaskSteps],
-        Finished = sequence.Finished,
-        Figures = sequence.Figures is { } figures ? new DecodingFigures(figures.CrossEntropy, figures.Kl) : null,
-    };
+    private static GeneratedSequence FromWire(Wire.Sequence sequence) =>
+        new()
+        {
+            PromptTokens = [.. sequence.PromptTokens],
+            Tokens = [.. sequence.Tokens],
+            Logprobs = [.. sequence.Logprobs],
+            ReferenceLogprobs = [.. sequence.ReferenceLogprobs],
+            StateKl = [.. sequence.StateKl],
+            RetainedMass = [.. sequence.RetainedMass],
+            SkippedMaskSteps = [.. sequence.SkippedMaskSteps],
+            Finished = sequence.Finished,
+            Figures = sequence.Figures is { } figures ? new DecodingFigures(figures.CrossEntropy, figures.Kl) : null,
+        };
 
     private static SerializationException Missing(string field) => new($"A work message lacks its field '{field}'.");
 }

@@ -7,8 +7,8 @@ using static DfPO.Actors.Work.WorkProtocol;
 namespace DfPO.Actors.Serialization;
 
 /// <summary>
-/// Carries <see cref="WorkProtocol"/> as the protobuf messages of <c>work.proto</c>. The manifest is a short name of ours, never a type name, so a
-/// peer can name nothing but these messages.
+/// Carries <see cref="WorkProtocol"/> as the protobuf messages of <c>work.proto</c>. The manifest is a short name of ours, never a type
+/// name, so a peer can name nothing but these messages.
 /// </summary>
 public sealed class WorkSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
@@ -19,21 +19,22 @@ public sealed class WorkSerializer(ExtendedActorSystem system) : SerializerWithS
     public override int Identifier => Id;
 
     /// <inheritdoc/>
-    public override string Manifest(object o) => o switch
-    {
-        RegisterWorker => "register",
-        WorkerAccepted => "accepted",
-        RequestWork => "request",
-        HoldWeights => "hold",
-        AssignUnit => "assign",
-        CompleteUnit => "complete",
-        FailUnit => "fail",
-        ReturnUnit => "return",
-        LeaveQueue => "leave",
-        RunEnded => "ended",
-        WorkerRefused => "refused",
-        _ => throw new ArgumentException($"{o.GetType()} is not a message of the work protocol.", nameof(o)),
-    };
+    public override string Manifest(object o) =>
+        o switch
+        {
+            RegisterWorker => "register",
+            WorkerAccepted => "accepted",
+            RequestWork => "request",
+            HoldWeights => "hold",
+            AssignUnit => "assign",
+            CompleteUnit => "complete",
+            FailUnit => "fail",
+            ReturnUnit => "return",
+            LeaveQueue => "leave",
+            RunEnded => "ended",
+            WorkerRefused => "refused",
+            _ => throw new ArgumentException($"{o.GetType()} is not a message of the work protocol.", nameof(o)),
+        };
 
     /// <inheritdoc/>
     public override byte[] ToBinary(object obj) => WorkMapping.ToWire(obj).ToByteArray();
@@ -47,7 +48,10 @@ public sealed class WorkSerializer(ExtendedActorSystem system) : SerializerWithS
         }
         catch (InvalidProtocolBufferException e)
         {
-            throw new System.Runtime.Serialization.SerializationException($"A work message '{manifest}' of {bytes.Length} bytes cannot be read: {e.Message}", e);
+            throw new System.Runtime.Serialization.SerializationException(
+                $"A work message '{manifest}' of {bytes.Length} bytes cannot be read: {e.Message}",
+                e
+            );
         }
     }
 }

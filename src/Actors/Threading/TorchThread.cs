@@ -5,8 +5,8 @@ using TorchSharp;
 namespace DfPO.Actors.Threading;
 
 /// <summary>
-/// One operating-system thread that does all torch work of one owner. Gradient modes and dispose scopes are thread-local in TorchSharp, and OpenMP
-/// keeps a team a calling thread, so torch work must not wander over a thread pool.
+/// One operating-system thread that does all torch work of one owner. Gradient modes and dispose scopes are thread-local in TorchSharp, and
+/// OpenMP keeps a team a calling thread, so torch work must not wander over a thread pool.
 /// </summary>
 public sealed class TorchThread : IDisposable
 {
@@ -28,7 +28,10 @@ public sealed class TorchThread : IDisposable
                 action();
             }
         })
-        { Name = name, IsBackground = true };
+        {
+            Name = name,
+            IsBackground = true,
+        };
         _thread.Start();
     }
 

@@ -20,7 +20,8 @@ internal interface IByteSink
 internal sealed class BulkReader(HttpClient http, WeightsClientOptions options)
 {
     /// <summary>Asks for ranges until nothing is missing.</summary>
-    /// <exception cref="HttpRequestException">And <see cref="IOException"/>, <see cref="TimeoutException"/>: too many failures in a row, or an answer that another attempt cannot change.</exception>
+    /// <exception cref="HttpRequestException">And <see cref="IOException"/>, <see cref="TimeoutException"/>: too many failures in a row, or
+    /// an answer that another attempt cannot change.</exception>
     public async Task Fill(string url, IByteSink sink, CancellationToken cancellation)
     {
         for (var failures = 0; await sink.Missing().ConfigureAwait(false) is { } range;)
@@ -44,7 +45,8 @@ internal sealed class BulkReader(HttpClient http, WeightsClientOptions options)
     /// <summary>Whether an error is one of the connection, so that another attempt or another source may go well.</summary>
     public static bool IsNetwork(Exception e) => e is HttpRequestException or IOException or TimeoutException;
 
-    private static bool IsTransient(Exception e) => IsNetwork(e) && e is not HttpRequestException { StatusCode: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError };
+    private static bool IsTransient(Exception e) =>
+        IsNetwork(e) && e is not HttpRequestException { StatusCode: >= HttpStatusCode.BadRequest and < HttpStatusCode.InternalServerError };
 
     private async Task Read(string url, long from, long to, IByteSink sink, Action<int> received, CancellationToken cancellation)
     {
@@ -54,10 +56,15 @@ internal sealed class BulkReader(HttpClient http, WeightsClientOptions options)
         stalled.CancelAfter(options.Stall);
         try
         {
-            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stalled.Token).ConfigureAwait(false);
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stalled.Token)
+                .ConfigureAwait(false);
             response.EnsureSuccessStatusCode();
             if (response.StatusCode != HttpStatusCode.PartialContent || response.Content.Headers.ContentRange?.From != from)
-                throw new HttpRequestException($"the server did not answer bytes {from} to {to - 1}", null, HttpStatusCode.RequestedRangeNotSatisfiable);
+                throw new HttpRequestException(
+                    $"the server did not answer bytes {from} to {to - 1}",
+                    null,
+                    HttpStatusCode.RequestedRangeNotSatisfiable
+                );
             await using var source = await response.Content.ReadAsStreamAsync(stalled.Token).ConfigureAwait(false);
             while (from < to)
             {

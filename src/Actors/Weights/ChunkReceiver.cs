@@ -3,8 +3,8 @@ using DfPO.Models;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// The chunks of one version: which are in place, which are missing. What takes long to check runs on other threads while the next chunks arrive; a
-/// chunk that is corrupt is fetched again alone. What is in place stays so when the route or the source changes.
+/// The chunks of one version: which are in place, which are missing. What takes long to check runs on other threads while the next chunks
+/// arrive; a chunk that is corrupt is fetched again alone. What is in place stays so when the route or the source changes.
 /// </summary>
 internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
 {
@@ -49,12 +49,16 @@ internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
     }
 
     /// <inheritdoc/>
-    /// <exception cref="DfpoException"><c>weights/corrupt</c>: a chunk came with other bytes than the manifest says, several times.</exception>
+    /// <exception cref="DfpoException"><c>weights/corrupt</c>: a chunk came with other bytes than the manifest says, several
+    /// times.</exception>
     public async ValueTask<(long From, long To)?> Missing()
     {
         await Settle().ConfigureAwait(false);
         if (Array.FindIndex(_corrupt, count => count >= CorruptAttempts) is >= 0 and var bad)
-            throw new DfpoException("weights/corrupt", $"{_url}: chunk {bad} of {manifest.Chunks} (bytes {manifest.Offset(bad)} to {manifest.Offset(bad) + manifest.LengthOf(bad) - 1}) of weights version {manifest.Version} came {CorruptAttempts} times with a checksum that is not the manifest's. The weights are not used; look at that machine's memory and network.");
+            throw new DfpoException(
+                "weights/corrupt",
+                $"{_url}: chunk {bad} of {manifest.Chunks} (bytes {manifest.Offset(bad)} to {manifest.Offset(bad) + manifest.LengthOf(bad) - 1}) of weights version {manifest.Version} came {CorruptAttempts} times with a checksum that is not the manifest's. The weights are not used; look at that machine's memory and network."
+            );
         var first = Array.FindIndex(_inPlace, 0, chunk => !chunk);
         while (first >= 0 && _once && _corrupt[first] > 0)
             first = first + 1 < _inPlace.Length ? Array.FindIndex(_inPlace, first + 1, chunk => !chunk) : -1;

@@ -32,7 +32,8 @@ internal sealed class DenseRoute(WeightsManifest manifest, WeightsBuffer target)
 
     public override Memory<byte> Landing(long offset, int count) => target.Memory(offset, count);
 
-    public override bool Accept(int chunk) => WeightsDigest.Matches(target.Span(manifest.Offset(chunk), manifest.LengthOf(chunk)), manifest.Checksum(chunk));
+    public override bool Accept(int chunk) =>
+        WeightsDigest.Matches(target.Span(manifest.Offset(chunk), manifest.LengthOf(chunk)), manifest.Checksum(chunk));
 }
 
 /// <summary>Chunks as differences from weights that are held, which stay as they are.</summary>
@@ -46,7 +47,14 @@ internal sealed class DeltaRoute : ChunkRoute
     private readonly ConcurrentBag<DeltaCodec> _codecs;
     private readonly long[] _starts;
 
-    public DeltaRoute(WeightsManifest manifest, WeightsDelta delta, WeightsBuffer from, WeightsBuffer landing, WeightsBuffer target, ConcurrentBag<DeltaCodec> codecs)
+    public DeltaRoute(
+        WeightsManifest manifest,
+        WeightsDelta delta,
+        WeightsBuffer from,
+        WeightsBuffer landing,
+        WeightsBuffer target,
+        ConcurrentBag<DeltaCodec> codecs
+    )
     {
         (_manifest, _delta, _from, _landing, _target, _codecs) = (manifest, delta, from, landing, target, codecs);
         _starts = new long[delta.Lengths.Length + 1];

@@ -6,8 +6,9 @@ using ZstdSharp;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// Encodes a chunk of weights against the same chunk of other weights, without loss: nothing when they are equal, otherwise what has changed, or the new
-/// bytes as they are where that is shorter. The result depends on its arguments alone; the object holds scratch memory, so one thread at a time.
+/// Encodes a chunk of weights against the same chunk of other weights, without loss: nothing when they are equal, otherwise what has
+/// changed, or the new bytes as they are where that is shorter. The result depends on its arguments alone; the object holds scratch memory,
+/// so one thread at a time.
 /// </summary>
 /// <remarks>
 /// <para>Elements are integers here, so the next number up or down is at a distance of one. An encoded chunk is one of</para>
@@ -23,12 +24,13 @@ namespace DfPO.Actors.Weights;
 /// above    zstd   of each far element, class by class, its distance less two: first all lowest bytes, then the next
 /// tail     plain  bytes at the end that make no whole element
 /// </code>
-/// <para>"zstd" is an int32 with the packed length before the packed bytes, which are plain where that is not longer; bits are packed eight to a byte. Directions are noise, which
-/// nothing makes shorter. How likely it is that a step of a given size changes an element depends on the element's own magnitude, which the receiver has: so bits and distances
-/// come class by class of magnitude (<see cref="ElementGroups{T}"/>), where zstd finds them alike.</para>
-/// <para>Measured on 124M random bfloat16 weights of a GPT-2 and a first step of AdamW at 1e-5, which changes 37 % of them: 8.2 % of the bytes, where the
-/// entropy of the differences is 12.2 %, that of the differences given the exponent 6.8 %, and bit planes of the differences behind zstd took 15.0 %
-/// and a tenth more processor time.</para>
+/// <para>"zstd" is an int32 with the packed length before the packed bytes, which are plain where that is not longer; bits are packed eight
+/// to a byte. Directions are noise, which nothing makes shorter. How likely it is that a step of a given size changes an element depends on
+/// the element's own magnitude, which the receiver has: so bits and distances come class by class of magnitude
+/// (<see cref="ElementGroups{T}"/>), where zstd finds them alike.</para>
+/// <para>Measured on 124M random bfloat16 weights of a GPT-2 and a first step of AdamW at 1e-5, which changes 37 % of them: 8.2 % of the
+/// bytes, where the entropy of the differences is 12.2 %, that of the differences given the exponent 6.8 %, and bit planes of the
+/// differences behind zstd took 15.0 % and a tenth more processor time.</para>
 /// </remarks>
 public sealed class DeltaCodec : IDisposable
 {

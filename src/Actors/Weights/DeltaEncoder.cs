@@ -17,7 +17,10 @@ internal sealed class DeltaEncoder : IDisposable
     public WeightsDelta? Encode(HeldWeights from, WeightsManifest to, WeightsBuffer bytes, WeightsBuffer buffer)
     {
         var size = ElementSize(to.Dtype);
-        var sample = Enumerable.Range(0, Math.Min(Samples, to.Chunks)).Select(i => (int)((long)i * to.Chunks / Math.Min(Samples, to.Chunks))).ToArray();
+        var sample = Enumerable
+            .Range(0, Math.Min(Samples, to.Chunks))
+            .Select(i => (int)((long)i * to.Chunks / Math.Min(Samples, to.Chunks)))
+            .ToArray();
         // A look at a few chunks spares the rest of a delta that is not worth it.
         if (Measure(sample) > WeightsDelta.Capacity(sample.Sum(chunk => (long)to.LengthOf(chunk))))
             return null;
@@ -42,11 +45,12 @@ internal sealed class DeltaEncoder : IDisposable
         }
         return delta;
 
-        long Measure(int[] chunks) => chunks.Sum(chunk =>
-        {
-            EncodeChunk(0, chunk);
-            return (long)_lengths[0];
-        });
+        long Measure(int[] chunks) =>
+            chunks.Sum(chunk =>
+            {
+                EncodeChunk(0, chunk);
+                return (long)_lengths[0];
+            });
 
         void EncodeChunk(int lane, int chunk)
         {
@@ -58,7 +62,13 @@ internal sealed class DeltaEncoder : IDisposable
     }
 
     /// <summary>Bytes of an element of a dtype.</summary>
-    public static int ElementSize(string dtype) => dtype switch { "float32" => 4, "bfloat16" or "float16" => 2, _ => 1 };
+    public static int ElementSize(string dtype) =>
+        dtype switch
+        {
+            "float32" => 4,
+            "bfloat16" or "float16" => 2,
+            _ => 1,
+        };
 
     /// <inheritdoc/>
     public void Dispose() => Array.ForEach(_codecs, codec => codec.Dispose());

@@ -23,7 +23,11 @@ internal ref struct DeltaPartWriter(Span<byte> room, Compressor compressor)
         if (_room.Length - Written < NumberBytes)
             return false;
         var rest = _room[(Written + NumberBytes)..];
-        if (part.Length == 0 || !compressor.TryWrap(part, rest[..Math.Min(rest.Length, part.Length)], out var length) || length >= part.Length)
+        if (
+            part.Length == 0
+            || !compressor.TryWrap(part, rest[..Math.Min(rest.Length, part.Length)], out var length)
+            || length >= part.Length
+        )
         {
             if (!part.TryCopyTo(rest))
                 return false;

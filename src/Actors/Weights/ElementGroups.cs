@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>Elements by the <see cref="Size"/>, where one bit of a word stands for each: what the delta of a chunk is made of. Pure.</summary>
+/// <summary>
+/// Elements by the <see cref="Size"/>, where one bit of a word stands for each: what the delta of a chunk is made of. Pure.
+/// </summary>
 /// <typeparam name="T">byte, ushort or uint: the bit pattern of an element.</typeparam>
 internal static class ElementGroups<T>
     where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
@@ -16,15 +18,51 @@ internal static class ElementGroups<T>
     private const int SampleStride = 61;
     private const int LeastShare = 32;
 
-    private static readonly Vector256<byte> s_spread = Vector256.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 18, 18, 18, 18, 18, 18, 18, 18, 19, 19, 19, 19, 19, 19, 19, 19);
+    private static readonly Vector256<byte> s_spread = Vector256.Create(
+        (byte)0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        1,
+        18,
+        18,
+        18,
+        18,
+        18,
+        18,
+        18,
+        18,
+        19,
+        19,
+        19,
+        19,
+        19,
+        19,
+        19,
+        19
+    );
     private static readonly Vector256<byte> s_byteBit = Vector256.Create(0x8040201008040201ul).AsByte();
-    private static readonly Vector256<T> s_laneBit = Vector256.Create([.. Enumerable.Range(0, Vector256<T>.Count).Select(lane => T.CreateTruncating(1ul << lane))]);
+    private static readonly Vector256<T> s_laneBit = Vector256.Create([
+        .. Enumerable.Range(0, Vector256<T>.Count).Select(lane => T.CreateTruncating(1ul << lane)),
+    ]);
 
     /// <summary>Numbers of groups, the last of which may be filled up.</summary>
     public static int Count(int elements) => (elements + Size - 1) / Size;
 
     /// <summary>
-    /// Where the elements' magnitudes part into classes: descending lower bounds of <see cref="Key"/>, so that each class has 1/32 of a sample or more.
+    /// Where the elements' magnitudes part into classes: descending lower bounds of <see cref="Key"/>, so that each class has 1/32 of a
+    /// sample or more.
     /// </summary>
     /// <returns>Bounds; the class below the last one has none.</returns>
     public static int Bounds(ReadOnlySpan<T> elements, Span<byte> bounds)
@@ -63,7 +101,9 @@ internal static class ElementGroups<T>
             for (var i = 0; i < bounds.Length; i++)
             {
                 var bound = Vector256.Create(bounds[i]);
-                var reached = Vector256.GreaterThanOrEqual(low, bound).ExtractMostSignificantBits() | ((ulong)Vector256.GreaterThanOrEqual(high, bound).ExtractMostSignificantBits() << (Size / 2));
+                var reached =
+                    Vector256.GreaterThanOrEqual(low, bound).ExtractMostSignificantBits()
+                    | ((ulong)Vector256.GreaterThanOrEqual(high, bound).ExtractMostSignificantBits() << (Size / 2));
                 words[(i * groups) + g] = reached & ~above;
                 above = reached;
             }
@@ -79,7 +119,14 @@ internal static class ElementGroups<T>
     /// <param name="changed">Receives who is not the same.</param>
     /// <param name="down">Receives who becomes less.</param>
     /// <param name="far">Receives whose distance is more than one.</param>
-    public static void Compare(ReadOnlySpan<T> from, ReadOnlySpan<T> to, Span<T> distances, Span<ulong> changed, Span<ulong> down, Span<ulong> far)
+    public static void Compare(
+        ReadOnlySpan<T> from,
+        ReadOnlySpan<T> to,
+        Span<T> distances,
+        Span<ulong> changed,
+        Span<ulong> down,
+        Span<ulong> far
+    )
     {
         Span<T> a = stackalloc T[Size];
         Span<T> b = stackalloc T[Size];
@@ -123,7 +170,9 @@ internal static class ElementGroups<T>
             for (var i = 0; i < Size; i += Vector256<T>.Count)
             {
                 var negative = Lanes(down[g], i);
-                (Vector256.Create(before[i..]) + ((Vector256.Create(distances[((g * Size) + i)..]) ^ negative) - negative)).CopyTo(after[i..]);
+                (Vector256.Create(before[i..]) + ((Vector256.Create(distances[((g * Size) + i)..]) ^ negative) - negative)).CopyTo(
+                    after[i..]
+                );
             }
             if (rest.Length < Size)
                 b[..rest.Length].CopyTo(rest);
@@ -149,17 +198,26 @@ internal static class ElementGroups<T>
         if (typeof(T) == typeof(byte))
             return Vector256.Create(elements).AsByte() << 1;
         if (typeof(T) == typeof(ushort))
-            return Vector256.Narrow(Vector256.Create(elements).AsUInt16() << 1 >>> 8, Vector256.Create(elements[16..]).AsUInt16() << 1 >>> 8);
+            return Vector256.Narrow(
+                Vector256.Create(elements).AsUInt16() << 1 >>> 8,
+                Vector256.Create(elements[16..]).AsUInt16() << 1 >>> 8
+            );
         return Vector256.Narrow(
             Vector256.Narrow(Vector256.Create(elements).AsUInt32() << 1 >>> 24, Vector256.Create(elements[8..]).AsUInt32() << 1 >>> 24),
-            Vector256.Narrow(Vector256.Create(elements[16..]).AsUInt32() << 1 >>> 24, Vector256.Create(elements[24..]).AsUInt32() << 1 >>> 24));
+            Vector256.Narrow(
+                Vector256.Create(elements[16..]).AsUInt32() << 1 >>> 24,
+                Vector256.Create(elements[24..]).AsUInt32() << 1 >>> 24
+            )
+        );
     }
 
     /// <summary>All bits of the elements from one on whose bit of a word is set.</summary>
     private static Vector256<T> Lanes(ulong word, int first)
     {
         if (typeof(T) == typeof(byte))
-            return Vector256.Equals(Vector256.Shuffle(Vector256.Create((uint)(word >> first)).AsByte(), s_spread) & s_byteBit, s_byteBit).As<byte, T>();
+            return Vector256
+                .Equals(Vector256.Shuffle(Vector256.Create((uint)(word >> first)).AsByte(), s_spread) & s_byteBit, s_byteBit)
+                .As<byte, T>();
         return Vector256.Equals(Vector256.Create(T.CreateTruncating(word >> first)) & s_laneBit, s_laneBit);
     }
 }

@@ -1,6 +1,8 @@
 namespace DfPO.Actors.Weights;
 
-/// <summary>Weights in memory with the right to serve them. Its buffers go back to the pool when the holder and the last lease have let go.</summary>
+/// <summary>
+/// Weights in memory with the right to serve them. Its buffers go back to the pool when the holder and the last lease have let go.
+/// </summary>
 internal sealed class HeldWeights(WeightsManifest manifest, WeightsBuffer bytes, WeightsBuffer? delta, WeightsBufferPool pool)
 {
     private int _holders = 1;

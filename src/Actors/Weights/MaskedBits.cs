@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics.X86;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>A stream of bits, of which each word gives or takes those at the places that a mask names. Pure; the lowest bit comes first.</summary>
+/// <summary>
+/// A stream of bits, of which each word gives or takes those at the places that a mask names. Pure; the lowest bit comes first.
+/// </summary>
 public static class MaskedBits
 {
     /// <summary>Bytes that a stream's memory has behind its last bit, for both directions work on many at a time.</summary>
@@ -82,10 +84,12 @@ public static class MaskedBits
     }
 
     /// <summary>The bits at the places of a mask, moved together.</summary>
-    public static ulong Extract(ulong word, ulong mask) => Bmi2.X64.IsSupported ? Bmi2.X64.ParallelBitExtract(word, mask) : ExtractSlowly(word, mask);
+    public static ulong Extract(ulong word, ulong mask) =>
+        Bmi2.X64.IsSupported ? Bmi2.X64.ParallelBitExtract(word, mask) : ExtractSlowly(word, mask);
 
     /// <summary>The lowest bits, moved to the places of a mask.</summary>
-    public static ulong Deposit(ulong bits, ulong mask) => Bmi2.X64.IsSupported ? Bmi2.X64.ParallelBitDeposit(bits, mask) : DepositSlowly(bits, mask);
+    public static ulong Deposit(ulong bits, ulong mask) =>
+        Bmi2.X64.IsSupported ? Bmi2.X64.ParallelBitDeposit(bits, mask) : DepositSlowly(bits, mask);
 
     /// <summary><see cref="Extract"/> on any processor.</summary>
     public static ulong ExtractSlowly(ulong word, ulong mask)

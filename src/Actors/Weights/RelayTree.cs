@@ -17,14 +17,24 @@ public static class RelayTree
         return [.. Enumerable.Range(0, receivers).Select(receiver => (receiver / fanOut) - 1)];
     }
 
-    /// <summary>Whom each receiver asks, in order: its parent, then the parent's parent and so on; the origin, which everyone asks last, is left out.</summary>
+    /// <summary>
+    /// Whom each receiver asks, in order: its parent, then the parent's parent and so on; the origin, which everyone asks last, is left
+    /// out.
+    /// </summary>
     /// <param name="receivers">Base addresses of the receivers' bulk channels; the order decides the tree, so give it a stable one.</param>
     /// <param name="fanOut">See <see cref="Parents"/>.</param>
-    /// <returns>For each receiver what <see cref="WeightsClient.Fetch(WeightsRef, IReadOnlyList{string}, System.Diagnostics.ActivityContext, CancellationToken)"/> takes as relays.</returns>
+    /// <returns>For each receiver what
+    /// <see cref="WeightsClient.Fetch(WeightsRef, IReadOnlyList{string}, System.Diagnostics.ActivityContext, CancellationToken)"/> takes as
+    /// relays.</returns>
     public static IReadOnlyList<string>[] Relays(IReadOnlyList<string> receivers, int fanOut)
     {
         var parents = Parents(receivers.Count, fanOut);
-        return [.. Enumerable.Range(0, receivers.Count).Select(receiver => (IReadOnlyList<string>)[.. Ancestors(receiver).Select(i => receivers[i])])];
+        return
+        [
+            .. Enumerable
+                .Range(0, receivers.Count)
+                .Select(receiver => (IReadOnlyList<string>)[.. Ancestors(receiver).Select(i => receivers[i])]),
+        ];
 
         IEnumerable<int> Ancestors(int receiver)
         {

@@ -7,8 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// Room for weights outside the managed heap, of any size, which a path leads to. On Linux it is memory that belongs to the process alone and goes
-/// with it, however it ends; elsewhere it is a file that is deleted when it is closed.
+/// Room for weights outside the managed heap, of any size, which a path leads to. On Linux it is memory that belongs to the process alone
+/// and goes with it, however it ends; elsewhere it is a file that is deleted when it is closed.
 /// </summary>
 internal sealed unsafe partial class WeightsBuffer : IDisposable
 {
@@ -36,10 +36,24 @@ internal sealed unsafe partial class WeightsBuffer : IDisposable
         {
             Directory.CreateDirectory(folder);
             Path = System.IO.Path.Combine(folder, $"{Guid.NewGuid():N}.safetensors");
-            _handle = File.OpenHandle(Path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, FileOptions.DeleteOnClose, capacity);
+            _handle = File.OpenHandle(
+                Path,
+                FileMode.CreateNew,
+                FileAccess.ReadWrite,
+                FileShare.ReadWrite | FileShare.Delete,
+                FileOptions.DeleteOnClose,
+                capacity
+            );
             RandomAccess.SetLength(_handle, capacity);
         }
-        _file = MemoryMappedFile.CreateFromFile(_handle, null, capacity, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
+        _file = MemoryMappedFile.CreateFromFile(
+            _handle,
+            null,
+            capacity,
+            MemoryMappedFileAccess.ReadWrite,
+            HandleInheritability.None,
+            leaveOpen: true
+        );
         _view = _file.CreateViewAccessor(0, capacity, MemoryMappedFileAccess.ReadWrite);
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref _pointer);
         _pointer += _view.PointerOffset;
@@ -85,12 +99,8 @@ internal sealed unsafe partial class WeightsBuffer : IDisposable
 
         public override MemoryHandle Pin(int elementIndex = 0) => new(pointer + elementIndex);
 
-        public override void Unpin()
-        {
-        }
+        public override void Unpin() { }
 
-        protected override void Dispose(bool disposing)
-        {
-        }
+        protected override void Dispose(bool disposing) { }
     }
 }

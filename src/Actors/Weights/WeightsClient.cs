@@ -8,8 +8,8 @@ using DfPO.Models.Diagnostics;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// Fetches weights and checkpoint folders from the bulk channel. New weights land beside the old ones, which stay as they are until the new ones
-/// are whole and checked, and after a failure. What it holds it can serve to others.
+/// Fetches weights and checkpoint folders from the bulk channel. New weights land beside the old ones, which stay as they are until the new
+/// ones are whole and checked, and after a failure. What it holds it can serve to others.
 /// </summary>
 /// <remarks>One fetch at a time. Memory: twice the weights, and half of them again once a delta has come.</remarks>
 public sealed class WeightsClient : IWeightsSource, IDisposable
@@ -32,7 +32,11 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     public WeightsClient(string folder, WeightsClientOptions? options = null)
     {
         (_folder, _options) = (folder, options ?? new());
-        _http = new HttpClient(BulkChannel.CreateHandler(_options.Identity, _options.ConnectTimeout)) { Timeout = Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = 1 << 28 };
+        _http = new HttpClient(BulkChannel.CreateHandler(_options.Identity, _options.ConnectTimeout))
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = 1 << 28,
+        };
         _reader = new BulkReader(_http, _options);
         _pool = new WeightsBufferPool(folder);
     }
@@ -44,7 +48,8 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     public string HeldDigest => _held?.Manifest.Digest ?? "";
 
     /// <inheritdoc cref="Fetch(WeightsRef, IReadOnlyList{string}, ActivityContext, CancellationToken)"/>
-    public Task<string> Fetch(WeightsRef weights, ActivityContext parent, CancellationToken cancellation) => Fetch(weights, [], parent, cancellation);
+    public Task<string> Fetch(WeightsRef weights, ActivityContext parent, CancellationToken cancellation) =>
+        Fetch(weights, [], parent, cancellation);
 
     /// <summary>Fetches a weight version, each chunk checked, and holds it from then on instead of the one before.</summary>
     /// <param name="weights">What to fetch, and its origin, which is asked last.</param>
@@ -52,8 +57,14 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     /// <param name="parent">Span that the fetch belongs to.</param>
     /// <param name="cancellation">Ends it; what is held stays.</param>
     /// <returns>Path of a safetensors file, which stays until the next call or the end of this object.</returns>
-    /// <exception cref="DfpoException"><c>weights/fetch</c> with phase, peer and progress, <c>weights/digest</c>, or <c>weights/corrupt</c>.</exception>
-    public async Task<string> Fetch(WeightsRef weights, IReadOnlyList<string> relays, ActivityContext parent, CancellationToken cancellation)
+    /// <exception cref="DfpoException"><c>weights/fetch</c> with phase, peer and progress, <c>weights/digest</c>, or
+    /// <c>weights/corrupt</c>.</exception>
+    public async Task<string> Fetch(
+        WeightsRef weights,
+        IReadOnlyList<string> relays,
+        ActivityContext parent,
+        CancellationToken cancellation
+    )
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Fetch, ActivityKind.Client, parent);
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, weights.Version).SetTag(DfpoTelemetry.Tags.Bytes, weights.Length);
@@ -68,13 +79,18 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         var fetch = _fetch = new WeightsFetch(weights, lease is null ? null : from, _http, _reader, _pool, _codecs, _options);
         try
         {
-            var fetched = await fetch.Run([.. relays.Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token).ConfigureAwait(false);
+            var fetched = await fetch
+                .Run([.. relays.Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token)
+                .ConfigureAwait(false);
             Hold(fetched);
             return fetched.Bytes.Path;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            throw new DfpoException("weights/fetch", $"Fetching weights version {weights.Version} took longer than {_options.Deadline.TotalSeconds:F0} s ({Progress}).");
+            throw new DfpoException(
+                "weights/fetch",
+                $"Fetching weights version {weights.Version} took longer than {_options.Deadline.TotalSeconds:F0} s ({Progress})."
+            );
         }
         finally
         {
@@ -101,20 +117,32 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         var step = "the list of files";
         try
         {
-            foreach (var file in await _http.GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, deadline.Token).WaitAsync(_options.Stall, deadline.Token).ConfigureAwait(false) ?? [])
+            foreach (
+                var file in await _http
+                    .GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, deadline.Token)
+                    .WaitAsync(_options.Stall, deadline.Token)
+                    .ConfigureAwait(false)
+                    ?? []
+            )
             {
                 // The name is data from a peer: it may not point out of the folder.
                 if (Path.GetFileName(file.Name) != file.Name || file.Name.Length == 0)
                     throw new DfpoException("weights/fetch", $"{url} offers a file named '{file.Name}', which is not a plain file name.");
                 step = $"'{file.Name}' of {file.Length} bytes";
                 using var handle = File.OpenHandle(Path.Combine(target, file.Name), FileMode.Create, FileAccess.Write);
-                await _reader.Fill($"{url}/{Uri.EscapeDataString(file.Name)}", new FileSink(handle, file.Length), deadline.Token).ConfigureAwait(false);
+                await _reader
+                    .Fill($"{url}/{Uri.EscapeDataString(file.Name)}", new FileSink(handle, file.Length), deadline.Token)
+                    .ConfigureAwait(false);
             }
             return target;
         }
         catch (Exception e) when (BulkReader.IsNetwork(e) || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            throw new DfpoException("weights/fetch", $"{url} cannot be fetched: {step} failed ({e.Message}). The learner's bulk port must be open to this machine.", e);
+            throw new DfpoException(
+                "weights/fetch",
+                $"{url} cannot be fetched: {step} failed ({e.Message}). The learner's bulk port must be open to this machine.",
+                e
+            );
         }
     }
 

@@ -5,9 +5,9 @@ using System.Security.Cryptography;
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// The identity of weights: SHA-256 over length, chunk size and the XXH128 checksum of every chunk. So who has checked each chunk has checked the
-/// whole, chunks are checked in any order on any thread, and the cost is XXH128's. It tells bytes apart that an accident or a fault changed; that nobody
-/// forges them is the business of TLS.
+/// The identity of weights: SHA-256 over length, chunk size and the XXH128 checksum of every chunk. So who has checked each chunk has
+/// checked the whole, chunks are checked in any order on any thread, and the cost is XXH128's. It tells bytes apart that an accident or a
+/// fault changed; that nobody forges them is the business of TLS.
 /// </summary>
 public static class WeightsDigest
 {

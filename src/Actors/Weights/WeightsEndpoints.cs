@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Routing;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>The bulk channel: weights from memory and checkpoint folders from disk, over HTTP with ranges, beside Akka's control messages.</summary>
+/// <summary>
+/// The bulk channel: weights from memory and checkpoint folders from disk, over HTTP with ranges, beside Akka's control messages.
+/// </summary>
 public static class WeightsEndpoints
 {
     /// <summary>Path prefix of weight versions, by digest.</summary>
@@ -15,7 +17,9 @@ public static class WeightsEndpoints
     /// <summary>Path prefix of the checkpoint folders that joining workers start from.</summary>
     public const string ModelsPath = "/models";
 
-    /// <summary>Bytes handed over at once: where they are copied, enough that the next are there before the socket has sent the last.</summary>
+    /// <summary>
+    /// Bytes handed over at once: where they are copied, enough that the next are there before the socket has sent the last.
+    /// </summary>
     private const int Piece = 1 << 20;
 
     /// <summary>Address of weights at a server of weights.</summary>
@@ -23,7 +27,10 @@ public static class WeightsEndpoints
     /// <param name="digest">Digest of the weights.</param>
     public static string Url(string baseUrl, string digest) => $"{baseUrl.TrimEnd('/')}{WeightsPath}/{digest}";
 
-    /// <summary>Maps the routes of weights: <c>/weights/{digest}</c>, <c>.../manifest</c> and <c>.../delta/{base}</c>. Weights on their way are 503, others 404.</summary>
+    /// <summary>
+    /// Maps the routes of weights: <c>/weights/{digest}</c>, <c>.../manifest</c> and <c>.../delta/{base}</c>. Weights on their way are 503,
+    /// others 404.
+    /// </summary>
     /// <param name="routes">The web server.</param>
     /// <param name="source">Weight versions.</param>
     public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source)
@@ -58,17 +65,22 @@ public static class WeightsEndpoints
     public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source, IReadOnlyDictionary<string, string> folders)
     {
         routes.MapWeights(source);
-        routes.MapGet(ModelsPath + "/{name}", (string name) => folders.TryGetValue(name, out var folder)
-            ? Results.Json(Files(folder).Select(file => new ModelFile(Path.GetFileName(file), FileLength.Of(file))))
-            : Results.NotFound());
-        routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) => folders.TryGetValue(name, out var folder) && Files(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
-            ? Results.File(Path.GetFullPath(found), "application/octet-stream", enableRangeProcessing: true)
-            : Results.NotFound());
+        routes.MapGet(ModelsPath + "/{name}", (string name) =>
+            folders.TryGetValue(name, out var folder)
+                ? Results.Json(Files(folder).Select(file => new ModelFile(Path.GetFileName(file), FileLength.Of(file))))
+                : Results.NotFound()
+        );
+        routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) =>
+            folders.TryGetValue(name, out var folder) && Files(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
+                ? Results.File(Path.GetFullPath(found), "application/octet-stream", enableRangeProcessing: true)
+                : Results.NotFound()
+        );
     }
 
     private static string[] Files(string path) => File.Exists(path) ? [path] : Directory.GetFiles(path);
 
-    private static IResult Absent(IWeightsSource source, string digest) => source.Expects(digest) ? Results.StatusCode(StatusCodes.Status503ServiceUnavailable) : Results.NotFound();
+    private static IResult Absent(IWeightsSource source, string digest) =>
+        source.Expects(digest) ? Results.StatusCode(StatusCodes.Status503ServiceUnavailable) : Results.NotFound();
 
     /// <summary>Answers one range, or everything. ASP.NET's own results take arrays and streams, and these bytes are neither.</summary>
     private static async Task Send(HttpContext context, long length, Func<long, int, ReadOnlyMemory<byte>> bytes)
@@ -79,7 +91,10 @@ public static class WeightsEndpoints
         if (context.Request.GetTypedHeaders().Range is { Ranges: { Count: 1 } ranges })
         {
             var range = ranges.Single();
-            (from, to) = (range.From ?? Math.Max(0, length - range.To!.Value), range.From is null ? length : Math.Min(length, (range.To ?? length - 1) + 1));
+            (from, to) = (
+                range.From ?? Math.Max(0, length - range.To!.Value),
+                range.From is null ? length : Math.Min(length, (range.To ?? length - 1) + 1)
+            );
             if (from >= length)
             {
                 response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;

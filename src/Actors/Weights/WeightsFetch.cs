@@ -7,7 +7,15 @@ using DfPO.Models;
 namespace DfPO.Actors.Weights;
 
 /// <summary>One version on its way: manifest and chunks, from one source after the other until it is whole.</summary>
-internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpClient http, BulkReader reader, WeightsBufferPool pool, ConcurrentBag<DeltaCodec> codecs, WeightsClientOptions options)
+internal sealed class WeightsFetch(
+    WeightsRef weights,
+    HeldWeights? held,
+    HttpClient http,
+    BulkReader reader,
+    WeightsBufferPool pool,
+    ConcurrentBag<DeltaCodec> codecs,
+    WeightsClientOptions options
+)
 {
     private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(50);
     private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
@@ -17,7 +25,8 @@ internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpCl
     private WeightsBuffer? _landing;
 
     /// <summary>How far it is. Any thread.</summary>
-    public WeightsProgress Progress => new(_step.Phase, _step.Peer, _chunks?.Received ?? 0, _chunks?.Ready ?? 0, weights.Length, _chunks?.LastProgress ?? _started);
+    public WeightsProgress Progress =>
+        new(_step.Phase, _step.Peer, _chunks?.Received ?? 0, _chunks?.Ready ?? 0, weights.Length, _chunks?.LastProgress ?? _started);
 
     /// <summary>How the weights came: <c>dense</c>, or <c>delta</c> even if some chunks had to come dense.</summary>
     public string Encoding => _delta is null ? "dense" : "delta";
@@ -44,7 +53,11 @@ internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpCl
                 pool.Return(target);
                 pool.Return(_landing);
                 throw BulkReader.IsNetwork(e) || (e is DfpoException && refusals.Length > 0)
-                    ? new DfpoException((e as DfpoException)?.Code ?? "weights/fetch", $"Weights version {weights.Version} could not be fetched from {urls[source]}: {e.Message} ({Progress}).{refusals}", e)
+                    ? new DfpoException(
+                        (e as DfpoException)?.Code ?? "weights/fetch",
+                        $"Weights version {weights.Version} could not be fetched from {urls[source]}: {e.Message} ({Progress}).{refusals}",
+                        e
+                    )
                     : e;
             }
         }
@@ -60,7 +73,13 @@ internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpCl
             if (Delta(manifest) is { } delta)
             {
                 (_delta, _landing) = (delta, _landing ?? pool.Rent(WeightsDelta.Capacity(manifest.Length)));
-                await Follow(new DeltaRoute(manifest, delta, held!.Bytes, _landing, target, codecs), $"{url}/delta/{delta.Base}", once: true, cancellation).ConfigureAwait(false);
+                await Follow(
+                        new DeltaRoute(manifest, delta, held!.Bytes, _landing, target, codecs),
+                        $"{url}/delta/{delta.Base}",
+                        once: true,
+                        cancellation
+                    )
+                    .ConfigureAwait(false);
             }
             // The delta's bytes are passed on only if they are all there.
             var byDelta = _chunks.Complete ? _delta : null;
@@ -83,10 +102,14 @@ internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpCl
 
     /// <summary>The delta to take: from what is held, and the one that has been begun, if any.</summary>
     private WeightsDelta? Delta(WeightsManifest manifest) =>
-        options.AcceptDelta && manifest.Delta is { } offered && held?.Manifest is { } from && from.Digest == offered.Base
-            && (from.Length, from.ChunkSize, from.Dtype) == (manifest.Length, manifest.ChunkSize, manifest.Dtype)
-            && (_delta is null ? _chunks!.Ready == 0 : _delta.Checksums.AsSpan().SequenceEqual(offered.Checksums))
-            ? offered : null;
+        options.AcceptDelta
+        && manifest.Delta is { } offered
+        && held?.Manifest is { } from
+        && from.Digest == offered.Base
+        && (from.Length, from.ChunkSize, from.Dtype) == (manifest.Length, manifest.ChunkSize, manifest.Dtype)
+        && (_delta is null ? _chunks!.Ready == 0 : _delta.Checksums.AsSpan().SequenceEqual(offered.Checksums))
+            ? offered
+            : null;
 
     private Task Follow(ChunkRoute route, string url, bool once, CancellationToken cancellation)
     {
@@ -108,20 +131,24 @@ internal sealed class WeightsFetch(WeightsRef weights, HeldWeights? held, HttpCl
                 if (response.StatusCode != HttpStatusCode.ServiceUnavailable || DateTimeOffset.UtcNow > patience)
                 {
                     response.EnsureSuccessStatusCode();
-                    return (await response.Content.ReadFromJsonAsync<WeightsManifest>(stalled.Token).ConfigureAwait(false))?.Checked(weights, url)
-                        ?? throw new JsonException("it is null");
+                    return (await response.Content.ReadFromJsonAsync<WeightsManifest>(stalled.Token).ConfigureAwait(false))?.Checked(
+                        weights,
+                        url
+                    ) ?? throw new JsonException("it is null");
                 }
             }
-            catch (HttpRequestException e) when (e.StatusCode is null && ++failures < attempts)
-            {
-            }
+            catch (HttpRequestException e) when (e.StatusCode is null && ++failures < attempts) { }
             catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
             {
                 throw new TimeoutException($"no answer for {options.Stall.TotalSeconds:F0} s", e);
             }
             catch (Exception e) when (e is JsonException or NotSupportedException)
             {
-                throw new DfpoException("weights/fetch", $"{url}/manifest is no manifest of weights ({e.Message}). Is another version of the program serving them?", e);
+                throw new DfpoException(
+                    "weights/fetch",
+                    $"{url}/manifest is no manifest of weights ({e.Message}). Is another version of the program serving them?",
+                    e
+                );
             }
             await Task.Delay(s_askAgain * (failures + 1), cancellation).ConfigureAwait(false);
         }

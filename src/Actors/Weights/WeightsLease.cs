@@ -16,7 +16,8 @@ public sealed class WeightsLease : IDisposable
     public ReadOnlyMemory<byte> Bytes(long offset, int count) => Held.Bytes.Memory(offset, count);
 
     /// <summary>A part of the encoded delta that <see cref="Manifest"/> offers; valid while the lease is.</summary>
-    public ReadOnlyMemory<byte> Delta(long offset, int count) => (Held.Delta ?? throw new InvalidOperationException("These weights have no delta.")).Memory(offset, count);
+    public ReadOnlyMemory<byte> Delta(long offset, int count) =>
+        (Held.Delta ?? throw new InvalidOperationException("These weights have no delta.")).Memory(offset, count);
 
     /// <summary>Path of the safetensors bytes, which opens in this process while the lease is valid.</summary>
     public string Path => Held.Bytes.Path;

@@ -10,7 +10,15 @@ namespace DfPO.Actors.Weights;
 /// <param name="ChunkSize">Bytes of a chunk; the last may be shorter.</param>
 /// <param name="Checksums">Checksums of the chunks, one after the other.</param>
 /// <param name="Delta">How to get there from other weights with fewer bytes; null when that is not offered.</param>
-public sealed record WeightsManifest(int Version, string Digest, string Dtype, long Length, int ChunkSize, byte[] Checksums, WeightsDelta? Delta)
+public sealed record WeightsManifest(
+    int Version,
+    string Digest,
+    string Dtype,
+    long Length,
+    int ChunkSize,
+    byte[] Checksums,
+    WeightsDelta? Delta
+)
 {
     /// <summary>Largest chunk that a receiver accepts, in bytes.</summary>
     public const int MaxChunkSize = 1 << 26;
@@ -31,11 +39,23 @@ public sealed record WeightsManifest(int Version, string Digest, string Dtype, l
     /// <exception cref="DfpoException"><c>weights/digest</c>, or <c>weights/fetch</c> when its form is wrong.</exception>
     public WeightsManifest Checked(WeightsRef weights, string url)
     {
-        if (Length != weights.Length || Length <= 0 || ChunkSize is < 1 or > MaxChunkSize || Checksums is null || Checksums.Length != (long)WeightsDigest.ChecksumBytes * ((Length + ChunkSize - 1) / ChunkSize))
-            throw new DfpoException("weights/fetch", $"{url} describes weights of {Length} bytes in chunks of {ChunkSize} with {Checksums?.Length ?? 0} bytes of checksums; version {weights.Version} has {weights.Length} bytes. Is another version of the program serving them?");
+        if (
+            Length != weights.Length
+            || Length <= 0
+            || ChunkSize is < 1 or > MaxChunkSize
+            || Checksums is null
+            || Checksums.Length != (long)WeightsDigest.ChecksumBytes * ((Length + ChunkSize - 1) / ChunkSize)
+        )
+            throw new DfpoException(
+                "weights/fetch",
+                $"{url} describes weights of {Length} bytes in chunks of {ChunkSize} with {Checksums?.Length ?? 0} bytes of checksums; version {weights.Version} has {weights.Length} bytes. Is another version of the program serving them?"
+            );
         var digest = WeightsDigest.Of(Length, ChunkSize, Checksums);
         if (digest != weights.Digest)
-            throw new DfpoException("weights/digest", $"Weights version {weights.Version} from {url} have digest {digest}, not {weights.Digest}: they are not used.");
+            throw new DfpoException(
+                "weights/digest",
+                $"Weights version {weights.Version} from {url} have digest {digest}, not {weights.Digest}: they are not used."
+            );
         return Delta is null || Delta.Fits(this) ? this : this with { Delta = null };
     }
 }
@@ -53,5 +73,8 @@ public sealed record WeightsDelta(string Base, int[] Lengths, byte[] Checksums)
     internal static long Capacity(long denseLength) => denseLength / 2 + 1;
 
     internal bool Fits(WeightsManifest manifest) =>
-        Lengths?.Length == manifest.Chunks && Checksums?.Length == manifest.Checksums.Length && Lengths.All(length => length > 0 && length <= DeltaCodec.MaxEncodedLength(manifest.ChunkSize)) && Length <= Capacity(manifest.Length);
+        Lengths?.Length == manifest.Chunks
+        && Checksums?.Length == manifest.Checksums.Length
+        && Lengths.All(length => length > 0 && length <= DeltaCodec.MaxEncodedLength(manifest.ChunkSize))
+        && Length <= Capacity(manifest.Length);
 }

@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Actors.Weights;
 
-/// <summary>A model's parameters as safetensors bytes, without ever holding them twice: one parameter after the other goes to a sink.</summary>
+/// <summary>
+/// A model's parameters as safetensors bytes, without ever holding them twice: one parameter after the other goes to a sink.
+/// </summary>
 internal sealed class WeightsSerializer
 {
     /// <summary>Elements that one span covers; spans are limited to 2 GB, parameters are not.</summary>

@@ -13,15 +13,24 @@ public sealed record WeightsStoreOptions
     /// <summary>Bytes of a chunk, at least 1. It is part of the digest: all that compare digests use the same.</summary>
     public int ChunkSize { get; init; } = WeightsDigest.DefaultChunkSize;
 
-    /// <summary>Versions to keep: the newest ones, so that who is in mid-fetch, or still works with older ones, is not cut off, and beside them what masks them. At least 2.</summary>
+    /// <summary>
+    /// Versions to keep: the newest ones, so that who is in mid-fetch, or still works with older ones, is not cut off, and beside them what
+    /// masks them. At least 2.
+    /// </summary>
     public int Kept { get; init; } = 2;
 
     /// <summary>Whether to offer a delta from the version before, where it has at most half of the bytes.</summary>
     public bool OfferDelta { get; init; } = true;
 }
 
-/// <summary>The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off, and the mask policies that these are drawn under.</summary>
-/// <remarks>Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written, and what the deltas need.</remarks>
+/// <summary>
+/// The weight versions that this process serves: the newest ones, so that a worker in mid-fetch is not cut off, and the mask policies that
+/// these are drawn under.
+/// </summary>
+/// <remarks>
+/// Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written, and
+/// what the deltas need.
+/// </remarks>
 public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeightsSource, IDisposable
 {
     private readonly WeightsStoreOptions _options = options ?? new();
@@ -35,7 +44,8 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
     /// <summary>Serialises a model's parameters and serves them.</summary>
     /// <param name="model">The policy.</param>
     /// <param name="version">Finished iterations.</param>
-    /// <param name="dtype">Dtype on the wire, which is the one that generation runs in: the weights that serve are the weights that are named.</param>
+    /// <param name="dtype">Dtype on the wire, which is the one that generation runs in: the weights that serve are the weights that are
+    /// named.</param>
     /// <param name="parent">Span that the publication belongs to.</param>
     /// <param name="mask">The published mask policy that it is drawn under, which is served as long as this is; null for none.</param>
     public WeightsRef Publish(nn.Module model, int version, ScalarType dtype, ActivityContext parent = default, WeightsRef? mask = null)
@@ -54,7 +64,16 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
             Add(WithDelta(manifest, buffer), mask);
         }
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, version).SetTag(DfpoTelemetry.Tags.Bytes, manifest.Length);
-        return new WeightsRef(version, manifest.Digest, manifest.Length, $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}", manifest.Dtype) { Mask = mask };
+        return new WeightsRef(
+            version,
+            manifest.Digest,
+            manifest.Length,
+            $"{BaseUrl}{WeightsEndpoints.WeightsPath}/{manifest.Digest}",
+            manifest.Dtype
+        )
+        {
+            Mask = mask,
+        };
     }
 
     /// <inheritdoc/>
@@ -105,15 +124,31 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
 
     private WeightsManifest Describe(WeightsBuffer buffer, int version, string dtype)
     {
-        var manifest = new WeightsManifest(version, "", dtype, buffer.Capacity, _options.ChunkSize, new byte[WeightsDigest.ChecksumBytes * WeightsDigest.Chunks(buffer.Capacity, _options.ChunkSize)], null);
+        var manifest = new WeightsManifest(
+            version,
+            "",
+            dtype,
+            buffer.Capacity,
+            _options.ChunkSize,
+            new byte[WeightsDigest.ChecksumBytes * WeightsDigest.Chunks(buffer.Capacity, _options.ChunkSize)],
+            null
+        );
         Parallel.For(0, manifest.Chunks, chunk =>
-            WeightsDigest.Checksum(buffer.Span(manifest.Offset(chunk), manifest.LengthOf(chunk)), manifest.Checksums.AsSpan(chunk * WeightsDigest.ChecksumBytes)));
+            WeightsDigest.Checksum(
+                buffer.Span(manifest.Offset(chunk), manifest.LengthOf(chunk)),
+                manifest.Checksums.AsSpan(chunk * WeightsDigest.ChecksumBytes)
+            )
+        );
         return manifest with { Digest = WeightsDigest.Of(manifest.Length, manifest.ChunkSize, manifest.Checksums) };
     }
 
     private HeldWeights WithDelta(WeightsManifest manifest, WeightsBuffer bytes)
     {
-        if (!_options.OfferDelta || _versions.LastOrDefault()?.Weights is not { } from || (from.Manifest.Length, from.Manifest.Dtype) != (manifest.Length, manifest.Dtype))
+        if (
+            !_options.OfferDelta
+            || _versions.LastOrDefault()?.Weights is not { } from
+            || (from.Manifest.Length, from.Manifest.Dtype) != (manifest.Length, manifest.Dtype)
+        )
             return new HeldWeights(manifest, bytes, null, _pool);
         var buffer = _pool.Rent(WeightsDelta.Capacity(manifest.Length));
         var delta = _encoder.Encode(from, manifest, bytes, buffer);
@@ -123,7 +158,9 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         return new HeldWeights(manifest, bytes, null, _pool);
     }
 
-    /// <summary>Makes weights, new ones or others that are held already, the newest version, and lets go of what is no longer needed.</summary>
+    /// <summary>
+    /// Makes weights, new ones or others that are held already, the newest version, and lets go of what is no longer needed.
+    /// </summary>
     private void Add(HeldWeights weights, WeightsRef? mask)
     {
         var all = _versions.RemoveAll(v => v.Weights == weights).Add(new Version(weights, mask?.Digest));

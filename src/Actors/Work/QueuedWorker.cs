@@ -47,5 +47,6 @@ public sealed class QueuedWorker(WorkerId id, IActorRef actor, string bulkUrl)
     public bool IsReady(DateTimeOffset now) => Idle && Reachable && Health.MayWork(now);
 
     /// <summary>Whether it is worth waiting for: one that failed so often in a row, or never came back for more, is not.</summary>
-    public bool IsHopeful(DateTimeOffset now, int maxFailures) => Reachable && Health.Failures < maxFailures && (Idle || now < _preparingUntil);
+    public bool IsHopeful(DateTimeOffset now, int maxFailures) =>
+        Reachable && Health.Failures < maxFailures && (Idle || now < _preparingUntil);
 }

@@ -20,7 +20,8 @@ public sealed class RewardExecutor(IReward reward) : IUnitExecutor
     public string HeldMask => "";
 
     /// <inheritdoc/>
-    public void Apply(WeightsRef weights, string file, ActivityContext parent) => throw new DfpoException("worker/unit", "A reward worker takes no policy weights.");
+    public void Apply(WeightsRef weights, string file, ActivityContext parent) =>
+        throw new DfpoException("worker/unit", "A reward worker takes no policy weights.");
 
     /// <inheritdoc/>
     public void ApplyMask(WeightsRef weights, string file, ActivityContext parent) => Apply(weights, file, parent);
@@ -32,7 +33,10 @@ public sealed class RewardExecutor(IReward reward) : IUnitExecutor
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a reward worker.");
         var scores = reward.Score(texts.Texts);
         if (scores.Count != texts.Texts.Count || scores.Any(score => !float.IsFinite(score)))
-            throw new DfpoException("reward/not-finite", $"The reward gave {scores.Count} scores for {texts.Texts.Count} texts, or one that is not finite.");
+            throw new DfpoException(
+                "reward/not-finite",
+                $"The reward gave {scores.Count} scores for {texts.Texts.Count} texts, or one that is not finite."
+            );
         return new RewardResult(scores);
     }
 

@@ -23,17 +23,25 @@ public static class RewardLoading
     /// <summary>What a joining reward worker is told.</summary>
     /// <param name="task">The experiment's task.</param>
     /// <param name="modelsUrl">Address of the served folders.</param>
-    public static WorkerSetup Setup(TaskOptions task, string modelsUrl) => new($"{modelsUrl}/{Served}", "", task.RewardLabel, task.Reward is { Kind: RewardKind.Classifier, CacheSize: 0 } ? null : task.Reward);
+    public static WorkerSetup Setup(TaskOptions task, string modelsUrl) =>
+        new(
+            $"{modelsUrl}/{Served}",
+            "",
+            task.RewardLabel,
+            task.Reward is { Kind: RewardKind.Classifier, CacheSize: 0 } ? null : task.Reward
+        );
 
     /// <summary>The reward in the learner's own process.</summary>
-    public static IReward Local(TaskOptions task, Device? device = null) => RewardFactory.Create(task.Reward, () => ClassifierReward.Load(task.RewardModel, task.RewardLabel, device));
+    public static IReward Local(TaskOptions task, Device? device = null) =>
+        RewardFactory.Create(task.Reward, () => ClassifierReward.Load(task.RewardModel, task.RewardLabel, device));
 
     /// <summary>The reward of a joining worker, which fetches what it needs.</summary>
     /// <param name="setup">What the learner told.</param>
     /// <param name="model">The classifier's folder, where the worker brought it along; null fetches it.</param>
     /// <param name="device">Device of the classifier.</param>
     /// <param name="client">Fetches.</param>
-    /// <exception cref="DfpoException"><c>weights/fetch</c>, or why the reward cannot be made here: a plug-in that is not on this machine, a key that is not in this environment.</exception>
+    /// <exception cref="DfpoException"><c>weights/fetch</c>, or why the reward cannot be made here: a plug-in that is not on this machine,
+    /// a key that is not in this environment.</exception>
     public static IReward Remote(WorkerSetup setup, string? model, Device device, WeightsClient client)
     {
         string Fetch(string url) => client.FetchFolder(url, CancellationToken.None).GetAwaiter().GetResult();

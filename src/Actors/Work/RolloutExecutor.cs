@@ -10,7 +10,10 @@ using DfPO.Rollout.Generation;
 
 namespace DfPO.Actors.Work;
 
-/// <summary>A generation engine on one device: the policy, whose weights come and go, the reference, which stays, and a mask policy where weights come for one. A policy of adapters shares the reference's weights.</summary>
+/// <summary>
+/// A generation engine on one device: the policy, whose weights come and go, the reference, which stays, and a mask policy where weights
+/// come for one. A policy of adapters shares the reference's weights.
+/// </summary>
 public sealed class RolloutExecutor : IUnitExecutor
 {
     private readonly LanguageModel _reference;
@@ -65,9 +68,13 @@ public sealed class RolloutExecutor : IUnitExecutor
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a rollout worker.");
         // Without weights of its own the mask policy is the initial one.
         if (_engine is null || _endOfText != rollout.EndOfText)
-            (_engine, _endOfText) = (new GenerationEngine(_policy ?? Policy(adapted: true), _reference, rollout.EndOfText, _mask ?? _reference), rollout.EndOfText);
+            (_engine, _endOfText) = (
+                new GenerationEngine(_policy ?? Policy(adapted: true), _reference, rollout.EndOfText, _mask ?? _reference),
+                rollout.EndOfText
+            );
         var sequences = _engine.Generate(rollout.Requests, rollout.Options, cancellation);
-        Activity.Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.Name())
+        Activity
+            .Current?.SetTag(DfpoTelemetry.Tags.Policy, rollout.Options.Policy.Name())
             .SetTag(DfpoTelemetry.Tags.WeightsVersion, rollout.Weights.Version)
             .SetTag(DfpoTelemetry.Tags.InputTokens, rollout.Requests.Sum(r => r.PromptTokens.Length))
             .SetTag(DfpoTelemetry.Tags.OutputTokens, sequences.Sum(s => s.Tokens.Length));

@@ -7,7 +7,8 @@ namespace DfPO.Actors.Work;
 
 /// <summary>
 /// Between a queue and the workers that pull from it. Everything a worker and a queue say to each other crosses machines and is
-/// <see cref="IWireMessage"/>; <see cref="Submit"/>, <see cref="UnitFinished"/> and <see cref="UnitAbandoned"/> stay in the orchestrator's process.
+/// <see cref="IWireMessage"/>; <see cref="Submit"/>, <see cref="UnitFinished"/> and <see cref="UnitAbandoned"/> stay in the orchestrator's
+/// process.
 /// </summary>
 public static class WorkProtocol
 {
@@ -20,7 +21,8 @@ public static class WorkProtocol
     /// <param name="Version">Version of its program; the queue refuses another than its own.</param>
     /// <param name="ModelDigest">Fingerprint of a checkpoint folder that it brought along; empty when it will fetch the run's.</param>
     /// <param name="BulkUrl">Base address at which its process relays the weights that it holds; empty when it relays none.</param>
-    public sealed record RegisterWorker(WorkerId Worker, string Device, string Version, string ModelDigest, string BulkUrl = "") : IWireMessage;
+    public sealed record RegisterWorker(WorkerId Worker, string Device, string Version, string ModelDigest, string BulkUrl = "")
+        : IWireMessage;
 
     /// <summary>Queue to worker: what to load.</summary>
     public sealed record WorkerAccepted(WorkerSetup Setup) : IWireMessage;
@@ -50,7 +52,8 @@ public static class WorkProtocol
     /// <summary>Worker to queue: done.</summary>
     /// <param name="Worker">Identity.</param>
     /// <param name="Unit">Which unit.</param>
-    /// <param name="HeldDigest">The weights it was done with, as <see cref="WeightsRef.Needed"/> names them; empty when none are needed.</param>
+    /// <param name="HeldDigest">The weights it was done with, as <see cref="WeightsRef.Needed"/> names them; empty when none are
+    /// needed.</param>
     /// <param name="Result">The result.</param>
     public sealed record CompleteUnit(WorkerId Worker, UnitId Unit, string HeldDigest, UnitResult Result) : IWireMessage;
 
@@ -60,7 +63,9 @@ public static class WorkProtocol
     /// <param name="Reason">One line.</param>
     public sealed record FailUnit(WorkerId Worker, UnitId Unit, string Reason) : IWireMessage;
 
-    /// <summary>Worker to queue: this came while I was at something else, for my asking and your giving crossed; give it to another. Nothing failed.</summary>
+    /// <summary>
+    /// Worker to queue: this came while I was at something else, for my asking and your giving crossed; give it to another. Nothing failed.
+    /// </summary>
     public sealed record ReturnUnit(WorkerId Worker, UnitId Unit) : IWireMessage;
 
     /// <summary>Worker to queue: I am going.</summary>
@@ -98,12 +103,14 @@ public static class WorkProtocol
     public sealed record GetStatus : INoSerializationVerificationNeeded;
 
     /// <summary>How a queue stands.</summary>
-    public sealed record QueueStatus(int Workers, int Pending, int Leased, long Duplicates, long Refused) : INoSerializationVerificationNeeded;
+    public sealed record QueueStatus(int Workers, int Pending, int Leased, long Duplicates, long Refused)
+        : INoSerializationVerificationNeeded;
 }
 
 /// <summary>What a joining worker needs to know to build its engine.</summary>
 /// <param name="ModelUrl">Served checkpoint folder: the policy that training started from, or the reward model.</param>
 /// <param name="Dtype">Precision of generation; empty for a reward worker.</param>
 /// <param name="RewardLabel">The class whose probability is the reward; empty for a rollout worker.</param>
-/// <param name="Reward">What rewards, with the learner's paths of its data, which are served beside the model; null for a rollout worker, and where a classifier alone rewards.</param>
+/// <param name="Reward">What rewards, with the learner's paths of its data, which are served beside the model; null for a rollout worker,
+/// and where a classifier alone rewards.</param>
 public sealed record WorkerSetup(string ModelUrl, string Dtype, string RewardLabel, RewardSpec? Reward = null);

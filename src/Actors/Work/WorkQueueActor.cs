@@ -9,8 +9,8 @@ using static DfPO.Actors.Work.WorkProtocol;
 namespace DfPO.Actors.Work;
 
 /// <summary>
-/// A queue that workers pull from. Its state is a <see cref="WorkLedger"/>; it owns every deadline of a unit, so that a submitter may wait without
-/// one of its own.
+/// A queue that workers pull from. Its state is a <see cref="WorkLedger"/>; it owns every deadline of a unit, so that a submitter may wait
+/// without one of its own.
 /// </summary>
 public sealed class WorkQueueActor : ReceiveActor, IWithTimers
 {
@@ -19,7 +19,8 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         public static Tick Instance { get; } = new();
     }
 
-    private sealed record Compared(RegisterWorker Registration, IActorRef Worker, string ModelDigest, string Failure) : INoSerializationVerificationNeeded;
+    private sealed record Compared(RegisterWorker Registration, IActorRef Worker, string ModelDigest, string Failure)
+        : INoSerializationVerificationNeeded;
 
     private sealed record Ticket(IActorRef Submitter, Activity? Span, ActivityContext Parent);
 
@@ -27,6 +28,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private readonly WorkQueueOptions _options;
     private readonly TimeProvider _time;
     private readonly ILoggingAdapter _log = Context.GetLogger();
+
     // In the order of their coming, which gives the relays a tree that seldom changes.
     private readonly OrderedDictionary<WorkerId, QueuedWorker> _workers = [];
     private readonly Dictionary<UnitId, Ticket> _tickets = [];
@@ -63,14 +65,17 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 worker.Ref.Tell(new RunEnded(message.Failure));
         });
         Receive<Tick>(_ => OnTick());
-        Receive<GetStatus>(_ => Sender.Tell(new QueueStatus(_workers.Count, _ledger.Pending, _ledger.Leased, _ledger.Duplicates, _ledger.Refused)));
+        Receive<GetStatus>(_ =>
+            Sender.Tell(new QueueStatus(_workers.Count, _ledger.Pending, _ledger.Leased, _ledger.Duplicates, _ledger.Refused))
+        );
     }
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <summary>Recipe of the actor.</summary>
-    public static Props Props(WorkQueueOptions options, TimeProvider? time = null) => Akka.Actor.Props.Create(() => new WorkQueueActor(options, time ?? TimeProvider.System));
+    public static Props Props(WorkQueueOptions options, TimeProvider? time = null) =>
+        Akka.Actor.Props.Create(() => new WorkQueueActor(options, time ?? TimeProvider.System));
 
     /// <inheritdoc/>
     protected override void PreStart() => Timers.StartPeriodicTimer("tick", Tick.Instance, TimeSpan.FromSeconds(1));
@@ -105,11 +110,21 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private void OnRegister(RegisterWorker message, IActorRef worker)
     {
         if (message.Version != ProductVersion.Text)
-            Refuse(message, worker, $"it is version {message.Version} and the run is version {ProductVersion.Text}; start both from the same build");
+            Refuse(
+                message,
+                worker,
+                $"it is version {message.Version} and the run is version {ProductVersion.Text}; start both from the same build"
+            );
         else if (message.ModelDigest.Length == 0)
             Accept(message, worker);
         else
-            _options.ModelDigest().PipeTo(Self, success: digest => new Compared(message, worker, digest, ""), failure: e => new Compared(message, worker, "", e.Message));
+            _options
+                .ModelDigest()
+                .PipeTo(
+                    Self,
+                    success: digest => new Compared(message, worker, digest, ""),
+                    failure: e => new Compared(message, worker, "", e.Message)
+                );
     }
 
     private void OnCompared(Compared message)
@@ -117,9 +132,13 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         if (message.Registration.ModelDigest == message.ModelDigest)
             Accept(message.Registration, message.Worker);
         else
-            Refuse(message.Registration, message.Worker, message.Failure.Length > 0
-                ? $"the run's model folder cannot be read ({message.Failure})"
-                : $"its model folder has fingerprint {message.Registration.ModelDigest} and the run's has {message.ModelDigest}; leave '--model' out to fetch the run's");
+            Refuse(
+                message.Registration,
+                message.Worker,
+                message.Failure.Length > 0
+                    ? $"the run's model folder cannot be read ({message.Failure})"
+                    : $"its model folder has fingerprint {message.Registration.ModelDigest} and the run's has {message.ModelDigest}; leave '--model' out to fetch the run's"
+            );
     }
 
     private void Refuse(RegisterWorker message, IActorRef worker, string reason)
@@ -137,7 +156,13 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
             _workers[message.Worker] = new QueuedWorker(message.Worker, worker, message.BulkUrl);
             _workers[message.Worker].Prepares(_time.GetUtcNow());
             Context.Watch(worker);
-            _log.Info("{Role} worker {Worker} on {Device} joined; {Count} in all", _options.Role, message.Worker, message.Device, _workers.Count);
+            _log.Info(
+                "{Role} worker {Worker} on {Device} joined; {Count} in all",
+                _options.Role,
+                message.Worker,
+                message.Device,
+                _workers.Count
+            );
             _options.WorkersChanged(_workers.Count);
         }
         worker.Tell(new WorkerAccepted(_options.Setup));
@@ -181,10 +206,17 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     /// <summary>A node out of sight may come back: its workers stay known, but what they have is handed out again at once.</summary>
     private void OnReachability(NodeReachability message)
     {
-        foreach (var worker in _workers.Values.Where(w => w.Ref.Path.Address.Equals(message.Node) && w.Reachable != message.Reachable).ToArray())
+        foreach (
+            var worker in _workers.Values.Where(w => w.Ref.Path.Address.Equals(message.Node) && w.Reachable != message.Reachable).ToArray()
+        )
         {
             worker.Reachable = message.Reachable;
-            _log.Warning("{Role} worker {Worker} is {State}", _options.Role, worker.Id, message.Reachable ? "in sight again" : "out of sight: its unit is handed out again");
+            _log.Warning(
+                "{Role} worker {Worker} is {State}",
+                _options.Role,
+                worker.Id,
+                message.Reachable ? "in sight again" : "out of sight: its unit is handed out again"
+            );
             if (!message.Reachable)
                 _ledger = _ledger.Lose(worker.Id);
         }
@@ -207,7 +239,10 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         {
             (_ledger, var units) = _ledger.Clear();
             foreach (var unit in units)
-                Abandon(unit, $"no {_options.Role} worker for {_options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {_workers.Count} workers are known but do not ask for work, or fail again and again)");
+                Abandon(
+                    unit,
+                    $"no {_options.Role} worker for {_options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {_workers.Count} workers are known but do not ask for work, or fail again and again)"
+                );
         }
         else if (waited >= s_reportEvery && now - _lastReport >= s_reportEvery)
         {

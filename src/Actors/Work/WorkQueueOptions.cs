@@ -21,7 +21,9 @@ public sealed record WorkQueueOptions
     /// <summary>Told the number of workers when it changes; called on the actor's thread, so it must be quick.</summary>
     public Action<int> WorkersChanged { get; init; } = _ => { };
 
-    /// <summary>Told, every few seconds, that so many units wait while nobody is there to do them, since when, and how long they may.</summary>
+    /// <summary>
+    /// Told, every few seconds, that so many units wait while nobody is there to do them, since when, and how long they may.
+    /// </summary>
     public Action<int, TimeSpan, TimeSpan> WorkersAwaited { get; init; } = (_, _, _) => { };
 
     /// <summary>Fingerprint of the model folder that <see cref="Setup"/> names; asked for only when a worker brings its own.</summary>

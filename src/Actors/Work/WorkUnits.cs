@@ -32,7 +32,13 @@ public abstract record WorkUnit(UnitId Id)
 /// <param name="Options">How to draw.</param>
 /// <param name="Weights">Policy weights to draw with, and under.</param>
 /// <param name="EndOfText">Tokens that end a continuation.</param>
-public sealed record RolloutUnit(UnitId Id, IReadOnlyList<GenerationRequest> Requests, GenerationOptions Options, WeightsRef Weights, EndOfText EndOfText) : WorkUnit(Id)
+public sealed record RolloutUnit(
+    UnitId Id,
+    IReadOnlyList<GenerationRequest> Requests,
+    GenerationOptions Options,
+    WeightsRef Weights,
+    EndOfText EndOfText
+) : WorkUnit(Id)
 {
     /// <inheritdoc/>
     public override WeightsRef RequiredWeights => Weights;

@@ -12,8 +12,8 @@ using static DfPO.Actors.Work.WorkProtocol;
 namespace DfPO.Actors.Work;
 
 /// <summary>
-/// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership, registers
-/// until it is answered, and completes <c>ended</c> when the run ends (null) or it gives up (the reason).
+/// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership,
+/// registers until it is answered, and completes <c>ended</c> when the run ends (null) or it gives up (the reason).
 /// </summary>
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
@@ -29,7 +29,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private sealed record Settled(IWireMessage? Report, Exception? Failure) : INoSerializationVerificationNeeded;
 
-    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1), s_sayEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1),
+        s_sayEvery = TimeSpan.FromSeconds(5);
     private readonly WorkerActorOptions _options;
     private readonly TaskCompletionSource<Exception?> _ended;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -48,7 +49,10 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     {
         (_options, _ended) = (options, ended);
         _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
-        _client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"), new WeightsClientOptions { Identity = options.Identity });
+        _client = new WeightsClient(
+            Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"),
+            new WeightsClientOptions { Identity = options.Identity }
+        );
         options.Relay?.Sources.Add(_client);
         Receive<ClusterEvent.MemberUp>(_ => Register());
         Receive<WorkerAccepted>(OnAccepted);
@@ -64,7 +68,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<Beat>(_ => OnBeat());
         Receive<Terminated>(_ => OnQueueLost());
         Receive<WorkerRefused>(message => End(new DfpoException("worker/refused", $"The run refused this worker: {message.Reason}.")));
-        Receive<RunEnded>(message => End(message.Failure.Length == 0 ? null : new DfpoException("worker/run-failed", $"The run failed: {message.Failure}")));
+        Receive<RunEnded>(message =>
+            End(message.Failure.Length == 0 ? null : new DfpoException("worker/run-failed", $"The run failed: {message.Failure}"))
+        );
         Receive<Leave>(_ => End(null));
     }
 
@@ -72,7 +78,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     /// <summary>Recipe of the actor.</summary>
-    public static Props Props(WorkerActorOptions options, TaskCompletionSource<Exception?> ended) => Akka.Actor.Props.Create(() => new WorkerActor(options, ended));
+    public static Props Props(WorkerActorOptions options, TaskCompletionSource<Exception?> ended) =>
+        Akka.Actor.Props.Create(() => new WorkerActor(options, ended));
 
     /// <inheritdoc/>
     protected override void PreStart()
@@ -111,8 +118,12 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         var now = DateTimeOffset.UtcNow;
         var waited = now - _alone;
         if (waited > _options.Patience)
-            End(new DfpoException("worker/no-learner",
-                $"Worker {_options.Id} found no learner for {_options.Patience.TotalSeconds:F0} s ({_cluster.State.Members.Count} members seen): is a run listening there? 'dfpo run' shows its address."));
+            End(
+                new DfpoException(
+                    "worker/no-learner",
+                    $"Worker {_options.Id} found no learner for {_options.Patience.TotalSeconds:F0} s ({_cluster.State.Members.Count} members seen): is a run listening there? 'dfpo run' shows its address."
+                )
+            );
         else if (waited >= s_sayEvery && now - _said >= s_sayEvery)
         {
             _said = now;
@@ -133,7 +144,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         if (!_queue.IsNobody())
             return;
         foreach (var learner in _cluster.State.Members.Where(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)))
-            Context.ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath).Tell(new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest, _options.Relay?.Url ?? ""));
+            Context
+                .ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath)
+                .Tell(
+                    new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest, _options.Relay?.Url ?? "")
+                );
     }
 
     private void OnAccepted(WorkerAccepted message)
@@ -146,7 +161,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             return;
         _busy = true;
         var self = Self;
-        _thread.Run(() => _options.CreateExecutor(message.Setup, _client))
+        _thread
+            .Run(() => _options.CreateExecutor(message.Setup, _client))
             .PipeTo(self, success: executor => new Ready(executor), failure: e => new Settled(null, e));
     }
 
@@ -155,26 +171,40 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         if (_busy || _executor is not { } executor)
             return;
         _busy = true;
-        Take(executor, message).PipeTo(Self, success: () => new Settled(null, null), failure: e => new Settled(new FailUnit(_options.Id, new UnitId(""), e.Message), e));
+        Take(executor, message)
+            .PipeTo(
+                Self,
+                success: () => new Settled(null, null),
+                failure: e => new Settled(new FailUnit(_options.Id, new UnitId(""), e.Message), e)
+            );
     }
 
     private async Task Take(IUnitExecutor executor, HoldWeights message)
     {
-        // The mask first: what the client holds in the end is the policy, which others ask it for, and which the next version's delta starts from.
+        // The mask first: what the client holds in the end is the policy, which others ask it for, and which the next version's delta
+        // starts from.
         if (message.Weights.Mask is { } mask && mask.Digest != executor.HeldMask)
-            await Take(mask, mask.Digest == message.Weights.Digest ? message.Relays : [], message.TraceParent, executor.ApplyMask).ConfigureAwait(false);
+            await Take(mask, mask.Digest == message.Weights.Digest ? message.Relays : [], message.TraceParent, executor.ApplyMask)
+                .ConfigureAwait(false);
         await Take(message.Weights, message.Relays, message.TraceParent, executor.Apply).ConfigureAwait(false);
     }
 
-    private async Task Take(WeightsRef weights, IReadOnlyList<string> relays, string traceParent, Action<WeightsRef, string, ActivityContext> apply)
+    private async Task Take(
+        WeightsRef weights,
+        IReadOnlyList<string> relays,
+        string traceParent,
+        Action<WeightsRef, string, ActivityContext> apply
+    )
     {
         var parent = TraceContext.Parse(traceParent);
         var file = await _client.Fetch(weights, relays, parent, _stopping.Token).ConfigureAwait(false);
-        await _thread.Run(() =>
-        {
-            apply(weights, file, parent);
-            return true;
-        }).ConfigureAwait(false);
+        await _thread
+            .Run(() =>
+            {
+                apply(weights, file, parent);
+                return true;
+            })
+            .ConfigureAwait(false);
     }
 
     private void OnAssign(AssignUnit message)
@@ -186,13 +216,23 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         }
         _busy = true;
         var id = _options.Id;
-        _thread.Run(() =>
-        {
-            using var activity = DfpoTelemetry.Source.StartActivity(executor.SpanName, ActivityKind.Consumer, TraceContext.Parse(message.TraceParent));
-            activity?.SetTag(DfpoTelemetry.Tags.UnitId, message.Unit.Id.Value).SetTag(DfpoTelemetry.Tags.WorkerId, id.Value);
-            var result = executor.Execute(message.Unit, _stopping.Token);
-            return new CompleteUnit(id, message.Unit.Id, executor.HeldDigest, result);
-        }).PipeTo(Self, success: report => new Settled(report, null), failure: e => new Settled(new FailUnit(id, message.Unit.Id, e.Message), e));
+        _thread
+            .Run(() =>
+            {
+                using var activity = DfpoTelemetry.Source.StartActivity(
+                    executor.SpanName,
+                    ActivityKind.Consumer,
+                    TraceContext.Parse(message.TraceParent)
+                );
+                activity?.SetTag(DfpoTelemetry.Tags.UnitId, message.Unit.Id.Value).SetTag(DfpoTelemetry.Tags.WorkerId, id.Value);
+                var result = executor.Execute(message.Unit, _stopping.Token);
+                return new CompleteUnit(id, message.Unit.Id, executor.HeldDigest, result);
+            })
+            .PipeTo(
+                Self,
+                success: report => new Settled(report, null),
+                failure: e => new Settled(new FailUnit(id, message.Unit.Id, e.Message), e)
+            );
     }
 
     private void OnSettled(Settled message)

@@ -1,15 +1,16 @@
 namespace DfPO.Actors.Work;
 
 /// <summary>
-/// Circuit breaker of a worker: one that fails again and again gets no work for a while, so that a poisoned worker does not use up the attempts of
-/// every unit. The pause doubles with each failure in a row; a success closes the circuit.
+/// Circuit breaker of a worker: one that fails again and again gets no work for a while, so that a poisoned worker does not use up the
+/// attempts of every unit. The pause doubles with each failure in a row; a success closes the circuit.
 /// </summary>
 /// <param name="Failures">Failures since the last success.</param>
 /// <param name="PausedUntil">No work before this time.</param>
 public sealed record WorkerHealth(int Failures, DateTimeOffset PausedUntil)
 {
     private const int Tolerated = 1;
-    private static readonly TimeSpan s_first = TimeSpan.FromSeconds(2), s_longest = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_first = TimeSpan.FromSeconds(2),
+        s_longest = TimeSpan.FromMinutes(1);
 
     /// <summary>Nothing is known against it.</summary>
     public static WorkerHealth Good { get; } = new(0, DateTimeOffset.MinValue);

@@ -23,7 +23,9 @@ public static class CommandLine
         }
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_termination });
+            return await parsed.InvokeAsync(
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_termination }
+            );
         }
         catch (OperationCanceledException)
         {
@@ -45,14 +47,33 @@ public static class CommandLine
     /// <summary>All commands; the root itself runs the default experiment.</summary>
     internal static RootCommand Root()
     {
-        var root = new RootCommand("DfPO: fine-tunes language models by reinforcement learning without degeneration. Without a command it runs the default experiment.")
+        var root = new RootCommand(
+            "DfPO: fine-tunes language models by reinforcement learning without degeneration. Without a command it runs the default experiment."
+        )
         {
-            RunCommand.Create(), ReplayCommand.Create(), PlanCommand.Create(), WorkerCommand.Create(), GenerateCommand.Create(), EvalCommand.Create(), TrainLmCommand.Create(), TrainRewardCommand.Create(), TrainSeq2SeqCommand.Create(), CertsCommand.Create(), ExportCommand.Create(), DistillCommand.Create(), ModelsCommand.Create(), StudyCommand.Create(), RunsCommand.Create(), ReportCommand.Create(),
+            RunCommand.Create(),
+            ReplayCommand.Create(),
+            PlanCommand.Create(),
+            WorkerCommand.Create(),
+            GenerateCommand.Create(),
+            EvalCommand.Create(),
+            TrainLmCommand.Create(),
+            TrainRewardCommand.Create(),
+            TrainSeq2SeqCommand.Create(),
+            CertsCommand.Create(),
+            ExportCommand.Create(),
+            DistillCommand.Create(),
+            ModelsCommand.Create(),
+            StudyCommand.Create(),
+            RunsCommand.Create(),
+            ReportCommand.Create(),
         };
         root.SetAction((_, cancellation) => RunCommand.RunDefault(cancellation));
         return root;
     }
 
     private static bool IsUsage(string code) =>
-        code.EndsWith("/options", StringComparison.Ordinal) || code.StartsWith("usage/", StringComparison.Ordinal) || code.StartsWith("config/", StringComparison.Ordinal);
+        code.EndsWith("/options", StringComparison.Ordinal)
+        || code.StartsWith("usage/", StringComparison.Ordinal)
+        || code.StartsWith("config/", StringComparison.Ordinal);
 }

@@ -16,29 +16,50 @@ using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Commands;
 
-/// <summary><c>distill</c>: one ordinary model of a policy that takes a second one to be drawn: <c>pi-</c> the reference, NLPO's its mask.</summary>
+/// <summary>
+/// <c>distill</c>: one ordinary model of a policy that takes a second one to be drawn: <c>pi-</c> the reference, NLPO's its mask.
+/// </summary>
 internal sealed class DistillCommand
 {
     // Seeds of what is learnt from and of what is measured must not meet.
-    internal const ulong Training = 0x64697374, Measuring = 0x6d656173;
+    internal const ulong Training = 0x64697374,
+        Measuring = 0x6d656173;
     private static readonly DecodingPolicy[] s_sources = [DecodingPolicy.Negative, DecodingPolicy.Policy];
-    private readonly Argument<string> _source =
-        new("source") { Description = "A run's folder (its best policy, with the run's prompts, reward and sampling), or a checkpoint folder of the policy." };
+    private readonly Argument<string> _source = new("source")
+    {
+        Description =
+            "A run's folder (its best policy, with the run's prompts, reward and sampling), or a checkpoint folder of the policy.",
+    };
     private readonly Option<string?> _experiment = Options.Experiment();
-    private readonly Option<string?> _policy =
-        Options.Optional<string>("--policy", "What becomes one model: negative (pi-), or policy, of an NLPO run under its mask. By default policy of an NLPO run, else negative.");
+    private readonly Option<string?> _policy = Options.Optional<string>(
+        "--policy",
+        "What becomes one model: negative (pi-), or policy, of an NLPO run under its mask. By default policy of an NLPO run, else negative."
+    );
     private readonly Option<string> _output = Options.Required<string>("--out", "Checkpoint folder to write; it must be absent or empty.");
-    private readonly Option<string?> _reference =
-        Options.Optional<string>("--reference", "Checkpoint folder of pi_0, where the gain starts from and which masks pi-; of a run: the one that training started from.");
-    private readonly Option<string?> _prompts =
-        Options.Optional<string>("--prompts", "Prompts to sample from: a .jsonl file, or a text file with one a line; of a run: its training prompts.");
-    private readonly Option<string?> _test = Options.Optional<string>("--test-prompts", "Prompts to measure on; of a run: its test prompts.");
-    private readonly Option<string?> _reward =
-        Options.Optional<string>("--reward-model", "Checkpoint folder of the classifier that rewards; of a run: its own.");
-    private readonly Option<string?> _label =
-        Options.Optional<string>("--reward-label", "The class whose probability is the reward; of a run: its own, else pos.");
-    private readonly Option<int?> _longest =
-        Options.Optional<int?>("--max-prompt-tokens", "Longest prompt; longer ones lose their beginning. Of a run: its own, else 64.");
+    private readonly Option<string?> _reference = Options.Optional<string>(
+        "--reference",
+        "Checkpoint folder of pi_0, where the gain starts from and which masks pi-; of a run: the one that training started from."
+    );
+    private readonly Option<string?> _prompts = Options.Optional<string>(
+        "--prompts",
+        "Prompts to sample from: a .jsonl file, or a text file with one a line; of a run: its training prompts."
+    );
+    private readonly Option<string?> _test = Options.Optional<string>(
+        "--test-prompts",
+        "Prompts to measure on; of a run: its test prompts."
+    );
+    private readonly Option<string?> _reward = Options.Optional<string>(
+        "--reward-model",
+        "Checkpoint folder of the classifier that rewards; of a run: its own."
+    );
+    private readonly Option<string?> _label = Options.Optional<string>(
+        "--reward-label",
+        "The class whose probability is the reward; of a run: its own, else pos."
+    );
+    private readonly Option<int?> _longest = Options.Optional<int?>(
+        "--max-prompt-tokens",
+        "Longest prompt; longer ones lose their beginning. Of a run: its own, else 64."
+    );
     private readonly Option<int> _samples = Options.AtLeast("--samples-per-prompt", "Samples to learn from, a prompt.", 1, 4);
     private readonly Option<int> _measured = Options.AtLeast("--measured-per-prompt", "Continuations to measure with, a prompt.", 1, 4);
     private readonly Option<int> _epochs = Options.AtLeast("--epochs", "Passes over the samples.", 1, 2);
@@ -52,16 +73,33 @@ internal sealed class DistillCommand
     public static Command Create()
     {
         var distill = new DistillCommand();
-        var command = new Command("distill", """
+        var command = new Command(
+            "distill",
+            """
             Make one ordinary model of what takes two, by supervised learning on its samples: of pi-, the policy masked by its reference, or of NLPO's policy under its mask.
             Tells how much of the gain survives. Examples:
               dfpo distill runs/NAME --out my-model
               dfpo distill my-policy --reference gpt2 --prompts train.jsonl --test-prompts test.jsonl --reward-model my-reward --tolerance 0.1 --out my-model
             A copy of an NLPO checkpoint with a folder mask in it needs --experiment for that mask, and is refused without.
-            """)
+            """
+        )
         {
-            distill._source, distill._experiment, distill._policy, distill._output, distill._reference, distill._prompts, distill._test,
-            distill._reward, distill._label, distill._longest, distill._samples, distill._measured, distill._epochs, distill._rate, distill._minibatch, distill._json,
+            distill._source,
+            distill._experiment,
+            distill._policy,
+            distill._output,
+            distill._reference,
+            distill._prompts,
+            distill._test,
+            distill._reward,
+            distill._label,
+            distill._longest,
+            distill._samples,
+            distill._measured,
+            distill._epochs,
+            distill._rate,
+            distill._minibatch,
+            distill._json,
         };
         distill._sampling.AddTo(command);
         command.SetAction((result, cancellation) => Task.Run(() => distill.Run(result, cancellation), CancellationToken.None));
@@ -86,10 +124,17 @@ internal sealed class DistillCommand
         var evaluator = new Evaluator(new());
         Task<EvaluationFigures> Measure(TextGenerator generator, GenerationOptions how) =>
             evaluator.Evaluate(
-                new LocalPolicy(generator, judge, CounterRandom.UInt64(seed, Measuring), batch, most), held, each, how, cancellation);
+                new LocalPolicy(generator, judge, CounterRandom.UInt64(seed, Measuring), batch, most),
+                held,
+                each,
+                how,
+                cancellation
+            );
 
         Continuation[] sampled;
-        EvaluationFigures before, after, original;
+        EvaluationFigures before,
+            after,
+            original;
         using (var two = trained.Load([theta, distilled], scored: true, device, dtype))
         {
             var repeated = Evaluator.Repeated(learnt, result.GetValue(_samples));
@@ -104,11 +149,18 @@ internal sealed class DistillCommand
         DistillationReport? report = null;
         await OutputFolder.Write(folder, async partial =>
         {
-            Distiller.Train(trained.Checkpoint, sampled, hyper, partial, (epoch, nll) =>
-            {
-                if (!quiet)
-                    Console.WriteLine($"epoch {epoch}/{hyper.Epochs}: {Verdict.Figure(nll)} nats a token of {sampled.Length} samples");
-            }, cancellation);
+            Distiller.Train(
+                trained.Checkpoint,
+                sampled,
+                hyper,
+                partial,
+                (epoch, nll) =>
+                {
+                    if (!quiet)
+                        Console.WriteLine($"epoch {epoch}/{hyper.Epochs}: {Verdict.Figure(nll)} nats a token of {sampled.Length} samples");
+                },
+                cancellation
+            );
             using var one = TextGenerator.Load(partial, pi0, device, dtype, side: trained.TruncationSide);
             report = new DistillationReport(before, after, kind, original, await Measure(one, plain));
         });
@@ -126,17 +178,25 @@ internal sealed class DistillCommand
         var whole = needed.Any(option => result.GetValue(option) is null);
         var trained = TrainedPolicy.Open(from, result.GetValue(_experiment), result.GetValue(_reference), whole);
         return trained.Config is null && needed.FirstOrDefault(option => result.GetValue(option) is null) is { } missing
-            ? throw new DfpoException("usage/distill", $"{missing.Name} must be given: '{from}' is no run that would say it, and no --experiment does.")
+            ? throw new DfpoException(
+                "usage/distill",
+                $"{missing.Name} must be given: '{from}' is no run that would say it, and no --experiment does."
+            )
             : trained;
     }
 
     private DecodingPolicy Kind(ParseResult result, TrainedPolicy trained)
     {
-        var kind = result.GetValue(_policy) is { } chosen ? Options.ParsePolicy(chosen)
+        var kind =
+            result.GetValue(_policy) is { } chosen ? Options.ParsePolicy(chosen)
             : trained.IsMasked ? DecodingPolicy.Policy
             : DecodingPolicy.Negative;
-        return kind != DecodingPolicy.Policy || trained.IsMasked ? kind : throw new DfpoException("usage/distill",
-            $"The policy of '{result.GetValue(_source)}' is drawn under no mask of NLPO, so it is one ordinary model already: 'dfpo export' writes it, and --policy negative distils pi-.");
+        return kind != DecodingPolicy.Policy || trained.IsMasked
+            ? kind
+            : throw new DfpoException(
+                "usage/distill",
+                $"The policy of '{result.GetValue(_source)}' is drawn under no mask of NLPO, so it is one ordinary model already: 'dfpo export' writes it, and --policy negative distils pi-."
+            );
     }
 
     private IReward Judge(ParseResult result, TrainedPolicy trained, string device)

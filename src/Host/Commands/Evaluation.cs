@@ -15,9 +15,15 @@ namespace DfPO.Host.Commands;
 /// <param name="Figures">The figures.</param>
 internal sealed record Evaluation(string Source, GenerationOptions Decoding, EvaluationFigures Figures)
 {
-    /// <summary>The decoding in words: the policy, and of a masked one its tolerance, and its rule where that is not the usual one.</summary>
-    public string Name => Decoding.Policy == DecodingPolicy.Policy ? Decoding.Policy.Symbol()
-        : FormattableString.Invariant($"{Decoding.Policy.Symbol()}, tau {Decoding.Tolerance}{(Decoding.MaskRule == KlMaskRule.Sign ? "" : $", {Kebab.Of(Decoding.MaskRule.ToString())}")}");
+    /// <summary>
+    /// The decoding in words: the policy, and of a masked one its tolerance, and its rule where that is not the usual one.
+    /// </summary>
+    public string Name =>
+        Decoding.Policy == DecodingPolicy.Policy
+            ? Decoding.Policy.Symbol()
+            : FormattableString.Invariant(
+                $"{Decoding.Policy.Symbol()}, tau {Decoding.Tolerance}{(Decoding.MaskRule == KlMaskRule.Sign ? "" : $", {Kebab.Of(Decoding.MaskRule.ToString())}")}"
+            );
 
     /// <summary>Prints the policies side by side.</summary>
     public static void Print(IAnsiConsole console, IReadOnlyList<Evaluation> evaluations, int prompts, int samples)
@@ -43,7 +49,12 @@ internal sealed record Evaluation(string Source, GenerationOptions Decoding, Eva
     /// <summary>The figures as one object.</summary>
     public JsonObject Line()
     {
-        var line = new JsonObject { ["source"] = Source, ["decoding"] = Name, ["policy"] = Decoding.Policy.Name() };
+        var line = new JsonObject
+        {
+            ["source"] = Source,
+            ["decoding"] = Name,
+            ["policy"] = Decoding.Policy.Name(),
+        };
         if (Decoding.Policy != DecodingPolicy.Policy)
             (line["mask_rule"], line["tolerance"]) = (Kebab.Of(Decoding.MaskRule.ToString()), Decoding.Tolerance);
         line["prompts"] = Figures.Samples.Select(sample => sample.PromptId).Distinct().Count();
@@ -55,12 +66,13 @@ internal sealed record Evaluation(string Source, GenerationOptions Decoding, Eva
     }
 
     /// <summary>An object a continuation.</summary>
-    public IEnumerable<JsonObject> Lines() => Figures.Samples.Select(sample =>
-    {
-        var line = RunLines.Of(sample);
-        line.Insert(0, "policy", Decoding.Policy.Name());
-        if (Decoding.Policy != DecodingPolicy.Policy)
-            line.Insert(1, "tolerance", Decoding.Tolerance);
-        return line;
-    });
+    public IEnumerable<JsonObject> Lines() =>
+        Figures.Samples.Select(sample =>
+        {
+            var line = RunLines.Of(sample);
+            line.Insert(0, "policy", Decoding.Policy.Name());
+            if (Decoding.Policy != DecodingPolicy.Policy)
+                line.Insert(1, "tolerance", Decoding.Tolerance);
+            return line;
+        });
 }

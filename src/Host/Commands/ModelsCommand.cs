@@ -10,26 +10,44 @@ namespace DfPO.Host.Commands;
 /// <summary><c>models</c>: pulls models from a hub, and lists what is there.</summary>
 internal static class ModelsCommand
 {
-    public static Command Create() => new("models", "Pull models from a hub and list the pulled ones. HF_ENDPOINT, HF_HOME (or HF_HUB_CACHE) and HF_TOKEN say from where, to where and as whom.") { CreatePull(), CreateList() };
+    public static Command Create() =>
+        new(
+            "models",
+            "Pull models from a hub and list the pulled ones. HF_ENDPOINT, HF_HOME (or HF_HUB_CACHE) and HF_TOKEN say from where, to where and as whom."
+        )
+        {
+            CreatePull(),
+            CreateList(),
+        };
 
     private static Command CreatePull()
     {
         var model = new Argument<string>("model") { Description = "Name on the hub: organisation/name." };
         var revision = Options.Of("--revision", "Branch, tag or commit.", "main");
         var quiet = new Option<bool>("--quiet") { Description = "No progress." };
-        var command = new Command("pull", """
+        var command = new Command(
+            "pull",
+            """
             Download a model into the cache and print its folder. What is there already is not fetched again; a pull that was cut off goes on where it stopped; every file is checked against the hub's digest. Example:
               dfpo generate "$(dfpo models pull openai-community/gpt2)" --prompt "This film was"
-            """) { model, revision, quiet };
-        command.SetAction(async (result, cancellation) =>
+            """
+        )
         {
-            var repository = HubRepository.Parse(result.GetValue(model)!, result.GetValue(revision)!);
-            var puller = new ModelPuller(HubSettings.From(Environment.GetEnvironmentVariable));
-            // The folder alone goes to stdout, so that a shell can take it over.
-            var display = new PullDisplay(Console.Error, interactive: !Console.IsErrorRedirected, result.GetValue(quiet));
-            Console.WriteLine(await puller.Pull(repository, display.Report, cancellation));
-            return 0;
-        });
+            model,
+            revision,
+            quiet,
+        };
+        command.SetAction(
+            async (result, cancellation) =>
+            {
+                var repository = HubRepository.Parse(result.GetValue(model)!, result.GetValue(revision)!);
+                var puller = new ModelPuller(HubSettings.From(Environment.GetEnvironmentVariable));
+                // The folder alone goes to stdout, so that a shell can take it over.
+                var display = new PullDisplay(Console.Error, interactive: !Console.IsErrorRedirected, result.GetValue(quiet));
+                Console.WriteLine(await puller.Pull(repository, display.Report, cancellation));
+                return 0;
+            }
+        );
         return command;
     }
 
@@ -44,10 +62,21 @@ internal static class ModelsCommand
             if (models.Count == 0 && !result.GetValue(json))
                 Console.WriteLine($"No models in {settings.Cache}.");
             foreach (var model in models)
-                Console.WriteLine(result.GetValue(json) ? Line(model).ToJsonString(JsonLinesFile.Format) : $"{model.Id}  {model.Commit[..Math.Min(8, model.Commit.Length)]}  {PullDisplay.Size(model.Bytes)}  {model.Path}");
+                Console.WriteLine(
+                    result.GetValue(json)
+                        ? Line(model).ToJsonString(JsonLinesFile.Format)
+                        : $"{model.Id}  {model.Commit[..Math.Min(8, model.Commit.Length)]}  {PullDisplay.Size(model.Bytes)}  {model.Path}"
+                );
         });
         return command;
     }
 
-    private static JsonObject Line(CachedModel model) => new() { ["model"] = model.Id, ["commit"] = model.Commit, ["bytes"] = model.Bytes, ["path"] = model.Path };
+    private static JsonObject Line(CachedModel model) =>
+        new()
+        {
+            ["model"] = model.Id,
+            ["commit"] = model.Commit,
+            ["bytes"] = model.Bytes,
+            ["path"] = model.Path,
+        };
 }

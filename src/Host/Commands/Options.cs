@@ -10,7 +10,8 @@ namespace DfPO.Host.Commands;
 /// <summary>Builders of options, and the ones that several commands share.</summary>
 internal static class Options
 {
-    public static Option<T> Of<T>(string name, string description, T value) => new(name) { Description = description, DefaultValueFactory = _ => value };
+    public static Option<T> Of<T>(string name, string description, T value) =>
+        new(name) { Description = description, DefaultValueFactory = _ => value };
 
     public static Option<T?> Optional<T>(string name, string description) => new(name) { Description = description };
 
@@ -34,9 +35,18 @@ internal static class Options
         return option;
     }
 
-    public static Option<string[]> Settings() => new("--set") { Description = "Sets a key of the experiment: --set learner.learning-rate=1e-5. May be repeated; beats DFPO__... environment variables, which beat the file." };
+    public static Option<string[]> Settings() =>
+        new("--set")
+        {
+            Description =
+                "Sets a key of the experiment: --set learner.learning-rate=1e-5. May be repeated; beats DFPO__... environment variables, which beat the file.",
+        };
 
-    public static Option<string?> Experiment() => Optional<string>("--experiment", "HOCON file of the experiment that a checkpoint is of: its sampling, masks, data and models, where the command line says nothing. A run has its own, and so has a checkpoint in its best or final folder.");
+    public static Option<string?> Experiment() =>
+        Optional<string>(
+            "--experiment",
+            "HOCON file of the experiment that a checkpoint is of: its sampling, masks, data and models, where the command line says nothing. A run has its own, and so has a checkpoint in its best or final folder."
+        );
 
     public static Option<string> Policy(string description)
     {
@@ -45,8 +55,15 @@ internal static class Options
         return option;
     }
 
-    public static Option<DecodingPolicy[]> Policies() => List("--policies", "Decoding policies to evaluate: pi_theta, pi-, pi+ (as keys write them: policy, negative, positive).",
-        DecodingPolicies.Find, $"one of {string.Join(", ", DecodingPolicies.All.Select(policy => policy.Symbol()))}", DecodingPolicy.Policy, DecodingPolicy.Negative);
+    public static Option<DecodingPolicy[]> Policies() =>
+        List(
+            "--policies",
+            "Decoding policies to evaluate: pi_theta, pi-, pi+ (as keys write them: policy, negative, positive).",
+            DecodingPolicies.Find,
+            $"one of {string.Join(", ", DecodingPolicies.All.Select(policy => policy.Symbol()))}",
+            DecodingPolicy.Policy,
+            DecodingPolicy.Negative
+        );
 
     public static DecodingPolicy ParsePolicy(string name) => DecodingPolicies.Find(name)!.Value;
 
@@ -56,23 +73,25 @@ internal static class Options
     /// <param name="parse">The value of a text; null when it is none.</param>
     /// <param name="expected">What a value is, for errors.</param>
     /// <param name="values">What holds where nothing is given.</param>
-    public static Option<T[]> List<T>(string name, string description, Func<string, T?> parse, string expected, params T[] values) where T : struct => new(name)
-    {
-        Description = description,
-        AllowMultipleArgumentsPerToken = true,
-        Arity = ArgumentArity.OneOrMore,
-        DefaultValueFactory = _ => values,
-        CustomParser = result =>
+    public static Option<T[]> List<T>(string name, string description, Func<string, T?> parse, string expected, params T[] values)
+        where T : struct =>
+        new(name)
         {
-            List<T> parsed = [];
-            foreach (var text in result.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.TrimEntries)))
-                if (parse(text) is { } value)
-                    parsed.Add(value);
-                else
-                    result.AddError($"{name} '{text}' must be {expected}.");
-            return [.. parsed];
-        },
-    };
+            Description = description,
+            AllowMultipleArgumentsPerToken = true,
+            Arity = ArgumentArity.OneOrMore,
+            DefaultValueFactory = _ => values,
+            CustomParser = result =>
+            {
+                List<T> parsed = [];
+                foreach (var text in result.Tokens.SelectMany(token => token.Value.Split(',', StringSplitOptions.TrimEntries)))
+                    if (parse(text) is { } value)
+                        parsed.Add(value);
+                    else
+                        result.AddError($"{name} '{text}' must be {expected}.");
+                return [.. parsed];
+            },
+        };
 
     public static void RequireAtLeast(OptionResult result, string name, int least)
     {
@@ -91,10 +110,24 @@ internal sealed class SamplingOptions(bool severalTolerances = false)
     private readonly Option<float> _temperature = Options.Of("--temperature", "Divides the logits.", 1f);
     private readonly Option<int> _topK = Options.Of("--top-k", "Keeps the k most likely tokens; 0 keeps all.", 0);
     private readonly Option<float> _topP = Options.Of("--top-p", "Keeps the likeliest tokens up to this probability.", 1f);
-    private readonly Option<int> _beams = Options.Of("--num-beams", "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask. Its further keys (length-penalty, beam-length, early-stopping) are those of an experiment's rollout.generation and evaluation.decoding: 'dfpo plan --explain rollout.generation.beam-length'.", 1);
-    private readonly Option<float[]> _tolerance = Options.List("--tolerance", $"Tolerance tau of the KL mask, nats{(severalTolerances ? ", or several, separated by commas" : "")}; otherwise the experiment's evaluation.decoding, or else learner.dfpo.",
-        text => float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && float.IsFinite(value) && value >= 0 ? value : (float?)null, "a number of at least 0");
-    private readonly Option<string?> _maskRule = Options.Optional<string>("--mask-rule", "Threshold of the KL mask; otherwise as the tolerance.");
+    private readonly Option<int> _beams = Options.Of(
+        "--num-beams",
+        "Beams of a search for the likeliest text, in place of sampling; 1 samples, as under a KL mask. Its further keys (length-penalty, beam-length, early-stopping) are those of an experiment's rollout.generation and evaluation.decoding: 'dfpo plan --explain rollout.generation.beam-length'.",
+        1
+    );
+    private readonly Option<float[]> _tolerance = Options.List(
+        "--tolerance",
+        $"Tolerance tau of the KL mask, nats{(severalTolerances ? ", or several, separated by commas" : "")}; otherwise the experiment's evaluation.decoding, or else learner.dfpo.",
+        text =>
+            float.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && float.IsFinite(value) && value >= 0
+                ? value
+                : (float?)null,
+        "a number of at least 0"
+    );
+    private readonly Option<string?> _maskRule = Options.Optional<string>(
+        "--mask-rule",
+        "Threshold of the KL mask; otherwise as the tolerance."
+    );
     private readonly Option<ulong> _seed = Options.Of("--seed", "Seed of the sampling.", 1UL);
     private readonly Option<string> _dtype = Options.Of("--dtype", "float32 or bfloat16.", "float32");
     private readonly Option<string> _device = Options.Of("--device", "cpu, cuda or cuda:N.", "cpu");
@@ -103,7 +136,24 @@ internal sealed class SamplingOptions(bool severalTolerances = false)
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _most, _least, _temperature, _topK, _topP, _beams, _tolerance, _maskRule, _seed, _dtype, _device, _batch, _threads })
+        foreach (
+            var option in new Option[]
+            {
+                _most,
+                _least,
+                _temperature,
+                _topK,
+                _topP,
+                _beams,
+                _tolerance,
+                _maskRule,
+                _seed,
+                _dtype,
+                _device,
+                _batch,
+                _threads,
+            }
+        )
             command.Options.Add(option);
         _maskRule.AcceptOnlyFromAmong([.. Enum.GetValues<KlMaskRule>().Select(rule => Kebab.Of(rule.ToString()))]);
         if (!severalTolerances)
@@ -115,9 +165,10 @@ internal sealed class SamplingOptions(bool severalTolerances = false)
     }
 
     /// <summary>The options under each tolerance that is asked for.</summary>
-    public IEnumerable<GenerationOptions> Tolerances(ParseResult result, GenerationOptions options) => result.GetValue(_tolerance) is { Length: > 0 } several
-        ? several.Distinct().Select(tolerance => (options with { Tolerance = tolerance }).Checked())
-        : [options];
+    public IEnumerable<GenerationOptions> Tolerances(ParseResult result, GenerationOptions options) =>
+        result.GetValue(_tolerance) is { Length: > 0 } several
+            ? several.Distinct().Select(tolerance => (options with { Tolerance = tolerance }).Checked())
+            : [options];
 
     /// <param name="result">The command line.</param>
     /// <param name="basis">What holds where the command line says nothing.</param>
@@ -125,18 +176,22 @@ internal sealed class SamplingOptions(bool severalTolerances = false)
     {
         T Of<T>(Option<T> option, T otherwise) => result.GetResult(option) is { Implicit: false } ? result.GetValue(option)! : otherwise;
         var most = Of(_most, basis.MaxNewTokens);
-        return (basis with
-        {
-            MaxNewTokens = most,
-            // Who asks for fewer tokens than the basis has at least wants those.
-            MinNewTokens = Of(_least, Math.Min(basis.MinNewTokens, Math.Max(0, most))),
-            Temperature = Of(_temperature, basis.Temperature),
-            TopK = Of(_topK, basis.TopK),
-            TopP = Of(_topP, basis.TopP),
-            NumBeams = Of(_beams, basis.NumBeams),
-            Tolerance = result.GetValue(_tolerance) is [var tolerance, ..] ? tolerance : basis.Tolerance,
-            MaskRule = result.GetValue(_maskRule) is { } rule ? Enum.GetValues<KlMaskRule>().First(value => Kebab.Of(value.ToString()) == rule) : basis.MaskRule,
-        }).Checked();
+        return (
+            basis with
+            {
+                MaxNewTokens = most,
+                // Who asks for fewer tokens than the basis has at least wants those.
+                MinNewTokens = Of(_least, Math.Min(basis.MinNewTokens, Math.Max(0, most))),
+                Temperature = Of(_temperature, basis.Temperature),
+                TopK = Of(_topK, basis.TopK),
+                TopP = Of(_topP, basis.TopP),
+                NumBeams = Of(_beams, basis.NumBeams),
+                Tolerance = result.GetValue(_tolerance) is [var tolerance, ..] ? tolerance : basis.Tolerance,
+                MaskRule = result.GetValue(_maskRule) is { } rule
+                    ? Enum.GetValues<KlMaskRule>().First(value => Kebab.Of(value.ToString()) == rule)
+                    : basis.MaskRule,
+            }
+        ).Checked();
     }
 
     /// <summary>Reads the rest and sets the torch thread count.</summary>

@@ -15,11 +15,14 @@ internal static class OutputFolder
     /// <summary>Fills a folder beside the destination, then gives it its name.</summary>
     /// <param name="output">Absent, or empty.</param>
     /// <param name="fill">Writes into the folder that it is given.</param>
-    public static void Write(string output, Action<string> fill) => Write(output, partial =>
-    {
-        fill(partial);
-        return Task.CompletedTask;
-    }).GetAwaiter().GetResult();
+    public static void Write(string output, Action<string> fill) =>
+        Write(output, partial =>
+            {
+                fill(partial);
+                return Task.CompletedTask;
+            })
+            .GetAwaiter()
+            .GetResult();
 
     /// <inheritdoc cref="Write(string, Action{string})"/>
     public static async Task Write(string output, Func<string, Task> fill)

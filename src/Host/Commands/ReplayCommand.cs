@@ -8,7 +8,9 @@ using DfPO.Models;
 
 namespace DfPO.Host.Commands;
 
-/// <summary><c>replay</c>: a run again, with its units learnt in the order that its journal tells, and its weights compared after every iteration.</summary>
+/// <summary>
+/// <c>replay</c>: a run again, with its units learnt in the order that its journal tells, and its weights compared after every iteration.
+/// </summary>
 internal static class ReplayCommand
 {
     private static readonly RunOptions s_defaults = new();
@@ -23,23 +25,47 @@ internal static class ReplayCommand
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine.", 0, 0);
-        var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join.");
+        var workers = Options.Optional<int?>(
+            "--local-workers",
+            "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join."
+        );
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
-        var command = new Command("replay", """
+        var command = new Command(
+            "replay",
+            """
             Repeat a run from its journal and tell whether the weights are the same bits; exit code 1 when they are not. Example:
               dfpo replay runs/imdb-tiny-20260101-120000
-            """) { run, runs, json, quiet, host, port, bulk, processes, workers };
-        command.SetAction((result, cancellation) => Run(result.GetValue(run)!, new RunOptions
+            """
+        )
         {
-            RunsDirectory = result.GetValue(runs)!,
-            Json = result.GetValue(json),
-            Quiet = result.GetValue(quiet),
-            Host = result.GetValue(host)!,
-            Port = result.GetValue(port),
-            BulkPort = result.GetValue(bulk),
-            WorkerProcesses = result.GetValue(processes),
-            LocalWorkers = result.GetValue(workers),
-        }, cancellation));
+            run,
+            runs,
+            json,
+            quiet,
+            host,
+            port,
+            bulk,
+            processes,
+            workers,
+        };
+        command.SetAction(
+            (result, cancellation) =>
+                Run(
+                    result.GetValue(run)!,
+                    new RunOptions
+                    {
+                        RunsDirectory = result.GetValue(runs)!,
+                        Json = result.GetValue(json),
+                        Quiet = result.GetValue(quiet),
+                        Host = result.GetValue(host)!,
+                        Port = result.GetValue(port),
+                        BulkPort = result.GetValue(bulk),
+                        WorkerProcesses = result.GetValue(processes),
+                        LocalWorkers = result.GetValue(workers),
+                    },
+                    cancellation
+                )
+        );
         return command;
     }
 
@@ -51,9 +77,23 @@ internal static class ReplayCommand
         var folder = RunFolder.Create(options.RunsDirectory, replay.Config);
         replay.Write(new RunCheckpoints(folder.Path).Replayed);
         await RunSession.Execute(options, replay.Config, folder, cancellation, $"a replay begins at its beginning: dfpo replay {path}");
-        var digest = folder.FinalDigest() ?? throw new DfpoException("run/corrupt", $"'{folder.Result}' was not written, so the final weights cannot be compared; stderr says why.");
+        var digest = folder.FinalDigest()
+            ?? throw new DfpoException(
+                "run/corrupt",
+                $"'{folder.Result}' was not written, so the final weights cannot be compared; stderr says why."
+            );
         var verdict = replay.Compare(digest, original.FinalDigest());
-        Console.WriteLine(options.Json ? new JsonObject { ["type"] = "replay", ["equal"] = true, ["iterations"] = replay.Lines.Count, ["verdict"] = verdict }.ToJsonString(JsonLinesFile.Format) : verdict);
+        Console.WriteLine(
+            options.Json
+                ? new JsonObject
+                {
+                    ["type"] = "replay",
+                    ["equal"] = true,
+                    ["iterations"] = replay.Lines.Count,
+                    ["verdict"] = verdict,
+                }.ToJsonString(JsonLinesFile.Format)
+                : verdict
+        );
         return 0;
     }
 }

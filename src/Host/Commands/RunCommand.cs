@@ -13,7 +13,11 @@ internal static class RunCommand
 
     public static Command Create()
     {
-        var experiment = new Argument<string?>("experiment") { Description = $"HOCON file of the experiment; without it {ExperimentFile.Default}.", Arity = ArgumentArity.ZeroOrOne };
+        var experiment = new Argument<string?>("experiment")
+        {
+            Description = $"HOCON file of the experiment; without it {ExperimentFile.Default}.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         var settings = Options.Settings();
         var resume = Options.Optional<string>("--resume", "Folder of a run to go on with.");
         var runs = Options.Of("--runs-dir", "Folder that the run's folder is made in.", s_defaults.RunsDirectory);
@@ -22,47 +26,95 @@ internal static class RunCommand
         var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
-        var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine; one that dies is started again.", 0, 0);
-        var workers = Options.Optional<int?>("--local-workers", "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join.");
-        var stdin = new Option<bool>("--stop-with-stdin") { Description = "Stop, as by Ctrl-C, when stdin ends: for a program that starts this one and may die." };
+        var processes = Options.AtLeast(
+            "--workers",
+            "Rollout workers in processes of their own on this machine; one that dies is started again.",
+            0,
+            0
+        );
+        var workers = Options.Optional<int?>(
+            "--local-workers",
+            "Rollout workers in this process, instead of rollout.workers (with --workers: none); 0 waits for others to join."
+        );
+        var stdin = new Option<bool>("--stop-with-stdin")
+        {
+            Description = "Stop, as by Ctrl-C, when stdin ends: for a program that starts this one and may die.",
+        };
         var tls = new TlsFileOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
-        var command = new Command("run", """
+        var command = new Command(
+            "run",
+            """
             Run an experiment. Examples:
               dfpo run
               dfpo run hocon/experiments/imdb-tiny-ppo.conf --set iterations=20
               dfpo run --workers 3
               dfpo run --resume runs/imdb-tiny-20260101-120000
-            """) { experiment, settings, resume, runs, json, quiet, host, port, bulk, processes, workers, stdin };
-        tls.AddTo(command);
-        command.SetAction((result, cancellation) => Run(result.GetValue(experiment), result.GetValue(settings) ?? [], new RunOptions
+            """
+        )
         {
-            Resume = result.GetValue(resume),
-            RunsDirectory = result.GetValue(runs)!,
-            Json = result.GetValue(json),
-            Quiet = result.GetValue(quiet),
-            Host = result.GetValue(host)!,
-            Port = result.GetValue(port),
-            BulkPort = result.GetValue(bulk),
-            WorkerProcesses = result.GetValue(processes),
-            LocalWorkers = result.GetValue(workers),
-            Tls = tls.Read(result),
-        }, result.GetValue(stdin), cancellation));
+            experiment,
+            settings,
+            resume,
+            runs,
+            json,
+            quiet,
+            host,
+            port,
+            bulk,
+            processes,
+            workers,
+            stdin,
+        };
+        tls.AddTo(command);
+        command.SetAction(
+            (result, cancellation) =>
+                Run(
+                    result.GetValue(experiment),
+                    result.GetValue(settings) ?? [],
+                    new RunOptions
+                    {
+                        Resume = result.GetValue(resume),
+                        RunsDirectory = result.GetValue(runs)!,
+                        Json = result.GetValue(json),
+                        Quiet = result.GetValue(quiet),
+                        Host = result.GetValue(host)!,
+                        Port = result.GetValue(port),
+                        BulkPort = result.GetValue(bulk),
+                        WorkerProcesses = result.GetValue(processes),
+                        LocalWorkers = result.GetValue(workers),
+                        Tls = tls.Read(result),
+                    },
+                    result.GetValue(stdin),
+                    cancellation
+                )
+        );
         return command;
     }
 
     /// <summary>The default experiment with default options.</summary>
     public static Task<int> RunDefault(CancellationToken cancellation) => Run(null, [], s_defaults, false, cancellation);
 
-    private static async Task<int> Run(string? experiment, string[] settings, RunOptions options, bool stopWithStdin, CancellationToken cancellation)
+    private static async Task<int> Run(
+        string? experiment,
+        string[] settings,
+        RunOptions options,
+        bool stopWithStdin,
+        CancellationToken cancellation
+    )
     {
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (stopWithStdin)
             _ = StopWithStdin(stopping);
         if (options.Resume is not null && experiment is not null)
-            throw new DfpoException("usage/resume", "A resumed run takes its experiment from its own folder: leave the experiment file out.");
+            throw new DfpoException(
+                "usage/resume",
+                "A resumed run takes its experiment from its own folder: leave the experiment file out."
+            );
         var folder = options.Resume is { } path ? RunFolder.Open(path) : null;
-        var config = (folder?.Config ?? experiment) is { } file ? ExperimentFile.Load(file, settings) : ExperimentFile.LoadDefault(settings);
+        var config = (folder?.Config ?? experiment) is { } file
+            ? ExperimentFile.Load(file, settings)
+            : ExperimentFile.LoadDefault(settings);
         ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
         folder ??= RunFolder.Create(options.RunsDirectory, config);
         return await RunSession.Execute(options, config, folder, stopping.Token);

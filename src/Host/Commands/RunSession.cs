@@ -17,7 +17,13 @@ internal static class RunSession
     /// <param name="cancellation">Ends the run after the step in hand.</param>
     /// <param name="goOn">What to do about a run that was stopped; null resumes it.</param>
     /// <returns>Exit code.</returns>
-    public static async Task<int> Execute(RunOptions options, ExperimentConfig config, RunFolder folder, CancellationToken cancellation, string? goOn = null)
+    public static async Task<int> Execute(
+        RunOptions options,
+        ExperimentConfig config,
+        RunFolder folder,
+        CancellationToken cancellation,
+        string? goOn = null
+    )
     {
         using var telemetry = HostTelemetry.Start("run");
         IExperimentObserver? display = null;

@@ -16,7 +16,11 @@ internal sealed class TrainingOptions
     private readonly Option<int> _warmup = Options.Of("--warmup-steps", "Steps of linear warm-up.", s_defaults.WarmupSteps);
     private readonly Option<double> _decay = Options.Of("--weight-decay", "Decoupled weight decay of matrices.", s_defaults.WeightDecay);
     private readonly Option<int> _seed = Options.Of("--seed", "Seed of fresh weights and data order.", 42);
-    private readonly Option<int> _every = Options.Of("--evaluate-every", "Steps between held-out evaluations and checkpoints.", s_defaults.EvaluateEvery);
+    private readonly Option<int> _every = Options.Of(
+        "--evaluate-every",
+        "Steps between held-out evaluations and checkpoints.",
+        s_defaults.EvaluateEvery
+    );
     private readonly Option<bool> _bf16 = new("--bf16") { Description = "Matrix products in bfloat16 (weights stay float32)." };
     private readonly Option<int> _threads = Options.Of("--threads", "Torch threads; 0 leaves torch's own choice.", 0);
 
@@ -45,6 +49,11 @@ internal sealed class TrainingOptions
         }.Checked();
     }
 
-    public static void Print(TrainingProgress p, string heldOutName) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-        $"step {p.Step}/{p.TotalSteps}  loss {p.Loss:F4}  lr {p.LearningRate:E2}  {p.TokensPerSecond:F0} tokens/s{(p.HeldOut is { } held ? $"  {heldOutName} {held:F4}" : "")}"));
+    public static void Print(TrainingProgress p, string heldOutName) =>
+        Console.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"step {p.Step}/{p.TotalSteps}  loss {p.Loss:F4}  lr {p.LearningRate:E2}  {p.TokensPerSecond:F0} tokens/s{(p.HeldOut is { } held ? $"  {heldOutName} {held:F4}" : "")}"
+            )
+        );
 }

@@ -13,7 +13,8 @@ internal sealed class ChildProgram : IDisposable
     /// <summary>Starts it.</summary>
     /// <param name="arguments">Its command line.</param>
     /// <param name="line">Takes each line of its stdout and stderr that is not empty.</param>
-    /// <param name="holdsStdin">Whether it gets a stdin that stays open until <see cref="CloseStdin"/>, or until this process has died.</param>
+    /// <param name="holdsStdin">Whether it gets a stdin that stays open until <see cref="CloseStdin"/>, or until this process has
+    /// died.</param>
     public static ChildProgram Start(string[] arguments, Action<string> line, bool holdsStdin = false)
     {
         var program = Environment.ProcessPath!;
@@ -21,7 +22,12 @@ internal sealed class ChildProgram : IDisposable
         string[] prefix = Path.GetFileNameWithoutExtension(program) == "dotnet" ? [Assembly.GetEntryAssembly()!.Location] : [];
         var process = new Process
         {
-            StartInfo = new ProcessStartInfo(program, [.. prefix, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = holdsStdin },
+            StartInfo = new ProcessStartInfo(program, [.. prefix, .. arguments])
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                RedirectStandardInput = holdsStdin,
+            },
         };
         void Show(object sender, DataReceivedEventArgs received)
         {

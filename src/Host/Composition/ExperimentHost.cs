@@ -18,8 +18,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace DfPO.Host.Composition;
 
 /// <summary>
-/// A learner's process: a cluster of one that others may join, or a standby in the cluster of another; with the experiment, the bulk channel, and
-/// local workers once it is the learner.
+/// A learner's process: a cluster of one that others may join, or a standby in the cluster of another; with the experiment, the bulk
+/// channel, and local workers once it is the learner.
 /// </summary>
 public static class ExperimentHost
 {
@@ -37,9 +37,22 @@ public static class ExperimentHost
     /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Ends the run after the step in hand, with a resumable state.</param>
     /// <returns>The result; null when another process finished the run.</returns>
-    public static async Task<ExperimentResult?> Run(RunOptions options, ExperimentConfig config, RunFolder folder, Func<IExperimentObserver> observe, HostTelemetry telemetry, CancellationToken cancellation)
+    public static async Task<ExperimentResult?> Run(
+        RunOptions options,
+        ExperimentConfig config,
+        RunFolder folder,
+        Func<IExperimentObserver> observe,
+        HostTelemetry telemetry,
+        CancellationToken cancellation
+    )
     {
-        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls };
+        var node = new NodeOptions
+        {
+            Host = options.Host,
+            Port = options.Port,
+            BulkPort = options.BulkPort,
+            Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls,
+        };
         var address = node.Checked();
         var identity = node.LoadIdentity(Console.Error);
         using var store = new WeightsStore(new WeightsStoreOptions { Kept = config.Async.WeightVersions });
@@ -47,7 +60,9 @@ public static class ExperimentHost
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join, identity));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
+            akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join, identity)
+        );
         await using var app = builder.Build();
         app.MapWeights(store, new Dictionary<string, string>(RewardLoading.Folders(config.Task)) { ["policy"] = config.Model.Policy });
         await app.StartAsync(cancellation);
@@ -56,12 +71,22 @@ public static class ExperimentHost
             store.BaseUrl = app.Urls.First();
             var system = app.Services.GetRequiredService<ActorSystem>();
             var self = await Join(system, standby, cancellation);
-            var setup = new ExperimentSetup(config, store, folder.Path, observe, () => standby && File.Exists(folder.Result), standby ? options.Patience : s_lockPatience, cancellation);
+            var setup = new ExperimentSetup(
+                config,
+                store,
+                folder.Path,
+                observe,
+                () => standby && File.Exists(folder.Result),
+                standby ? options.Patience : s_lockPatience,
+                cancellation
+            );
             ExperimentSingleton.Start(system, setup);
             var joined = identity is null ? self : $"{self} --tls-ca ... --tls-cert ... --tls-key ...";
-            Console.Error.WriteLine(standby
-                ? $"dfpo: standing by for {folder.Path} at {self}; takes over when its learner is gone"
-                : $"dfpo: more workers join with: dfpo worker --join {joined}");
+            Console.Error.WriteLine(
+                standby
+                    ? $"dfpo: standing by for {folder.Path} at {self}; takes over when its learner is gone"
+                    : $"dfpo: more workers join with: dfpo worker --join {joined}"
+            );
             await Task.WhenAny(setup.Activated.Task, setup.Ended.Task).WaitAsync(cancellation);
             if (!setup.Activated.Task.IsCompletedSuccessfully)
                 return await setup.Ended.Task;
@@ -77,11 +102,21 @@ public static class ExperimentHost
     }
 
     /// <summary>Starts the workers and waits for the end.</summary>
-    private static async Task<ExperimentResult?> Lead(ActorSystem system, ExperimentSetup setup, RunOptions options, TlsOptions tls, NodeIdentity? identity, string self, CancellationToken cancellation)
+    private static async Task<ExperimentResult?> Lead(
+        ActorSystem system,
+        ExperimentSetup setup,
+        RunOptions options,
+        TlsOptions tls,
+        NodeIdentity? identity,
+        string self,
+        CancellationToken cancellation
+    )
     {
         var config = setup.Config;
         using var processes = WorkerProcesses.Start(options.WorkerProcesses, self, tls, config.Rollout, Console.Error, cancellation);
-        var broken = LocalWorkers.Broken(LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout, identity));
+        var broken = LocalWorkers.Broken(
+            LocalWorkers.Start(system, config, options.LocalWorkersOf(config.Rollout), s_joinTimeout, identity)
+        );
         await Task.WhenAny(setup.Ended.Task, broken);
         return setup.Ended.Task.IsCompleted ? await setup.Ended.Task : throw await broken;
     }
@@ -105,7 +140,11 @@ public static class ExperimentHost
         }
         catch (Exception e) when (e is OperationCanceledException or ClusterJoinFailedException && !cancellation.IsCancellationRequested)
         {
-            throw new DfpoException("cluster/join", $"No cluster could be joined in {s_joinTimeout.TotalSeconds:F0} s: is a run listening there? 'dfpo run' shows its address.", e);
+            throw new DfpoException(
+                "cluster/join",
+                $"No cluster could be joined in {s_joinTimeout.TotalSeconds:F0} s: is a run listening there? 'dfpo run' shows its address.",
+                e
+            );
         }
         return $"{cluster.SelfAddress.Host}:{cluster.SelfAddress.Port}";
     }

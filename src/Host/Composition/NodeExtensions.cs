@@ -17,22 +17,30 @@ internal static class NodeExtensions
         builder.Logging.ClearProviders();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
-        builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console =>
+            console.LogToStandardErrorThreshold = LogLevel.Trace
+        );
         telemetry.AddTo(builder.Logging);
         builder.Services.AddSingleton<IHostLifetime, CommandLineLifetime>();
     }
 
     /// <summary>The cluster, with Akka's log in the host's.</summary>
-    public static void WithDfpoNode(this AkkaConfigurationBuilder akka, NodeOptions node, string[] roles, IReadOnlyList<string> join, NodeIdentity? identity) => akka
-        .ConfigureLoggers(logger =>
-        {
-            logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
-            logger.ClearLoggers();
-            logger.AddLoggerFactory();
-            // Each retry of a connection is a line there; what it means is told once, by membership and by the queues.
-            logger.WithLogFilter(filter => filter.ExcludeSourceContaining("remoting (").ExcludeSourceContaining("endpointManager"));
-        })
-        .WithDfpoCluster(node.Host, node.Port, roles, join, identity);
+    public static void WithDfpoNode(
+        this AkkaConfigurationBuilder akka,
+        NodeOptions node,
+        string[] roles,
+        IReadOnlyList<string> join,
+        NodeIdentity? identity
+    ) =>
+        akka.ConfigureLoggers(logger =>
+            {
+                logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
+                logger.ClearLoggers();
+                logger.AddLoggerFactory();
+                // Each retry of a connection is a line there; what it means is told once, by membership and by the queues.
+                logger.WithLogFilter(filter => filter.ExcludeSourceContaining("remoting (").ExcludeSourceContaining("endpointManager"));
+            })
+            .WithDfpoCluster(node.Host, node.Port, roles, join, identity);
 
     private sealed class CommandLineLifetime : IHostLifetime
     {

@@ -26,7 +26,10 @@ public sealed record NodeOptions
     public IPAddress Checked()
     {
         if (!IPAddress.TryParse(Host, out var address))
-            throw new DfpoException("host/address", $"'--host {Host}' is not an IP address: give the address that other machines reach this one at, or 127.0.0.1.");
+            throw new DfpoException(
+                "host/address",
+                $"'--host {Host}' is not an IP address: give the address that other machines reach this one at, or 127.0.0.1."
+            );
         foreach (var (port, option) in new[] { (Port, "--port"), (BulkPort, "--bulk-port") })
         {
             try
@@ -36,13 +39,19 @@ public sealed record NodeOptions
             }
             catch (SocketException e)
             {
-                throw new DfpoException("host/port-in-use", $"{Host}:{port} cannot be bound ({e.Message}): another run may hold it; choose another with '{option}', or 0 for a free one.", e);
+                throw new DfpoException(
+                    "host/port-in-use",
+                    $"{Host}:{port} cannot be bound ({e.Message}): another run may hold it; choose another with '{option}', or 0 for a free one.",
+                    e
+                );
             }
         }
         return address;
     }
 
-    /// <summary>Certificate and authority of mutual TLS; null for plain connections, which are warned of once when others can reach them.</summary>
+    /// <summary>
+    /// Certificate and authority of mutual TLS; null for plain connections, which are warned of once when others can reach them.
+    /// </summary>
     /// <param name="warnings">Gets the line.</param>
     /// <exception cref="DfpoException"><c>tls/...</c>, naming file and fix.</exception>
     public NodeIdentity? LoadIdentity(TextWriter warnings)
@@ -50,7 +59,9 @@ public sealed record NodeOptions
         if (!Tls.IsEmpty)
             return NodeIdentity.Load(Tls, Host);
         if (IPAddress.TryParse(Host, out var address) && !IPAddress.IsLoopback(address))
-            warnings.WriteLine($"dfpo: warning: {Host} is open to the network without TLS: whoever reaches it can read the weights and disturb the run. See 'dfpo certs'.");
+            warnings.WriteLine(
+                $"dfpo: warning: {Host} is open to the network without TLS: whoever reaches it can read the weights and disturb the run. See 'dfpo certs'."
+            );
         return null;
     }
 }

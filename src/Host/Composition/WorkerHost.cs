@@ -22,29 +22,48 @@ public static class WorkerHost
 {
     // More than a willing cluster takes to let a node in: a needless look at a plain one shows in its log.
     private static readonly TimeSpan s_joining = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10), s_rejoinPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_stopTimeout = TimeSpan.FromSeconds(10),
+        s_rejoinPause = TimeSpan.FromSeconds(1);
 
-    /// <summary>Works until the run ends. A worker whose side of a broken cluster was downed joins again, as long as its patience lasts.</summary>
+    /// <summary>
+    /// Works until the run ends. A worker whose side of a broken cluster was downed joins again, as long as its patience lasts.
+    /// </summary>
     /// <param name="options">What to join, as what, and with which devices.</param>
     /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Leaves the run; what is in hand is handed out again.</param>
-    /// <exception cref="DfpoException"><c>worker/no-learner</c>, <c>worker/refused</c>, <c>worker/run-failed</c>, or why an engine could not be built.</exception>
+    /// <exception cref="DfpoException"><c>worker/no-learner</c>, <c>worker/refused</c>, <c>worker/run-failed</c>, or why an engine could
+    /// not be built.</exception>
     public static async Task Run(WorkerOptions options, HostTelemetry telemetry, CancellationToken cancellation)
     {
         foreach (var device in options.Devices)
             TorchDevices.Parse(device);
         var modelDigest = options.Model is { } folder ? ModelFingerprint.Of(folder) : "";
-        var node = new NodeOptions { Host = options.Host, Port = options.Port, BulkPort = options.BulkPort, Tls = options.Tls };
+        var node = new NodeOptions
+        {
+            Host = options.Host,
+            Port = options.Port,
+            BulkPort = options.BulkPort,
+            Tls = options.Tls,
+        };
         var identity = node.LoadIdentity(Console.Error);
         while (!await Join(options, node, identity, modelDigest, telemetry, cancellation))
         {
-            Console.Error.WriteLine($"dfpo: this worker was cut off from the cluster; it joins again at {string.Join(" or ", options.Join)}");
+            Console.Error.WriteLine(
+                $"dfpo: this worker was cut off from the cluster; it joins again at {string.Join(" or ", options.Join)}"
+            );
             await Task.Delay(s_rejoinPause, cancellation);
         }
     }
 
     /// <summary>One membership; false when the cluster went on without this process.</summary>
-    private static async Task<bool> Join(WorkerOptions options, NodeOptions node, NodeIdentity? identity, string modelDigest, HostTelemetry telemetry, CancellationToken cancellation)
+    private static async Task<bool> Join(
+        WorkerOptions options,
+        NodeOptions node,
+        NodeIdentity? identity,
+        string modelDigest,
+        HostTelemetry telemetry,
+        CancellationToken cancellation
+    )
     {
         var role = options.Role == WorkerRole.Reward ? ClusterRoles.Reward : ClusterRoles.Rollout;
         var address = node.Checked();
@@ -60,7 +79,9 @@ public static class WorkerHost
         var system = host.Services.GetRequiredService<ActorSystem>();
         try
         {
-            var workers = options.Devices.Select((device, index) => Start(system, role, device, index, options, identity, modelDigest, relay)).ToArray();
+            var workers = options
+                .Devices.Select((device, index) => Start(system, role, device, index, options, identity, modelDigest, relay))
+                .ToArray();
             var all = Task.WhenAll(workers.Select(worker => worker.Ended));
             using var joining = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             try
@@ -80,7 +101,8 @@ public static class WorkerHost
             if (all.Result.Any(reason => reason is OperationCanceledException))
                 return false;
             if (all.Result.FirstOrDefault(reason => reason is not null) is { } reason)
-                throw reason as DfpoException ?? new DfpoException("worker/ended", $"The worker ended before the run did: {reason.Message}", reason);
+                throw reason as DfpoException
+                    ?? new DfpoException("worker/ended", $"The worker ended before the run did: {reason.Message}", reason);
             return true;
         }
         finally
@@ -90,7 +112,16 @@ public static class WorkerHost
         }
     }
 
-    private static (IActorRef Actor, Task<Exception?> Ended) Start(ActorSystem system, string role, string device, int index, WorkerOptions worker, NodeIdentity? identity, string modelDigest, RelayPoint relay)
+    private static (IActorRef Actor, Task<Exception?> Ended) Start(
+        ActorSystem system,
+        string role,
+        string device,
+        int index,
+        WorkerOptions worker,
+        NodeIdentity? identity,
+        string modelDigest,
+        RelayPoint relay
+    )
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
@@ -111,16 +142,31 @@ public static class WorkerHost
         return (system.ActorOf(WorkerActor.Props(options, ended), $"{role}-{index}"), ended.Task);
     }
 
-    /// <summary>Completes when this node will never be let in, with the reason; never once it is a member, nor while a member does not answer.</summary>
-    private static async Task<DfpoException> Hopeless(Cluster cluster, IReadOnlyList<string> join, NodeIdentity? identity, CancellationToken cancellation)
+    /// <summary>
+    /// Completes when this node will never be let in, with the reason; never once it is a member, nor while a member does not answer.
+    /// </summary>
+    private static async Task<DfpoException> Hopeless(
+        Cluster cluster,
+        IReadOnlyList<string> join,
+        NodeIdentity? identity,
+        CancellationToken cancellation
+    )
     {
         while (true)
         {
             await Task.Delay(s_joining, cancellation);
             if (!cluster.State.Members.IsEmpty)
                 continue;
-            var obstacles = await Task.WhenAll(join.Select(member =>
-                JoinProbe.Obstacle(member[..member.LastIndexOf(':')].Trim('[', ']'), int.Parse(member[(member.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture), identity, cancellation)));
+            var obstacles = await Task.WhenAll(
+                join.Select(member =>
+                    JoinProbe.Obstacle(
+                        member[..member.LastIndexOf(':')].Trim('[', ']'),
+                        int.Parse(member[(member.LastIndexOf(':') + 1)..], CultureInfo.InvariantCulture),
+                        identity,
+                        cancellation
+                    )
+                )
+            );
             if (Array.TrueForAll(obstacles, obstacle => obstacle is not null))
                 return obstacles[0]!;
         }
@@ -130,5 +176,9 @@ public static class WorkerHost
         // On the worker's own torch thread, which has nothing else to do until the files are there.
         role == ClusterRoles.Reward
             ? new RewardExecutor(RewardLoading.Remote(setup, model, TorchDevices.Parse(device), client))
-            : new RolloutExecutor(model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult(), device, setup.Dtype);
+            : new RolloutExecutor(
+                model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult(),
+                device,
+                setup.Dtype
+            );
 }

@@ -7,7 +7,8 @@ namespace DfPO.Host.Composition;
 internal sealed class WorkerProcesses : IDisposable
 {
     private const int MostFailures = 5;
-    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1), s_farewell = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1),
+        s_farewell = TimeSpan.FromSeconds(5);
     private readonly CancellationTokenSource _stopping;
     private readonly Task[] _keepers;
 
@@ -24,12 +25,39 @@ internal sealed class WorkerProcesses : IDisposable
     /// <param name="rollout">Their devices, in turn, and threads.</param>
     /// <param name="output">Where their lines go, with their number.</param>
     /// <param name="cancellation">Ends them.</param>
-    public static WorkerProcesses Start(int count, string join, TlsOptions tls, RolloutOptions rollout, TextWriter output, CancellationToken cancellation) => new(count, cancellation, (index, stop) =>
-        Keep(index + 1, ["worker", "--join", join, "--role", "rollout", "--device", rollout.Devices[index % rollout.Devices.Count], "--threads", rollout.Threads.ToString(CultureInfo.InvariantCulture), .. Certificates(join, tls)], output, stop));
+    public static WorkerProcesses Start(
+        int count,
+        string join,
+        TlsOptions tls,
+        RolloutOptions rollout,
+        TextWriter output,
+        CancellationToken cancellation
+    ) =>
+        new(count, cancellation, (index, stop) =>
+            Keep(
+                index + 1,
+                [
+                    "worker",
+                    "--join",
+                    join,
+                    "--role",
+                    "rollout",
+                    "--device",
+                    rollout.Devices[index % rollout.Devices.Count],
+                    "--threads",
+                    rollout.Threads.ToString(CultureInfo.InvariantCulture),
+                    .. Certificates(join, tls),
+                ],
+                output,
+                stop
+            )
+        );
 
     // The certificate names the learner's address, so they are reached at it too.
-    private static string[] Certificates(string join, TlsOptions tls) => tls.IsEmpty ? [] :
-        ["--host", join[..join.LastIndexOf(':')], "--tls-ca", tls.Ca, "--tls-cert", tls.Certificate, "--tls-key", tls.Key];
+    private static string[] Certificates(string join, TlsOptions tls) =>
+        tls.IsEmpty
+            ? []
+            : ["--host", join[..join.LastIndexOf(':')], "--tls-ca", tls.Ca, "--tls-cert", tls.Certificate, "--tls-key", tls.Key];
 
     /// <summary>Lets them take their leave of a run that has ended, within bounds, and kills those that stay.</summary>
     public void Dispose()
@@ -48,7 +76,9 @@ internal sealed class WorkerProcesses : IDisposable
             if (code == 0 || stop.IsCancellationRequested)
                 return;
             failures++;
-            output.WriteLine($"dfpo: worker process {number} ended with code {code}{(failures < MostFailures ? "; another is started" : " too often; no other is started")}");
+            output.WriteLine(
+                $"dfpo: worker process {number} ended with code {code}{(failures < MostFailures ? "; another is started" : " too often; no other is started")}"
+            );
             await Task.Delay(s_pause, CancellationToken.None);
         }
     }

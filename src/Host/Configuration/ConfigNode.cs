@@ -42,7 +42,10 @@ internal abstract record ConfigNode
         }
 
         /// <summary>Every value in the tree with its dotted key.</summary>
-        public IEnumerable<(string Key, Leaf Value)> Leaves(string prefix = "") => Children.SelectMany(child => child.Value is Branch branch ? branch.Leaves($"{prefix}{child.Key}.") : [(prefix + child.Key, (Leaf)child.Value)]);
+        public IEnumerable<(string Key, Leaf Value)> Leaves(string prefix = "") =>
+            Children.SelectMany(child =>
+                child.Value is Branch branch ? branch.Leaves($"{prefix}{child.Key}.") : [(prefix + child.Key, (Leaf)child.Value)]
+            );
 
         /// <summary>The tree without what stands at a dotted key.</summary>
         public Branch Without(string key)

@@ -7,24 +7,34 @@ namespace DfPO.Host.Configuration;
 /// <summary>Reads HOCON files with Akka's parser into trees whose values remember their file.</summary>
 internal static class HoconFile
 {
-    /// <summary>Reads a file. The files that it includes, at its top level and relative to its folder, are read first; its own keys win.</summary>
+    /// <summary>
+    /// Reads a file. The files that it includes, at its top level and relative to its folder, are read first; its own keys win.
+    /// </summary>
     /// <exception cref="DfpoException"><c>config/missing-file</c>, <c>config/syntax</c> or <c>config/include-cycle</c>.</exception>
     public static ConfigNode.Branch Read(string path) => Read(Path.GetFullPath(path), []);
 
     /// <summary>Reads HOCON text that includes nothing.</summary>
-    public static ConfigNode.Branch Parse(string text, string source) => Parse(text, source, _ => throw Error(source, "an include is not possible here"));
+    public static ConfigNode.Branch Parse(string text, string source) =>
+        Parse(text, source, _ => throw Error(source, "an include is not possible here"));
 
     private static ConfigNode.Branch Read(string path, IReadOnlyList<string> includedBy)
     {
         if (includedBy.Contains(path))
-            throw new DfpoException("config/include-cycle", $"'{path}' includes itself: {string.Join(" -> ", includedBy.Append(path).Select(Path.GetFileName))}.");
+            throw new DfpoException(
+                "config/include-cycle",
+                $"'{path}' includes itself: {string.Join(" -> ", includedBy.Append(path).Select(Path.GetFileName))}."
+            );
         if (!File.Exists(path))
-            throw new DfpoException("config/missing-file", includedBy.Count == 0
-                ? $"Experiment file '{path}' does not exist."
-                : $"'{path}' does not exist, but '{includedBy[^1]}' includes it: an include is relative to the including file.");
+            throw new DfpoException(
+                "config/missing-file",
+                includedBy.Count == 0
+                    ? $"Experiment file '{path}' does not exist."
+                    : $"'{path}' does not exist, but '{includedBy[^1]}' includes it: an include is relative to the including file."
+            );
         var included = ConfigNode.Branch.Empty;
-        var own = Parse(File.ReadAllText(path), path,
-            name => included = included.Under(Read(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, name)), [.. includedBy, path])));
+        var own = Parse(File.ReadAllText(path), path, name =>
+            included = included.Under(Read(Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, name)), [.. includedBy, path]))
+        );
         return included.Under(own);
     }
 
@@ -47,10 +57,16 @@ internal static class HoconFile
         }
     }
 
-    private static ConfigNode.Branch Convert(HoconObject source, string file) => new(source.Items.ToDictionary(item => item.Key, ConfigNode (item) =>
-        item.Value.IsObject() ? Convert(item.Value.GetObject(), file)
-        : item.Value.IsArray() ? new ConfigNode.Leaf([.. item.Value.GetArray().Select(value => value.GetString())], true, file)
-        : new ConfigNode.Leaf([item.Value.GetString() ?? ""], false, file)));
+    private static ConfigNode.Branch Convert(HoconObject source, string file) =>
+        new(
+            source.Items.ToDictionary(
+                item => item.Key,
+                ConfigNode (item) =>
+                    item.Value.IsObject() ? Convert(item.Value.GetObject(), file)
+                    : item.Value.IsArray() ? new ConfigNode.Leaf([.. item.Value.GetArray().Select(value => value.GetString())], true, file)
+                    : new ConfigNode.Leaf([item.Value.GetString() ?? ""], false, file)
+            )
+        );
 
     // Akka's parser reads past a bracket or quote that is never closed.
     private static string? Imbalance(string text)

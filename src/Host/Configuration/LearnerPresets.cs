@@ -15,8 +15,10 @@ internal static class LearnerPresets
     {
         // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-claim.md.
         ["dfpo"] = Value + "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
-        ["dfpo-iclr"] = Value + "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
-        ["dfpo-budget"] = "objective = dfpo, advantages = group, epochs = 2, dfpo { behaviour = policy, mask-at = update, mask-rule = budget, decode = policy }",
+        ["dfpo-iclr"] =
+            Value + "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",
+        ["dfpo-budget"] =
+            "objective = dfpo, advantages = group, epochs = 2, dfpo { behaviour = policy, mask-at = update, mask-rule = budget, decode = policy }",
         ["ppo"] = Value + "objective = ppo, dfpo { behaviour = policy, decode = policy }",
         // The rules' own sections hold their papers' values already; what is said here is the papers' choice of keys that all rules share.
         ["nlpo"] = Value + "objective = nlpo",
@@ -41,7 +43,10 @@ internal static class LearnerPresets
         if (tree.Find(Key) is not { } preset)
             return tree;
         if (!s_presets.TryGetValue(preset.Text, out var settings))
-            throw new DfpoException("config/value", $"{preset.Source}: '{Key}' is '{preset.Text}' but must be one of {string.Join(", ", s_presets.Keys)}.");
+            throw new DfpoException(
+                "config/value",
+                $"{preset.Source}: '{Key}' is '{preset.Text}' but must be one of {string.Join(", ", s_presets.Keys)}."
+            );
         return HoconFile.Parse($"learner {{ {settings} }}", $"preset {preset.Text}").Under(tree.Without(Key));
     }
 }

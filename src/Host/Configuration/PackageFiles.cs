@@ -1,8 +1,8 @@
 namespace DfPO.Host.Configuration;
 
 /// <summary>
-/// Where relative paths lead: the current directory first, then the nearest folder from the executable upwards that holds <c>models/</c> and <c>hocon/</c>,
-/// which is the repository of a build and the application's own folder once published.
+/// Where relative paths lead: the current directory first, then the nearest folder from the executable upwards that holds <c>models/</c>
+/// and <c>hocon/</c>, which is the repository of a build and the application's own folder once published.
 /// </summary>
 public static class PackageFiles
 {
@@ -13,7 +13,8 @@ public static class PackageFiles
     public static string Resolve(string path) => Resolve(path, Directory.GetCurrentDirectory(), Base);
 
     /// <summary>
-    /// The same for what a run without arguments reads: the program's own folder goes first, so that a folder of the same layout that one happens to stand in decides neither what runs nor what is loaded.
+    /// The same for what a run without arguments reads: the program's own folder goes first, so that a folder of the same layout that one
+    /// happens to stand in decides neither what runs nor what is loaded.
     /// </summary>
     public static string ResolveOwn(string path) => ResolveOwn(path, Directory.GetCurrentDirectory(), Base);
 

@@ -5,7 +5,10 @@ using DfPO.Actors.Configuration;
 
 namespace DfPO.Host.Configuration;
 
-/// <summary>A configuration with every key spelt out, as HOCON that reads back as the same records (but for white space at the ends of a text, which the parser drops).</summary>
+/// <summary>
+/// A configuration with every key spelt out, as HOCON that reads back as the same records (but for white space at the ends of a text, which
+/// the parser drops).
+/// </summary>
 public static class ResolvedConfig
 {
     /// <summary>The text.</summary>
@@ -17,7 +20,8 @@ public static class ResolvedConfig
     }
 
     /// <summary>SHA-256 of the text, in hex.</summary>
-    public static string Digest(ExperimentConfig config) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Write(config))));
+    public static string Digest(ExperimentConfig config) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Write(config))));
 
     private static void Write(StringBuilder text, object record, string indent)
     {
@@ -29,7 +33,11 @@ public static class ResolvedConfig
             if (OptionValues.IsScalar(property.PropertyType))
                 text.Append(indent).Append(name).Append(" = ").Append(OptionValues.Write(value)).Append('\n');
             else if (!OptionSchema.IsSection(property.PropertyType))
-                text.Append(indent).Append(name).Append(" = [").AppendJoin(", ", ((System.Collections.IEnumerable)value).Cast<object>().Select(OptionValues.Write)).Append("]\n");
+                text.Append(indent)
+                    .Append(name)
+                    .Append(" = [")
+                    .AppendJoin(", ", ((System.Collections.IEnumerable)value).Cast<object>().Select(OptionValues.Write))
+                    .Append("]\n");
             else
             {
                 text.Append(indent).Append(name).Append(" {\n");

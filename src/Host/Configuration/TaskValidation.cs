@@ -12,7 +12,11 @@ namespace DfPO.Host.Configuration;
 internal static class TaskValidation
 {
     private static readonly (DatasetSplit Split, string Key)[] s_splits =
-        [(DatasetSplit.Train, "task.train-prompts"), (DatasetSplit.Validation, "task.validation-prompts"), (DatasetSplit.Test, "task.test-prompts")];
+    [
+        (DatasetSplit.Train, "task.train-prompts"),
+        (DatasetSplit.Validation, "task.validation-prompts"),
+        (DatasetSplit.Test, "task.test-prompts"),
+    ];
 
     /// <exception cref="DfpoException"><c>config/path</c>, <c>config/reward</c>, <c>config/range</c> or <c>config/conflict</c>.</exception>
     public static void Check(ExperimentConfig config)
@@ -34,12 +38,18 @@ internal static class TaskValidation
             if (TaskPrompts.FileOf(task, split) is { Length: > 0 } file)
                 Exists(file, key, "a .jsonl file of prompts");
             else if (task.Data.Path.Length == 0)
-                throw new DfpoException("config/path", $"'{key}' is not set: give the path of a .jsonl file of prompts, or data that all splits are made of by 'task.data.path'.");
+                throw new DfpoException(
+                    "config/path",
+                    $"'{key}' is not set: give the path of a .jsonl file of prompts, or data that all splits are made of by 'task.data.path'."
+                );
         if (task.Data.Path.Length == 0)
             return;
         Exists(task.Data.Path, "task.data.path", "the data that prompts are made of");
         if (task.Data.Format == DatasetFormat.Prompts && s_splits.Any(split => TaskPrompts.FileOf(task, split.Split).Length == 0))
-            throw new DfpoException("config/conflict", "'task.data.format' is 'prompts', a file that has no splits: name a file for each split by 'task.train-prompts', 'task.validation-prompts' and 'task.test-prompts', or another format.");
+            throw new DfpoException(
+                "config/conflict",
+                "'task.data.format' is 'prompts', a file that has no splits: name a file for each split by 'task.train-prompts', 'task.validation-prompts' and 'task.test-prompts', or another format."
+            );
     }
 
     private static void Reward(RewardSpec reward, TaskOptions task)
@@ -52,17 +62,27 @@ internal static class TaskValidation
         {
             Required(task.RewardModel, "task.reward-model", "the path of a classifier's checkpoint folder");
             if (!Directory.Exists(task.RewardModel))
-                throw new DfpoException("config/path", $"'task.reward-model' is '{task.RewardModel}', which does not exist: give the path of a classifier's checkpoint folder.");
+                throw new DfpoException(
+                    "config/path",
+                    $"'task.reward-model' is '{task.RewardModel}', which does not exist: give the path of a classifier's checkpoint folder."
+                );
         }
-        foreach (var (kinds, option, value, what) in new[]
-        {
-            ((RewardKind[])[RewardKind.Meteor, RewardKind.Coverage], "word-net", reward.WordNet, $"WordNet's folder or archive, or '{RewardFiles.None}' to do without"),
-            ([RewardKind.Cider], "cider-corpus", reward.CiderCorpus, "a prompts file with references"),
-            ([RewardKind.Vader], "lexicon", reward.Lexicon, "vader_lexicon.txt"),
-            ([RewardKind.NonToxicity], "toxicity-model", reward.ToxicityModel, "a toxicity regressor, such as models/toxicity-tiny"),
-            ([RewardKind.Http], "endpoint.url", reward.Endpoint.Url, "the address that scores are asked from"),
-            ([RewardKind.Plugin], "plugin-assembly", reward.PluginAssembly, "a .dll"),
-        })
+        foreach (
+            var (kinds, option, value, what) in new[]
+            {
+                (
+                    (RewardKind[])[RewardKind.Meteor, RewardKind.Coverage],
+                    "word-net",
+                    reward.WordNet,
+                    $"WordNet's folder or archive, or '{RewardFiles.None}' to do without"
+                ),
+                ([RewardKind.Cider], "cider-corpus", reward.CiderCorpus, "a prompts file with references"),
+                ([RewardKind.Vader], "lexicon", reward.Lexicon, "vader_lexicon.txt"),
+                ([RewardKind.NonToxicity], "toxicity-model", reward.ToxicityModel, "a toxicity regressor, such as models/toxicity-tiny"),
+                ([RewardKind.Http], "endpoint.url", reward.Endpoint.Url, "the address that scores are asked from"),
+                ([RewardKind.Plugin], "plugin-assembly", reward.PluginAssembly, "a .dll"),
+            }
+        )
             if (reward.Uses(kinds))
                 Required(value, $"task.reward.{option}", what);
         foreach (var (option, path) in RewardFiles.All(reward))
@@ -77,8 +97,11 @@ internal static class TaskValidation
             return;
         var requests = (rollout.UnitSize + endpoint.BatchSize - 1) / endpoint.BatchSize;
         if (endpoint.Timeout * requests >= rollout.UnitTimeout)
-            throw new DfpoException("config/conflict", $"'rollout.unit-timeout' ({OptionValues.Write(rollout.UnitTimeout)}) must be longer than the reward's endpoint may take for a unit: {requests} requests of up to {OptionValues.Write(endpoint.Timeout)}"
-                + " ('task.reward.endpoint.timeout').");
+            throw new DfpoException(
+                "config/conflict",
+                $"'rollout.unit-timeout' ({OptionValues.Write(rollout.UnitTimeout)}) must be longer than the reward's endpoint may take for a unit: {requests} requests of up to {OptionValues.Write(endpoint.Timeout)}"
+                    + " ('task.reward.endpoint.timeout')."
+            );
     }
 
     private static void Evaluation(ExperimentConfig config)
@@ -86,18 +109,31 @@ internal static class TaskValidation
         var evaluation = config.Evaluation;
         foreach (var metric in evaluation.Metrics)
             if (!EvaluationMetrics.Names.Contains(metric))
-                throw new DfpoException("config/range", $"'evaluation.metrics' names '{metric}', but must choose among {string.Join(", ", EvaluationMetrics.Names)}.");
+                throw new DfpoException(
+                    "config/range",
+                    $"'evaluation.metrics' names '{metric}', but must choose among {string.Join(", ", EvaluationMetrics.Names)}."
+                );
         if (evaluation.Metrics.Contains(EvaluationMetrics.Toxicity) && !EvaluationMetrics.TellsToxicity(config.Task.Reward))
-            throw new DfpoException("config/conflict", "'evaluation.metrics' names 'toxicity', which is told from rewards of kind non-toxicity or perspective: set 'task.reward.kind' to one of them, or leave the metric out.");
+            throw new DfpoException(
+                "config/conflict",
+                "'evaluation.metrics' names 'toxicity', which is told from rewards of kind non-toxicity or perspective: set 'task.reward.kind' to one of them, or leave the metric out."
+            );
         var data = EvaluationMetrics.Options(config);
-        foreach (var (metric, option, value, what) in new[]
-        {
-            ("meteor", "word-net", data.WordNet, $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms"),
-            ("vader", "lexicon", data.Lexicon, "vader_lexicon.txt"),
-            ("spice", "spice-jar", data.SpiceJar, "spice-1.0.jar of SPICE's authors, without which there is no SPICE"),
-            ("bert-score", "bert-score-model", data.BertScoreModel, "the checkpoint folder of an encoder, such as roberta-large"),
-            (EvaluationMetrics.PerplexityUnderModel, "perplexity-model", evaluation.PerplexityModel, "the checkpoint folder of a decoder-only model, such as gpt2"),
-        })
+        foreach (
+            var (metric, option, value, what) in new[]
+            {
+                ("meteor", "word-net", data.WordNet, $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms"),
+                ("vader", "lexicon", data.Lexicon, "vader_lexicon.txt"),
+                ("spice", "spice-jar", data.SpiceJar, "spice-1.0.jar of SPICE's authors, without which there is no SPICE"),
+                ("bert-score", "bert-score-model", data.BertScoreModel, "the checkpoint folder of an encoder, such as roberta-large"),
+                (
+                    EvaluationMetrics.PerplexityUnderModel,
+                    "perplexity-model",
+                    evaluation.PerplexityModel,
+                    "the checkpoint folder of a decoder-only model, such as gpt2"
+                ),
+            }
+        )
             if (evaluation.Metrics.Contains(metric))
                 Required(value, $"evaluation.{option}", what);
         if (evaluation.WordNet is { Length: > 0 } and not RewardFiles.None)
@@ -114,7 +150,10 @@ internal static class TaskValidation
             ModelPerplexity.RequireDecoderOnly(evaluation.PerplexityModel);
         }
         if (evaluation.Generation is { NumReturnSequences: > 1 })
-            throw new DfpoException("config/conflict", "'evaluation.generation.num-return-sequences' must be 1: several continuations of a prompt are asked for by 'evaluation.samples-per-prompt'.");
+            throw new DfpoException(
+                "config/conflict",
+                "'evaluation.generation.num-return-sequences' must be 1: several continuations of a prompt are asked for by 'evaluation.samples-per-prompt'."
+            );
     }
 
     private static void Required(string value, string key, string what)
@@ -129,5 +168,6 @@ internal static class TaskValidation
             throw new DfpoException("config/path", $"'{key}' is '{path}', which does not exist: give the path of {what}.");
     }
 
-    private static DfpoException Wrong(string option, string problem, string rule) => new("config/reward", $"'task.reward.{option}' {problem}: it must be {rule}.");
+    private static DfpoException Wrong(string option, string problem, string rule) =>
+        new("config/reward", $"'task.reward.{option}' {problem}: it must be {rule}.");
 }

@@ -14,22 +14,42 @@ namespace DfPO.Host.Distillation;
 /// <param name="Original">Figures of that.</param>
 /// <param name="Distilled">Of the one model.</param>
 internal sealed record DistillationReport(
-    EvaluationFigures Reference, EvaluationFigures Policy, DecodingPolicy Source, EvaluationFigures Original, EvaluationFigures Distilled)
+    EvaluationFigures Reference,
+    EvaluationFigures Policy,
+    DecodingPolicy Source,
+    EvaluationFigures Original,
+    EvaluationFigures Distilled
+)
 {
-    /// <summary>The part of the gain in reward from <c>pi_0</c> to what was distilled that the one model has; NaN where there was no gain.</summary>
-    public double Survives => Original.Metrics.Reward > Reference.Metrics.Reward ? (Distilled.Metrics.Reward - Reference.Metrics.Reward) / (Original.Metrics.Reward - Reference.Metrics.Reward) : double.NaN;
+    /// <summary>
+    /// The part of the gain in reward from <c>pi_0</c> to what was distilled that the one model has; NaN where there was no gain.
+    /// </summary>
+    public double Survives =>
+        Original.Metrics.Reward > Reference.Metrics.Reward
+            ? (Distilled.Metrics.Reward - Reference.Metrics.Reward) / (Original.Metrics.Reward - Reference.Metrics.Reward)
+            : double.NaN;
 
     /// <summary>The same in words.</summary>
-    public string Sentence => double.IsNaN(Survives)
-        ? $"{Name} has no gain in reward over pi_0 ({Verdict.Figure(Reference.Metrics.Reward)} -> {Verdict.Figure(Original.Metrics.Reward)}), so there is none to keep."
-        : FormattableString.Invariant($"The one model keeps {100 * Survives:F0} % of {Name}'s gain in reward ({Verdict.Figure(Reference.Metrics.Reward)} -> {Verdict.Figure(Original.Metrics.Reward)}; distilled {Verdict.Figure(Distilled.Metrics.Reward)});")
-            + $" perplexity under pi_0 is {Verdict.Figure(Distilled.Metrics.Perplexity)}, {Name}'s was {Verdict.Figure(Original.Metrics.Perplexity)}.";
+    public string Sentence =>
+        double.IsNaN(Survives)
+            ? $"{Name} has no gain in reward over pi_0 ({Verdict.Figure(Reference.Metrics.Reward)} -> {Verdict.Figure(Original.Metrics.Reward)}), so there is none to keep."
+            : FormattableString.Invariant(
+                $"The one model keeps {100 * Survives:F0} % of {Name}'s gain in reward ({Verdict.Figure(Reference.Metrics.Reward)} -> {Verdict.Figure(Original.Metrics.Reward)}; distilled {Verdict.Figure(Distilled.Metrics.Reward)});"
+            )
+                + $" perplexity under pi_0 is {Verdict.Figure(Distilled.Metrics.Perplexity)}, {Name}'s was {Verdict.Figure(Original.Metrics.Perplexity)}.";
 
     private string Name => Source.Symbol();
 
-    private IEnumerable<(string Name, string Symbol, EvaluationFigures Model)> Rows => Source == DecodingPolicy.Policy
-        ? [("reference", "pi_0", Reference), ("policy", "pi_theta, masked", Policy), ("distilled", "distilled", Distilled)]
-        : [("reference", "pi_0", Reference), ("policy", "pi_theta", Policy), (Source.Name(), $"{Name}, before", Original), ("distilled", "distilled", Distilled)];
+    private IEnumerable<(string Name, string Symbol, EvaluationFigures Model)> Rows =>
+        Source == DecodingPolicy.Policy
+            ? [("reference", "pi_0", Reference), ("policy", "pi_theta, masked", Policy), ("distilled", "distilled", Distilled)]
+            :
+            [
+                ("reference", "pi_0", Reference),
+                ("policy", "pi_theta", Policy),
+                (Source.Name(), $"{Name}, before", Original),
+                ("distilled", "distilled", Distilled),
+            ];
 
     /// <summary>A table for people.</summary>
     public void Write(IAnsiConsole console, int continuations)
@@ -46,7 +66,12 @@ internal sealed record DistillationReport(
     {
         var json = new JsonObject { ["gain_survives"] = Number(Survives) };
         foreach (var (name, _, model) in Rows)
-            json[name] = new JsonObject(MetricNames.Of("", model.Metrics).Select(metric => KeyValuePair.Create(metric.Key, (JsonNode?)Number(metric.Value)))) { ["intervals"] = MetricNames.Of(model.Intervals) };
+            json[name] = new JsonObject(
+                MetricNames.Of("", model.Metrics).Select(metric => KeyValuePair.Create(metric.Key, (JsonNode?)Number(metric.Value)))
+            )
+            {
+                ["intervals"] = MetricNames.Of(model.Intervals),
+            };
         return json;
     }
 

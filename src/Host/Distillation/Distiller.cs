@@ -16,7 +16,10 @@ namespace DfPO.Host.Distillation;
 /// <param name="Device">Where it learns.</param>
 internal sealed record DistillerOptions(int Epochs, double LearningRate, int MinibatchSize, ulong Seed, string Device);
 
-/// <summary>Supervised learning on a decoding policy's own samples: what needed the reference beside the policy becomes an ordinary model (sequence-level distillation, Kim and Rush 2016).</summary>
+/// <summary>
+/// Supervised learning on a decoding policy's own samples: what needed the reference beside the policy becomes an ordinary model
+/// (sequence-level distillation, Kim and Rush 2016).
+/// </summary>
 internal static class Distiller
 {
     /// <summary>Trains a copy of the policy on samples and writes it with its tokenizer.</summary>
@@ -27,12 +30,27 @@ internal static class Distiller
     /// <param name="progress">Receives the epoch and the mean negative log-likelihood a token.</param>
     /// <param name="cancellation">Ends between two minibatches.</param>
     /// <exception cref="DfpoException"><c>distill/samples</c>: fewer samples than a minibatch.</exception>
-    public static void Train(string policy, IReadOnlyList<Continuation> samples, DistillerOptions options, string folder, Action<int, double> progress, CancellationToken cancellation)
+    public static void Train(
+        string policy,
+        IReadOnlyList<Continuation> samples,
+        DistillerOptions options,
+        string folder,
+        Action<int, double> progress,
+        CancellationToken cancellation
+    )
     {
         var usable = samples.Where(sample => sample.Sequence.Tokens.Length > 0).ToArray();
         if (usable.Length < options.MinibatchSize)
-            throw new DfpoException("distill/samples", $"{usable.Length} samples do not fill one minibatch of {options.MinibatchSize}: give more prompts, more --samples-per-prompt, or a smaller --minibatch-size.");
-        Trajectory[] batch = [.. usable.Take(usable.Length - (usable.Length % options.MinibatchSize)).Select(sample => Trajectory.Demonstrated(sample.Sequence.PromptTokens, sample.Sequence.Tokens))];
+            throw new DfpoException(
+                "distill/samples",
+                $"{usable.Length} samples do not fill one minibatch of {options.MinibatchSize}: give more prompts, more --samples-per-prompt, or a smaller --minibatch-size."
+            );
+        Trajectory[] batch =
+        [
+            .. usable
+                .Take(usable.Length - (usable.Length % options.MinibatchSize))
+                .Select(sample => Trajectory.Demonstrated(sample.Sequence.PromptTokens, sample.Sequence.Tokens)),
+        ];
         using var student = PretrainedModels.LoadLanguageModel(policy, Models.Devices.TorchDevices.Parse(options.Device));
         var learning = new LearnerOptions
         {

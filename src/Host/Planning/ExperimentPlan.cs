@@ -30,10 +30,16 @@ internal static class ExperimentPlan
 
         Section("Batch arithmetic");
         Line("prompts an iteration", config.Rollout.PromptsPerIteration);
-        Line("sequences an iteration", $"{batch.Sequences}{(batch.PerPrompt.Length > 0 ? $" ({config.Rollout.PromptsPerIteration}{batch.PerPrompt})" : "")}");
+        Line(
+            "sequences an iteration",
+            $"{batch.Sequences}{(batch.PerPrompt.Length > 0 ? $" ({config.Rollout.PromptsPerIteration}{batch.PerPrompt})" : "")}"
+        );
         Line("work units an iteration", $"{batch.Units} of {config.Rollout.UnitSize} continuations");
         Line("tokens generated an iteration, at most", batch.TokensPerIteration);
-        Line("minibatches an epoch", $"{batch.Minibatches} of {(batch.Minibatches == 1 ? batch.Sequences : config.Learner.MinibatchSize)} sequences");
+        Line(
+            "minibatches an epoch",
+            $"{batch.Minibatches} of {(batch.Minibatches == 1 ? batch.Sequences : config.Learner.MinibatchSize)} sequences"
+        );
         Line("optimiser steps an iteration", $"{batch.StepsPerIteration} ({batch.Epochs} epochs)");
 
         Section("Schedule");
@@ -43,7 +49,10 @@ internal static class ExperimentPlan
         Line("optimiser steps in all", batch.OptimiserSteps);
         Line("tokens generated for training, at most", batch.TokensPerIteration * config.Iterations);
         Line("validations", $"{batch.Evaluations} (every {config.Evaluation.Every} iterations, and before the first)");
-        Line("rolled out ahead of learning", config.Async.MaxStaleness == 0 ? "nothing (synchronous)" : $"{config.Async.MaxStaleness} iterations");
+        Line(
+            "rolled out ahead of learning",
+            config.Async.MaxStaleness == 0 ? "nothing (synchronous)" : $"{config.Async.MaxStaleness} iterations"
+        );
         Line("torch threads of the learner", config.TorchThreadsOfLearner());
         Line("checkpoints", $"every {config.Checkpoint.Every} iterations");
 
@@ -63,11 +72,18 @@ internal static class ExperimentPlan
     private static string ValueAlone(ExperimentConfig config)
     {
         var iterations = Math.Min(config.Learner.ValueWarmupIterations, config.Iterations);
-        return iterations == 0 || config.Learner.ValueWarmupUntil == 0 ? $"{iterations} iterations"
-            : string.Create(CultureInfo.InvariantCulture, $"until its explained variance is {config.Learner.ValueWarmupUntil}, {iterations} iterations at most");
+        return iterations == 0 || config.Learner.ValueWarmupUntil == 0
+            ? $"{iterations} iterations"
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"until its explained variance is {config.Learner.ValueWarmupUntil}, {iterations} iterations at most"
+            );
     }
 
-    private static string Count(double count) => count >= 1e6 ? string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:F1} million") : string.Create(CultureInfo.InvariantCulture, $"{count:F0}");
+    private static string Count(double count) =>
+        count >= 1e6
+            ? string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:F1} million")
+            : string.Create(CultureInfo.InvariantCulture, $"{count:F0}");
 
     private static string Bytes(double bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (1 << 20):F1} MiB");
 }

@@ -25,12 +25,22 @@ internal sealed record BudgetStanding(double Budget, Interval HeldOut, int? Sinc
         var reached = rollouts.SkipWhile(rollout => rollout.Kl < Near * budget).ToArray();
         return reached.Length == 0
             ? new(budget, heldOut, null, 0, rollouts[^1].Kl, rollouts.Max(rollout => rollout.Kl))
-            : new(budget, heldOut, reached[0].Iteration, reached.Length, reached.Average(rollout => rollout.Kl), reached.Max(rollout => rollout.Kl));
+            : new(
+                budget,
+                heldOut,
+                reached[0].Iteration,
+                reached.Length,
+                reached.Average(rollout => rollout.Kl),
+                reached.Max(rollout => rollout.Kl)
+            );
     }
 
     /// <summary>The same in words.</summary>
-    public string Sentence => $"KL budget {Verdict.Figure(Budget)} nats a token: {Verdict.Figure(HeldOut.Estimate)} {FigureTable.Brackets(HeldOut, Verdict.Figure)} on held-out prompts; "
-        + (Since is { } since
-            ? $"the rollouts came within a tenth of it in iteration {since} and have stood there for {Iterations} iterations, at {Verdict.Figure(Mean)} on average and {Verdict.Figure(Most)} at most."
-            : $"no rollouts have come within a tenth of it yet, the last ones had {Verdict.Figure(Mean)}.");
+    public string Sentence =>
+        $"KL budget {Verdict.Figure(Budget)} nats a token: {Verdict.Figure(HeldOut.Estimate)} {FigureTable.Brackets(HeldOut, Verdict.Figure)} on held-out prompts; "
+        + (
+            Since is { } since
+                ? $"the rollouts came within a tenth of it in iteration {since} and have stood there for {Iterations} iterations, at {Verdict.Figure(Mean)} on average and {Verdict.Figure(Most)} at most."
+                : $"no rollouts have come within a tenth of it yet, the last ones had {Verdict.Figure(Mean)}."
+        );
 }

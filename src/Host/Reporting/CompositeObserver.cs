@@ -23,7 +23,8 @@ public sealed class CompositeObserver(TextWriter errors, params IReadOnlyList<IE
     public void WorkersChanged(string role, int count) => Each(observer => observer.WorkersChanged(role, count));
 
     /// <inheritdoc/>
-    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Each(observer => observer.WorkersAwaited(role, units, waited, patience));
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) =>
+        Each(observer => observer.WorkersAwaited(role, units, waited, patience));
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Each(observer => observer.Finished(result));

@@ -12,10 +12,14 @@ internal static class Displays
     {
         if (options.Json)
             return new JsonReporter(Console.Out, folder);
-        var terminal = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            ColorSystem = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 } ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
-        });
+        var terminal = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                ColorSystem = Environment.GetEnvironmentVariable("NO_COLOR") is { Length: > 0 }
+                    ? ColorSystemSupport.NoColors
+                    : ColorSystemSupport.Detect,
+            }
+        );
         var interactive = !Console.IsOutputRedirected && terminal.Profile.Capabilities is { Interactive: true, Ansi: true };
         return interactive && !options.Quiet ? new LiveTable(terminal, folder) : new LineReporter(Console.Out, folder, options.Quiet);
     }

@@ -42,9 +42,17 @@ internal static class FinalReport
     /// <summary>How the run stands to its KL budget; null where it has none, or nothing was learnt.</summary>
     private static BudgetStanding? Budget(ExperimentResult result, ExperimentConfig config, string folder)
     {
-        if (config.Learner is not { Objective: ObjectiveKind.Dfpo, Dfpo: { MaskRule: DfpoMaskRule.Budget } dfpo } || result.After.FirstOrDefault(after => after.Policy == DecodingPolicy.Policy) is not { } after)
+        if (
+            config.Learner is not { Objective: ObjectiveKind.Dfpo, Dfpo: { MaskRule: DfpoMaskRule.Budget } dfpo }
+            || result.After.FirstOrDefault(after => after.Policy == DecodingPolicy.Policy) is not { } after
+        )
             return null;
-        var rollouts = RunRecord.Open(folder).Points().Where(point => point.Metric == "rollout/kl").Select(point => (point.Iteration, point.Value)).ToArray();
+        var rollouts = RunRecord
+            .Open(folder)
+            .Points()
+            .Where(point => point.Metric == "rollout/kl")
+            .Select(point => (point.Iteration, point.Value))
+            .ToArray();
         return rollouts.Length == 0 ? null : BudgetStanding.Of(dfpo.KlBudget, after, rollouts);
     }
 
@@ -53,10 +61,18 @@ internal static class FinalReport
     {
         var before = result.Before;
         var clusters = SampleClusters.Of(before.Samples);
-        var table = new FigureTable($"Held-out prompts, {before.Samples.Count} continuations each row, 95 % intervals, best validation at iteration {result.BestIteration}").Add("before", before.Metrics, before.Intervals);
+        var table = new FigureTable(
+            $"Held-out prompts, {before.Samples.Count} continuations each row, 95 % intervals, best validation at iteration {result.BestIteration}"
+        ).Add("before", before.Metrics, before.Intervals);
         foreach (var after in result.After)
-            table.Add($"after, {after.Policy.Symbol()}", after.Metrics, after.Intervals)
-                .AddChange("  change", before.Metrics, after.Metrics, clusters.AreMeasured ? FigureIntervals.Paired([clusters], [SampleClusters.Of(after.Samples)]) : null);
+            table
+                .Add($"after, {after.Policy.Symbol()}", after.Metrics, after.Intervals)
+                .AddChange(
+                    "  change",
+                    before.Metrics,
+                    after.Metrics,
+                    clusters.AreMeasured ? FigureIntervals.Paired([clusters], [SampleClusters.Of(after.Samples)]) : null
+                );
         return table.Table;
     }
 
@@ -65,10 +81,21 @@ internal static class FinalReport
     {
         var table = new Table().Border(TableBorder.Rounded).AddColumn("text metric").AddColumn(new TableColumn("before").RightAligned());
         foreach (var after in result.After)
-            table.AddColumn(new TableColumn($"after, {after.Policy.Symbol()}").RightAligned()).AddColumn(new TableColumn("change").RightAligned());
+            table
+                .AddColumn(new TableColumn($"after, {after.Policy.Symbol()}").RightAligned())
+                .AddColumn(new TableColumn("change").RightAligned());
         foreach (var (name, before) in result.Before.Texts)
-            table.AddRow([name, FigureTable.Text(result.Before.Texts, result.Before.Intervals, name),
-                .. result.After.SelectMany(after => new[] { FigureTable.Text(after.Texts, after.Intervals, name), Verdict.Percent(before, after.Texts.GetValueOrDefault(name, double.NaN)) })]);
+            table.AddRow([
+                name,
+                FigureTable.Text(result.Before.Texts, result.Before.Intervals, name),
+                .. result.After.SelectMany(after =>
+                    new[]
+                    {
+                        FigureTable.Text(after.Texts, after.Intervals, name),
+                        Verdict.Percent(before, after.Texts.GetValueOrDefault(name, double.NaN)),
+                    }
+                ),
+            ]);
         return table;
     }
 
@@ -78,9 +105,14 @@ internal static class FinalReport
         foreach (var after in result.After)
             table.AddColumn($"after, {after.Policy.Symbol()}");
         foreach (var before in result.Before.Samples.Take(count))
-            table.AddRow([Markup.Escape(before.Prompt), Cell(before), .. result.After.Select(after => Cell(after.Samples.FirstOrDefault(sample => sample.PromptId == before.PromptId)))]);
+            table.AddRow([
+                Markup.Escape(before.Prompt),
+                Cell(before),
+                .. result.After.Select(after => Cell(after.Samples.FirstOrDefault(sample => sample.PromptId == before.PromptId))),
+            ]);
         return table;
     }
 
-    private static string Cell(Sample? sample) => sample is null ? "" : Markup.Escape($"{sample.Continuation.ReplaceLineEndings(" ").Trim()} [{Verdict.Figure(sample.Reward)}]");
+    private static string Cell(Sample? sample) =>
+        sample is null ? "" : Markup.Escape($"{sample.Continuation.ReplaceLineEndings(" ").Trim()} [{Verdict.Figure(sample.Reward)}]");
 }

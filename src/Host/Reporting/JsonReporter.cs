@@ -12,15 +12,18 @@ namespace DfPO.Host.Reporting;
 public sealed class JsonReporter(TextWriter output, string? folder = null) : IExperimentObserver
 {
     /// <inheritdoc/>
-    public void Started(ExperimentConfig config, int iteration) => Write(new JsonObject
-    {
-        ["type"] = "started",
-        ["name"] = config.Name,
-        ["iteration"] = iteration,
-        ["iterations"] = config.Iterations,
-        ["config_sha256"] = ResolvedConfig.Digest(config),
-        ["folder"] = folder,
-    });
+    public void Started(ExperimentConfig config, int iteration) =>
+        Write(
+            new JsonObject
+            {
+                ["type"] = "started",
+                ["name"] = config.Name,
+                ["iteration"] = iteration,
+                ["iterations"] = config.Iterations,
+                ["config_sha256"] = ResolvedConfig.Digest(config),
+                ["folder"] = folder,
+            }
+        );
 
     /// <inheritdoc/>
     public void Evaluated(EvaluationReport report) => Write(RunLines.Of(report));
@@ -34,17 +37,28 @@ public sealed class JsonReporter(TextWriter output, string? folder = null) : IEx
     }
 
     /// <inheritdoc/>
-    public void WorkersChanged(string role, int count) => Write(new JsonObject { ["type"] = "workers", ["role"] = role, ["count"] = count });
+    public void WorkersChanged(string role, int count) =>
+        Write(
+            new JsonObject
+            {
+                ["type"] = "workers",
+                ["role"] = role,
+                ["count"] = count,
+            }
+        );
 
     /// <inheritdoc/>
-    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) => Write(new JsonObject
-    {
-        ["type"] = "waiting",
-        ["role"] = role,
-        ["units"] = units,
-        ["waited_s"] = waited.TotalSeconds,
-        ["patience_s"] = patience.TotalSeconds,
-    });
+    public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) =>
+        Write(
+            new JsonObject
+            {
+                ["type"] = "waiting",
+                ["role"] = role,
+                ["units"] = units,
+                ["waited_s"] = waited.TotalSeconds,
+                ["patience_s"] = patience.TotalSeconds,
+            }
+        );
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Write(RunLines.Of(result));

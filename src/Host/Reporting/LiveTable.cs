@@ -22,11 +22,13 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
     {
         _progress = _early.Aggregate(Progress.Of(config, iteration), (progress, workers) => progress.With(workers.Key, workers.Value));
         var first = Render(_progress, folder);
-        _display = console.Live(first).StartAsync(async live =>
-        {
-            await foreach (var progress in _states.Reader.ReadAllAsync())
-                live.UpdateTarget(Render(progress, folder));
-        });
+        _display = console
+            .Live(first)
+            .StartAsync(async live =>
+            {
+                await foreach (var progress in _states.Reader.ReadAllAsync())
+                    live.UpdateTarget(Render(progress, folder));
+            });
     }
 
     /// <inheritdoc/>
@@ -66,15 +68,19 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
     internal static IRenderable Render(Progress progress, string? folder)
     {
         var config = progress.Config;
-        var workers = progress.Workers.Count == 0 ? "none yet" : string.Join(", ", progress.Workers.Select(role => $"{role.Value} {role.Key}"));
-        var table = new Table().Border(TableBorder.Rounded).Caption("reward, ppl: training continuations; pi_theta, pi-: latest validation reward");
+        var workers =
+            progress.Workers.Count == 0 ? "none yet" : string.Join(", ", progress.Workers.Select(role => $"{role.Value} {role.Key}"));
+        var table = new Table()
+            .Border(TableBorder.Rounded)
+            .Caption("reward, ppl: training continuations; pi_theta, pi-: latest validation reward");
         foreach (var (name, _) in s_columns)
             table.AddColumn(new TableColumn(name).RightAligned().NoWrap().Padding(1, 0, 0, 0));
         foreach (var row in progress.Rows)
             table.AddRow([.. s_columns.Select(column => Markup.Escape(column.Cell(row)))]);
-        return new Rows(
-        [
-            new Text($"{config.Name}: iteration {progress.Iteration}/{config.Iterations}, workers: {workers}{(folder is null ? "" : $", {folder}")}"),
+        return new Rows([
+            new Text(
+                $"{config.Name}: iteration {progress.Iteration}/{config.Iterations}, workers: {workers}{(folder is null ? "" : $", {folder}")}"
+            ),
             table,
             .. progress.Warnings.Select(warning => new Text(LineReporter.Warning(warning))),
             new Text(progress.Waiting),
@@ -95,7 +101,8 @@ public sealed class LiveTable(IAnsiConsole console, string? folder = null) : IEx
         ("ETA", row => Durations.Text(row.Report.Remaining)),
     ];
 
-    internal static string Share(double share) => double.IsFinite(share) ? (100 * share).ToString("F0", System.Globalization.CultureInfo.InvariantCulture) + " %" : "n/a";
+    internal static string Share(double share) =>
+        double.IsFinite(share) ? (100 * share).ToString("F0", System.Globalization.CultureInfo.InvariantCulture) + " %" : "n/a";
 
     private void Show(Progress? progress)
     {

@@ -13,8 +13,14 @@ namespace DfPO.Host.Reporting;
 /// <param name="Rows">Iterations shown, the oldest first.</param>
 /// <param name="Validation">The latest validation of each decoding policy.</param>
 /// <param name="Waiting">What the run waits for; empty while it goes on.</param>
-internal sealed record Progress(ExperimentConfig Config, int Iteration, ImmutableSortedDictionary<string, int> Workers, ImmutableList<ProgressRow> Rows,
-    ImmutableDictionary<DecodingPolicy, EvaluationReport> Validation, string Waiting = "")
+internal sealed record Progress(
+    ExperimentConfig Config,
+    int Iteration,
+    ImmutableSortedDictionary<string, int> Workers,
+    ImmutableList<ProgressRow> Rows,
+    ImmutableDictionary<DecodingPolicy, EvaluationReport> Validation,
+    string Waiting = ""
+)
 {
     private const int MostRows = 12;
 
@@ -22,14 +28,27 @@ internal sealed record Progress(ExperimentConfig Config, int Iteration, Immutabl
     public ImmutableList<LearnerWarning> Warnings { get; init; } = [];
 
     /// <summary>Before anything happened.</summary>
-    public static Progress Of(ExperimentConfig config, int iteration) => new(config, iteration, ImmutableSortedDictionary<string, int>.Empty, [], ImmutableDictionary<DecodingPolicy, EvaluationReport>.Empty);
+    public static Progress Of(ExperimentConfig config, int iteration) =>
+        new(
+            config,
+            iteration,
+            ImmutableSortedDictionary<string, int>.Empty,
+            [],
+            ImmutableDictionary<DecodingPolicy, EvaluationReport>.Empty
+        );
 
     /// <summary>After an iteration.</summary>
     public Progress With(IterationReport report)
     {
         var rows = Rows.Add(new ProgressRow(report, Validation));
         var warnings = Warnings.RemoveAll(old => report.Warnings.Any(warning => warning.Code == old.Code)).AddRange(report.Warnings);
-        return this with { Waiting = "", Warnings = warnings, Iteration = report.Iteration, Rows = rows.Count > MostRows ? rows.RemoveAt(0) : rows };
+        return this with
+        {
+            Waiting = "",
+            Warnings = warnings,
+            Iteration = report.Iteration,
+            Rows = rows.Count > MostRows ? rows.RemoveAt(0) : rows,
+        };
     }
 
     /// <summary>After an evaluation: the row of its iteration shows it too.</summary>
@@ -41,7 +60,10 @@ internal sealed record Progress(ExperimentConfig Config, int Iteration, Immutabl
         return this with
         {
             Validation = validation,
-            Rows = Rows.Count > 0 && Rows[^1].Report.Iteration == report.Iteration ? Rows.SetItem(Rows.Count - 1, Rows[^1] with { Validation = validation }) : Rows,
+            Rows =
+                Rows.Count > 0 && Rows[^1].Report.Iteration == report.Iteration
+                    ? Rows.SetItem(Rows.Count - 1, Rows[^1] with { Validation = validation })
+                    : Rows,
         };
     }
 

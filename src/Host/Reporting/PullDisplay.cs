@@ -13,7 +13,9 @@ internal sealed class PullDisplay(TextWriter writer, bool interactive, bool quie
     private static readonly TimeSpan s_renewal = TimeSpan.FromMilliseconds(200);
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private string _file = "";
-    private long _startedAt, _shownAt, _startedWith;
+    private long _startedAt,
+        _shownAt,
+        _startedWith;
 
     /// <summary>Takes news.</summary>
     public void Report(PullProgress progress)
@@ -22,10 +24,19 @@ internal sealed class PullDisplay(TextWriter writer, bool interactive, bool quie
             return;
         var now = _time.GetTimestamp();
         if (progress.File.Name != _file)
-            (_file, _startedAt, _shownAt, _startedWith) = (progress.File.Name, now, 0, progress.Done ? progress.File.Size : progress.FileBytes);
+            (_file, _startedAt, _shownAt, _startedWith) = (
+                progress.File.Name,
+                now,
+                0,
+                progress.Done ? progress.File.Size : progress.FileBytes
+            );
         var what = $"{progress.File.Name}  {Size(progress.FileBytes)} of {Size(progress.File.Size)}{Rate(progress, now)}";
         if (progress.Done)
-            writer.WriteLine(interactive ? $"\r{$"{progress.File.Name}  {Size(progress.File.Size)}",-78}" : $"{progress.File.Name}  {Size(progress.File.Size)}");
+            writer.WriteLine(
+                interactive
+                    ? $"\r{$"{progress.File.Name}  {Size(progress.File.Size)}",-78}"
+                    : $"{progress.File.Name}  {Size(progress.File.Size)}"
+            );
         else if (interactive && (_shownAt == 0 || _time.GetElapsedTime(_shownAt, now) >= s_renewal))
         {
             _shownAt = now;
@@ -34,13 +45,14 @@ internal sealed class PullDisplay(TextWriter writer, bool interactive, bool quie
     }
 
     /// <summary>A size as people write it.</summary>
-    public static string Size(long bytes) => bytes switch
-    {
-        < 1000 => $"{bytes} B",
-        < 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:F1} kB"),
-        < 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F2} GB"),
-    };
+    public static string Size(long bytes) =>
+        bytes switch
+        {
+            < 1000 => $"{bytes} B",
+            < 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:F1} kB"),
+            < 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F2} GB"),
+        };
 
     private string Rate(PullProgress progress, long now)
     {

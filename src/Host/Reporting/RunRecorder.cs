@@ -37,18 +37,22 @@ public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
     }
 
     /// <inheritdoc/>
-    public void IterationFinished(IterationReport report) => JsonLinesFile.Append(folder.Metrics, [.. report.Warnings.Select(warning => RunLines.Of(report.Iteration, warning)), RunLines.Of(report)]);
+    public void IterationFinished(IterationReport report) =>
+        JsonLinesFile.Append(
+            folder.Metrics,
+            [.. report.Warnings.Select(warning => RunLines.Of(report.Iteration, warning)), RunLines.Of(report)]
+        );
 
     /// <inheritdoc/>
-    public void WorkersChanged(string role, int count)
-    {
-    }
+    public void WorkersChanged(string role, int count) { }
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result)
     {
         var json = RunLines.Of(result);
-        json["verdict"] = new JsonArray([.. result.After.Select(after => (JsonNode)Verdict.Of(result.Before, after, _how.EquivalenceMargin).Sentence)]);
+        json["verdict"] = new JsonArray([
+            .. result.After.Select(after => (JsonNode)Verdict.Of(result.Before, after, _how.EquivalenceMargin).Sentence),
+        ]);
         RunFolder.WriteJson(folder.Result, json);
     }
 

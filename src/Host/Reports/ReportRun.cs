@@ -12,7 +12,10 @@ namespace DfPO.Host.Reports;
 /// <param name="Run">The run.</param>
 internal sealed partial record ReportRun(string Group, string Family, RunRecord Run)
 {
-    /// <summary>The curve that it is averaged into: its group's, where it is finished. A run that ended early, which halving picks by its figures, has no part in the means of those that did not.</summary>
+    /// <summary>
+    /// The curve that it is averaged into: its group's, where it is finished. A run that ended early, which halving picks by its figures,
+    /// has no part in the means of those that did not.
+    /// </summary>
     public string Curve => Run.Result is not null ? Group : $"{Group}, {Run.Standing}";
 
     /// <summary>The runs of some studies and runs.</summary>
@@ -35,19 +38,35 @@ internal sealed partial record ReportRun(string Group, string Family, RunRecord 
             else if (RunFolder.IsOne(path))
                 runs.Add(Alone(RunRecord.Open(path)));
             else
-                throw new DfpoException("report/input", $"'{path}' is neither the folder of a study nor that of a run: give a folder that 'dfpo study run' or 'dfpo run' has made.");
-        return runs.Count > 0 ? Distinct(runs) : throw new DfpoException("report/input", "None of these studies has a run yet, so there is nothing to report.");
+                throw new DfpoException(
+                    "report/input",
+                    $"'{path}' is neither the folder of a study nor that of a run: give a folder that 'dfpo study run' or 'dfpo run' has made."
+                );
+        return runs.Count > 0
+            ? Distinct(runs)
+            : throw new DfpoException("report/input", "None of these studies has a run yet, so there is nothing to report.");
     }
 
     private static ReportRun Alone(RunRecord run) => new(Stem().Replace(run.Setting("name"), ""), run.Setting("learner.objective"), run);
 
     // Runs of one name that differ in more than the seed are groups of their own.
     private static List<ReportRun> Distinct(List<ReportRun> runs) =>
-    [
-        .. runs.GroupBy(run => run.Group).SelectMany(group => group.GroupBy(Configuration).SelectMany((same, n) => same.Select(run => n == 0 ? run : run with { Group = $"{run.Group} ({n + 1})" }))),
-    ];
+        [
+            .. runs.GroupBy(run => run.Group)
+                .SelectMany(group =>
+                    group
+                        .GroupBy(Configuration)
+                        .SelectMany((same, n) => same.Select(run => n == 0 ? run : run with { Group = $"{run.Group} ({n + 1})" }))
+                ),
+        ];
 
-    private static string Configuration(ReportRun run) => string.Join('\n', run.Run.Config.Where(pair => pair.Key is not ("seed" or "name")).Select(pair => $"{pair.Key}={pair.Value}").Order(StringComparer.Ordinal));
+    private static string Configuration(ReportRun run) =>
+        string.Join(
+            '\n',
+            run.Run.Config.Where(pair => pair.Key is not ("seed" or "name"))
+                .Select(pair => $"{pair.Key}={pair.Value}")
+                .Order(StringComparer.Ordinal)
+        );
 
     // What a trial's name says of its seed.
     [GeneratedRegex(@"\.s\d+$")]

@@ -17,17 +17,29 @@ internal sealed record TrainingCurve(IReadOnlyList<TrainingCurve.Point> Points)
     /// <summary>Reads a run's curve. Before training all policies are the same one, so that every curve begins there.</summary>
     /// <param name="run">The run.</param>
     /// <param name="policy">Name of the decoding policy.</param>
-    public static TrainingCurve Of(ReportRun run, string policy) => new(
-    [
-        .. run.Run.Points().Select(point => (point.Iteration, point.Value, Path: point.Metric.Split('/')))
-            .Where(point => point.Path is ["eval", "validation", var name, _] && name == (point.Iteration == 0 ? Start : policy))
-            .GroupBy(point => point.Iteration).OrderBy(at => at.Key)
-            .Select(at => (at.Key, Of: at.ToLookup(point => point.Path[3], point => point.Value)))
-            .Where(at => at.Of.Contains("kl") && at.Of.Contains("reward"))
-            .Select(at => new Point(at.Key, at.Of["kl"].Last(), at.Of["reward"].Last(), at.Of["perplexity"].LastOrDefault(double.NaN), at.Of["entropy"].LastOrDefault(double.NaN))),
-    ]);
+    public static TrainingCurve Of(ReportRun run, string policy) =>
+        new([
+            .. run
+                .Run.Points()
+                .Select(point => (point.Iteration, point.Value, Path: point.Metric.Split('/')))
+                .Where(point => point.Path is ["eval", "validation", var name, _] && name == (point.Iteration == 0 ? Start : policy))
+                .GroupBy(point => point.Iteration)
+                .OrderBy(at => at.Key)
+                .Select(at => (at.Key, Of: at.ToLookup(point => point.Path[3], point => point.Value)))
+                .Where(at => at.Of.Contains("kl") && at.Of.Contains("reward"))
+                .Select(at => new Point(
+                    at.Key,
+                    at.Of["kl"].Last(),
+                    at.Of["reward"].Last(),
+                    at.Of["perplexity"].LastOrDefault(double.NaN),
+                    at.Of["entropy"].LastOrDefault(double.NaN)
+                )),
+        ]);
 
-    /// <summary>The figures where the curve first reaches a KL, by a straight line between the validations around it; null where it does not get there.</summary>
+    /// <summary>
+    /// The figures where the curve first reaches a KL, by a straight line between the validations around it; null where it does not get
+    /// there.
+    /// </summary>
     public Point? At(double kl)
     {
         foreach (var (from, to) in Points.Zip(Points.Skip(1)))
@@ -35,7 +47,13 @@ internal sealed record TrainingCurve(IReadOnlyList<TrainingCurve.Point> Points)
             {
                 var share = to.Kl > from.Kl ? (kl - from.Kl) / (to.Kl - from.Kl) : 0;
                 double Between(double a, double b) => a + share * (b - a);
-                return new(from.Iteration, kl, Between(from.Reward, to.Reward), Between(from.Perplexity, to.Perplexity), Between(from.Entropy, to.Entropy));
+                return new(
+                    from.Iteration,
+                    kl,
+                    Between(from.Reward, to.Reward),
+                    Between(from.Perplexity, to.Perplexity),
+                    Between(from.Entropy, to.Entropy)
+                );
             }
         return null;
     }

@@ -13,7 +13,8 @@ internal static class JsonLinesFile
     public static JsonSerializerOptions Format { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Appends objects, each whole before the next begins.</summary>
-    public static void Append(string path, IEnumerable<JsonObject> lines) => File.AppendAllLines(path, lines.Select(line => line.ToJsonString(Format)));
+    public static void Append(string path, IEnumerable<JsonObject> lines) =>
+        File.AppendAllLines(path, lines.Select(line => line.ToJsonString(Format)));
 
     /// <summary>Keeps the lines that hold, in their order; a last line that a crash cut short goes too.</summary>
     /// <exception cref="DfpoException"><c>run/corrupt</c>: another line is not an object.</exception>
@@ -22,8 +23,9 @@ internal static class JsonLinesFile
         if (!File.Exists(path))
             return;
         var texts = File.ReadAllLines(path);
-        var lines = JsonLines.Read(texts, Parse, (number, e) => new("run/corrupt",
-            $"'{path}' line {number} is not a JSON object: repair or remove the line, then resume.", e));
+        var lines = JsonLines.Read(texts, Parse, (number, e) =>
+            new("run/corrupt", $"'{path}' line {number} is not a JSON object: repair or remove the line, then resume.", e)
+        );
         File.WriteAllLines(path + ".partial", [.. texts.Zip(lines).Where(line => holds(line.Second)).Select(line => line.First)]);
         File.Move(path + ".partial", path, overwrite: true);
     }

@@ -16,6 +16,10 @@ internal static class MetricNames
         GenerationMetrics.Figures.Select(figure => KeyValuePair.Create(prefix + figure.Name, figure.Of(metrics)));
 
     /// <summary>The intervals of figures as one object: for each its low and its high end; those without one are left out.</summary>
-    public static JsonObject Of(IReadOnlyDictionary<string, Interval> intervals) => new(intervals.Where(figure => double.IsFinite(figure.Value.Low) && double.IsFinite(figure.Value.High))
-        .Select(figure => KeyValuePair.Create(figure.Key, (JsonNode?)new JsonArray(figure.Value.Low, figure.Value.High))));
+    public static JsonObject Of(IReadOnlyDictionary<string, Interval> intervals) =>
+        new(
+            intervals
+                .Where(figure => double.IsFinite(figure.Value.Low) && double.IsFinite(figure.Value.High))
+                .Select(figure => KeyValuePair.Create(figure.Key, (JsonNode?)new JsonArray(figure.Value.Low, figure.Value.High)))
+        );
 }

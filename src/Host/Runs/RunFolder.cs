@@ -8,7 +8,9 @@ using DfPO.Models;
 
 namespace DfPO.Host.Runs;
 
-/// <summary>The folder that holds all of a run: configuration, versions, metrics, samples, journal, result, checkpoints and the best weights.</summary>
+/// <summary>
+/// The folder that holds all of a run: configuration, versions, metrics, samples, journal, result, checkpoints and the best weights.
+/// </summary>
 public sealed class RunFolder
 {
     private const string ConfigName = "experiment.conf";
@@ -21,7 +23,9 @@ public sealed class RunFolder
     /// <summary>Folder of the resumable states, which the orchestrator fills.</summary>
     public string Checkpoints => System.IO.Path.Combine(Path, "checkpoints");
 
-    /// <summary>Checkpoint folders of the weights with the best validation reward, one an iteration, which the orchestrator fills.</summary>
+    /// <summary>
+    /// Checkpoint folders of the weights with the best validation reward, one an iteration, which the orchestrator fills.
+    /// </summary>
     public string Best => System.IO.Path.Combine(Path, "best");
 
     /// <summary>The resolved configuration.</summary>
@@ -44,15 +48,22 @@ public sealed class RunFolder
             return null;
         try
         {
-            return (string?)JsonNode.Parse(File.ReadAllText(Result))?["weights_digest"] ?? throw new JsonException("it has no weights_digest");
+            return (string?)JsonNode.Parse(File.ReadAllText(Result))?["weights_digest"]
+                ?? throw new JsonException("it has no weights_digest");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new DfpoException("run/corrupt", $"'{Result}' cannot be read ({e.Message}): put an undamaged copy back, or delete it to do without the final weights' digest.", e);
+            throw new DfpoException(
+                "run/corrupt",
+                $"'{Result}' cannot be read ({e.Message}): put an undamaged copy back, or delete it to do without the final weights' digest.",
+                e
+            );
         }
     }
 
-    /// <summary>Starts <c>{root}/{name}-{yyyyMMdd-HHmmss}</c> with configuration and versions in it; a name that is taken gets a number.</summary>
+    /// <summary>
+    /// Starts <c>{root}/{name}-{yyyyMMdd-HHmmss}</c> with configuration and versions in it; a name that is taken gets a number.
+    /// </summary>
     public static RunFolder Create(string root, ExperimentConfig config, TimeProvider? time = null)
     {
         var name = $"{config.Name}-{(time ?? TimeProvider.System).GetLocalNow().ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}";
@@ -73,18 +84,34 @@ public sealed class RunFolder
         var folder = new RunFolder(System.IO.Path.GetFullPath(path));
         return File.Exists(folder.Config)
             ? folder
-            : throw new DfpoException("config/resume", $"'{path}' is not the folder of a run: it has no {ConfigName}. Give a folder such as runs/imdb-tiny-20260101-120000.");
+            : throw new DfpoException(
+                "config/resume",
+                $"'{path}' is not the folder of a run: it has no {ConfigName}. Give a folder such as runs/imdb-tiny-20260101-120000."
+            );
     }
 
     /// <summary>Whether a folder is that of a run.</summary>
     public static bool IsOne(string path) => File.Exists(System.IO.Path.Combine(path, ConfigName));
 
-    /// <summary>The run that a folder is, or that keeps this checkpoint among its best weights or as its final ones; null of any other.</summary>
+    /// <summary>
+    /// The run that a folder is, or that keeps this checkpoint among its best weights or as its final ones; null of any other.
+    /// </summary>
     public static RunFolder? Around(string folder)
     {
         var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(folder));
-        var parents = new[] { full, System.IO.Path.GetDirectoryName(full), System.IO.Path.GetDirectoryName(System.IO.Path.GetDirectoryName(full)) };
-        return parents.OfType<string>().Where(IsOne).Select(Open).FirstOrDefault(run => full == run.Path || full == new RunCheckpoints(run.Path).FinalFolder || System.IO.Path.GetDirectoryName(full) == run.Best);
+        var parents = new[]
+        {
+            full,
+            System.IO.Path.GetDirectoryName(full),
+            System.IO.Path.GetDirectoryName(System.IO.Path.GetDirectoryName(full)),
+        };
+        return parents
+            .OfType<string>()
+            .Where(IsOne)
+            .Select(Open)
+            .FirstOrDefault(run =>
+                full == run.Path || full == new RunCheckpoints(run.Path).FinalFolder || System.IO.Path.GetDirectoryName(full) == run.Best
+            );
     }
 
     /// <summary>Checkpoint folder of the policy with the best validation reward so far.</summary>
@@ -94,7 +121,10 @@ public sealed class RunFolder
         var checkpoints = new RunCheckpoints(Path);
         return checkpoints.Newest() is { } state && checkpoints.BestFolder(state.BestIteration) is var best && Directory.Exists(best)
             ? best
-            : throw new DfpoException("run/no-policy", $"The run in '{Path}' has kept no policy yet: it does so once it has finished its first iteration.");
+            : throw new DfpoException(
+                "run/no-policy",
+                $"The run in '{Path}' has kept no policy yet: it does so once it has finished its first iteration."
+            );
     }
 
     /// <summary>Forgets what was written of iterations after this one, so that they can be written again.</summary>
@@ -108,7 +138,10 @@ public sealed class RunFolder
 
     internal static void WriteJson(string path, JsonObject json)
     {
-        File.WriteAllText(path + ".partial", json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n");
+        File.WriteAllText(
+            path + ".partial",
+            json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n"
+        );
         File.Move(path + ".partial", path, overwrite: true);
     }
 }

@@ -10,13 +10,17 @@ namespace DfPO.Host.Runs;
 internal static class RunLines
 {
     /// <summary>An iteration.</summary>
-    public static JsonObject Of(IterationReport report) => Line("iteration", report.Iteration,
-    [
-        .. report.Rollout is { } rollout ? MetricNames.Of("rollout/", rollout) : [],
-        .. report.Metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Where(metric => metric.Key != "tokens_per_second"),
-        new("tokens_per_second", report.TokensPerSecond),
-        new("time/elapsed", report.Elapsed.TotalSeconds),
-    ]);
+    public static JsonObject Of(IterationReport report) =>
+        Line(
+            "iteration",
+            report.Iteration,
+            [
+                .. report.Rollout is { } rollout ? MetricNames.Of("rollout/", rollout) : [],
+                .. report.Metrics.OrderBy(metric => metric.Key, StringComparer.Ordinal).Where(metric => metric.Key != "tokens_per_second"),
+                new("tokens_per_second", report.TokensPerSecond),
+                new("time/elapsed", report.Elapsed.TotalSeconds),
+            ]
+        );
 
     /// <summary>A guard's warning.</summary>
     /// <param name="iteration">The iteration that it is about.</param>
@@ -52,37 +56,47 @@ internal static class RunLines
     }
 
     /// <summary>A continuation by itself; sums over its tokens, nats.</summary>
-    public static JsonObject Of(Sample sample) => new()
-    {
-        ["id"] = sample.PromptId,
-        ["prompt"] = sample.Prompt,
-        ["continuation"] = sample.Continuation,
-        ["reward"] = Number(sample.Reward),
-        ["tokens"] = sample.Tokens,
-        ["cross_entropy"] = Number(sample.Decoding?.CrossEntropy ?? double.NaN),
-        ["kl"] = Number(sample.Decoding?.Kl ?? double.NaN),
-        ["drawn_cross_entropy"] = Number(sample.DrawnCrossEntropy),
-        ["policy_kl"] = Number(sample.PolicyKl),
-    };
+    public static JsonObject Of(Sample sample) =>
+        new()
+        {
+            ["id"] = sample.PromptId,
+            ["prompt"] = sample.Prompt,
+            ["continuation"] = sample.Continuation,
+            ["reward"] = Number(sample.Reward),
+            ["tokens"] = sample.Tokens,
+            ["cross_entropy"] = Number(sample.Decoding?.CrossEntropy ?? double.NaN),
+            ["kl"] = Number(sample.Decoding?.Kl ?? double.NaN),
+            ["drawn_cross_entropy"] = Number(sample.DrawnCrossEntropy),
+            ["policy_kl"] = Number(sample.PolicyKl),
+        };
 
-    /// <summary>The continuation that <see cref="Of(Tasks.Metrics.Sample)"/> wrote; one of a run before figures were kept has no tokens.</summary>
-    public static Sample Sample(JsonObject line) => new((string?)line["id"] ?? "", (string?)line["prompt"] ?? "", (string?)line["continuation"] ?? "", (double?)line["reward"] ?? double.NaN)
-    {
-        Tokens = (int?)line["tokens"] ?? 0,
-        DrawnCrossEntropy = (double?)line["drawn_cross_entropy"] ?? double.NaN,
-        PolicyKl = (double?)line["policy_kl"] ?? double.NaN,
-        Decoding = (double?)line["cross_entropy"] is { } crossEntropy && (double?)line["kl"] is { } kl ? new(crossEntropy, kl) : null,
-    };
+    /// <summary>
+    /// The continuation that <see cref="Of(Tasks.Metrics.Sample)"/> wrote; one of a run before figures were kept has no tokens.
+    /// </summary>
+    public static Sample Sample(JsonObject line) =>
+        new(
+            (string?)line["id"] ?? "",
+            (string?)line["prompt"] ?? "",
+            (string?)line["continuation"] ?? "",
+            (double?)line["reward"] ?? double.NaN
+        )
+        {
+            Tokens = (int?)line["tokens"] ?? 0,
+            DrawnCrossEntropy = (double?)line["drawn_cross_entropy"] ?? double.NaN,
+            PolicyKl = (double?)line["policy_kl"] ?? double.NaN,
+            Decoding = (double?)line["cross_entropy"] is { } crossEntropy && (double?)line["kl"] is { } kl ? new(crossEntropy, kl) : null,
+        };
 
     /// <summary>The end of a run.</summary>
-    public static JsonObject Of(ExperimentResult result) => new()
-    {
-        ["type"] = "result",
-        ["best_iteration"] = result.BestIteration,
-        ["weights_digest"] = result.WeightsDigest,
-        ["before"] = Figures(result.Before),
-        ["after"] = new JsonArray([.. result.After.Select(Figures)]),
-    };
+    public static JsonObject Of(ExperimentResult result) =>
+        new()
+        {
+            ["type"] = "result",
+            ["best_iteration"] = result.BestIteration,
+            ["weights_digest"] = result.WeightsDigest,
+            ["before"] = Figures(result.Before),
+            ["after"] = new JsonArray([.. result.After.Select(Figures)]),
+        };
 
     private static JsonObject Figures(EvaluationReport report)
     {

@@ -12,14 +12,29 @@ namespace DfPO.Host.Store;
 /// <param name="Figures">Its figures on held-out prompts by <c>policy/metric</c>, <c>before/metric</c> being those before training.</param>
 /// <param name="Last">The last value of each curve.</param>
 internal sealed record IndexedRun(
-    string Path, string Seed, string Objective, string Status, string Note, int Iterations, int Planned, IReadOnlyDictionary<string, string> Config, IReadOnlyDictionary<string, double> Figures, IReadOnlyDictionary<string, double> Last)
+    string Path,
+    string Seed,
+    string Objective,
+    string Status,
+    string Note,
+    int Iterations,
+    int Planned,
+    IReadOnlyDictionary<string, string> Config,
+    IReadOnlyDictionary<string, double> Figures,
+    IReadOnlyDictionary<string, double> Last
+)
 {
     /// <summary>Name of the folder.</summary>
     public string Name => System.IO.Path.GetFileName(Path);
 
     /// <summary>The figure under the policy that the run's validation chose by, which is the policy itself of all rules but DfPO.</summary>
     public double? Final(string metric) =>
-        (Objective == "dfpo" && Figures.TryGetValue($"{Config.GetValueOrDefault("learner.dfpo.decode", "policy")}/{metric}", out var chosen)) || Figures.TryGetValue($"policy/{metric}", out chosen) ? chosen : null;
+        (
+            Objective == "dfpo"
+            && Figures.TryGetValue($"{Config.GetValueOrDefault("learner.dfpo.decode", "policy")}/{metric}", out var chosen)
+        ) || Figures.TryGetValue($"policy/{metric}", out chosen)
+            ? chosen
+            : null;
 }
 
 /// <summary>What distinguishes some runs: a row a key, a value a run; null where a run has none.</summary>
@@ -27,14 +42,29 @@ internal sealed record IndexedRun(
 /// <param name="Figures">All figures on held-out prompts.</param>
 /// <param name="Last">Last values of all curves.</param>
 internal sealed record RunDifferences(
-    IReadOnlyList<(string Key, IReadOnlyList<string?> Values)> Config, IReadOnlyList<(string Key, IReadOnlyList<double?> Values)> Figures, IReadOnlyList<(string Key, IReadOnlyList<double?> Values)> Last)
+    IReadOnlyList<(string Key, IReadOnlyList<string?> Values)> Config,
+    IReadOnlyList<(string Key, IReadOnlyList<double?> Values)> Figures,
+    IReadOnlyList<(string Key, IReadOnlyList<double?> Values)> Last
+)
 {
     /// <summary>Compares them.</summary>
-    public static RunDifferences Of(IReadOnlyList<IndexedRun> runs) => new(
-        [.. Rows(runs, run => run.Config, value => value).Where(row => row.Values.Distinct().Count() > 1)],
-        Rows(runs, run => run.Figures, value => (double?)value),
-        Rows(runs, run => run.Last, value => (double?)value));
+    public static RunDifferences Of(IReadOnlyList<IndexedRun> runs) =>
+        new(
+            [.. Rows(runs, run => run.Config, value => value).Where(row => row.Values.Distinct().Count() > 1)],
+            Rows(runs, run => run.Figures, value => (double?)value),
+            Rows(runs, run => run.Last, value => (double?)value)
+        );
 
-    private static IReadOnlyList<(string, IReadOnlyList<TCell?> Values)> Rows<T, TCell>(IReadOnlyList<IndexedRun> runs, Func<IndexedRun, IReadOnlyDictionary<string, T>> part, Func<T, TCell?> cell) =>
-        [.. runs.SelectMany(run => part(run).Keys).Distinct().Select(key => (key, (IReadOnlyList<TCell?>)[.. runs.Select(run => part(run).TryGetValue(key, out var value) ? cell(value) : default)]))];
+    private static IReadOnlyList<(string, IReadOnlyList<TCell?> Values)> Rows<T, TCell>(
+        IReadOnlyList<IndexedRun> runs,
+        Func<IndexedRun, IReadOnlyDictionary<string, T>> part,
+        Func<T, TCell?> cell
+    ) =>
+        [
+            .. runs.SelectMany(run => part(run).Keys)
+                .Distinct()
+                .Select(key =>
+                    (key, (IReadOnlyList<TCell?>)[.. runs.Select(run => part(run).TryGetValue(key, out var value) ? cell(value) : default)])
+                ),
+        ];
 }

@@ -4,8 +4,14 @@ using DfPO.Models;
 
 namespace DfPO.Host.Studies;
 
-/// <summary>A study's folder: <c>plan.json</c>, and a folder a trial under <c>trials/</c> with the trial's run, its output, and why it failed or was stopped.</summary>
-/// <remarks>What a trial has come to is read off its own folder, each file of which appears whole, so there is nothing that a crash could leave in disagreement.</remarks>
+/// <summary>
+/// A study's folder: <c>plan.json</c>, and a folder a trial under <c>trials/</c> with the trial's run, its output, and why it failed or was
+/// stopped.
+/// </summary>
+/// <remarks>
+/// What a trial has come to is read off its own folder, each file of which appears whole, so there is nothing that a crash could leave in
+/// disagreement.
+/// </remarks>
 internal sealed class StudyFolder
 {
     private const string PlanName = "plan.json";
@@ -29,11 +35,22 @@ internal sealed class StudyFolder
         if (IsOne(path))
         {
             if (!resume)
-                throw new DfpoException("study/exists", $"'{path}' holds this study already: go on with --resume, or give another --runs-dir.");
+                throw new DfpoException(
+                    "study/exists",
+                    $"'{path}' holds this study already: go on with --resume, or give another --runs-dir."
+                );
             var planned = plan.Trials.ToDictionary(trial => trial.Name);
             var old = Open(path);
-            if (old.Plan.Trials.FirstOrDefault(trial => Directory.Exists(old.TrialFolder(trial)) && planned.GetValueOrDefault(trial.Name)?.Digest() != trial.Digest()) is { } changed)
-                throw new DfpoException("study/changed", $"Trial '{changed.Name}' in '{path}' was begun with other settings than the study file has now: put the file back, rename the study, or delete '{old.TrialFolder(changed)}' to begin that trial anew.");
+            if (
+                old.Plan.Trials.FirstOrDefault(trial =>
+                    Directory.Exists(old.TrialFolder(trial)) && planned.GetValueOrDefault(trial.Name)?.Digest() != trial.Digest()
+                ) is
+                { } changed
+            )
+                throw new DfpoException(
+                    "study/changed",
+                    $"Trial '{changed.Name}' in '{path}' was begun with other settings than the study file has now: put the file back, rename the study, or delete '{old.TrialFolder(changed)}' to begin that trial anew."
+                );
         }
         Directory.CreateDirectory(path);
         var file = System.IO.Path.Combine(path, PlanName);
@@ -49,15 +66,25 @@ internal sealed class StudyFolder
     public static StudyFolder Open(string path)
     {
         if (!IsOne(path))
-            throw new DfpoException("study/missing", $"'{path}' is not the folder of a study: it has no {PlanName}. Give a folder that 'dfpo study run' has made, such as runs/imdb-tiny-claim.");
+            throw new DfpoException(
+                "study/missing",
+                $"'{path}' is not the folder of a study: it has no {PlanName}. Give a folder that 'dfpo study run' has made, such as runs/imdb-tiny-claim."
+            );
         var file = System.IO.Path.GetFullPath(System.IO.Path.Combine(path, PlanName));
         try
         {
-            return new(System.IO.Path.GetDirectoryName(file)!, JsonSerializer.Deserialize<StudyPlan>(File.ReadAllText(file), s_format) ?? throw new JsonException("it is empty"));
+            return new(
+                System.IO.Path.GetDirectoryName(file)!,
+                JsonSerializer.Deserialize<StudyPlan>(File.ReadAllText(file), s_format) ?? throw new JsonException("it is empty")
+            );
         }
         catch (JsonException e)
         {
-            throw new DfpoException("study/corrupt", $"'{file}' cannot be read ({e.Message}): delete it and run the study with --resume, which writes it anew.", e);
+            throw new DfpoException(
+                "study/corrupt",
+                $"'{file}' cannot be read ({e.Message}): delete it and run the study with --resume, which writes it anew.",
+                e
+            );
         }
     }
 
@@ -71,8 +98,11 @@ internal sealed class StudyFolder
     public string Output(Trial trial) => System.IO.Path.Combine(TrialFolder(trial), "output.log");
 
     /// <summary>The run of a trial; null when it has none yet.</summary>
-    public RunFolder? Run(Trial trial) => Directory.Exists(TrialFolder(trial))
-        && Directory.GetDirectories(TrialFolder(trial)).Where(RunFolder.IsOne).Order(StringComparer.Ordinal).LastOrDefault() is { } run ? RunFolder.Open(run) : null;
+    public RunFolder? Run(Trial trial) =>
+        Directory.Exists(TrialFolder(trial))
+        && Directory.GetDirectories(TrialFolder(trial)).Where(RunFolder.IsOne).Order(StringComparer.Ordinal).LastOrDefault() is { } run
+            ? RunFolder.Open(run)
+            : null;
 
     /// <summary>How far the study has come.</summary>
     public StudyState State() => new([.. Plan.Trials.Select(State)]);
@@ -92,6 +122,8 @@ internal sealed class StudyFolder
         var run = Run(trial);
         if (run is not null && File.Exists(run.Result))
             return new(trial, TrialStatus.Finished);
-        return TrialOutcome.Read(TrialFolder(trial)) is { } noted ? new(trial, noted.Status, noted.Note) : new(trial, run is null ? TrialStatus.Waiting : TrialStatus.HalfDone);
+        return TrialOutcome.Read(TrialFolder(trial)) is { } noted
+            ? new(trial, noted.Status, noted.Note)
+            : new(trial, run is null ? TrialStatus.Waiting : TrialStatus.HalfDone);
     }
 }

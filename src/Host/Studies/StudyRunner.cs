@@ -34,7 +34,9 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
             var ended = await (await Task.WhenAny(running.Values));
             running.Remove(ended.Trial.Name);
             state = state.With(ended);
-            Line($"{ended.Trial.Name}: {ended.Status switch { TrialStatus.Finished => "finished", TrialStatus.Stopped => "stopped by halving", TrialStatus.HalfDone => "interrupted", _ => "failed" }}{(ended.Note.Length > 0 ? $" ({ended.Note})" : "")}; {Ended(state)}");
+            Line(
+                $"{ended.Trial.Name}: {ended.Status switch { TrialStatus.Finished => "finished", TrialStatus.Stopped => "stopped by halving", TrialStatus.HalfDone => "interrupted", _ => "failed" }}{(ended.Note.Length > 0 ? $" ({ended.Note})" : "")}; {Ended(state)}"
+            );
         }
         cancellation.ThrowIfCancellationRequested();
         return state;
@@ -53,9 +55,25 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
     /// <param name="share">Processors for it.</param>
     internal static string[] Arguments(Trial trial, string runs, ExperimentConfig config, int share)
     {
-        (string Key, int Wanted)[] threads = [("rollout.threads", config.Rollout.Threads), ("model.learner-threads", config.TorchThreadsOfLearner())];
-        var divided = threads.Where(thread => !trial.Alone && thread.Wanted > share && trial.Settings.All(setting => setting.Key != thread.Key)).Select(thread => new Setting(thread.Key, $"{share}"));
-        return ["run", trial.Experiment, "--runs-dir", runs, "--port", "0", "--stop-with-stdin", .. trial.Settings.Concat(divided).SelectMany(setting => new[] { "--set", setting.ToString() })];
+        (string Key, int Wanted)[] threads =
+        [
+            ("rollout.threads", config.Rollout.Threads),
+            ("model.learner-threads", config.TorchThreadsOfLearner()),
+        ];
+        var divided = threads
+            .Where(thread => !trial.Alone && thread.Wanted > share && trial.Settings.All(setting => setting.Key != thread.Key))
+            .Select(thread => new Setting(thread.Key, $"{share}"));
+        return
+        [
+            "run",
+            trial.Experiment,
+            "--runs-dir",
+            runs,
+            "--port",
+            "0",
+            "--stop-with-stdin",
+            .. trial.Settings.Concat(divided).SelectMany(setting => new[] { "--set", setting.ToString() }),
+        ];
     }
 
     private async Task<TrialState> RunTrial(Trial trial, CancellationToken cancellation)
@@ -95,12 +113,16 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
     {
         var lastError = "";
         using var log = TextWriter.Synchronized(new StreamWriter(folder.Output(trial), append: true) { AutoFlush = true });
-        using var child = ChildProgram.Start(arguments, line =>
-        {
-            log.WriteLine(line);
-            if (line.StartsWith("dfpo: ", StringComparison.Ordinal))
-                lastError = line["dfpo: ".Length..];
-        }, holdsStdin: true);
+        using var child = ChildProgram.Start(
+            arguments,
+            line =>
+            {
+                log.WriteLine(line);
+                if (line.StartsWith("dfpo: ", StringComparison.Ordinal))
+                    lastError = line["dfpo: ".Length..];
+            },
+            holdsStdin: true
+        );
         var exit = child.Exit();
         var rungs = new Queue<int>(folder.Plan.Halving?.Rungs(iterations) ?? []);
         try
@@ -138,15 +160,29 @@ internal sealed class StudyRunner(StudyFolder folder, int parallel, TextWriter o
         if (folder.Plan.Halving is not { } halving || !rungs.TryPeek(out var rung) || Figure(trial, halving, rung) is not { } own)
             return null;
         if (double.IsNaN(own))
-            throw new DfpoException("study/metric", $"halving.metric '{halving.Metric}' is not in '{folder.Run(trial)!.Metrics}' up to iteration {rung}: take a name that is there, such as rollout/reward.");
+            throw new DfpoException(
+                "study/metric",
+                $"halving.metric '{halving.Metric}' is not in '{folder.Run(trial)!.Metrics}' up to iteration {rung}: take a name that is there, such as rollout/reward."
+            );
         rungs.Dequeue();
-        double[] others = [.. folder.Plan.Trials.Where(other => other.Task == trial.Task && other.Name != trial.Name).Select(other => Figure(other, halving, rung)).OfType<double>()];
-        return halving.Stops(own, others) ? FormattableString.Invariant($"{halving.Metric} {own:G4} after iteration {rung} is not among the best {halving.Keep:P0} of {others.Length + 1} trials") : null;
+        double[] others =
+        [
+            .. folder
+                .Plan.Trials.Where(other => other.Task == trial.Task && other.Name != trial.Name)
+                .Select(other => Figure(other, halving, rung))
+                .OfType<double>(),
+        ];
+        return halving.Stops(own, others)
+            ? FormattableString.Invariant(
+                $"{halving.Metric} {own:G4} after iteration {rung} is not among the best {halving.Keep:P0} of {others.Length + 1} trials"
+            )
+            : null;
     }
 
-    private double? Figure(Trial trial, Halving halving, int rung) => folder.Run(trial) is { } run && File.Exists(run.Metrics)
-        ? RungFigures.At(File.ReadAllLines(run.Metrics), halving.Metric, rung, File.Exists(run.Result))
-        : null;
+    private double? Figure(Trial trial, Halving halving, int rung) =>
+        folder.Run(trial) is { } run && File.Exists(run.Metrics)
+            ? RungFigures.At(File.ReadAllLines(run.Metrics), halving.Metric, rung, File.Exists(run.Result))
+            : null;
 
     private static async Task Stop(ChildProgram child, Task<int> exit)
     {

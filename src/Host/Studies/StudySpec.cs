@@ -9,7 +9,14 @@ namespace DfPO.Host.Studies;
 /// <param name="Sweep">Points that every algorithm takes.</param>
 /// <param name="Halving">When to stop hopeless trials; null never does.</param>
 internal sealed record StudySpec(
-    string Name, IReadOnlyList<StudyTask> Tasks, IReadOnlyList<StudyAlgorithm> Algorithms, IReadOnlyList<ulong> Seeds, IReadOnlyList<Setting> Settings, Sweep Sweep, Halving? Halving);
+    string Name,
+    IReadOnlyList<StudyTask> Tasks,
+    IReadOnlyList<StudyAlgorithm> Algorithms,
+    IReadOnlyList<ulong> Seeds,
+    IReadOnlyList<Setting> Settings,
+    Sweep Sweep,
+    Halving? Halving
+);
 
 /// <summary>A task.</summary>
 /// <param name="Name">Its name in the trials' names.</param>

@@ -36,16 +36,26 @@ internal sealed record StudyState(IReadOnlyList<TrialState> Trials)
     public StudyState With(TrialState state) => new([.. Trials.Select(trial => trial.Trial.Name == state.Trial.Name ? state : trial)]);
 
     /// <summary>The state in which failed trials are to be tried again, as a resumed study does.</summary>
-    public StudyState Retried() => new([.. Trials.Select(trial => trial.Status == TrialStatus.Failed ? trial with { Status = TrialStatus.HalfDone, Note = "" } : trial)]);
+    public StudyState Retried() =>
+        new([
+            .. Trials.Select(trial => trial.Status == TrialStatus.Failed ? trial with { Status = TrialStatus.HalfDone, Note = "" } : trial),
+        ]);
 
-    /// <summary>The trials to start now. Half-done ones come first, then the order of the plan; one that wants the machine alone waits until nothing runs, and nothing overtakes it.</summary>
+    /// <summary>
+    /// The trials to start now. Half-done ones come first, then the order of the plan; one that wants the machine alone waits until nothing
+    /// runs, and nothing overtakes it.
+    /// </summary>
     /// <param name="running">Names of the trials that run.</param>
     /// <param name="parallel">Most trials side by side.</param>
     public IReadOnlyList<TrialState> Next(IReadOnlySet<string> running, int parallel)
     {
         List<TrialState> starts = [];
         var atWork = Trials.Where(trial => running.Contains(trial.Trial.Name)).ToList();
-        foreach (var trial in Trials.Where(trial => trial.IsOpen && !running.Contains(trial.Trial.Name)).OrderBy(trial => trial.Status == TrialStatus.HalfDone ? 0 : 1))
+        foreach (
+            var trial in Trials
+                .Where(trial => trial.IsOpen && !running.Contains(trial.Trial.Name))
+                .OrderBy(trial => trial.Status == TrialStatus.HalfDone ? 0 : 1)
+        )
         {
             if (atWork.Count >= parallel || atWork.Any(other => other.Trial.Alone) || (trial.Trial.Alone && atWork.Count > 0))
                 break;
@@ -59,5 +69,6 @@ internal sealed record StudyState(IReadOnlyList<TrialState> Trials)
     public int Count(TrialStatus status) => Trials.Count(trial => trial.Status == status);
 
     /// <summary>One sentence.</summary>
-    public string Summary() => $"{Trials.Count} trials: {Count(TrialStatus.Finished)} finished, {Count(TrialStatus.Stopped)} stopped by halving, {Count(TrialStatus.Failed)} failed, {Count(TrialStatus.HalfDone)} half-done, {Count(TrialStatus.Waiting)} waiting.";
+    public string Summary() =>
+        $"{Trials.Count} trials: {Count(TrialStatus.Finished)} finished, {Count(TrialStatus.Stopped)} stopped by halving, {Count(TrialStatus.Failed)} failed, {Count(TrialStatus.HalfDone)} half-done, {Count(TrialStatus.Waiting)} waiting.";
 }

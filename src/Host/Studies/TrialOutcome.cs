@@ -4,7 +4,10 @@ using DfPO.Host.Runs;
 
 namespace DfPO.Host.Studies;
 
-/// <summary>Why a trial has no result and will not get one by itself. It lies in the trial's folder, beside the run's; a run that has a result is finished whatever it says.</summary>
+/// <summary>
+/// Why a trial has no result and will not get one by itself. It lies in the trial's folder, beside the run's; a run that has a result is
+/// finished whatever it says.
+/// </summary>
 /// <param name="Status">Stopped or failed.</param>
 /// <param name="Note">The reason.</param>
 internal sealed record TrialOutcome(TrialStatus Status, string Note)
@@ -20,7 +23,10 @@ internal sealed record TrialOutcome(TrialStatus Status, string Note)
     {
         try
         {
-            return File.Exists(FileIn(folder)) && JsonNode.Parse(File.ReadAllText(FileIn(folder))) is JsonObject json && Enum.TryParse<TrialStatus>((string?)json["status"], out var status)
+            return
+                File.Exists(FileIn(folder))
+                && JsonNode.Parse(File.ReadAllText(FileIn(folder))) is JsonObject json
+                && Enum.TryParse<TrialStatus>((string?)json["status"], out var status)
                 ? new(status, (string?)json["note"] ?? "")
                 : null;
         }

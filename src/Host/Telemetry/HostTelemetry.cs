@@ -11,12 +11,13 @@ using OpenTelemetry.Trace;
 namespace DfPO.Host.Telemetry;
 
 /// <summary>
-/// OpenTelemetry over OTLP, and nothing at all unless <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set. All other <c>OTEL_*</c> variables mean what
-/// OpenTelemetry says; the service's name is <c>dfpo-{role}</c> unless <c>OTEL_SERVICE_NAME</c> gives another.
+/// OpenTelemetry over OTLP, and nothing at all unless <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set. All other <c>OTEL_*</c> variables mean
+/// what OpenTelemetry says; the service's name is <c>dfpo-{role}</c> unless <c>OTEL_SERVICE_NAME</c> gives another.
 /// </summary>
 public sealed class HostTelemetry : IDisposable
 {
-    private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT", ServiceName = "OTEL_SERVICE_NAME";
+    private const string Endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        ServiceName = "OTEL_SERVICE_NAME";
     private static readonly TimeSpan s_flushDeadline = TimeSpan.FromSeconds(3);
 
     private readonly Action<ResourceBuilder> _resource;
@@ -27,13 +28,27 @@ public sealed class HostTelemetry : IDisposable
     {
         IsOn = !string.IsNullOrWhiteSpace(settings[Endpoint]);
         var instance = $"{Environment.MachineName}-{Environment.ProcessId}";
-        _resource = resource => resource.AddService(settings[ServiceName] is { Length: > 0 } name ? name : $"dfpo-{role}", serviceVersion: Runs.RunVersions.Dfpo, serviceInstanceId: instance);
+        _resource = resource =>
+            resource.AddService(
+                settings[ServiceName] is { Length: > 0 } name ? name : $"dfpo-{role}",
+                serviceVersion: Runs.RunVersions.Dfpo,
+                serviceInstanceId: instance
+            );
         if (!IsOn)
             return;
-        _traces = Sdk.CreateTracerProviderBuilder().ConfigureServices(services => services.AddSingleton(settings))
-            .ConfigureResource(_resource).AddSource(DfpoTelemetry.Name).AddOtlpExporter().Build();
-        _metrics = Sdk.CreateMeterProviderBuilder().ConfigureServices(services => services.AddSingleton(settings))
-            .ConfigureResource(_resource).AddMeter(DfpoTelemetry.Name).AddRuntimeInstrumentation().AddOtlpExporter().Build();
+        _traces = Sdk.CreateTracerProviderBuilder()
+            .ConfigureServices(services => services.AddSingleton(settings))
+            .ConfigureResource(_resource)
+            .AddSource(DfpoTelemetry.Name)
+            .AddOtlpExporter()
+            .Build();
+        _metrics = Sdk.CreateMeterProviderBuilder()
+            .ConfigureServices(services => services.AddSingleton(settings))
+            .ConfigureResource(_resource)
+            .AddMeter(DfpoTelemetry.Name)
+            .AddRuntimeInstrumentation()
+            .AddOtlpExporter()
+            .Build();
     }
 
     /// <summary>Whether anything is exported.</summary>
@@ -42,9 +57,12 @@ public sealed class HostTelemetry : IDisposable
     /// <summary>Starts exporting spans and metrics.</summary>
     /// <param name="role">What this process is: <c>run</c>, <c>rollout</c>, <c>reward</c>, <c>generate</c>, <c>eval</c>.</param>
     /// <param name="settings">Where <c>OTEL_*</c> is read from; the environment when null.</param>
-    public static HostTelemetry Start(string role, IConfiguration? settings = null) => new(role, settings ?? new ConfigurationBuilder().AddEnvironmentVariables().Build());
+    public static HostTelemetry Start(string role, IConfiguration? settings = null) =>
+        new(role, settings ?? new ConfigurationBuilder().AddEnvironmentVariables().Build());
 
-    /// <summary>Sends an application's logs the same way, with the trace they belong to; the application's own configuration says where.</summary>
+    /// <summary>
+    /// Sends an application's logs the same way, with the trace they belong to; the application's own configuration says where.
+    /// </summary>
     public void AddTo(ILoggingBuilder logging)
     {
         if (!IsOn)

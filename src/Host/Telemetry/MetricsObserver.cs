@@ -12,16 +12,19 @@ namespace DfPO.Host.Telemetry;
 public sealed class MetricsObserver : IExperimentObserver
 {
     private readonly Dictionary<string, Gauge<double>> _gauges = [];
-    private readonly Counter<long> _iterations = DfpoTelemetry.Meter.CreateCounter<long>("rlhf.iterations", "{iteration}", "Finished training iterations.");
+    private readonly Counter<long> _iterations = DfpoTelemetry.Meter.CreateCounter<long>(
+        "rlhf.iterations",
+        "{iteration}",
+        "Finished training iterations."
+    );
     private readonly Gauge<int> _workers = DfpoTelemetry.Meter.CreateGauge<int>("rlhf.workers", "{worker}", "Workers of a role.");
 
     /// <inheritdoc/>
-    public void Started(ExperimentConfig config, int iteration)
-    {
-    }
+    public void Started(ExperimentConfig config, int iteration) { }
 
     /// <inheritdoc/>
-    public void Evaluated(EvaluationReport report) => Record($"eval/{report.Split}/", report.Metrics, new KeyValuePair<string, object?>(DfpoTelemetry.Tags.Policy, report.Policy.Name()));
+    public void Evaluated(EvaluationReport report) =>
+        Record($"eval/{report.Split}/", report.Metrics, new KeyValuePair<string, object?>(DfpoTelemetry.Tags.Policy, report.Policy.Name()));
 
     /// <inheritdoc/>
     public void IterationFinished(IterationReport report)
@@ -37,9 +40,7 @@ public sealed class MetricsObserver : IExperimentObserver
     public void WorkersChanged(string role, int count) => _workers.Record(count, new KeyValuePair<string, object?>("rlhf.role", role));
 
     /// <inheritdoc/>
-    public void Finished(ExperimentResult result)
-    {
-    }
+    public void Finished(ExperimentResult result) { }
 
     private void Record(string prefix, GenerationMetrics metrics, params ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {

@@ -7,7 +7,8 @@ public sealed record AdvantageEstimate(double[] Advantages, double[] Returns);
 public static class GeneralizedAdvantageEstimation
 {
     /// <summary>
-    /// <c>delta_t = r_t + gamma V_{t+1} (1 - done_t) - V_t</c>, <c>A_t = delta_t + gamma lambda (1 - done_t) A_{t+1}</c>, value target <c>A_t + V_t</c>.
+    /// <c>delta_t = r_t + gamma V_{t+1} (1 - done_t) - V_t</c>, <c>A_t = delta_t + gamma lambda (1 - done_t) A_{t+1}</c>, value target
+    /// <c>A_t + V_t</c>.
     /// </summary>
     /// <param name="rewards"><c>r_t</c> of each step.</param>
     /// <param name="values"><c>V_t</c> of each step's state.</param>
@@ -15,7 +16,14 @@ public static class GeneralizedAdvantageEstimation
     /// <param name="lastValue">Value of the state after the last step; of no consequence when that step ended an episode.</param>
     /// <param name="gamma">Discount, in (0, 1].</param>
     /// <param name="lambda">Trade-off between bias (0) and variance (1).</param>
-    public static AdvantageEstimate Estimate(ReadOnlySpan<double> rewards, ReadOnlySpan<double> values, ReadOnlySpan<bool> dones, double lastValue, double gamma, double lambda)
+    public static AdvantageEstimate Estimate(
+        ReadOnlySpan<double> rewards,
+        ReadOnlySpan<double> values,
+        ReadOnlySpan<bool> dones,
+        double lastValue,
+        double gamma,
+        double lambda
+    )
     {
         var (advantages, returns) = (new double[rewards.Length], new double[rewards.Length]);
         var (nextValue, nextAdvantage) = (lastValue, 0.0);
@@ -30,8 +38,17 @@ public static class GeneralizedAdvantageEstimation
         return new AdvantageEstimate(advantages, returns);
     }
 
-    /// <summary>One whole episode: its last step is terminal, a length limit included (as in RL4LMs), unless the value of the state after it is given.</summary>
-    public static AdvantageEstimate Episode(ReadOnlySpan<double> rewards, ReadOnlySpan<double> values, double gamma, double lambda, double? lastValue = null)
+    /// <summary>
+    /// One whole episode: its last step is terminal, a length limit included (as in RL4LMs), unless the value of the state after it is
+    /// given.
+    /// </summary>
+    public static AdvantageEstimate Episode(
+        ReadOnlySpan<double> rewards,
+        ReadOnlySpan<double> values,
+        double gamma,
+        double lambda,
+        double? lastValue = null
+    )
     {
         var dones = new bool[rewards.Length];
         dones[^1] = lastValue is null;

@@ -3,7 +3,10 @@ namespace DfPO.Learner.Advantages;
 /// <summary>Advantages without a baseline of their own: what is still to come, against the whole batch.</summary>
 public static class RewardsToCome
 {
-    /// <summary><c>A_t = sum_{i >= t} gamma^{i-t} r_i</c> of every sequence, whitened over all tokens: <c>(A - mean) / sqrt(var + 1e-8)</c>, var biased.</summary>
+    /// <summary>
+    /// <c>A_t = sum_{i >= t} gamma^{i-t} r_i</c> of every sequence, whitened over all tokens: <c>(A - mean) / sqrt(var + 1e-8)</c>, var
+    /// biased.
+    /// </summary>
     /// <param name="rewards">Reward of each token, an array a sequence; they are overwritten.</param>
     /// <param name="gamma">Discount, in (0, 1].</param>
     public static double[][] Whitened(double[][] rewards, double gamma)

@@ -24,7 +24,9 @@ public static class AtomicFolder
             Directory.Delete(old, recursive: true);
     }
 
-    /// <summary>Call before reading: a kill between the two moves of <see cref="Replace"/> leaves only the old folder, which is put back.</summary>
+    /// <summary>
+    /// Call before reading: a kill between the two moves of <see cref="Replace"/> leaves only the old folder, which is put back.
+    /// </summary>
     public static void Recover(string folder)
     {
         if (!Directory.Exists(folder) && Directory.Exists(folder + ".old"))

@@ -9,7 +9,11 @@ using Parameter = TorchSharp.Modules.Parameter;
 
 namespace DfPO.Learner.Checkpoints;
 
-/// <summary>A learner's checkpoint folder: <c>policy/</c> (in HF layout), or <c>adapter.safetensors</c> where only adapters are learnt, <c>optimizer.safetensors</c>, <c>learner.json</c>, and what the objective needs of <c>value.safetensors</c> and <c>mask.safetensors</c>; all float32.</summary>
+/// <summary>
+/// A learner's checkpoint folder: <c>policy/</c> (in HF layout), or <c>adapter.safetensors</c> where only adapters are learnt,
+/// <c>optimizer.safetensors</c>, <c>learner.json</c>, and what the objective needs of <c>value.safetensors</c> and <c>mask.safetensors</c>;
+/// all float32.
+/// </summary>
 internal static class LearnerCheckpoint
 {
     private const string PolicyName = "policy";
@@ -26,18 +30,26 @@ internal static class LearnerCheckpoint
     /// <param name="Guards">What the guards compare with.</param>
     /// <param name="PolicySteps">Steps that the policy's learning rate has gone.</param>
     /// <param name="ValueIsWarm">Whether the value model has passed the end of its warm-up.</param>
-    public sealed record Scalars(int Iteration, IReadOnlyDictionary<string, string> Fingerprint, IReadOnlyDictionary<string, double> Objective, GuardBaseline? Guards = null, long PolicySteps = 0, bool ValueIsWarm = false);
+    public sealed record Scalars(
+        int Iteration,
+        IReadOnlyDictionary<string, string> Fingerprint,
+        IReadOnlyDictionary<string, double> Objective,
+        GuardBaseline? Guards = null,
+        long PolicySteps = 0,
+        bool ValueIsWarm = false
+    );
 
-    public static void Save(string folder, TrainableModels models, AdamW optimizer, Scalars scalars) => AtomicFolder.Replace(folder, partial =>
-    {
-        using var scope = NewDisposeScope();
-        if (models.Policy.Adapters is null)
-            PretrainedModels.Save(Path.Combine(partial, PolicyName), models.Policy, ScalarType.Float32);
-        foreach (var (parameters, name) in Others(models))
-            SafetensorsWriter.Write(Path.Combine(partial, name), parameters.ToDictionary(p => p.name, p => (Tensor)p.parameter));
-        SafetensorsWriter.Write(Path.Combine(partial, OptimizerName), optimizer.State);
-        File.WriteAllText(Path.Combine(partial, LearnerName), JsonSerializer.Serialize(scalars));
-    });
+    public static void Save(string folder, TrainableModels models, AdamW optimizer, Scalars scalars) =>
+        AtomicFolder.Replace(folder, partial =>
+        {
+            using var scope = NewDisposeScope();
+            if (models.Policy.Adapters is null)
+                PretrainedModels.Save(Path.Combine(partial, PolicyName), models.Policy, ScalarType.Float32);
+            foreach (var (parameters, name) in Others(models))
+                SafetensorsWriter.Write(Path.Combine(partial, name), parameters.ToDictionary(p => p.name, p => (Tensor)p.parameter));
+            SafetensorsWriter.Write(Path.Combine(partial, OptimizerName), optimizer.State);
+            File.WriteAllText(Path.Combine(partial, LearnerName), JsonSerializer.Serialize(scalars));
+        });
 
     /// <exception cref="DfpoException"><c>learner/resume</c>, or a checkpoint error.</exception>
     public static Scalars Load(string folder, TrainableModels models, AdamW optimizer, IReadOnlyDictionary<string, string> fingerprint)
@@ -76,8 +88,14 @@ internal static class LearnerCheckpoint
         foreach (var (name, parameter) in parameters)
         {
             var saved = file.Get(name);
-            if (!saved.shape.SequenceEqual(parameter.shape) || (name == LoraAdapters.AlphaName && saved.item<float>() != parameter.item<float>()))
-                throw new DfpoException("learner/resume", $"'{path}': '{name}' was made with other adapters than the run has now: repeat the options of 'model.lora', or start a new run.");
+            if (
+                !saved.shape.SequenceEqual(parameter.shape)
+                || (name == LoraAdapters.AlphaName && saved.item<float>() != parameter.item<float>())
+            )
+                throw new DfpoException(
+                    "learner/resume",
+                    $"'{path}': '{name}' was made with other adapters than the run has now: repeat the options of 'model.lora', or start a new run."
+                );
             parameter.copy_(saved);
         }
     }
@@ -85,14 +103,21 @@ internal static class LearnerCheckpoint
     private static Scalars Read(string path)
     {
         if (!File.Exists(path))
-            throw new DfpoException("learner/resume", $"'{path}' does not exist: give the folder of a learner's checkpoint, or start a new run.");
+            throw new DfpoException(
+                "learner/resume",
+                $"'{path}' does not exist: give the folder of a learner's checkpoint, or start a new run."
+            );
         try
         {
             return JsonSerializer.Deserialize<Scalars>(File.ReadAllText(path)) ?? throw new JsonException("it is empty");
         }
         catch (JsonException e)
         {
-            throw new DfpoException("learner/resume", $"'{path}' is not a learner's state ({e.Message}): take an older checkpoint, or the version of the program that wrote it.", e);
+            throw new DfpoException(
+                "learner/resume",
+                $"'{path}' is not a learner's state ({e.Message}): take an older checkpoint, or the version of the program that wrote it.",
+                e
+            );
         }
     }
 }

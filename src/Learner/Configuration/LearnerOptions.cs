@@ -29,7 +29,9 @@ public sealed record LearnerOptions
     [Range(0, int.MaxValue)]
     public int WarmupSteps { get; init; }
 
-    /// <summary>The policy's optimiser steps in all, which a linear or cosine schedule ends at; 0 takes what the run's iterations come to.</summary>
+    /// <summary>
+    /// The policy's optimiser steps in all, which a linear or cosine schedule ends at; 0 takes what the run's iterations come to.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int ScheduleSteps { get; init; }
 
@@ -41,10 +43,16 @@ public sealed record LearnerOptions
     [Range(0, double.PositiveInfinity)]
     public double WeightDecay { get; init; } = 1e-6;
 
-    /// <summary>What tokens are credited with, for rules that have a value model by default: DfPO, PPO, NLPO, A2C, TRPO, PPO with a supervised term. No value model is made where none is used.</summary>
+    /// <summary>
+    /// What tokens are credited with, for rules that have a value model by default: DfPO, PPO, NLPO, A2C, TRPO, PPO with a supervised term.
+    /// No value model is made where none is used.
+    /// </summary>
     public AdvantageKind Advantages { get; init; }
 
-    /// <summary>Continuations of each prompt by each behaviour, for those rules; 0 takes 8 with advantages that compare them (<c>group</c>, <c>rloo</c>), else 1. GRPO, RLOO and DPO have keys of their own.</summary>
+    /// <summary>
+    /// Continuations of each prompt by each behaviour, for those rules; 0 takes 8 with advantages that compare them (<c>group</c>,
+    /// <c>rloo</c>), else 1. GRPO, RLOO and DPO have keys of their own.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int SamplesPerPrompt { get; init; }
 
@@ -57,8 +65,8 @@ public sealed record LearnerOptions
     public double Lambda { get; init; } = 0.95;
 
     /// <summary>
-    /// Whether a continuation that the length limit cut off goes on in its value: its last target then has <c>gamma V</c> of the state after it. RL4LMs, and the default,
-    /// take the limit for an end.
+    /// Whether a continuation that the length limit cut off goes on in its value: its last target then has <c>gamma V</c> of the state
+    /// after it. RL4LMs, and the default, take the limit for an end.
     /// </summary>
     public bool BootstrapTruncated { get; init; }
 
@@ -66,7 +74,10 @@ public sealed record LearnerOptions
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double ClipRange { get; init; } = 0.2;
 
-    /// <summary>How far a ratio may rise above 1 ("clip-higher", TRL's epsilon_high); 0 takes <see cref="ClipRange"/>. With <c>grpo.loss-type</c> cispo the cap of the ratio itself.</summary>
+    /// <summary>
+    /// How far a ratio may rise above 1 ("clip-higher", TRL's epsilon_high); 0 takes <see cref="ClipRange"/>. With <c>grpo.loss-type</c>
+    /// cispo the cap of the ratio itself.
+    /// </summary>
     [Range(0, double.PositiveInfinity)]
     public double ClipRangeHigh { get; init; }
 
@@ -78,11 +89,17 @@ public sealed record LearnerOptions
     [Range(1, int.MaxValue)]
     public int MinibatchSize { get; init; } = 16;
 
-    /// <summary>Sequences that a model works on at a time, so that a minibatch need not fit into memory at once; 0 means the whole minibatch. The step is the same up to rounding.</summary>
+    /// <summary>
+    /// Sequences that a model works on at a time, so that a minibatch need not fit into memory at once; 0 means the whole minibatch. The
+    /// step is the same up to rounding.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int MicrobatchSize { get; init; }
 
-    /// <summary>Tokens whose logits are held at a time; 0 holds a micro-batch's. With a limit the head runs twice, and no <c>[tokens, vocabulary]</c> array is ever held.</summary>
+    /// <summary>
+    /// Tokens whose logits are held at a time; 0 holds a micro-batch's. With a limit the head runs twice, and no
+    /// <c>[tokens, vocabulary]</c> array is ever held.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int HeadChunkTokens { get; init; }
 
@@ -90,11 +107,16 @@ public sealed record LearnerOptions
     [Range(0, double.PositiveInfinity)]
     public double ValueCoefficient { get; init; } = 0.5;
 
-    /// <summary>How far a value may gain from moving away from where it was before the update (PPO's value clipping); 0 for no bound.</summary>
+    /// <summary>
+    /// How far a value may gain from moving away from where it was before the update (PPO's value clipping); 0 for no bound.
+    /// </summary>
     [Range(0, double.PositiveInfinity)]
     public double ValueClipRange { get; init; }
 
-    /// <summary>Weight of an entropy bonus, the policy's mean entropy a token, beside the objective's own loss; for objectives that leave the step to AdamW.</summary>
+    /// <summary>
+    /// Weight of an entropy bonus, the policy's mean entropy a token, beside the objective's own loss; for objectives that leave the step
+    /// to AdamW.
+    /// </summary>
     [Range(0, double.PositiveInfinity)]
     public double EntropyCoefficient { get; init; }
 
@@ -102,13 +124,15 @@ public sealed record LearnerOptions
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double MaxGradNorm { get; init; } = 0.5;
 
-    /// <summary>First iterations, at most, in which only the value model learns: before it knows the mean reward, every advantage has the same sign.</summary>
+    /// <summary>
+    /// First iterations, at most, in which only the value model learns: before it knows the mean reward, every advantage has the same sign.
+    /// </summary>
     [Range(0, int.MaxValue)]
     public int ValueWarmupIterations { get; init; }
 
     /// <summary>
-    /// Explained variance (of returns that the value model has not learnt from) at which the warm-up is over; the policy learns from the next iteration on. 0 takes all of
-    /// <see cref="ValueWarmupIterations"/>.
+    /// Explained variance (of returns that the value model has not learnt from) at which the warm-up is over; the policy learns from the
+    /// next iteration on. 0 takes all of <see cref="ValueWarmupIterations"/>.
     /// </summary>
     [Range(0.0, 1, MaximumIsExclusive = true)]
     public double ValueWarmupUntil { get; init; }
@@ -118,8 +142,9 @@ public sealed record LearnerOptions
     public double ValueWarmupLearningRate { get; init; }
 
     /// <summary>
-    /// What weighs a rollout's tokens by <c>min(pi_learner / pi_rollout, c)</c>, both before the update: the engine computes the same policy by other kernels, maybe in another precision, and in
-    /// asynchronous runs with older weights. Ratios, masks and distances from the reference are the learner's own either way.
+    /// What weighs a rollout's tokens by <c>min(pi_learner / pi_rollout, c)</c>, both before the update: the engine computes the same
+    /// policy by other kernels, maybe in another precision, and in asynchronous runs with older weights. Ratios, masks and distances from
+    /// the reference are the learner's own either way.
     /// </summary>
     public RolloutCorrection RolloutCorrection { get; init; } = RolloutCorrection.Token;
 
@@ -135,11 +160,16 @@ public sealed record LearnerOptions
     /// <summary>Whether matrix products run in bfloat16 (float32 weights and optimiser).</summary>
     public bool Bf16 { get; init; }
 
-    /// <summary>Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory, a third more arithmetic, the same step up to rounding.</summary>
+    /// <summary>
+    /// Whether blocks keep only their inputs for the gradient and compute the rest again on the way back: less memory, a third more
+    /// arithmetic, the same step up to rounding.
+    /// </summary>
     [MayChange]
     public bool RecomputeActivations { get; init; }
 
-    /// <summary>Whether AdamW's moments live in the host's memory, where the steps are then taken, while the models are on another device.</summary>
+    /// <summary>
+    /// Whether AdamW's moments live in the host's memory, where the steps are then taken, while the models are on another device.
+    /// </summary>
     [MayChange]
     public bool OffloadOptimizer { get; init; }
 
@@ -196,19 +226,51 @@ public sealed record LearnerOptions
 
     /// <summary>The update rules' own sections, by the names of their properties.</summary>
     internal IEnumerable<(string Name, IObjectiveOptions Options)> Sections() =>
-        typeof(LearnerOptions).GetProperties().Where(p => p.PropertyType.IsAssignableTo(typeof(IObjectiveOptions))).Select(p => (p.Name, (IObjectiveOptions)p.GetValue(this)!));
+        typeof(LearnerOptions)
+            .GetProperties()
+            .Where(p => p.PropertyType.IsAssignableTo(typeof(IObjectiveOptions)))
+            .Select(p => (p.Name, (IObjectiveOptions)p.GetValue(this)!));
 
     private IEnumerable<OptionRule> Rules() =>
-    [
-        new(Advantages == AdvantageKind.Default || ObjectiveRegistry.TakesAdvantages(Objective), "advantages",
-            "default with an objective that has advantages of its own, or none (grpo, rloo, reinforce-plus-plus, dpo, supervised)"),
-        new(SamplesPerPrompt == 0 || ObjectiveRegistry.TakesAdvantages(Objective), "samples-per-prompt", "0 with an objective that has a key of its own for it, or none: grpo.samples-per-prompt, rloo.samples-per-prompt, dpo.samples-per-prompt"),
-        new(SamplesPerPrompt != 1 || Advantages is not (AdvantageKind.Group or AdvantageKind.Rloo), "samples-per-prompt", "at least 2 with advantages that compare a prompt's continuations (group, rloo)"),
-        new(Objective != ObjectiveKind.Dfpo || Dfpo.Value == DfpoValue.Single || Advantages is AdvantageKind.Default or AdvantageKind.Gae, "dfpo.value", "single with advantages that need no value model"),
-        new(ScheduleSteps == 0 || ScheduleSteps > WarmupSteps, "schedule-steps", "greater than 'warmup-steps'"),
-        new(MinLearningRateRatio == 0 || Schedule == ScheduleKind.Cosine, "min-learning-rate-ratio", "0 unless 'schedule' is cosine"),
-        new(Objective != ObjectiveKind.Trpo || (Schedule == ScheduleKind.Constant && WarmupSteps == 0), "schedule", "constant, without warm-up steps, with trpo, whose steps have no learning rate"),
-        new(ClipRangeHigh > 0 || Objective != ObjectiveKind.Grpo || Grpo.LossType != GrpoLossType.Cispo, "clip-range-high", "greater than 0 with 'grpo.loss-type' cispo: it is the cap of the ratio"),
-        new(!RecomputeActivations || Objective != ObjectiveKind.Trpo, "recompute-activations", "false with trpo, which differentiates twice"),
-    ];
+        [
+            new(
+                Advantages == AdvantageKind.Default || ObjectiveRegistry.TakesAdvantages(Objective),
+                "advantages",
+                "default with an objective that has advantages of its own, or none (grpo, rloo, reinforce-plus-plus, dpo, supervised)"
+            ),
+            new(
+                SamplesPerPrompt == 0 || ObjectiveRegistry.TakesAdvantages(Objective),
+                "samples-per-prompt",
+                "0 with an objective that has a key of its own for it, or none: grpo.samples-per-prompt, rloo.samples-per-prompt, dpo.samples-per-prompt"
+            ),
+            new(
+                SamplesPerPrompt != 1 || Advantages is not (AdvantageKind.Group or AdvantageKind.Rloo),
+                "samples-per-prompt",
+                "at least 2 with advantages that compare a prompt's continuations (group, rloo)"
+            ),
+            new(
+                Objective != ObjectiveKind.Dfpo
+                    || Dfpo.Value == DfpoValue.Single
+                    || Advantages is AdvantageKind.Default or AdvantageKind.Gae,
+                "dfpo.value",
+                "single with advantages that need no value model"
+            ),
+            new(ScheduleSteps == 0 || ScheduleSteps > WarmupSteps, "schedule-steps", "greater than 'warmup-steps'"),
+            new(MinLearningRateRatio == 0 || Schedule == ScheduleKind.Cosine, "min-learning-rate-ratio", "0 unless 'schedule' is cosine"),
+            new(
+                Objective != ObjectiveKind.Trpo || (Schedule == ScheduleKind.Constant && WarmupSteps == 0),
+                "schedule",
+                "constant, without warm-up steps, with trpo, whose steps have no learning rate"
+            ),
+            new(
+                ClipRangeHigh > 0 || Objective != ObjectiveKind.Grpo || Grpo.LossType != GrpoLossType.Cispo,
+                "clip-range-high",
+                "greater than 0 with 'grpo.loss-type' cispo: it is the cap of the ratio"
+            ),
+            new(
+                !RecomputeActivations || Objective != ObjectiveKind.Trpo,
+                "recompute-activations",
+                "false with trpo, which differentiates twice"
+            ),
+        ];
 }

@@ -4,7 +4,10 @@ using DfPO.Models;
 
 namespace DfPO.Learner.Configuration;
 
-/// <summary>The one place where an update rule is chosen. A new rule is a file and a line here (and its name in <see cref="ObjectiveKind"/>); see docs/add-an-objective.md.</summary>
+/// <summary>
+/// The one place where an update rule is chosen. A new rule is a file and a line here (and its name in <see cref="ObjectiveKind"/>); see
+/// docs/add-an-objective.md.
+/// </summary>
 public static class ObjectiveRegistry
 {
     // As many as GRPO's.
@@ -20,10 +23,17 @@ public static class ObjectiveRegistry
         [ObjectiveKind.Supervised] = new(_ => new SupervisedObjective()),
         [ObjectiveKind.Grpo] = new(o => new GrpoObjective(o.Grpo, o.Clip), nameof(LearnerOptions.Grpo)),
         [ObjectiveKind.Rloo] = new(o => new RlooObjective(o.Rloo, o.Clip), nameof(LearnerOptions.Rloo)),
-        [ObjectiveKind.ReinforcePlusPlus] = new(o => new ReinforcePlusPlusObjective(o.ReinforcePlusPlus, o.Clip), nameof(LearnerOptions.ReinforcePlusPlus)),
+        [ObjectiveKind.ReinforcePlusPlus] = new(
+            o => new ReinforcePlusPlusObjective(o.ReinforcePlusPlus, o.Clip),
+            nameof(LearnerOptions.ReinforcePlusPlus)
+        ),
         [ObjectiveKind.Dpo] = new(o => new DpoObjective(o.Dpo), nameof(LearnerOptions.Dpo)),
         [ObjectiveKind.Kto] = new(o => new KtoObjective(o.Kto), nameof(LearnerOptions.Kto)),
-        [ObjectiveKind.PpoSupervised] = new(o => new PpoSupervisedObjective(o.PpoSupervised, o.Ppo, o.Clip), nameof(LearnerOptions.PpoSupervised), nameof(LearnerOptions.Ppo)),
+        [ObjectiveKind.PpoSupervised] = new(
+            o => new PpoSupervisedObjective(o.PpoSupervised, o.Ppo, o.Clip),
+            nameof(LearnerOptions.PpoSupervised),
+            nameof(LearnerOptions.Ppo)
+        ),
     };
 
     /// <summary>The rule that the options ask for, in its initial state.</summary>
@@ -34,13 +44,25 @@ public static class ObjectiveRegistry
         var compares = options.Advantages is AdvantageKind.Group or AdvantageKind.Rloo;
         return options.Advantages == AdvantageKind.Default && options.SamplesPerPrompt == 0
             ? rule
-            : new ChosenAdvantages(rule, options.Advantages == AdvantageKind.Default ? AdvantageKind.Gae : options.Advantages,
-                options.SamplesPerPrompt > 0 ? options.SamplesPerPrompt : compares ? DefaultSamples : rule.Traits.SamplesPerPrompt, options.Gamma);
+            : new ChosenAdvantages(
+                rule,
+                options.Advantages == AdvantageKind.Default ? AdvantageKind.Gae : options.Advantages,
+                options.SamplesPerPrompt > 0 ? options.SamplesPerPrompt
+                    : compares ? DefaultSamples
+                    : rule.Traits.SamplesPerPrompt,
+                options.Gamma
+            );
     }
 
     /// <summary>Whether a rule takes advantages from a value model, and so from anywhere.</summary>
     internal static bool TakesAdvantages(ObjectiveKind kind) =>
-        kind is ObjectiveKind.Dfpo or ObjectiveKind.Ppo or ObjectiveKind.Nlpo or ObjectiveKind.A2c or ObjectiveKind.Trpo or ObjectiveKind.PpoSupervised;
+        kind
+            is ObjectiveKind.Dfpo
+                or ObjectiveKind.Ppo
+                or ObjectiveKind.Nlpo
+                or ObjectiveKind.A2c
+                or ObjectiveKind.Trpo
+                or ObjectiveKind.PpoSupervised;
 
     /// <summary>What that rule needs of the loop around it.</summary>
     /// <exception cref="DfpoException"><c>learner/options</c>, naming the field.</exception>

@@ -6,7 +6,9 @@ public sealed record GuardFigures
     /// <summary>The greater of the sampled and the exact mean KL a token of all rollouts, nats.</summary>
     public double? Kl { get; init; }
 
-    /// <summary>Mean <c>log pi_theta - log pi_0</c> a token of samples of the policy itself; those of a masked policy may well be negative.</summary>
+    /// <summary>
+    /// Mean <c>log pi_theta - log pi_0</c> a token of samples of the policy itself; those of a masked policy may well be negative.
+    /// </summary>
     public double? PolicyKl { get; init; }
 
     /// <summary>Mean reward.</summary>
@@ -24,7 +26,8 @@ public sealed record GuardFigures
     /// <summary>The figures of an iteration's rollouts.</summary>
     public static GuardFigures Of(IReadOnlyList<Trajectory> batch)
     {
-        static double LogRatio(IEnumerable<Trajectory> of) => of.SelectMany(t => t.Logprobs.Zip(t.ReferenceLogprobs, (p, q) => (double)p - q)).Average();
+        static double LogRatio(IEnumerable<Trajectory> of) =>
+            of.SelectMany(t => t.Logprobs.Zip(t.ReferenceLogprobs, (p, q) => (double)p - q)).Average();
         var drawnFromPolicy = batch.Where(t => t.Behaviour == Models.Policies.DecodingPolicy.Policy).ToArray();
         return new GuardFigures
         {

@@ -19,10 +19,15 @@ public enum GuardAction
 /// <summary>Alarms on signs that a run has gone wrong. Figures are those of one iteration; see <see cref="GuardFigures"/>.</summary>
 public sealed record GuardOptions
 {
-    /// <summary>When the mean KL a token is above <see cref="Configuration.LearnerOptions.MaxKl"/>: the policy has left the reference.</summary>
+    /// <summary>
+    /// When the mean KL a token is above <see cref="Configuration.LearnerOptions.MaxKl"/>: the policy has left the reference.
+    /// </summary>
     public GuardAction ExplodingKl { get; init; } = GuardAction.Stop;
 
-    /// <summary>When the mean KL a token of samples of the policy is under <see cref="MinKl"/>: its expectation cannot be negative, so what is sampled is not what is scored.</summary>
+    /// <summary>
+    /// When the mean KL a token of samples of the policy is under <see cref="MinKl"/>: its expectation cannot be negative, so what is
+    /// sampled is not what is scored.
+    /// </summary>
     public GuardAction NegativeKl { get; init; } = GuardAction.Warn;
 
     /// <summary>Nats a token, at most 0: noise of a small batch is allowed for.</summary>
@@ -46,8 +51,8 @@ public sealed record GuardOptions
     public double MaxRepetition { get; init; } = 0.5;
 
     /// <summary>
-    /// When the reward is above that of the run's first iterations while the rollouts' perplexity under the reference is more than <see cref="MaxPerplexityRatio"/> times theirs: the
-    /// reward is being gamed with text that the reference finds strange.
+    /// When the reward is above that of the run's first iterations while the rollouts' perplexity under the reference is more than
+    /// <see cref="MaxPerplexityRatio"/> times theirs: the reward is being gamed with text that the reference finds strange.
     /// </summary>
     public GuardAction RewardHacking { get; init; } = GuardAction.Warn;
 

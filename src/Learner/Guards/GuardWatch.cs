@@ -1,6 +1,8 @@
 namespace DfPO.Learner.Guards;
 
-/// <summary>Does what the alarms ask for: saves batches, gathers warnings, stops. A warning that goes on saves its first batch only.</summary>
+/// <summary>
+/// Does what the alarms ask for: saves batches, gathers warnings, stops. A warning that goes on saves its first batch only.
+/// </summary>
 /// <param name="options">Thresholds and what an alarm does.</param>
 /// <param name="maxKl">Threshold of the exploding KL, nats a token.</param>
 /// <param name="incidents">Folder for the batches; those of warnings go into <c>warnings</c> in it.</param>
@@ -26,7 +28,13 @@ internal sealed class GuardWatch(GuardOptions options, double maxKl, string inci
                 _saved[Key(place, alarm.Code)] = incident.Write(Path.Combine(incidents, "warnings"));
             _warnings.Add(new LearnerWarning(alarm.Code, incident.Message(_saved[Key(place, alarm.Code)])));
         }
-        foreach (var over in _saved.Keys.Where(key => key.StartsWith(Key(place, ""), StringComparison.Ordinal) && alarms.All(alarm => key != Key(place, alarm.Code))).ToArray())
+        foreach (
+            var over in _saved
+                .Keys.Where(key =>
+                    key.StartsWith(Key(place, ""), StringComparison.Ordinal) && alarms.All(alarm => key != Key(place, alarm.Code))
+                )
+                .ToArray()
+        )
             _saved.Remove(over);
         Baseline = Baseline.With(figures, options.BaselineIterations);
     }

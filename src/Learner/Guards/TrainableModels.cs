@@ -23,7 +23,9 @@ internal sealed record TrainableModels(LanguageModel Policy, ValueModel? Value, 
         if (Value is { } value && value.Heads < traits.ValueHeads)
             throw Wrong($"Option 'dfpo.value' asks for {traits.ValueHeads} value heads but the value model has {value.Heads}.");
         if (traits.NeedsSecondDerivatives && Policy.parameters().First().device.type != DeviceType.CPU)
-            throw Wrong("The objective differentiates the policy twice, which is tested on a CPU alone: set 'model.device' to cpu, or choose another objective.");
+            throw Wrong(
+                "The objective differentiates the policy twice, which is tested on a CPU alone: set 'model.device' to cpu, or choose another objective."
+            );
         if (traits.MaskPolicy is { HeldByLearner: true } && Mask is null)
             throw Wrong("The objective needs a model for its mask policy: give a second copy of the policy.");
     }

@@ -29,8 +29,8 @@ public sealed record A2cOptions : IObjectiveOptions
 
 /// <summary>Advantage actor-critic (Mnih et al. 2016, synchronous): the plain policy gradient with a learnt baseline.</summary>
 /// <remarks>
-/// Loss: <c>-mean A log pi_theta(a|s)</c>, advantages as they are, one step on the whole batch. Rewards carry a KL penalty, as for every algorithm of RL4LMs. It takes RMSprop there; here
-/// AdamW steps, as for every other rule.
+/// Loss: <c>-mean A log pi_theta(a|s)</c>, advantages as they are, one step on the whole batch. Rewards carry a KL penalty, as for every
+/// algorithm of RL4LMs. It takes RMSprop there; here AdamW steps, as for every other rule.
 /// </remarks>
 /// <param name="options">The switches.</param>
 public sealed class A2cObjective(A2cOptions options) : IObjective
@@ -38,7 +38,14 @@ public sealed class A2cObjective(A2cOptions options) : IObjective
     private readonly KlPenalty _penalty = new(new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "a2c/kl_coefficient"));
 
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new() { WholeBatch = true, Epochs = 1, ComparesPolicies = false, Lambda = options.Lambda };
+    public ObjectiveTraits Traits { get; } =
+        new()
+        {
+            WholeBatch = true,
+            Epochs = 1,
+            ComparesPolicies = false,
+            Lambda = options.Lambda,
+        };
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> State => _penalty.Controller.State;

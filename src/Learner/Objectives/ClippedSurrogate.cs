@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>PPO's pessimistic surrogate <c>s(rho, w) = min(rho w, clip(rho, 1-eps, 1+eps) w)</c> with <c>rho = pi_theta / pi_theta_old</c> (Schulman et al. 2017, equation 7).</summary>
+/// <summary>
+/// PPO's pessimistic surrogate <c>s(rho, w) = min(rho w, clip(rho, 1-eps, 1+eps) w)</c> with <c>rho = pi_theta / pi_theta_old</c> (Schulman
+/// et al. 2017, equation 7).
+/// </summary>
 public static class ClippedSurrogate
 {
     /// <summary>The loss <c>-mean_t s(rho_t, w_t)</c>, and the usual figures about the ratio.</summary>
@@ -13,7 +16,8 @@ public static class ClippedSurrogate
     /// <param name="weights"><c>w</c>: an advantage, truncated and masked or not.</param>
     /// <param name="clip"><c>eps</c>, on both sides.</param>
     /// <param name="statistics">Receives what <see cref="RatioFigures"/> measures.</param>
-    /// <param name="delta">Upper bound of <c>rho</c> in the unclipped term, so that a token with <c>w &lt; 0</c> counts no less than <c>delta w</c> (Ye et al. 2020, equation 5); 0 for none.</param>
+    /// <param name="delta">Upper bound of <c>rho</c> in the unclipped term, so that a token with <c>w &lt; 0</c> counts no less than
+    /// <c>delta w</c> (Ye et al. 2020, equation 5); 0 for none.</param>
     public static Tensor Loss(Tensor logprobs, double[] old, double[] weights, ClipRange clip, Statistics statistics, double delta = 0)
     {
         using var scope = NewDisposeScope();

@@ -14,7 +14,10 @@ public enum DfpoMaskRule
     /// <summary>See <see cref="KlMaskRule.Scaled"/>.</summary>
     Scaled,
 
-    /// <summary>All of them while a continuation's mean KL is within <see cref="DfpoOptions.KlBudget"/>, and beyond it those that lower the KL; see <see cref="Objectives.KlBudget"/>.</summary>
+    /// <summary>
+    /// All of them while a continuation's mean KL is within <see cref="DfpoOptions.KlBudget"/>, and beyond it those that lower the KL; see
+    /// <see cref="Objectives.KlBudget"/>.
+    /// </summary>
     Budget,
 }
 
@@ -41,11 +44,15 @@ public enum BudgetForm
 /// <summary>Learning and decoding.</summary>
 public static class DfpoMaskRules
 {
-    /// <summary>The rule that the masked policies of a learner's rule decode with. A budget is about continuations, which decoding has only begun: there the sign decides.</summary>
-    public static KlMaskRule Decoding(this DfpoMaskRule rule) => rule switch
-    {
-        DfpoMaskRule.KlCentred => KlMaskRule.KlCentred,
-        DfpoMaskRule.Scaled => KlMaskRule.Scaled,
-        _ => KlMaskRule.Sign,
-    };
+    /// <summary>
+    /// The rule that the masked policies of a learner's rule decode with. A budget is about continuations, which decoding has only begun:
+    /// there the sign decides.
+    /// </summary>
+    public static KlMaskRule Decoding(this DfpoMaskRule rule) =>
+        rule switch
+        {
+            DfpoMaskRule.KlCentred => KlMaskRule.KlCentred,
+            DfpoMaskRule.Scaled => KlMaskRule.Scaled,
+            _ => KlMaskRule.Sign,
+        };
 }

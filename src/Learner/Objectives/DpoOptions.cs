@@ -13,11 +13,14 @@ public enum DpoPairs
 }
 
 /// <summary>
-/// Losses of a pair, in TRL's names and forms; see <see cref="PairLosses"/>. With <c>c, r</c> the scores of the chosen and the rejected side, <c>d = c - r</c>, <c>e</c> the label smoothing.
+/// Losses of a pair, in TRL's names and forms; see <see cref="PairLosses"/>. With <c>c, r</c> the scores of the chosen and the rejected
+/// side, <c>d = c - r</c>, <c>e</c> the label smoothing.
 /// </summary>
 public enum DpoLossType
 {
-    /// <summary><c>-(1-e) log sigmoid(beta d) - e log sigmoid(-beta d)</c> (Rafailov et al. 2023; e: conservative DPO. TRL's does not read e).</summary>
+    /// <summary>
+    /// <c>-(1-e) log sigmoid(beta d) - e log sigmoid(-beta d)</c> (Rafailov et al. 2023; e: conservative DPO. TRL's does not read e).
+    /// </summary>
     Sigmoid,
 
     /// <summary>The same with scores divided by their lengths (SimPO's and Tulu 3's length normalisation).</summary>
@@ -38,7 +41,9 @@ public enum DpoLossType
     /// <summary><c>(-(1-e) log sigmoid(beta d) + e log sigmoid(-beta d)) / (1 - 2e)</c> (Chowdhury et al. 2024).</summary>
     Robust,
 
-    /// <summary><c>-log sigmoid(beta c) - log sigmoid(-beta r)</c> (BCO, Jung et al. 2024, without its shift by the mean reward, as in TRL).</summary>
+    /// <summary>
+    /// <c>-log sigmoid(beta c) - log sigmoid(-beta r)</c> (BCO, Jung et al. 2024, without its shift by the mean reward, as in TRL).
+    /// </summary>
     BcoPair,
 
     /// <summary><c>(c - 1/(2 beta))^2 + (r + 1/(2 beta))^2</c> (Wu et al. 2024).</summary>
@@ -62,11 +67,17 @@ public enum DpoLossType
     /// <summary><c>-mean log pi_theta</c> over the tokens of the chosen sides (RPO's and CPO's second term).</summary>
     Sft,
 
-    /// <summary><c>-beta log sigmoid(log odds ratio)</c> of length-normalised probabilities (Hong et al. 2024); reads no reference. ORPO is <c>[sft, orpo]</c>.</summary>
+    /// <summary>
+    /// <c>-beta log sigmoid(log odds ratio)</c> of length-normalised probabilities (Hong et al. 2024); reads no reference. ORPO is
+    /// <c>[sft, orpo]</c>.
+    /// </summary>
     Orpo,
 }
 
-/// <summary>The divergence from the reference, which turns a log-ratio <c>x = log pi_theta - log pi_0</c> into a score, 0 at x = 0 (Wang et al. 2023, f-DPO).</summary>
+/// <summary>
+/// The divergence from the reference, which turns a log-ratio <c>x = log pi_theta - log pi_0</c> into a score, 0 at x = 0 (Wang et al.
+/// 2023, f-DPO).
+/// </summary>
 public enum DpoDivergence
 {
     /// <summary><c>x</c>.</summary>
@@ -129,9 +140,21 @@ public sealed record DpoOptions : IObjectiveOptions
     public int SamplesPerPrompt { get; init; } = 4;
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        new(LossWeights.Count == 0 || (LossWeights.Count == LossType.Count && LossWeights.All(double.IsFinite)), "dpo.loss-weights", "empty, or as many numbers as 'dpo.loss-type' has losses"),
-        new(LabelSmoothing > 0 || !LossType.Contains(DpoLossType.ExoPair), "dpo.label-smoothing", "greater than 0 with 'dpo.loss-type' exo-pair"),
-        new(double.IsFinite(FAlphaDivergenceCoef) && FAlphaDivergenceCoef != 1, "dpo.f-alpha-divergence-coef", "a number other than 1, where reverse-kl is meant"),
-    ];
+        [
+            new(
+                LossWeights.Count == 0 || (LossWeights.Count == LossType.Count && LossWeights.All(double.IsFinite)),
+                "dpo.loss-weights",
+                "empty, or as many numbers as 'dpo.loss-type' has losses"
+            ),
+            new(
+                LabelSmoothing > 0 || !LossType.Contains(DpoLossType.ExoPair),
+                "dpo.label-smoothing",
+                "greater than 0 with 'dpo.loss-type' exo-pair"
+            ),
+            new(
+                double.IsFinite(FAlphaDivergenceCoef) && FAlphaDivergenceCoef != 1,
+                "dpo.f-alpha-divergence-coef",
+                "a number other than 1, where reverse-kl is meant"
+            ),
+        ];
 }

@@ -11,14 +11,18 @@ public static class GroupAdvantages
         return [.. rewards.Select(r => double.IsNaN(r) ? 0 : r - mean)];
     }
 
-    /// <summary><c>(r_i - mean r) / (std r + eps)</c>, std unbiased (Shao et al. 2024, equation 3; eps as in TRL); 0 for a single continuation.</summary>
+    /// <summary>
+    /// <c>(r_i - mean r) / (std r + eps)</c>, std unbiased (Shao et al. 2024, equation 3; eps as in TRL); 0 for a single continuation.
+    /// </summary>
     public static double[] Standardised(IReadOnlyList<double> rewards, double eps = 1e-4)
     {
         var deviation = Deviation(rewards);
         return [.. Centred(rewards).Select(a => a / (deviation + eps))];
     }
 
-    /// <summary><c>r_i - mean of the others' rewards</c> (Kool et al. 2019; Ahmadian et al. 2024, equation 8); 0 where there is no other.</summary>
+    /// <summary>
+    /// <c>r_i - mean of the others' rewards</c> (Kool et al. 2019; Ahmadian et al. 2024, equation 8); 0 where there is no other.
+    /// </summary>
     public static double[] LeaveOneOut(IReadOnlyList<double> rewards)
     {
         var (sum, others) = (Given(rewards).Sum(), Given(rewards).Count() - 1);

@@ -1,6 +1,9 @@
 namespace DfPO.Learner.Objectives;
 
-/// <summary>Hyper-parameters of one update rule: a section of <see cref="Configuration.LearnerOptions"/>. Ranges of single options are attributes of their properties.</summary>
+/// <summary>
+/// Hyper-parameters of one update rule: a section of <see cref="Configuration.LearnerOptions"/>. Ranges of single options are attributes of
+/// their properties.
+/// </summary>
 public interface IObjectiveOptions
 {
     /// <summary>What must hold between options.</summary>

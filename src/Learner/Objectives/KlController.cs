@@ -1,6 +1,8 @@
 namespace DfPO.Learner.Objectives;
 
-/// <summary>The coefficient of a KL term: fixed, or steered to a target after each iteration (Ziegler et al. 2019; <see cref="AdaptiveKl"/>).</summary>
+/// <summary>
+/// The coefficient of a KL term: fixed, or steered to a target after each iteration (Ziegler et al. 2019; <see cref="AdaptiveKl"/>).
+/// </summary>
 /// <param name="coefficient"><c>beta</c> of the first iteration.</param>
 /// <param name="target">Target, nats a token; 0 keeps the coefficient fixed.</param>
 /// <param name="rate">Strength of the correction, greater than 0; see <see cref="AdaptiveKl.Next"/>.</param>

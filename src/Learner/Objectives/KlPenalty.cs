@@ -10,7 +10,10 @@ public sealed class KlPenalty(KlController controller, KlPenaltyForm form = KlPe
 
     /// <summary><c>[t is last] r - beta k(log pi_theta_old - log pi_0)</c> of every token.</summary>
     public double[] TokenRewards(Trajectory trajectory) =>
-        TokenRewards([.. trajectory.Logprobs.Zip(trajectory.ReferenceLogprobs, (policy, reference) => (double)policy - reference)], trajectory.Reward);
+        TokenRewards(
+            [.. trajectory.Logprobs.Zip(trajectory.ReferenceLogprobs, (policy, reference) => (double)policy - reference)],
+            trajectory.Reward
+        );
 
     /// <summary>The same, from the log-ratios of a continuation's tokens and its reward.</summary>
     public double[] TokenRewards(double[] logRatios, double reward)
@@ -20,11 +23,12 @@ public sealed class KlPenalty(KlController controller, KlPenaltyForm form = KlPe
         return rewards;
     }
 
-    private double Penalised(double d) => form switch
-    {
-        KlPenaltyForm.K2 => d * d / 2,
-        KlPenaltyForm.K3 => Math.Exp(-d) - 1 + d,
-        KlPenaltyForm.Abs => Math.Abs(d),
-        _ => d,
-    };
+    private double Penalised(double d) =>
+        form switch
+        {
+            KlPenaltyForm.K2 => d * d / 2,
+            KlPenaltyForm.K3 => Math.Exp(-d) - 1 + d,
+            KlPenaltyForm.Abs => Math.Abs(d),
+            _ => d,
+        };
 }

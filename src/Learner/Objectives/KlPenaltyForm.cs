@@ -1,6 +1,8 @@
 namespace DfPO.Learner.Objectives;
 
-/// <summary>What a KL penalty in the reward takes of <c>d = log pi_theta_old - log pi_0</c> at a token. k1 is the default everywhere.</summary>
+/// <summary>
+/// What a KL penalty in the reward takes of <c>d = log pi_theta_old - log pi_0</c> at a token. k1 is the default everywhere.
+/// </summary>
 public enum KlPenaltyForm
 {
     /// <summary><c>d</c> (TRL's "k1", of old "kl").</summary>

@@ -4,22 +4,27 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>Kahneman-Tversky optimisation (Ethayarajh et al. 2024, equation 8): each continuation by itself is wanted or not; no pair, no reward model, no value model, no ratio.</summary>
+/// <summary>
+/// Kahneman-Tversky optimisation (Ethayarajh et al. 2024, equation 8): each continuation by itself is wanted or not; no pair, no reward
+/// model, no value model, no ratio.
+/// </summary>
 /// <remarks>
-/// With <c>h = beta (log pi_theta(y|x) - log pi_0(y|x))</c>, a continuation gains from rising above the point <c>z = beta max(0, mean KL)</c>, or from falling below it; see
-/// <see cref="KtoLossType"/>. The KL is estimated without a gradient from prompts with other prompts' continuations, as in TRL, and is of whole continuations. From rollouts, what is
-/// above its prompt's mean reward is wanted; a continuation at the mean is left out. The loss is the weighted mean over the minibatch.
+/// With <c>h = beta (log pi_theta(y|x) - log pi_0(y|x))</c>, a continuation gains from rising above the point
+/// <c>z = beta max(0, mean KL)</c>, or from falling below it; see <see cref="KtoLossType"/>. The KL is estimated without a gradient from
+/// prompts with other prompts' continuations, as in TRL, and is of whole continuations. From rollouts, what is above its prompt's mean
+/// reward is wanted; a continuation at the mean is left out. The loss is the weighted mean over the minibatch.
 /// </remarks>
 /// <param name="options">The switches.</param>
 public sealed class KtoObjective(KtoOptions options) : IObjective
 {
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new()
-    {
-        SamplesPerPrompt = options.Pairs == DpoPairs.Offline ? 0 : options.SamplesPerPrompt,
-        ValueHeads = 0,
-        NeedsMismatched = options.LossType == KtoLossType.Kto,
-    };
+    public ObjectiveTraits Traits { get; } =
+        new()
+        {
+            SamplesPerPrompt = options.Pairs == DpoPairs.Offline ? 0 : options.SamplesPerPrompt,
+            ValueHeads = 0,
+            NeedsMismatched = options.LossType == KtoLossType.Kto,
+        };
 
     /// <summary>Each continuation that is better or worse than its group's mean.</summary>
     public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) =>
@@ -37,7 +42,10 @@ public sealed class KtoObjective(KtoOptions options) : IObjective
         double[] labels = [.. batch.Sequences.Select(s => (double)Math.Sign(batch.Advantages[s.Start]))];
         var sums = layout.Sum(logprobs);
         var logRatios = sums - layout.Sum(Constant(batch.ReferenceLogprobs));
-        var kl = Math.Max(0, batch.MismatchedLogRatios is { Length: > 0 } mismatched && options.LossType == KtoLossType.Kto ? mismatched.Average() : 0);
+        var kl = Math.Max(
+            0,
+            batch.MismatchedLogRatios is { Length: > 0 } mismatched && options.LossType == KtoLossType.Kto ? mismatched.Average() : 0
+        );
         Measure(sums.ToDoubles(), logRatios.ToDoubles(), labels, kl, statistics);
         var gains = logRatios.Plus(-kl).Times(options.Beta) * Constant(labels);
         var weights = Constant(labels.Select(label => label > 0 ? options.DesirableWeight : options.UndesirableWeight));
@@ -45,7 +53,11 @@ public sealed class KtoObjective(KtoOptions options) : IObjective
     }
 
     private static double[] Labels(IReadOnlyList<Trajectory> batch) =>
-        [.. GroupAdvantages.ByGroup([.. batch.Select(t => (double)t.Reward)], [.. batch.Select(t => t.Group)], GroupAdvantages.Centred).Select(a => (double)Math.Sign(a))];
+        [
+            .. GroupAdvantages
+                .ByGroup([.. batch.Select(t => (double)t.Reward)], [.. batch.Select(t => t.Group)], GroupAdvantages.Centred)
+                .Select(a => (double)Math.Sign(a)),
+        ];
 
     private void Measure(double[] logprobs, double[] logRatios, double[] labels, double kl, Statistics statistics)
     {

@@ -5,10 +5,15 @@ namespace DfPO.Learner.Objectives;
 /// <summary>KTO's losses of a single continuation, with <c>h = beta (log pi_theta(y|x) - log pi_0(y|x))</c>, its implicit reward.</summary>
 public enum KtoLossType
 {
-    /// <summary><c>1 - sigmoid(h - z)</c> where wanted, <c>1 - sigmoid(z - h)</c> where not; z is beta times the KL's estimate (Ethayarajh et al. 2024, equation 8).</summary>
+    /// <summary>
+    /// <c>1 - sigmoid(h - z)</c> where wanted, <c>1 - sigmoid(z - h)</c> where not; z is beta times the KL's estimate (Ethayarajh et al.
+    /// 2024, equation 8).
+    /// </summary>
     Kto,
 
-    /// <summary><c>1 - sigmoid(h)</c> where wanted, <c>sigmoid(h)</c> where not (D'Oosterlinck et al. 2024, APO-zero of single continuations).</summary>
+    /// <summary>
+    /// <c>1 - sigmoid(h)</c> where wanted, <c>sigmoid(h)</c> where not (D'Oosterlinck et al. 2024, APO-zero of single continuations).
+    /// </summary>
     ApoZeroUnpaired,
 }
 
@@ -38,7 +43,5 @@ public sealed record KtoOptions : IObjectiveOptions
     public int SamplesPerPrompt { get; init; } = 4;
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        new(DesirableWeight + UndesirableWeight > 0, "kto.desirable-weight", "greater than 0 where 'kto.undesirable-weight' is 0"),
-    ];
+        [new(DesirableWeight + UndesirableWeight > 0, "kto.desirable-weight", "greater than 0 where 'kto.undesirable-weight' is 0")];
 }

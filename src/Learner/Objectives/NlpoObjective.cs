@@ -22,20 +22,25 @@ public sealed record NlpoOptions : IObjectiveOptions
     public bool Rl4lmsCompat { get; init; }
 }
 
-/// <summary>Natural-language policy optimisation (Ramamurthy et al., ICLR 2023): PPO on a policy that may only take the likely tokens of a slower policy.</summary>
+/// <summary>
+/// Natural-language policy optimisation (Ramamurthy et al., ICLR 2023): PPO on a policy that may only take the likely tokens of a slower
+/// policy.
+/// </summary>
 /// <remarks>
 /// <para>
-/// With the mask policy <c>psi</c>, a copy of <c>theta</c> refreshed every n iterations, <c>M(s)</c> = the most likely tokens under <c>psi</c> whose probability reaches p. Rolled out
-/// and pushed is <c>pi(a|s) = pi_theta(a|s) 1[a in M(s)] / Z(s)</c>: loss <c>-mean s(rho, A)</c> with <c>rho = pi / pi_old</c>, both masked and renormalised. Rewards are PPO's, their
-/// KL penalty from unmasked log-probabilities. The token that ends a text is always in M; other special ones are not, unlike in RL4LMs, which may so draw padding.
+/// With the mask policy <c>psi</c>, a copy of <c>theta</c> refreshed every n iterations, <c>M(s)</c> = the most likely tokens under
+/// <c>psi</c> whose probability reaches p. Rolled out and pushed is <c>pi(a|s) = pi_theta(a|s) 1[a in M(s)] / Z(s)</c>: loss
+/// <c>-mean s(rho, A)</c> with <c>rho = pi / pi_old</c>, both masked and renormalised. Rewards are PPO's, their KL penalty from unmasked
+/// log-probabilities. The token that ends a text is always in M; other special ones are not, unlike in RL4LMs, which may so draw padding.
 /// </para>
 /// <para>
-/// A drawn token that the learner finds outside of M gets no push and is counted in <c>nlpo/outside_mask</c>. There is none but where engine and learner round differently, where a
-/// rule of generation forbade all of M, and in asynchronous runs where <c>psi</c> was refreshed since.
+/// A drawn token that the learner finds outside of M gets no push and is counted in <c>nlpo/outside_mask</c>. There is none but where
+/// engine and learner round differently, where a rule of generation forbade all of M, and in asynchronous runs where <c>psi</c> was
+/// refreshed since.
 /// </para>
 /// <para>
-/// <see cref="NlpoOptions.Rl4lmsCompat"/>: RL4LMs v0.2.2 hands its refreshed mask policy to nobody, so <c>psi</c> stays the initial policy, and takes the log of un-renormalised
-/// probabilities, so that the ratio is PPO's. What is left of NLPO there is what may be drawn.
+/// <see cref="NlpoOptions.Rl4lmsCompat"/>: RL4LMs v0.2.2 hands its refreshed mask policy to nobody, so <c>psi</c> stays the initial policy,
+/// and takes the log of un-renormalised probabilities, so that the ratio is PPO's. What is left of NLPO there is what may be drawn.
 /// </para>
 /// </remarks>
 /// <param name="options">The switches.</param>
@@ -46,10 +51,16 @@ public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, ClipRange
     private readonly PpoObjective _ppo = new(ppo, clipRange);
 
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new()
-    {
-        MaskPolicy = new MaskPolicyTraits(options.TopP, options.MinTokensToKeep, options.Rl4lmsCompat ? 0 : options.RefreshEvery, HeldByLearner: !options.Rl4lmsCompat),
-    };
+    public ObjectiveTraits Traits { get; } =
+        new()
+        {
+            MaskPolicy = new MaskPolicyTraits(
+                options.TopP,
+                options.MinTokensToKeep,
+                options.Rl4lmsCompat ? 0 : options.RefreshEvery,
+                HeldByLearner: !options.Rl4lmsCompat
+            ),
+        };
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, double> State => _ppo.State;

@@ -5,14 +5,18 @@ namespace DfPO.Learner.Objectives;
 
 /// <summary>Proximal policy optimisation with a KL penalty in the reward, as RL4LMs runs it: the baseline.</summary>
 /// <remarks>
-/// Reward of token t: <c>[t is last] r - beta (log pi_theta_old - log pi_0)</c> (RL4LMs; Ziegler et al. 2019). Loss: <c>-mean s(rho, A)</c> with advantages centred and divided by
-/// their unbiased standard deviation + 1e-8 in each minibatch. <c>beta</c> is fixed, or adapts to a target after each iteration (<see cref="AdaptiveKl"/>).
+/// Reward of token t: <c>[t is last] r - beta (log pi_theta_old - log pi_0)</c> (RL4LMs; Ziegler et al. 2019). Loss: <c>-mean s(rho, A)</c>
+/// with advantages centred and divided by their unbiased standard deviation + 1e-8 in each minibatch. <c>beta</c> is fixed, or adapts to a
+/// target after each iteration (<see cref="AdaptiveKl"/>).
 /// </remarks>
 /// <param name="options">The switches.</param>
 /// <param name="clip"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
 public sealed class PpoObjective(PpoOptions options, ClipRange clip) : IObjective
 {
-    private readonly KlPenalty _penalty = new(new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "ppo/kl_coefficient"), options.KlPenalty);
+    private readonly KlPenalty _penalty = new(
+        new(options.KlCoefficient, options.TargetKl, options.TargetKlRate, "ppo/kl_coefficient"),
+        options.KlPenalty
+    );
 
     /// <inheritdoc/>
     public ObjectiveTraits Traits { get; } = new();

@@ -16,11 +16,16 @@ public sealed record PpoOptions : IObjectiveOptions
     [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; }
 
-    /// <summary>Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in RL4LMs).</summary>
+    /// <summary>
+    /// Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in
+    /// RL4LMs).
+    /// </summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double TargetKlRate { get; init; } = AdaptiveKl.Rl4LmsRate;
 
-    /// <summary>Whether token rewards are divided by their standard deviation over the batch, their mean kept (Ziegler et al. 2019).</summary>
+    /// <summary>
+    /// Whether token rewards are divided by their standard deviation over the batch, their mean kept (Ziegler et al. 2019).
+    /// </summary>
     public bool WhitenRewards { get; init; }
 
     /// <summary>Whether advantages are centred and scaled by their standard deviation in each minibatch.</summary>
@@ -31,7 +36,5 @@ public sealed record PpoOptions : IObjectiveOptions
     public double Delta { get; init; }
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        new(Delta == 0 || (double.IsFinite(Delta) && Delta > 1), "ppo.delta", "0 (none) or greater than 1"),
-    ];
+        [new(Delta == 0 || (double.IsFinite(Delta) && Delta > 1), "ppo.delta", "0 (none) or greater than 1")];
 }

@@ -10,19 +10,22 @@ namespace DfPO.Learner.Objectives;
 /// <param name="RejectedReference">The same of the worse one's tokens.</param>
 public sealed record PreferencePair(int[] Prompt, int[] Chosen, int[] Rejected, float[] ChosenReference, float[] RejectedReference)
 {
-    /// <summary>The pair as the learner takes it: two trajectories of one group, the chosen one with reward 1 and the rejected one with reward 0.</summary>
+    /// <summary>
+    /// The pair as the learner takes it: two trajectories of one group, the chosen one with reward 1 and the rejected one with reward 0.
+    /// </summary>
     /// <param name="group">A number that no other pair of the batch has.</param>
     public Trajectory[] Trajectories(int group) => [Side(Chosen, ChosenReference, 1, group), Side(Rejected, RejectedReference, 0, group)];
 
-    private Trajectory Side(int[] tokens, float[] reference, float reward, int group) => new()
-    {
-        PromptTokens = Prompt,
-        Tokens = tokens,
-        Logprobs = reference,
-        ReferenceLogprobs = reference,
-        StateKl = new float[tokens.Length],
-        Reward = reward,
-        Behaviour = DecodingPolicy.Policy,
-        Group = group,
-    };
+    private Trajectory Side(int[] tokens, float[] reference, float reward, int group) =>
+        new()
+        {
+            PromptTokens = Prompt,
+            Tokens = tokens,
+            Logprobs = reference,
+            ReferenceLogprobs = reference,
+            StateKl = new float[tokens.Length],
+            Reward = reward,
+            Behaviour = DecodingPolicy.Policy,
+            Group = group,
+        };
 }

@@ -18,8 +18,9 @@ internal static class RatioFigures
     /// <param name="weights">What each of them is multiplied by.</param>
     /// <param name="clip">The clip range.</param>
     /// <param name="statistics">
-    /// Receives the same, <c>policy/clip_fraction</c> (share of ratios outside of the range), and of those the share whose clip takes a gradient away:
-    /// <c>policy/clip_low</c> (pushed down, weight &lt; 0), <c>policy/clip_high</c> (pushed up) and their sum <c>policy/clip_region</c>.
+    /// Receives the same, <c>policy/clip_fraction</c> (share of ratios outside of the range), and of those the share whose clip takes a
+    /// gradient away: <c>policy/clip_low</c> (pushed down, weight &lt; 0), <c>policy/clip_high</c> (pushed up) and their sum
+    /// <c>policy/clip_region</c>.
     /// </param>
     /// <param name="delta">Upper bound of the ratio before it is compared; 0 for none.</param>
     public static void Measure(double[] logRatios, double[] weights, ClipRange clip, Statistics statistics, double delta = 0)
@@ -40,7 +41,14 @@ internal static class RatioFigures
     /// <param name="clip">The clip range.</param>
     /// <param name="statistics">Receives <c>policy/clip_low_min</c> and <c>policy/clip_high_max</c>.</param>
     /// <param name="delta">Upper bound of the ratio before it is compared; 0 for none.</param>
-    public static void MeasureExtremes(double[] logRatios, double[] weights, IEnumerable<int> lengths, ClipRange clip, Statistics statistics, double delta = 0)
+    public static void MeasureExtremes(
+        double[] logRatios,
+        double[] weights,
+        IEnumerable<int> lengths,
+        ClipRange clip,
+        Statistics statistics,
+        double delta = 0
+    )
     {
         var (low, high) = Clipped(logRatios, weights, clip, delta);
         var (start, least, greatest) = (0, 1.0, 0.0);
@@ -57,6 +65,9 @@ internal static class RatioFigures
     private static (bool[] Low, bool[] High) Clipped(double[] logRatios, double[] weights, ClipRange clip, double delta)
     {
         double[] ratios = [.. logRatios.Select(d => delta > 0 ? Math.Min(Math.Exp(d), delta) : Math.Exp(d))];
-        return ([.. ratios.Zip(weights, (r, w) => r < 1 - clip.Low && w < 0)], [.. ratios.Zip(weights, (r, w) => r > 1 + clip.High && w > 0)]);
+        return (
+            [.. ratios.Zip(weights, (r, w) => r < 1 - clip.Low && w < 0)],
+            [.. ratios.Zip(weights, (r, w) => r > 1 + clip.High && w > 0)]
+        );
     }
 }

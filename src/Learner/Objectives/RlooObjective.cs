@@ -22,15 +22,22 @@ public sealed record RlooOptions : IObjectiveOptions
     public IReadOnlyList<double> RewardClipRange { get; init; } = [];
 
     IEnumerable<OptionRule> IObjectiveOptions.Rules =>
-    [
-        new(RewardClipRange.Count == 0 || (RewardClipRange.Count == 2 && RewardClipRange[0] < RewardClipRange[1]), "rloo.reward-clip-range", "empty, or two numbers, the lower one first"),
-    ];
+        [
+            new(
+                RewardClipRange.Count == 0 || (RewardClipRange.Count == 2 && RewardClipRange[0] < RewardClipRange[1]),
+                "rloo.reward-clip-range",
+                "empty, or two numbers, the lower one first"
+            ),
+        ];
 }
 
-/// <summary>REINFORCE with a leave-one-out baseline (Ahmadian et al. 2024, "Back to Basics", equation 8): the whole continuation is one action.</summary>
+/// <summary>
+/// REINFORCE with a leave-one-out baseline (Ahmadian et al. 2024, "Back to Basics", equation 8): the whole continuation is one action.
+/// </summary>
 /// <remarks>
-/// Reward of a sequence: <c>R = r - beta sum_t (log pi_theta_old - log pi_0)</c>; advantage: R minus the mean of the other continuations' R. Loss: <c>-mean_i s(rho_i, A_i)</c> with
-/// the ratio of whole sequences, whose gradient at <c>rho = 1</c> is REINFORCE's <c>A_i grad log pi_theta(y_i|x)</c>; the clip only matters from a second step on (as in TRL). No value model.
+/// Reward of a sequence: <c>R = r - beta sum_t (log pi_theta_old - log pi_0)</c>; advantage: R minus the mean of the other continuations'
+/// R. Loss: <c>-mean_i s(rho_i, A_i)</c> with the ratio of whole sequences, whose gradient at <c>rho = 1</c> is REINFORCE's
+/// <c>A_i grad log pi_theta(y_i|x)</c>; the clip only matters from a second step on (as in TRL). No value model.
 /// </remarks>
 /// <param name="options">The switches.</param>
 /// <param name="clip"><c>eps</c> of <see cref="ClippedSurrogate"/>.</param>
@@ -40,8 +47,15 @@ public sealed class RlooObjective(RlooOptions options, ClipRange clip) : IObject
     public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = options.SamplesPerPrompt, ValueHeads = 0 };
 
     /// <inheritdoc/>
-    public double[][] Advantages(IReadOnlyList<Trajectory> batch) => GroupAdvantages.Broadcast(batch, SequenceAdvantages([.. batch.Select(t => (double)t.Reward)],
-        [.. batch.Select(t => t.Logprobs.Zip(t.ReferenceLogprobs, (p, q) => (double)p - q).Sum())], [.. batch.Select(t => t.Group)]));
+    public double[][] Advantages(IReadOnlyList<Trajectory> batch) =>
+        GroupAdvantages.Broadcast(
+            batch,
+            SequenceAdvantages(
+                [.. batch.Select(t => (double)t.Reward)],
+                [.. batch.Select(t => t.Logprobs.Zip(t.ReferenceLogprobs, (p, q) => (double)p - q).Sum())],
+                [.. batch.Select(t => t.Group)]
+            )
+        );
 
     /// <summary>Advantages of whole sequences.</summary>
     /// <param name="rewards">Their rewards; NaN where there is none: the advantage is then 0, and the others' do not know of it.</param>
@@ -57,7 +71,8 @@ public sealed class RlooObjective(RlooOptions options, ClipRange clip) : IObject
     }
 
     /// <summary>Rewards of whole sequences less their KL penalties.</summary>
-    public double[] Penalised(double[] rewards, double[] logRatios) => [.. rewards.Zip(logRatios, (r, d) => Clipped(r) - options.KlCoefficient * d)];
+    public double[] Penalised(double[] rewards, double[] logRatios) =>
+        [.. rewards.Zip(logRatios, (r, d) => Clipped(r) - options.KlCoefficient * d)];
 
     /// <inheritdoc/>
     public Tensor Loss(Tensor logprobs, TokenBatch batch, Statistics statistics)
@@ -67,11 +82,23 @@ public sealed class RlooObjective(RlooOptions options, ClipRange clip) : IObject
         double Sum(double[] values, SequenceSpan s) => values.AsSpan(s.Start, s.Length).ToArray().Sum();
         double[] old = [.. batch.Sequences.Select(s => Sum(batch.Logprobs, s))];
         // A stale sequence weighs as its tokens do on average: the product over its tokens would be all noise.
-        double[] weights = [.. batch.Sequences.Select(s => batch.Advantages[s.Start] * (batch.Importance is { } importance ? Sum(importance, s) / s.Length : 1))];
+        double[] weights =
+        [
+            .. batch.Sequences.Select(s =>
+                batch.Advantages[s.Start] * (batch.Importance is { } importance ? Sum(importance, s) / s.Length : 1)
+            ),
+        ];
         var sums = layout.Sum(logprobs);
-        RatioFigures.MeasureExtremes([.. sums.ToDoubles().Zip(old, (now, before) => now - before)], weights, [.. old.Select(_ => 1)], clip, statistics);
+        RatioFigures.MeasureExtremes(
+            [.. sums.ToDoubles().Zip(old, (now, before) => now - before)],
+            weights,
+            [.. old.Select(_ => 1)],
+            clip,
+            statistics
+        );
         return ClippedSurrogate.Loss(sums, old, weights, clip, statistics).MoveToOuterDisposeScope();
     }
 
-    private double Clipped(double reward) => options.RewardClipRange.Count == 0 ? reward : Math.Clamp(reward, options.RewardClipRange[0], options.RewardClipRange[1]);
+    private double Clipped(double reward) =>
+        options.RewardClipRange.Count == 0 ? reward : Math.Clamp(reward, options.RewardClipRange[0], options.RewardClipRange[1]);
 }

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>Which tokens of a minibatch belong to which sequence, and which of them count. Tensors belong to the caller's dispose scope.</summary>
+/// <summary>
+/// Which tokens of a minibatch belong to which sequence, and which of them count. Tensors belong to the caller's dispose scope.
+/// </summary>
 internal sealed class SequenceLayout
 {
     private readonly Tensor _owner;
@@ -13,7 +15,8 @@ internal sealed class SequenceLayout
     /// <summary>Lays out a minibatch.</summary>
     /// <param name="sequences">Its sequences.</param>
     /// <param name="like">A tensor of the dtype and device to compute in.</param>
-    /// <param name="withoutTruncated">Whether tokens of truncated sequences do not count. Such a sequence is still one of the <see cref="Sequences"/>.</param>
+    /// <param name="withoutTruncated">Whether tokens of truncated sequences do not count. Such a sequence is still one of the
+    /// <see cref="Sequences"/>.</param>
     public SequenceLayout(IReadOnlyList<SequenceSpan> sequences, Tensor like, bool withoutTruncated = false)
     {
         bool Counts(SequenceSpan s) => !withoutTruncated || !s.Truncated;
@@ -22,7 +25,8 @@ internal sealed class SequenceLayout
         Tokens = Lengths.Sum();
         _owner = tensor(sequences.SelectMany((s, i) => Enumerable.Repeat((long)i, s.Length)).ToArray(), device: like.device);
         if (!sequences.All(Counts))
-            _counted = tensor(sequences.SelectMany(s => Enumerable.Repeat(Counts(s) ? 1.0 : 0.0, s.Length)).ToArray(), device: like.device).to(like.dtype);
+            _counted = tensor(sequences.SelectMany(s => Enumerable.Repeat(Counts(s) ? 1.0 : 0.0, s.Length)).ToArray(), device: like.device)
+                .to(like.dtype);
         LengthsOrOne = tensor(Lengths.Select(n => (double)Math.Max(1, n)).ToArray(), device: like.device).to(like.dtype);
     }
 
@@ -42,7 +46,9 @@ internal sealed class SequenceLayout
     public Tensor Sum(Tensor perToken)
     {
         using var scope = NewDisposeScope();
-        return zeros([Sequences.Count], perToken.dtype, perToken.device).index_add(0, _owner, Counted(perToken), Arithmetic.One).MoveToOuterDisposeScope();
+        return zeros([Sequences.Count], perToken.dtype, perToken.device)
+            .index_add(0, _owner, Counted(perToken), Arithmetic.One)
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>Means over each sequence's tokens, <c>[sequences]</c>; 0 where none counts.</summary>
@@ -59,5 +65,6 @@ internal sealed class SequenceLayout
     public Tensor Counted(Tensor perToken) => _counted is null ? perToken.alias() : perToken * _counted;
 
     /// <summary>The entries of the tokens that count.</summary>
-    public double[] Kept(double[] perToken) => [.. Sequences.Zip(Lengths).Where(s => s.Second > 0).SelectMany(s => perToken[s.First.Start..(s.First.Start + s.First.Length)])];
+    public double[] Kept(double[] perToken) =>
+        [.. Sequences.Zip(Lengths).Where(s => s.Second > 0).SelectMany(s => perToken[s.First.Start..(s.First.Start + s.First.Length)])];
 }

@@ -5,11 +5,22 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Objectives;
 
 /// <summary>Supervised fine-tuning: the likelihood of given continuations. Nothing is rolled out and nothing is valued.</summary>
-/// <remarks>Loss: <c>-mean log pi_theta(a|s)</c> over the tokens of <see cref="Trajectory.Demonstration"/>; the prompt's tokens are not learnt (RL4LMs learns those too).</remarks>
+/// <remarks>
+/// Loss: <c>-mean log pi_theta(a|s)</c> over the tokens of <see cref="Trajectory.Demonstration"/>; the prompt's tokens are not learnt
+/// (RL4LMs learns those too).
+/// </remarks>
 public sealed class SupervisedObjective : IObjective
 {
     /// <inheritdoc/>
-    public ObjectiveTraits Traits { get; } = new() { SamplesPerPrompt = 0, ValueHeads = 0, NeedsReference = false, ComparesPolicies = false, NeedsDemonstrations = true };
+    public ObjectiveTraits Traits { get; } =
+        new()
+        {
+            SamplesPerPrompt = 0,
+            ValueHeads = 0,
+            NeedsReference = false,
+            ComparesPolicies = false,
+            NeedsDemonstrations = true,
+        };
 
     /// <summary>The demonstrations, whatever came with them.</summary>
     public IReadOnlyList<Trajectory[]> Bundles(IReadOnlyList<Trajectory> batch) =>

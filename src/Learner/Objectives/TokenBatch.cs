@@ -2,13 +2,19 @@ using DfPO.Models.Policies;
 
 namespace DfPO.Learner.Objectives;
 
-/// <summary>The tokens of a minibatch laid end to end, without padding; all arrays have one entry a token. A loss works in the dtype of the log-probabilities that it is given.</summary>
+/// <summary>
+/// The tokens of a minibatch laid end to end, without padding; all arrays have one entry a token. A loss works in the dtype of the
+/// log-probabilities that it is given.
+/// </summary>
 public sealed record TokenBatch
 {
     /// <summary><c>log pi_theta_old(a|s)</c>, nats: the learner's own when the update began.</summary>
     public required double[] Logprobs { get; init; }
 
-    /// <summary><c>log pi_0(a|s)</c>, nats, such that <see cref="Logprobs"/> minus it is the log-ratio that the rollout's engine found: 0 where the policies are the same.</summary>
+    /// <summary>
+    /// <c>log pi_0(a|s)</c>, nats, such that <see cref="Logprobs"/> minus it is the log-ratio that the rollout's engine found: 0 where the
+    /// policies are the same.
+    /// </summary>
     public required double[] ReferenceLogprobs { get; init; }
 
     /// <summary><c>KL(pi_theta_old || pi_0)</c> at the token's state, nats.</summary>
@@ -29,17 +35,24 @@ public sealed record TokenBatch
     /// <summary>Whether the mask policy allows the token; null for rules without one.</summary>
     public bool[]? InsideMask { get; init; }
 
-    /// <summary>Whether the token was drawn without the mask of its behaviour, which would have left too little; null where none was.</summary>
+    /// <summary>
+    /// Whether the token was drawn without the mask of its behaviour, which would have left too little; null where none was.
+    /// </summary>
     public bool[]? MaskSkipped { get; init; }
 
-    /// <summary><c>KL(pi_theta || pi_0)</c> at the token's state under the weights being updated, nats; null unless the learner holds the reference.</summary>
+    /// <summary>
+    /// <c>KL(pi_theta || pi_0)</c> at the token's state under the weights being updated, nats; null unless the learner holds the reference.
+    /// </summary>
     public double[]? CurrentKl { get; init; }
 
-    /// <summary>Standard deviation of <c>log pi_theta - log pi_0</c> over the policy at the token's state, as <see cref="CurrentKl"/>.</summary>
+    /// <summary>
+    /// Standard deviation of <c>log pi_theta - log pi_0</c> over the policy at the token's state, as <see cref="CurrentKl"/>.
+    /// </summary>
     public double[]? CurrentDeviation { get; init; }
 
     /// <summary>
-    /// <c>log pi_theta(y'|x) - log pi_0(y'|x)</c> of whole continuations y' of other prompts than x, nats under the weights being updated, one a sequence; null unless the rule asks for them.
+    /// <c>log pi_theta(y'|x) - log pi_0(y'|x)</c> of whole continuations y' of other prompts than x, nats under the weights being updated,
+    /// one a sequence; null unless the rule asks for them.
     /// </summary>
     public double[]? MismatchedLogRatios { get; init; }
 
@@ -53,7 +66,8 @@ public sealed record TokenBatch
     public int Count => Logprobs.Length;
 
     /// <summary>Indices of the tokens that were given, or of those that were drawn.</summary>
-    internal int[] Indices(bool demonstrated) => [.. Sequences.Where(s => s.Demonstrated == demonstrated).SelectMany(s => Enumerable.Range(s.Start, s.Length))];
+    internal int[] Indices(bool demonstrated) =>
+        [.. Sequences.Where(s => s.Demonstrated == demonstrated).SelectMany(s => Enumerable.Range(s.Start, s.Length))];
 
     /// <summary>Some of the tokens; where sequences begin is not kept.</summary>
     internal TokenBatch Select(int[] tokens)

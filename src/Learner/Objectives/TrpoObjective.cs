@@ -15,7 +15,10 @@ public sealed record TrpoOptions : IObjectiveOptions
     [Range(0, double.PositiveInfinity)]
     public double TargetKl { get; init; }
 
-    /// <summary>Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in RL4LMs).</summary>
+    /// <summary>
+    /// Strength of the controller: an iteration changes the coefficient by at most a fifth of this share (Ziegler et al. 2019; 0.1 in
+    /// RL4LMs).
+    /// </summary>
     [Range(0, double.PositiveInfinity, MinimumIsExclusive = true)]
     public double TargetKlRate { get; init; } = AdaptiveKl.Rl4LmsRate;
 
@@ -44,11 +47,15 @@ public sealed record TrpoOptions : IObjectiveOptions
     public int CriticEpochs { get; init; } = 10;
 }
 
-/// <summary>Trust-region policy optimisation (Schulman et al. 2015): the largest natural-gradient step that stays within a KL of the old policy.</summary>
+/// <summary>
+/// Trust-region policy optimisation (Schulman et al. 2015): the largest natural-gradient step that stays within a KL of the old policy.
+/// </summary>
 /// <remarks>
-/// Surrogate <c>L = mean rho A</c>, advantages normalised over the batch as PPO does. Direction: <c>x</c> with <c>(F + damping) x = grad L</c> by conjugate gradient, where <c>F</c> is the Fisher
-/// matrix of the policy at the batch's states. Step: <c>sqrt(2 delta / x'(F + damping)x) x</c>, shortened until <c>KL(pi_old || pi_new)</c>, exact over the vocabulary, is under delta and the surrogate
-/// has improved; no step when none does. The learner does it (<see cref="TrustRegion"/>), in place of AdamW, which steps the value model alone.
+/// Surrogate <c>L = mean rho A</c>, advantages normalised over the batch as PPO does. Direction: <c>x</c> with
+/// <c>(F + damping) x = grad L</c> by conjugate gradient, where <c>F</c> is the Fisher matrix of the policy at the batch's states. Step:
+/// <c>sqrt(2 delta / x'(F + damping)x) x</c>, shortened until <c>KL(pi_old || pi_new)</c>, exact over the vocabulary, is under delta and
+/// the surrogate has improved; no step when none does. The learner does it (<see cref="TrustRegion"/>), in place of AdamW, which steps the
+/// value model alone.
 /// </remarks>
 /// <param name="options">The switches.</param>
 public sealed class TrpoObjective(TrpoOptions options) : IObjective

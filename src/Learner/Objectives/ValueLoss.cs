@@ -16,8 +16,8 @@ public static class ValueLoss
     }
 
     /// <summary>
-    /// <c>mean_t max((V_t - R_t)^2, (W_t - R_t)^2)</c> with <c>W_t = V_old + clip(V_t - V_old, -eps, eps)</c> (the form of OpenAI's PPO code, without its factor 1/2): a value gains
-    /// nothing from moving further than eps from where it was. A scalar with a gradient.
+    /// <c>mean_t max((V_t - R_t)^2, (W_t - R_t)^2)</c> with <c>W_t = V_old + clip(V_t - V_old, -eps, eps)</c> (the form of OpenAI's PPO
+    /// code, without its factor 1/2): a value gains nothing from moving further than eps from where it was. A scalar with a gradient.
     /// </summary>
     /// <param name="values"><c>[tokens]</c>.</param>
     /// <param name="old">Values before the update.</param>

@@ -3,7 +3,10 @@ namespace DfPO.Learner.Objectives;
 /// <summary>Numbers brought to unit variance.</summary>
 public static class Whitening
 {
-    /// <summary><c>(x - mean) / sqrt(var + 1e-8)</c>, var unbiased (TRL's masked_whiten); with the mean added again if it is kept. One number is only centred.</summary>
+    /// <summary>
+    /// <c>(x - mean) / sqrt(var + 1e-8)</c>, var unbiased (TRL's masked_whiten); with the mean added again if it is kept. One number is
+    /// only centred.
+    /// </summary>
     public static double[] Apply(IReadOnlyList<double> values, bool keepMean = false)
     {
         if (values.Count == 0)

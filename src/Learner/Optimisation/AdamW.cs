@@ -6,7 +6,10 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Optimisation;
 
 /// <summary>AdamW with decoupled weight decay (Loshchilov and Hutter 2019), as PyTorch's fused kernel computes it.</summary>
-/// <remarks>TorchSharp's own optimiser takes an operation a parameter; libtorch's fused kernel, reached through TorchScript, is several times faster.</remarks>
+/// <remarks>
+/// TorchSharp's own optimiser takes an operation a parameter; libtorch's fused kernel, reached through TorchScript, is several times
+/// faster.
+/// </remarks>
 public sealed class AdamW : IDisposable
 {
     // A constant, tested script: TorchScript ends the process on a script that does not parse.
@@ -107,8 +110,21 @@ public sealed class AdamW : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor[] Moments(string kind) => [.. live.Select(p => _state[$"{p.Name}.{kind}"])];
-        Tensor[] values = [.. live.Select(p => p.Value.to(StateDevice(p.Value)))], gradients = [.. live.Select(p => p.Value.grad!.to(StateDevice(p.Value)))];
-        _script.Call("step", values, gradients, Moments("exp_avg"), Moments("exp_avg_sq"), Moments("step"), group.LearningRate, _beta1, _beta2, group.WeightDecay, _eps);
+        Tensor[] values = [.. live.Select(p => p.Value.to(StateDevice(p.Value)))],
+            gradients = [.. live.Select(p => p.Value.grad!.to(StateDevice(p.Value)))];
+        _script.Call(
+            "step",
+            values,
+            gradients,
+            Moments("exp_avg"),
+            Moments("exp_avg_sq"),
+            Moments("step"),
+            group.LearningRate,
+            _beta1,
+            _beta2,
+            group.WeightDecay,
+            _eps
+        );
         foreach (var (value, (_, parameter)) in values.Zip(live).Where(pair => pair.First.device != pair.Second.Value.device))
             parameter.copy_(value);
     }

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Optimisation;
 
-/// <summary>Solves <c>A x = b</c> for a symmetric positive definite A that is known by its products with vectors (Hestenes and Stiefel 1952).</summary>
+/// <summary>
+/// Solves <c>A x = b</c> for a symmetric positive definite A that is known by its products with vectors (Hestenes and Stiefel 1952).
+/// </summary>
 public static class ConjugateGradient
 {
     /// <summary>The solution, from zero; it belongs to the caller's dispose scope.</summary>

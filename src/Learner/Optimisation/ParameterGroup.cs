@@ -26,7 +26,12 @@ public sealed class ParameterGroup(IEnumerable<(string Name, Parameter Value)> p
         Split(module.named_parameters(), prefix, learningRate, weightDecay);
 
     /// <summary>The same of parameters by name.</summary>
-    public static ParameterGroup[] Split(IEnumerable<(string name, Parameter parameter)> parameters, string prefix, double learningRate, double weightDecay)
+    public static ParameterGroup[] Split(
+        IEnumerable<(string name, Parameter parameter)> parameters,
+        string prefix,
+        double learningRate,
+        double weightDecay
+    )
     {
         var named = parameters.Select(p => (prefix + p.name, p.parameter)).ToLookup(p => p.parameter.dim() > 1);
         return [new ParameterGroup(named[true], learningRate, weightDecay), new ParameterGroup(named[false], learningRate, 0)];

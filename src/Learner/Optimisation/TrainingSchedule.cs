@@ -14,7 +14,10 @@ public enum ScheduleKind
 }
 
 /// <summary>A learning rate by optimiser steps: a linear rise from 0 to the peak, then its kind's way down.</summary>
-/// <remarks>Source: HF's <c>get_scheduler</c> with <c>constant_with_warmup</c>, <c>linear</c>, <c>cosine</c> and <c>cosine_with_min_lr</c>; past the last step it stays where it was there.</remarks>
+/// <remarks>
+/// Source: HF's <c>get_scheduler</c> with <c>constant_with_warmup</c>, <c>linear</c>, <c>cosine</c> and <c>cosine_with_min_lr</c>; past the
+/// last step it stays where it was there.
+/// </remarks>
 /// <param name="Kind">The way down.</param>
 /// <param name="Peak">Highest learning rate.</param>
 /// <param name="WarmupSteps">Steps of the rise, at least 0; the first one's rate is 0.</param>
@@ -28,11 +31,12 @@ public sealed record TrainingSchedule(ScheduleKind Kind, double Peak, long Warmu
         if (step < WarmupSteps)
             return Peak * step / WarmupSteps;
         var progress = Math.Min(1, (step - WarmupSteps) / (double)Math.Max(1, TotalSteps - WarmupSteps));
-        return Peak * Kind switch
-        {
-            ScheduleKind.Constant => 1,
-            ScheduleKind.Linear => 1 - progress,
-            _ => MinRatio + (1 - MinRatio) * 0.5 * (1 + Math.Cos(Math.PI * progress)),
-        };
+        return Peak
+            * Kind switch
+            {
+                ScheduleKind.Constant => 1,
+                ScheduleKind.Linear => 1 - progress,
+                _ => MinRatio + (1 - MinRatio) * 0.5 * (1 + Math.Cos(Math.PI * progress)),
+            };
     }
 }

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Passes;
 
 /// <summary>
-/// As <see cref="TokenLogprobs"/>, with the head applied to a few tokens at a time and once more on the way back, so that <c>[tokens, vocabulary]</c> never exists in any dtype.
-/// What is held is the hidden states, <c>[tokens, hidden]</c>.
+/// As <see cref="TokenLogprobs"/>, with the head applied to a few tokens at a time and once more on the way back, so that
+/// <c>[tokens, vocabulary]</c> never exists in any dtype. What is held is the hidden states, <c>[tokens, hidden]</c>.
 /// </summary>
 internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
 {
@@ -16,8 +16,26 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
     private readonly Tensor? _keep;
     private readonly long _chunk;
 
-    private ChunkedTokenLogprobs(LanguageModel model, Tensor hidden, Tensor tokens, Tensor? keep, long chunk, Tensor values, double? entropy, ReferenceScores? reference) =>
-        (_model, _hidden, _tokens, _keep, _chunk, Values, SummedEntropy, Reference) = (model, hidden, tokens, keep, chunk, values, entropy, reference);
+    private ChunkedTokenLogprobs(
+        LanguageModel model,
+        Tensor hidden,
+        Tensor tokens,
+        Tensor? keep,
+        long chunk,
+        Tensor values,
+        double? entropy,
+        ReferenceScores? reference
+    ) =>
+        (_model, _hidden, _tokens, _keep, _chunk, Values, SummedEntropy, Reference) = (
+            model,
+            hidden,
+            tokens,
+            keep,
+            chunk,
+            values,
+            entropy,
+            reference
+        );
 
     /// <inheritdoc/>
     public Tensor Values { get; }
@@ -35,7 +53,14 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
     /// <param name="keep">See <see cref="TokenLogprobs.FromLogits"/>.</param>
     /// <param name="chunk">Tokens whose logits are held at a time.</param>
     /// <param name="reference">The reference model; null for none.</param>
-    public static ChunkedTokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep, long chunk, LanguageModel? reference = null)
+    public static ChunkedTokenLogprobs Forward(
+        LanguageModel model,
+        TeacherForcedBatch batch,
+        bool withEntropy,
+        Tensor? keep,
+        long chunk,
+        LanguageModel? reference = null
+    )
     {
         using var scope = NewDisposeScope();
         var hidden = batch.SelectStates(model.Hidden(batch.Input));
@@ -47,7 +72,16 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
         foreach (var (start, length) in Chunks(hidden, chunk))
         {
             using var piece = NewDisposeScope();
-            var got = Piece(model, hidden.narrow(0, start, length), batch.Actions, keep, start, length, withEntropy, theirHidden is null ? null : reference!.Head(theirHidden.narrow(0, start, length)));
+            var got = Piece(
+                model,
+                hidden.narrow(0, start, length),
+                batch.Actions,
+                keep,
+                start,
+                length,
+                withEntropy,
+                theirHidden is null ? null : reference!.Head(theirHidden.narrow(0, start, length))
+            );
             values ??= empty([hidden.size(0)], got.Values.dtype, hidden.device).MoveToOuterDisposeScope();
             if (scores is null && got.Reference is not null)
                 (scores = ReferenceScores.Of(hidden.size(0), got.Values.dtype, hidden.device)).Rows.MoveToOuterDisposeScope();
@@ -57,7 +91,16 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
             entropy += got.SummedEntropy ?? 0;
         }
         scores?.Rows.MoveToOuterDisposeScope();
-        return new ChunkedTokenLogprobs(model, hidden.MoveToOuterDisposeScope(), batch.Actions, keep, chunk, values!.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null, scores);
+        return new ChunkedTokenLogprobs(
+            model,
+            hidden.MoveToOuterDisposeScope(),
+            batch.Actions,
+            keep,
+            chunk,
+            values!.requires_grad_().MoveToOuterDisposeScope(),
+            withEntropy ? entropy : null,
+            scores
+        );
     }
 
     /// <inheritdoc/>
@@ -69,15 +112,31 @@ internal sealed class ChunkedTokenLogprobs : ITokenLogprobs
         {
             using var piece = NewDisposeScope();
             var hidden = _hidden.detach().narrow(0, start, length).requires_grad_();
-            Piece(_model, hidden, _tokens, _keep, start, length, withEntropy: false).Backward(valuesGradient.narrow(0, start, length), entropyGradient);
+            Piece(_model, hidden, _tokens, _keep, start, length, withEntropy: false)
+                .Backward(valuesGradient.narrow(0, start, length), entropyGradient);
             using (no_grad())
                 gradient.narrow(0, start, length).copy_(hidden.grad!);
         }
         autograd.backward([_hidden], [gradient.detach()]);
     }
 
-    private static TokenLogprobs Piece(LanguageModel model, Tensor hidden, Tensor tokens, Tensor? keep, long start, long length, bool withEntropy, Tensor? reference = null) =>
-        TokenLogprobs.FromLogits(model.Head(hidden), tokens.narrow(0, start, length), withEntropy, keep?.narrow(0, start, length), reference);
+    private static TokenLogprobs Piece(
+        LanguageModel model,
+        Tensor hidden,
+        Tensor tokens,
+        Tensor? keep,
+        long start,
+        long length,
+        bool withEntropy,
+        Tensor? reference = null
+    ) =>
+        TokenLogprobs.FromLogits(
+            model.Head(hidden),
+            tokens.narrow(0, start, length),
+            withEntropy,
+            keep?.narrow(0, start, length),
+            reference
+        );
 
     private static IEnumerable<(long Start, long Length)> Chunks(Tensor hidden, long chunk)
     {

@@ -4,5 +4,6 @@ namespace DfPO.Learner.Passes;
 internal static class Finite
 {
     /// <exception cref="NotFiniteNumberException">It is not.</exception>
-    public static double Require(double number, string what) => double.IsFinite(number) ? number : throw new NotFiniteNumberException($"{what} is {number}", number);
+    public static double Require(double number, string what) =>
+        double.IsFinite(number) ? number : throw new NotFiniteNumberException($"{what} is {number}", number);
 }

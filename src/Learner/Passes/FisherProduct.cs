@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Passes;
 
-/// <summary>Products of vectors with the Fisher matrix of the policy at a batch's states: the Hessian of the mean <c>KL(pi || pi_theta)</c> at <c>pi = pi_theta</c>, by double backward.</summary>
+/// <summary>
+/// Products of vectors with the Fisher matrix of the policy at a batch's states: the Hessian of the mean <c>KL(pi || pi_theta)</c> at
+/// <c>pi = pi_theta</c>, by double backward.
+/// </summary>
 /// <param name="policy">The policy.</param>
 /// <param name="sequences">The batch.</param>
 internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory> sequences)
@@ -47,7 +50,9 @@ internal sealed class FisherProduct(PolicyPass policy, IReadOnlyList<Trajectory>
         return sum.MoveToOuterDisposeScope();
     }
 
-    /// <summary><c>log pi_theta</c> of the whole vocabulary at every state of some sequences, <c>[tokens, vocabulary]</c>, float32.</summary>
+    /// <summary>
+    /// <c>log pi_theta</c> of the whole vocabulary at every state of some sequences, <c>[tokens, vocabulary]</c>, float32.
+    /// </summary>
     public static Tensor LogDistributions(PolicyPass policy, Trajectory[] piece)
     {
         using var scope = NewDisposeScope();

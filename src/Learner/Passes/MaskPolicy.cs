@@ -16,7 +16,9 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits, E
 
     public LanguageModel Model => model;
 
-    /// <summary>The allowed tokens at a batch's states, bool <c>[tokens, vocabulary]</c>; it belongs to the caller's dispose scope.</summary>
+    /// <summary>
+    /// The allowed tokens at a batch's states, bool <c>[tokens, vocabulary]</c>; it belongs to the caller's dispose scope.
+    /// </summary>
     public Tensor Keep(TeacherForcedBatch batch)
     {
         using var scope = NewDisposeScope();
@@ -24,18 +26,23 @@ internal sealed class MaskPolicy(LanguageModel model, MaskPolicyTraits traits, E
         return Keep(model.Head(batch.SelectStates(model.Hidden(batch.Input)))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The allowed tokens for logits <c>[tokens, vocabulary]</c>: the top-p ones, the least number, and those that end a text.</summary>
+    /// <summary>
+    /// The allowed tokens for logits <c>[tokens, vocabulary]</c>: the top-p ones, the least number, and those that end a text.
+    /// </summary>
     public Tensor Keep(Tensor logits)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var keep = empty(logits.shape, ScalarType.Bool, logits.device);
-        long rows = logits.size(0), step = Math.Max(1, SliceElements / logits.size(1));
+        long rows = logits.size(0),
+            step = Math.Max(1, SliceElements / logits.size(1));
         for (var start = 0L; start < rows; start += step)
         {
             using var slice = NewDisposeScope();
             var length = Math.Min(step, rows - start);
-            var (sorted, order) = nn.functional.softmax(logits.narrow(0, start, length).to(ScalarType.Float32), 1).sort(1, descending: true, stable: true);
+            var (sorted, order) = nn
+                .functional.softmax(logits.narrow(0, start, length).to(ScalarType.Float32), 1)
+                .sort(1, descending: true, stable: true);
             // What came before a token decides, so that the one which crosses p stays in.
             var kept = (sorted.cumsum(1) - sorted).Under(traits.TopP);
             kept.narrow(1, 0, traits.TopP < 1 ? Math.Min(traits.MinTokensToKeep, kept.size(1)) : kept.size(1)).Fill(1);

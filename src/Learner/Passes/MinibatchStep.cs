@@ -14,7 +14,14 @@ namespace DfPO.Learner.Passes;
 /// <param name="optimizer">Steps the parameters that it was given.</param>
 /// <param name="mismatched">Scores other prompts' continuations; null for rules that do not look at them.</param>
 /// <param name="options">Coefficients.</param>
-internal sealed class MinibatchStep(PolicyPass policy, ValuePass? value, IObjective objective, AdamW optimizer, MismatchedPass? mismatched, LearnerOptions options)
+internal sealed class MinibatchStep(
+    PolicyPass policy,
+    ValuePass? value,
+    IObjective objective,
+    AdamW optimizer,
+    MismatchedPass? mismatched,
+    LearnerOptions options
+)
 {
     /// <summary>Steps.</summary>
     /// <param name="minibatch">The sequences.</param>

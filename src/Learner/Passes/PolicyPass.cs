@@ -22,7 +22,9 @@ internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChu
     /// <summary>The sequences in the pieces that a pass takes.</summary>
     public IReadOnlyList<Trajectory[]> Pieces(IEnumerable<Trajectory> sequences) => [.. sequences.Chunk(pieceSize)];
 
-    /// <summary>Current log-probabilities of the sequences' tokens, without a gradient: an array a sequence, and whether the mask allows each token.</summary>
+    /// <summary>
+    /// Current log-probabilities of the sequences' tokens, without a gradient: an array a sequence, and whether the mask allows each token.
+    /// </summary>
     /// <param name="sequences">The sequences.</param>
     /// <param name="size">Most sequences a pass.</param>
     /// <param name="cancellation">Ends between two passes.</param>
@@ -54,15 +56,21 @@ internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChu
 
     /// <summary>Adds the gradient of a loss of the sequences' log-probabilities to the parameters.</summary>
     /// <remarks>
-    /// In one piece there is one pass. In several, a first round of passes without a graph gives the log-probabilities that the loss, whatever it makes of them together, is taken
-    /// of; a second round carries each piece's share of the loss's gradient on, so that one piece's graph is held at a time. The gradient is that of one pass, up to rounding.
+    /// In one piece there is one pass. In several, a first round of passes without a graph gives the log-probabilities that the loss,
+    /// whatever it makes of them together, is taken of; a second round carries each piece's share of the loss's gradient on, so that one
+    /// piece's graph is held at a time. The gradient is that of one pass, up to rounding.
     /// </remarks>
     /// <param name="sequences">The sequences.</param>
     /// <param name="loss">From log-probabilities <c>[tokens]</c>, and what the reference says if there is one, to a scalar.</param>
     /// <param name="withEntropy">Whether to measure the policy's entropy.</param>
     /// <param name="entropyBonus">Weight of the mean entropy, which the loss is lowered by.</param>
     /// <returns>Sum of the entropies at the tokens' states, nats, if asked for.</returns>
-    public double? Backward(IReadOnlyList<Trajectory> sequences, Func<Tensor, ReferenceScores?, Tensor> loss, bool withEntropy, double entropyBonus = 0)
+    public double? Backward(
+        IReadOnlyList<Trajectory> sequences,
+        Func<Tensor, ReferenceScores?, Tensor> loss,
+        bool withEntropy,
+        double entropyBonus = 0
+    )
     {
         using var scope = NewDisposeScope();
         var pieces = Pieces(sequences);
@@ -109,6 +117,8 @@ internal sealed class PolicyPass(LanguageModel model, int pieceSize, int headChu
     {
         // A token that the mask forbids gets no push; allowing it keeps its log-probability finite.
         keep?.scatter_(1, batch.Actions.unsqueeze(1), ones([batch.Actions.size(0), 1], ScalarType.Bool, Device));
-        return headChunk > 0 ? ChunkedTokenLogprobs.Forward(model, batch, withEntropy, keep, headChunk, beside) : TokenLogprobs.Forward(model, batch, withEntropy, keep, beside);
+        return headChunk > 0
+            ? ChunkedTokenLogprobs.Forward(model, batch, withEntropy, keep, headChunk, beside)
+            : TokenLogprobs.Forward(model, batch, withEntropy, keep, beside);
     }
 }

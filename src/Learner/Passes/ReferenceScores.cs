@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Passes;
 
 /// <summary>A reference model beside the policy, at the tokens of one pass, without a gradient.</summary>
-/// <param name="Rows"><c>[3, tokens]</c>, nats: <c>log pi_0(a|s)</c>, of the same kernels and shapes as the policy's, so that equal weights give equal numbers; <c>KL(pi_theta || pi_0)</c> at the state; the log-ratio's standard deviation there.</param>
+/// <param name="Rows"><c>[3, tokens]</c>, nats: <c>log pi_0(a|s)</c>, of the same kernels and shapes as the policy's, so that equal weights
+/// give equal numbers; <c>KL(pi_theta || pi_0)</c> at the state; the log-ratio's standard deviation there.</param>
 internal sealed record ReferenceScores(Tensor Rows)
 {
     /// <summary>Room for some tokens.</summary>
@@ -37,7 +38,12 @@ internal sealed record ReferenceScores(Tensor Rows)
     public TokenBatch Beside(TokenBatch tokens)
     {
         using var scope = NewDisposeScope();
-        return tokens with { ReferenceLogprobs = Rows[0].ToDoubles(), CurrentKl = Rows[1].ToDoubles(), CurrentDeviation = Rows[2].ToDoubles() };
+        return tokens with
+        {
+            ReferenceLogprobs = Rows[0].ToDoubles(),
+            CurrentKl = Rows[1].ToDoubles(),
+            CurrentDeviation = Rows[2].ToDoubles(),
+        };
     }
 
     private void Put(long start, params Tensor[] rows)

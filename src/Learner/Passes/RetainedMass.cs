@@ -7,7 +7,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Passes;
 
-/// <summary>What <c>pi+</c> and <c>pi-</c> retain of the learner's policy, for rollouts of older weights: those masked, and renormalised, by what was there then.</summary>
+/// <summary>
+/// What <c>pi+</c> and <c>pi-</c> retain of the learner's policy, for rollouts of older weights: those masked, and renormalised, by what
+/// was there then.
+/// </summary>
 /// <param name="policy">The policy.</param>
 /// <param name="reference"><c>pi_0</c>.</param>
 /// <param name="mask">How the log-ratio masks.</param>
@@ -15,7 +18,10 @@ internal sealed class RetainedMass(LanguageModel policy, LanguageModel reference
 {
     private const long SliceElements = 1 << 21;
 
-    /// <summary><c>log Z</c> of each sequence's behaviour at the states of its tokens, an array a sequence; infinite where the token itself is masked, which such a policy would not have drawn.</summary>
+    /// <summary>
+    /// <c>log Z</c> of each sequence's behaviour at the states of its tokens, an array a sequence; infinite where the token itself is
+    /// masked, which such a policy would not have drawn.
+    /// </summary>
     /// <param name="sequences">Samples of <c>pi+</c> or <c>pi-</c>.</param>
     /// <param name="size">Most sequences a pass.</param>
     /// <param name="device">The models' device.</param>
@@ -43,12 +49,14 @@ internal sealed class RetainedMass(LanguageModel policy, LanguageModel reference
     {
         using var scope = NewDisposeScope();
         var logs = new List<Tensor>();
-        long rows = ours.size(0), step = Math.Max(1, SliceElements / policy.VocabularySize);
+        long rows = ours.size(0),
+            step = Math.Max(1, SliceElements / policy.VocabularySize);
         for (var start = 0L; start < rows; start += step)
         {
             using var slice = NewDisposeScope();
             var length = Math.Min(step, rows - start);
-            Tensor Logprobs(LanguageModel model, Tensor hidden) => nn.functional.log_softmax(model.Head(hidden.narrow(0, start, length)).to(ScalarType.Float32), 1);
+            Tensor Logprobs(LanguageModel model, Tensor hidden) =>
+                nn.functional.log_softmax(model.Head(hidden.narrow(0, start, length)).to(ScalarType.Float32), 1);
             var logprobs = Logprobs(policy, ours);
             var (probabilities, ratios) = (logprobs.exp(), logprobs - Logprobs(reference, theirs));
             // One comparison serves both masks: l <= limit, or -l <= -limit.

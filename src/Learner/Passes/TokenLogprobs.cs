@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Passes;
 
 /// <summary>
-/// Log-probabilities of given tokens under a full softmax, computed in float32 whatever the logits' dtype, and the way back through them. Softmax is
-/// formed a few rows at a time in both directions, so that no float32 copy of <c>[tokens, vocabulary]</c> ever exists.
+/// Log-probabilities of given tokens under a full softmax, computed in float32 whatever the logits' dtype, and the way back through them.
+/// Softmax is formed a few rows at a time in both directions, so that no float32 copy of <c>[tokens, vocabulary]</c> ever exists.
 /// </summary>
 internal sealed class TokenLogprobs : ITokenLogprobs
 {
@@ -21,8 +21,24 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     private readonly Tensor _normalizers;
     private readonly Tensor? _keep;
 
-    private TokenLogprobs(Tensor logits, Tensor tokens, Tensor? keep, Tensor normalizers, Tensor values, double? entropy, ReferenceScores? reference) =>
-        (_logits, _tokens, _keep, _normalizers, Values, SummedEntropy, Reference) = (logits, tokens, keep, normalizers, values, entropy, reference);
+    private TokenLogprobs(
+        Tensor logits,
+        Tensor tokens,
+        Tensor? keep,
+        Tensor normalizers,
+        Tensor values,
+        double? entropy,
+        ReferenceScores? reference
+    ) =>
+        (_logits, _tokens, _keep, _normalizers, Values, SummedEntropy, Reference) = (
+            logits,
+            tokens,
+            keep,
+            normalizers,
+            values,
+            entropy,
+            reference
+        );
 
     /// <inheritdoc/>
     public Tensor Values { get; }
@@ -35,7 +51,13 @@ internal sealed class TokenLogprobs : ITokenLogprobs
 
     /// <summary>One pass of a model over a batch, its head on the continuations' positions alone.</summary>
     /// <remarks>The tensors belong to the caller's dispose scope.</remarks>
-    public static TokenLogprobs Forward(LanguageModel model, TeacherForcedBatch batch, bool withEntropy, Tensor? keep = null, LanguageModel? reference = null)
+    public static TokenLogprobs Forward(
+        LanguageModel model,
+        TeacherForcedBatch batch,
+        bool withEntropy,
+        Tensor? keep = null,
+        LanguageModel? reference = null
+    )
     {
         using var theirs = reference is null ? null : ReferenceLogits(reference, batch);
         return FromLogits(Logits(model, batch), batch.Actions, withEntropy, keep, theirs);
@@ -45,7 +67,8 @@ internal sealed class TokenLogprobs : ITokenLogprobs
     /// <param name="logits">The scores.</param>
     /// <param name="tokens">The ids.</param>
     /// <param name="withEntropy">Whether to measure entropies.</param>
-    /// <param name="keep">The tokens that the softmax is over, bool <c>[tokens, vocabulary]</c>, the given ones among them; null for all.</param>
+    /// <param name="keep">The tokens that the softmax is over, bool <c>[tokens, vocabulary]</c>, the given ones among them; null for
+    /// all.</param>
     /// <param name="reference">Logits of the reference model, which are not kept; null for none.</param>
     public static TokenLogprobs FromLogits(Tensor logits, Tensor tokens, bool withEntropy, Tensor? keep = null, Tensor? reference = null)
     {
@@ -64,17 +87,29 @@ internal sealed class TokenLogprobs : ITokenLogprobs
             normalizers.narrow(0, start, length).copy_(normalizer.squeeze(1));
             values.narrow(0, start, length).copy_((rows.gather(1, tokens.narrow(0, start, length).unsqueeze(1)) - normalizer).squeeze(1));
             if (withEntropy)
-                entropy += (normalizer.sum() - ((rows - normalizer).exp_() * (keep is null ? rows : rows.nan_to_num(neginf: 0))).sum()).ToNumber();
+                entropy += (
+                    normalizer.sum() - ((rows - normalizer).exp_() * (keep is null ? rows : rows.nan_to_num(neginf: 0))).sum()
+                ).ToNumber();
             scores?.Put(rows - normalizer, Rows(reference!, null, start, length, dtype), tokens.narrow(0, start, length), start);
         }
         scores?.Rows.MoveToOuterDisposeScope();
-        return new TokenLogprobs(logits, tokens, keep, normalizers.MoveToOuterDisposeScope(), values.requires_grad_().MoveToOuterDisposeScope(), withEntropy ? entropy : null, scores);
+        return new TokenLogprobs(
+            logits,
+            tokens,
+            keep,
+            normalizers.MoveToOuterDisposeScope(),
+            values.requires_grad_().MoveToOuterDisposeScope(),
+            withEntropy ? entropy : null,
+            scores
+        );
     }
 
     /// <summary>Carries the gradient of <see cref="Values"/> on into the model. Once only.</summary>
     public void Backward() => Backward(Values.grad!);
 
-    /// <summary><c>dL/dlogits = (onehot - softmax) dL/dlogprob - softmax (log softmax + H) dL/dH</c>, and on into the model. Once only.</summary>
+    /// <summary>
+    /// <c>dL/dlogits = (onehot - softmax) dL/dlogprob - softmax (log softmax + H) dL/dH</c>, and on into the model. Once only.
+    /// </summary>
     public void Backward(Tensor valuesGradient, double entropyGradient = 0)
     {
         using var scope = NewDisposeScope();
@@ -125,7 +160,8 @@ internal sealed class TokenLogprobs : ITokenLogprobs
 
     private static IEnumerable<(long Start, long Length)> Slices(Tensor logits)
     {
-        long rows = logits.size(0), step = Math.Max(1, SliceElements / logits.size(1));
+        long rows = logits.size(0),
+            step = Math.Max(1, SliceElements / logits.size(1));
         for (var start = 0L; start < rows; start += step)
             yield return (start, Math.Min(step, rows - start));
     }

@@ -7,7 +7,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Learner.Passes;
 
-/// <summary>TRPO's step; see <see cref="TrpoObjective"/>. It holds about seven vectors of the policy's size, and the old distributions <c>[tokens, vocabulary]</c> of the batch.</summary>
+/// <summary>
+/// TRPO's step; see <see cref="TrpoObjective"/>. It holds about seven vectors of the policy's size, and the old distributions
+/// <c>[tokens, vocabulary]</c> of the batch.
+/// </summary>
 /// <param name="policy">The policy.</param>
 /// <param name="options">Size of the region, and how hard to search.</param>
 internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
@@ -17,19 +20,24 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
     /// <summary>Moves the policy, or leaves it where it is when no step of the line search is good enough.</summary>
     /// <param name="objective">Gives the surrogate to minimise.</param>
     /// <param name="batch">The whole batch.</param>
-    /// <param name="statistics">Receives <c>policy/loss</c>, <c>objective/entropy</c>, <c>trpo/step_kl</c>, <c>trpo/improvement</c> and <c>trpo/step_size</c>, the share of the full step that was taken.</param>
+    /// <param name="statistics">Receives <c>policy/loss</c>, <c>objective/entropy</c>, <c>trpo/step_kl</c>, <c>trpo/improvement</c> and
+    /// <c>trpo/step_size</c>, the share of the full step that was taken.</param>
     public void Take(IObjective objective, IReadOnlyList<ScoredTrajectory> batch, Statistics statistics)
     {
         using var scope = NewDisposeScope();
         var sequences = batch.Select(s => s.Trajectory).ToArray();
         var tokens = ScoredTrajectory.Concatenate(batch);
         var before = 0.0;
-        var entropy = policy.Backward(sequences, (logprobs, _) =>
-        {
-            var loss = objective.Loss(logprobs, tokens, statistics);
-            before = Finite.Require(loss.ToNumber(), "the policy loss");
-            return loss;
-        }, withEntropy: true);
+        var entropy = policy.Backward(
+            sequences,
+            (logprobs, _) =>
+            {
+                var loss = objective.Loss(logprobs, tokens, statistics);
+                before = Finite.Require(loss.ToNumber(), "the policy loss");
+                return loss;
+            },
+            withEntropy: true
+        );
         statistics.Add("policy/loss", before);
         statistics.Add("objective/entropy", entropy!.Value, tokens.Count);
         var descent = TakeGradient().neg();
@@ -37,11 +45,21 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
         Tensor Damped(Tensor v) => fisher.Times(v).Increase(v, options.Damping);
         var direction = ConjugateGradient.Solve(Damped, descent, options.ConjugateGradientIterations);
         var curvature = Finite.Require(direction.dot(Damped(direction)).ToNumber(), "the natural gradient's curvature");
-        var share = curvature > 0 ? Search(direction.Times(Math.Sqrt(2 * options.MaxStepKl / curvature)), objective, sequences, tokens, before, statistics) : 0;
+        var share =
+            curvature > 0
+                ? Search(direction.Times(Math.Sqrt(2 * options.MaxStepKl / curvature)), objective, sequences, tokens, before, statistics)
+                : 0;
         statistics.Add("trpo/step_size", share);
     }
 
-    private double Search(Tensor full, IObjective objective, Trajectory[] sequences, TokenBatch tokens, double before, Statistics statistics)
+    private double Search(
+        Tensor full,
+        IObjective objective,
+        Trajectory[] sequences,
+        TokenBatch tokens,
+        double before,
+        Statistics statistics
+    )
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -99,5 +117,4 @@ internal sealed class TrustRegionStep(PolicyPass policy, TrpoOptions options)
             start += parameter.numel();
         }
     }
-
 }

@@ -42,13 +42,17 @@ internal sealed class ValuePass(ValueModel model, IObjective objective, int piec
     /// <returns>The loss.</returns>
     public double Backward(IReadOnlyList<ScoredTrajectory> scored, double clipRange, double coefficient)
     {
-        double sum = 0, tokens = scored.Sum(s => s.Returns.Length);
+        double sum = 0,
+            tokens = scored.Sum(s => s.Returns.Length);
         foreach (var piece in scored.Chunk(pieceSize))
         {
             using var scope = NewDisposeScope();
             double[] returns = Doubles(piece.SelectMany(s => s.Returns));
             var values = Forward([.. piece.Select(s => s.Trajectory)]);
-            var loss = clipRange > 0 ? ValueLoss.Clipped(values, Doubles(piece.SelectMany(s => s.Values)), returns, clipRange) : ValueLoss.MeanSquaredError(values, returns);
+            var loss =
+                clipRange > 0
+                    ? ValueLoss.Clipped(values, Doubles(piece.SelectMany(s => s.Values)), returns, clipRange)
+                    : ValueLoss.MeanSquaredError(values, returns);
             var share = returns.Length / tokens;
             sum += share * Finite.Require(loss.ToNumber(), "the value loss");
             loss.Times(coefficient * share).backward();

@@ -29,20 +29,41 @@ public static class ClassifierTrainer
     /// <see cref="SupervisedOptions.BlockSize"/> tokens.
     /// </remarks>
     /// <exception cref="DfpoException"><c>train/options</c>, <c>train/data</c> or <c>train/resume</c>.</exception>
-    public static void Train(SequenceClassifier model, IReadOnlyList<LabeledTokens> train, IReadOnlyList<LabeledTokens> heldOut, SupervisedOptions options,
-        InputFrame frame, string checkpoint, Action<TrainingProgress> report, CancellationToken cancellation)
+    public static void Train(
+        SequenceClassifier model,
+        IReadOnlyList<LabeledTokens> train,
+        IReadOnlyList<LabeledTokens> heldOut,
+        SupervisedOptions options,
+        InputFrame frame,
+        string checkpoint,
+        Action<TrainingProgress> report,
+        CancellationToken cancellation
+    )
     {
         options.Checked();
         if (options.BlockSize > model.MaxTokens)
-            throw new DfpoException("train/options", $"Training option 'block-size' is {options.BlockSize} but the model has {model.MaxTokens} positions.");
+            throw new DfpoException(
+                "train/options",
+                $"Training option 'block-size' is {options.BlockSize} but the model has {model.MaxTokens} positions."
+            );
         if (options.BlockSize <= frame.Count)
-            throw new DfpoException("train/options", $"Training option 'block-size' is {options.BlockSize} but must be above the {frame.Count} special tokens of an input.");
+            throw new DfpoException(
+                "train/options",
+                $"Training option 'block-size' is {options.BlockSize} but must be above the {frame.Count} special tokens of an input."
+            );
         if (train.Count == 0 || heldOut.Count == 0)
             throw new DfpoException("train/data", "The training or the held-out part has no text.");
         model.Precision.MatmulDtype = options.Bf16 ? ScalarType.BFloat16 : null;
         var order = new EpochOrder(train.Count, options.Seed);
-        SupervisedTrainer.Run(model, options, checkpoint, step => Backward(model, train, order, options, frame, step),
-            () => Accuracy(model, heldOut, options.BlockSize, frame), report, cancellation);
+        SupervisedTrainer.Run(
+            model,
+            options,
+            checkpoint,
+            step => Backward(model, train, order, options, frame, step),
+            () => Accuracy(model, heldOut, options.BlockSize, frame),
+            report,
+            cancellation
+        );
         model.Precision.MatmulDtype = null;
     }
 
@@ -54,20 +75,35 @@ public static class ClassifierTrainer
         foreach (var chunk in examples.OrderBy(example => example.Tokens.Length).Chunk(32))
         {
             using var scope = NewDisposeScope();
-            var (logits, labels) = Forward(model, [.. chunk.Select(example => (frame.Surround(Tail(example.Tokens, blockSize - frame.Count)), example.Label))]);
+            var (logits, labels) = Forward(
+                model,
+                [.. chunk.Select(example => (frame.Surround(Tail(example.Tokens, blockSize - frame.Count)), example.Label))]
+            );
             right += logits.argmax(1).eq(labels).sum().item<long>();
         }
         return right / (double)examples.Count;
     }
 
-    private static (double, long) Backward(SequenceClassifier model, IReadOnlyList<LabeledTokens> train, EpochOrder order, SupervisedOptions options, InputFrame frame, int step)
+    private static (double, long) Backward(
+        SequenceClassifier model,
+        IReadOnlyList<LabeledTokens> train,
+        EpochOrder order,
+        SupervisedOptions options,
+        InputFrame frame,
+        int step
+    )
     {
         var batch = new (int[] Tokens, int Label)[options.BatchSize];
         for (var row = 0; row < batch.Length; row++)
         {
             var draw = (ulong)step * (ulong)options.BatchSize + (ulong)row;
             var example = train[order[draw]];
-            batch[row] = (frame.Surround(row % 2 == 0 ? Tail(example.Tokens, options.BlockSize - frame.Count) : Crop(example.Tokens, options, frame, draw)), example.Label);
+            batch[row] = (
+                frame.Surround(
+                    row % 2 == 0 ? Tail(example.Tokens, options.BlockSize - frame.Count) : Crop(example.Tokens, options, frame, draw)
+                ),
+                example.Label
+            );
         }
         var (logits, labels) = Forward(model, batch);
         var loss = nn.functional.cross_entropy(logits.to(ScalarType.Float32), labels);
@@ -96,6 +132,9 @@ public static class ClassifierTrainer
                 ids[row * time + t] = batch[row].Tokens[t];
         var device = model.parameters().First().device;
         var lengths = tensor(batch.Select(row => (long)row.Tokens.Length).ToArray(), device: device);
-        return (model.Logits(tensor(ids, [batch.Length, time], device: device), lengths), tensor(batch.Select(row => (long)row.Label).ToArray(), device: device));
+        return (
+            model.Logits(tensor(ids, [batch.Length, time], device: device), lengths),
+            tensor(batch.Select(row => (long)row.Label).ToArray(), device: device)
+        );
     }
 }

@@ -9,7 +9,9 @@ namespace DfPO.Learner.Supervised;
 /// <summary>Next-token training of a causal language model on a stream of documents.</summary>
 public static class LanguageModelTrainer
 {
-    /// <summary>Trains to the end of the schedule, or until cancelled, from the checkpoint in <paramref name="checkpoint"/> if there is one.</summary>
+    /// <summary>
+    /// Trains to the end of the schedule, or until cancelled, from the checkpoint in <paramref name="checkpoint"/> if there is one.
+    /// </summary>
     /// <param name="model">Trained in place.</param>
     /// <param name="train">Training tokens, more than a block.</param>
     /// <param name="heldOut">Held-out tokens, more than a block.</param>
@@ -18,18 +20,38 @@ public static class LanguageModelTrainer
     /// <param name="report">Receives progress.</param>
     /// <param name="cancellation">Stops after the step in hand, leaving a checkpoint.</param>
     /// <exception cref="DfpoException"><c>train/options</c>, <c>train/data</c> or <c>train/resume</c>.</exception>
-    public static void Train(CausalLM model, TokenStream train, TokenStream heldOut, SupervisedOptions options, string checkpoint,
-        Action<TrainingProgress> report, CancellationToken cancellation)
+    public static void Train(
+        CausalLM model,
+        TokenStream train,
+        TokenStream heldOut,
+        SupervisedOptions options,
+        string checkpoint,
+        Action<TrainingProgress> report,
+        CancellationToken cancellation
+    )
     {
         options.Checked();
         if (options.BlockSize > model.MaxPositions)
-            throw new DfpoException("train/options", $"Training option 'block-size' is {options.BlockSize} but the model has {model.MaxPositions} positions.");
+            throw new DfpoException(
+                "train/options",
+                $"Training option 'block-size' is {options.BlockSize} but the model has {model.MaxPositions} positions."
+            );
         foreach (var (stream, name) in new[] { (train, "training"), (heldOut, "held-out") })
             if (stream.Count <= options.BlockSize)
-                throw new DfpoException("train/data", $"The {name} text has {stream.Count} tokens: more than one block of {options.BlockSize} is needed.");
+                throw new DfpoException(
+                    "train/data",
+                    $"The {name} text has {stream.Count} tokens: more than one block of {options.BlockSize} is needed."
+                );
         model.Precision.MatmulDtype = options.Bf16 ? ScalarType.BFloat16 : null;
-        SupervisedTrainer.Run(model, options, checkpoint, step => Backward(model, train, options, step),
-            () => CrossEntropy(model, heldOut, options.BlockSize, options.BatchSize, maxBlocks: 256), report, cancellation);
+        SupervisedTrainer.Run(
+            model,
+            options,
+            checkpoint,
+            step => Backward(model, train, options, step),
+            () => CrossEntropy(model, heldOut, options.BlockSize, options.BatchSize, maxBlocks: 256),
+            report,
+            cancellation
+        );
         model.Precision.MatmulDtype = null;
     }
 
@@ -58,7 +80,10 @@ public static class LanguageModelTrainer
     {
         var starts = new int[options.BatchSize];
         for (var row = 0; row < starts.Length; row++)
-            starts[row] = (int)(CounterRandom.UInt64(options.Seed, (ulong)step * (ulong)options.BatchSize + (ulong)row) % (ulong)(train.Count - options.BlockSize));
+            starts[row] = (int)(
+                CounterRandom.UInt64(options.Seed, (ulong)step * (ulong)options.BatchSize + (ulong)row)
+                % (ulong)(train.Count - options.BlockSize)
+            );
         var logprobs = Logprobs(model, train, starts, options.BlockSize);
         var tokens = logprobs.Values.size(0);
         logprobs.Backward(logprobs.Values.Full(-1.0 / tokens));

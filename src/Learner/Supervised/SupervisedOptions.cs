@@ -39,11 +39,22 @@ public sealed record SupervisedOptions
     /// <exception cref="DfpoException"><c>train/options</c>, naming the field.</exception>
     public SupervisedOptions Checked()
     {
-        foreach (var (field, value) in new[] { ("steps", Steps), ("batch-size", BatchSize), ("block-size", BlockSize), ("evaluate-every", EvaluateEvery) })
+        foreach (
+            var (field, value) in new[]
+            {
+                ("steps", Steps),
+                ("batch-size", BatchSize),
+                ("block-size", BlockSize),
+                ("evaluate-every", EvaluateEvery),
+            }
+        )
             if (value < 1)
                 throw new DfpoException("train/options", $"Training option '{field}' is {value} but must be at least 1.");
         if (!(LearningRate > 0) || !(MaxGradNorm > 0) || WarmupSteps < 0 || !(WeightDecay >= 0))
-            throw new DfpoException("train/options", "Training options 'learning-rate' and 'max-grad-norm' must be greater than 0, 'warmup-steps' and 'weight-decay' at least 0.");
+            throw new DfpoException(
+                "train/options",
+                "Training options 'learning-rate' and 'max-grad-norm' must be greater than 0, 'warmup-steps' and 'weight-decay' at least 0."
+            );
         return this;
     }
 }

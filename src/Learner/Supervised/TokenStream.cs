@@ -27,6 +27,8 @@ public sealed class TokenStream
         return new TokenStream([.. tokens], words);
     }
 
-    /// <summary>The block of <paramref name="length"/> + 1 tokens that starts at <paramref name="start"/>: inputs and, shifted by one, targets.</summary>
+    /// <summary>
+    /// The block of <paramref name="length"/> + 1 tokens that starts at <paramref name="start"/>: inputs and, shifted by one, targets.
+    /// </summary>
     public ReadOnlySpan<int> Block(int start, int length) => _tokens.AsSpan(start, Math.Min(length + 1, _tokens.Length - start));
 }

@@ -18,16 +18,28 @@ public sealed class ChatTemplate
     /// <param name="templates">Templates by name; the usual one is called <c>default</c>.</param>
     /// <param name="specialTokens">The tokenizer's special tokens by their names, such as <c>bos_token</c>.</param>
     /// <param name="source">Where they came from, for errors.</param>
-    public ChatTemplate(IReadOnlyDictionary<string, string> templates, IReadOnlyDictionary<string, JsonNode?> specialTokens, string source) =>
-        (_templates, _specialTokens, _source) = (templates, specialTokens.ToDictionary(pair => pair.Key, pair => JinjaJson.Value(pair.Value)), source);
+    public ChatTemplate(
+        IReadOnlyDictionary<string, string> templates,
+        IReadOnlyDictionary<string, JsonNode?> specialTokens,
+        string source
+    ) =>
+        (_templates, _specialTokens, _source) = (
+            templates,
+            specialTokens.ToDictionary(pair => pair.Key, pair => JinjaJson.Value(pair.Value)),
+            source
+        );
 
     /// <summary>The clock that <c>strftime_now</c> looks at.</summary>
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     /// <summary>The template of a checkpoint folder or GGUF file.</summary>
     /// <exception cref="DfpoException"><c>chat/missing</c>: there is none; or its files are broken.</exception>
-    public static ChatTemplate Load(string folder) => ChatTemplateFiles.Find(folder)
-        ?? throw new DfpoException("chat/missing", $"'{folder}' holds no chat template ({ChatTemplateFiles.FileName}, or chat_template in tokenizer_config.json): give prompts as texts, or a model that was trained on chats.");
+    public static ChatTemplate Load(string folder) =>
+        ChatTemplateFiles.Find(folder)
+        ?? throw new DfpoException(
+            "chat/missing",
+            $"'{folder}' holds no chat template ({ChatTemplateFiles.FileName}, or chat_template in tokenizer_config.json): give prompts as texts, or a model that was trained on chats."
+        );
 
     /// <summary>The templates' texts by name; the usual one is called <c>default</c>.</summary>
     public IReadOnlyDictionary<string, string> Templates => _templates;
@@ -55,8 +67,8 @@ public sealed class ChatTemplate
     /// <param name="messages">The conversation before the answer.</param>
     /// <param name="answer">The answer's content.</param>
     /// <returns>
-    /// What the whole conversation has beyond the text of its prompt; where it does not begin with that text (templates may write a prompt of their own), the content and what
-    /// stands behind it.
+    /// What the whole conversation has beyond the text of its prompt; where it does not begin with that text (templates may write a prompt
+    /// of their own), the content and what stands behind it.
     /// </returns>
     /// <exception cref="DfpoException">As <see cref="Render"/>.</exception>
     public string Turn(JsonArray messages, string answer)
@@ -75,7 +87,10 @@ public sealed class ChatTemplate
     {
         var name = withTools && _templates.ContainsKey(ToolName) ? ToolName : DefaultName;
         if (!_templates.TryGetValue(name, out var text))
-            throw new DfpoException("chat/missing", $"'{_source}' names several chat templates ({string.Join(", ", _templates.Keys)}), but none is called '{DefaultName}'.");
+            throw new DfpoException(
+                "chat/missing",
+                $"'{_source}' names several chat templates ({string.Join(", ", _templates.Keys)}), but none is called '{DefaultName}'."
+            );
         lock (_parsed)
         {
             if (!_parsed.TryGetValue(name, out var template))

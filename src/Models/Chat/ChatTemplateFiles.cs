@@ -25,7 +25,10 @@ public static class ChatTemplateFiles
         return templates.Count == 0 ? null : new ChatTemplate(templates, SpecialTokens(folder, config), folder);
     }
 
-    /// <summary>Copies the template files of a folder, if it has any, or writes those of a GGUF file; one in <c>tokenizer_config.json</c> goes with the tokenizer's files.</summary>
+    /// <summary>
+    /// Copies the template files of a folder, if it has any, or writes those of a GGUF file; one in <c>tokenizer_config.json</c> goes with
+    /// the tokenizer's files.
+    /// </summary>
     public static void Copy(string source, string destination)
     {
         if (GgufModel.Find(source) is { } gguf)
@@ -52,18 +55,28 @@ public static class ChatTemplateFiles
         if (File.Exists(usual))
             yield return usual;
         var further = Path.Combine(folder, FurtherFolder);
-        foreach (var file in Directory.Exists(further) ? Directory.GetFiles(further, "*.jinja").Order(StringComparer.Ordinal) : Enumerable.Empty<string>())
+        foreach (
+            var file in Directory.Exists(further)
+                ? Directory.GetFiles(further, "*.jinja").Order(StringComparer.Ordinal)
+                : Enumerable.Empty<string>()
+        )
             yield return file;
     }
 
     private static Dictionary<string, string> Templates(string folder, JsonObject config, string path)
     {
-        var templates = Files(folder).ToDictionary(
-            file => Path.GetFileName(file) == FileName && Path.GetDirectoryName(file) == folder.TrimEnd('/') ? "default" : Path.GetFileNameWithoutExtension(file),
-            TokenizerFiles.ReadText);
+        var templates = Files(folder)
+            .ToDictionary(
+                file =>
+                    Path.GetFileName(file) == FileName && Path.GetDirectoryName(file) == folder.TrimEnd('/')
+                        ? "default"
+                        : Path.GetFileNameWithoutExtension(file),
+                TokenizerFiles.ReadText
+            );
         if (templates.Count > 0 || config["chat_template"] is not { } given)
             return templates;
-        DfpoException Wrong() => new("config/field", $"'{path}': field 'chat_template' must be a text, or a list of objects with name and template.");
+        DfpoException Wrong() =>
+            new("config/field", $"'{path}': field 'chat_template' must be a text, or a list of objects with name and template.");
         if (given is JsonValue value)
             return new() { ["default"] = value.TryGetValue<string>(out var text) ? text : throw Wrong() };
         foreach (var item in given as JsonArray ?? throw Wrong())
@@ -84,7 +97,9 @@ public static class ChatTemplateFiles
             if ((!config.ContainsKey(role) || config[role] is not null) && settings.Named(role) is { } text)
                 tokens[role] = text;
         if (config["additional_special_tokens"] is JsonArray further)
-            tokens["additional_special_tokens"] = new JsonArray([.. further.Select(token => (JsonNode?)(token is JsonObject item ? item["content"]?.ToString() : token?.ToString()))]);
+            tokens["additional_special_tokens"] = new JsonArray([
+                .. further.Select(token => (JsonNode?)(token is JsonObject item ? item["content"]?.ToString() : token?.ToString())),
+            ]);
         return tokens;
     }
 }

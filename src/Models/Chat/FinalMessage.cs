@@ -29,7 +29,9 @@ internal static class FinalMessage
         return text.AsSpan(at).StartsWith(Tag, StringComparison.Ordinal) ? text[..at] : PythonText.StripEnd(text[..at]);
     }
 
-    /// <summary>What a text has from the end of the last message's content on, and whether blanks around the content were taken away.</summary>
+    /// <summary>
+    /// What a text has from the end of the last message's content on, and whether blanks around the content were taken away.
+    /// </summary>
     public static (string Text, bool Trims) Ending(string text, Func<string, DfpoException> wrong)
     {
         var at = text.LastIndexOf(Tag.TrimEnd(), StringComparison.Ordinal);
@@ -44,7 +46,9 @@ internal static class FinalMessage
         var last = (JsonObject)messages[^1]!;
         if (last["content"] is JsonValue value && value.TryGetValue<string>(out _))
             return (last, "content");
-        return last["content"] is JsonArray parts && parts.LastOrDefault(part => part is JsonObject item && item["text"] is JsonValue) is JsonObject text
+        return
+            last["content"] is JsonArray parts
+            && parts.LastOrDefault(part => part is JsonObject item && item["text"] is JsonValue) is JsonObject text
             ? (text, "text")
             : throw wrong("the last message has no text to continue");
     }

@@ -4,8 +4,14 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Checkpoints;
 
-/// <summary>The weights of an HF checkpoint folder: <c>model.safetensors</c> or, failing that, <c>pytorch_model.bin</c>, whole or in the shards that an index names.</summary>
-/// <remarks>The order is that of <c>from_pretrained</c> (transformers 5.24): of each format the whole file before an index, which may be left over from an older save.</remarks>
+/// <summary>
+/// The weights of an HF checkpoint folder: <c>model.safetensors</c> or, failing that, <c>pytorch_model.bin</c>, whole or in the shards that
+/// an index names.
+/// </summary>
+/// <remarks>
+/// The order is that of <c>from_pretrained</c> (transformers 5.24): of each format the whole file before an index, which may be left over
+/// from an older save.
+/// </remarks>
 public sealed class CheckpointFolder : IDisposable
 {
     /// <summary>Name of an unsharded weight file.</summary>
@@ -25,7 +31,8 @@ public sealed class CheckpointFolder : IDisposable
     public IReadOnlyCollection<string> Names => _owners.Keys;
 
     /// <summary>Opens the folder's weights by memory map.</summary>
-    /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>, <c>checkpoint/missing-file</c> or <c>checkpoint/corrupt</c>.</exception>
+    /// <exception cref="DfpoException"><c>checkpoint/missing-folder</c>, <c>checkpoint/missing-file</c> or
+    /// <c>checkpoint/corrupt</c>.</exception>
     public static CheckpointFolder Open(string path)
     {
         if (GgufModel.Find(path) is { } gguf)
@@ -35,7 +42,10 @@ public sealed class CheckpointFolder : IDisposable
             return single;
         }
         if (!Directory.Exists(path))
-            throw new DfpoException("checkpoint/missing-folder", $"Checkpoint folder '{path}' does not exist: give a folder that holds config.json and {WeightsName}.");
+            throw new DfpoException(
+                "checkpoint/missing-folder",
+                $"Checkpoint folder '{path}' does not exist: give a folder that holds config.json and {WeightsName}."
+            );
         var folder = new CheckpointFolder(path);
         try
         {
@@ -49,7 +59,10 @@ public sealed class CheckpointFolder : IDisposable
             else if (Has(TorchName + IndexSuffix))
                 folder.OpenShards(TorchName + IndexSuffix, TorchFile.Open);
             else
-                throw new DfpoException("checkpoint/missing-file", $"'{path}' holds no weights: {WeightsName} or {TorchName} is needed, whole or in shards with an index.{Others(path)}");
+                throw new DfpoException(
+                    "checkpoint/missing-file",
+                    $"'{path}' holds no weights: {WeightsName} or {TorchName} is needed, whole or in shards with an index.{Others(path)}"
+                );
             return folder;
         }
         catch
@@ -59,7 +72,9 @@ public sealed class CheckpointFolder : IDisposable
         }
     }
 
-    /// <summary>Opens one file, of PyTorch's where its name ends with <c>.bin</c> and of safetensors else, as if it were a folder's only one.</summary>
+    /// <summary>
+    /// Opens one file, of PyTorch's where its name ends with <c>.bin</c> and of safetensors else, as if it were a folder's only one.
+    /// </summary>
     /// <exception cref="DfpoException">As <see cref="Open"/>.</exception>
     public static CheckpointFolder OpenFile(string path)
     {
@@ -74,13 +89,19 @@ public sealed class CheckpointFolder : IDisposable
     /// <summary>A tensor as <see cref="ITensorFile.Get"/> gives it.</summary>
     public Tensor Get(string name) => Owner(name).Get(name);
 
-    /// <summary>Refuses weights that are far fewer than a model needs, before it is allocated; one that differs less gets an error that names the tensor.</summary>
+    /// <summary>
+    /// Refuses weights that are far fewer than a model needs, before it is allocated; one that differs less gets an error that names the
+    /// tensor.
+    /// </summary>
     /// <exception cref="DfpoException"><c>checkpoint/shape</c>.</exception>
     public void RequireAbout(long parameterCount)
     {
         var held = Names.Sum(name => Entry(name).Shape.Aggregate(1L, (count, size) => count * size));
         if (parameterCount / 2 > held)
-            throw new DfpoException("checkpoint/shape", $"Checkpoint '{Path}': config.json describes a model of {parameterCount} parameters, but its weights hold {held}: they do not belong together.");
+            throw new DfpoException(
+                "checkpoint/shape",
+                $"Checkpoint '{Path}': config.json describes a model of {parameterCount} parameters, but its weights hold {held}: they do not belong together."
+            );
     }
 
     /// <inheritdoc/>
@@ -93,20 +114,31 @@ public sealed class CheckpointFolder : IDisposable
     /// <summary>What else looks like weights, such as a variant's file, which nobody asked for by name.</summary>
     private static string Others(string path)
     {
-        string[] others = [.. Directory.EnumerateFiles(path).Select(file => System.IO.Path.GetFileName(file)!).Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".bin", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+        string[] others =
+        [
+            .. Directory
+                .EnumerateFiles(path)
+                .Select(file => System.IO.Path.GetFileName(file)!)
+                .Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal) || name.EndsWith(".bin", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal),
+        ];
         return others.Length == 0 ? "" : $" It holds '{others[0]}': give it the expected name to have it loaded.";
     }
 
-    private ITensorFile Owner(string name) => _owners.TryGetValue(name, out var file)
-        ? file
-        : throw new DfpoException("checkpoint/missing-tensor", $"Checkpoint '{Path}' holds no tensor '{name}'.");
+    private ITensorFile Owner(string name) =>
+        _owners.TryGetValue(name, out var file)
+            ? file
+            : throw new DfpoException("checkpoint/missing-tensor", $"Checkpoint '{Path}' holds no tensor '{name}'.");
 
     private void Add(ITensorFile file)
     {
         _files.Add(file);
         foreach (var name in file.Names)
             if (!_owners.TryAdd(name, file))
-                throw new DfpoException("checkpoint/corrupt", $"Tensor '{name}' stands in two shards of '{Path}': fetch the checkpoint again.");
+                throw new DfpoException(
+                    "checkpoint/corrupt",
+                    $"Tensor '{name}' stands in two shards of '{Path}': fetch the checkpoint again."
+                );
     }
 
     private void OpenShards(string indexName, Func<string, ITensorFile> open)
@@ -116,7 +148,10 @@ public sealed class CheckpointFolder : IDisposable
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(index));
-            map = document.RootElement.GetProperty("weight_map").EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? "");
+            map = document
+                .RootElement.GetProperty("weight_map")
+                .EnumerateObject()
+                .ToDictionary(p => p.Name, p => p.Value.GetString() ?? "");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or ArgumentException)
         {
@@ -131,6 +166,9 @@ public sealed class CheckpointFolder : IDisposable
         }
         foreach (var (name, shard) in map)
             if (!_owners.TryGetValue(name, out var owner) || System.IO.Path.GetFileName(owner.Path) != shard)
-                throw new DfpoException("checkpoint/corrupt", $"'{index}' says that tensor '{name}' is in '{shard}', which does not hold it.");
+                throw new DfpoException(
+                    "checkpoint/corrupt",
+                    $"'{index}' says that tensor '{name}' is in '{shard}', which does not hold it."
+                );
     }
 }

@@ -21,7 +21,9 @@ public interface ITensorFile : IDisposable
     /// <summary>All tensor names.</summary>
     IEnumerable<string> Names { get; }
 
-    /// <summary>A tensor on the CPU in the file's dtype. It may be a view into the file's private mapping: copy what must outlive this object.</summary>
+    /// <summary>
+    /// A tensor on the CPU in the file's dtype. It may be a view into the file's private mapping: copy what must outlive this object.
+    /// </summary>
     /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c> or <c>checkpoint/corrupt</c>.</exception>
     Tensor Get(string name);
 }

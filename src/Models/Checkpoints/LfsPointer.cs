@@ -16,6 +16,9 @@ public static class LfsPointer
         using var stream = File.OpenRead(path);
         Span<byte> first = stackalloc byte[Beginning.Length];
         if (stream.ReadAtLeast(first, first.Length, throwOnEndOfStream: false) == first.Length && first.SequenceEqual(Beginning))
-            throw new DfpoException("file/lfs-pointer", $"'{path}' is a Git LFS pointer, not the file itself: run 'git lfs pull' in its repository, or download the file.");
+            throw new DfpoException(
+                "file/lfs-pointer",
+                $"'{path}' is a Git LFS pointer, not the file itself: run 'git lfs pull' in its repository, or download the file."
+            );
     }
 }

@@ -5,10 +5,12 @@ using System.Text;
 namespace DfPO.Models.Checkpoints;
 
 /// <summary>
-/// Reads what <c>torch.save</c> pickles of a state dict: containers, plain values and tensors' descriptions. It runs none of the calls that a
-/// pickle may ask for: the few that rebuild tensors and ordered dictionaries are known by name, any other is an error.
+/// Reads what <c>torch.save</c> pickles of a state dict: containers, plain values and tensors' descriptions. It runs none of the calls that
+/// a pickle may ask for: the few that rebuild tensors and ordered dictionaries are known by name, any other is an error.
 /// </summary>
-/// <remarks>Source: Python's <c>pickletools</c>, protocols 2 to 4. Dictionaries keep their order and have strings or numbers for keys.</remarks>
+/// <remarks>
+/// Source: Python's <c>pickletools</c>, protocols 2 to 4. Dictionaries keep their order and have strings or numbers for keys.
+/// </remarks>
 /// <param name="stream">Stands at the first byte of a pickle, and then behind its last; its length is known.</param>
 internal sealed class PickleReader(Stream stream)
 {
@@ -68,33 +70,87 @@ internal sealed class PickleReader(Stream stream)
                 if (Take() is var protocol and (< 2 or > 5))
                     throw new FormatException($"its pickle has protocol {protocol}");
                 break;
-            case '\x95': Take(8); break;
-            case '(': Push(s_mark); break;
-            case '0': Pop(); break;
-            case '}': Push(new OrderedDictionary<object, object?>()); break;
-            case ']': Push(new List<object?>()); break;
-            case ')': Push(Array.Empty<object?>()); break;
-            case 't': Push(PopToMark()); break;
-            case '\x85': Push(PopMany(1)); break;
-            case '\x86': Push(PopMany(2)); break;
-            case '\x87': Push(PopMany(3)); break;
-            case 'N': Push(null); break;
-            case '\x88': Push(true); break;
-            case '\x89': Push(false); break;
-            case 'J': Push((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
-            case 'K': Push((long)Take()); break;
-            case 'M': Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
-            case '\x8a': Push(Number(Take(Take()))); break;
-            case 'G': Push(BinaryPrimitives.ReadDoubleBigEndian(Take(8))); break;
-            case 'X': Push(Text(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))); break;
-            case '\x8c': Push(Text(Take())); break;
-            case 'U': Push(Text(Take())); break;
-            case 'q': _memo[Take()] = Top(); break;
-            case 'r': _memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))] = Top(); break;
-            case '\x94': _memo[_memo.Count] = Top(); break;
-            case 'h': Push(Remembered(Take())); break;
-            case 'j': Push(Remembered(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))); break;
-            case 'c': Push(Named(Line(), Line())); break;
+            case '\x95':
+                Take(8);
+                break;
+            case '(':
+                Push(s_mark);
+                break;
+            case '0':
+                Pop();
+                break;
+            case '}':
+                Push(new OrderedDictionary<object, object?>());
+                break;
+            case ']':
+                Push(new List<object?>());
+                break;
+            case ')':
+                Push(Array.Empty<object?>());
+                break;
+            case 't':
+                Push(PopToMark());
+                break;
+            case '\x85':
+                Push(PopMany(1));
+                break;
+            case '\x86':
+                Push(PopMany(2));
+                break;
+            case '\x87':
+                Push(PopMany(3));
+                break;
+            case 'N':
+                Push(null);
+                break;
+            case '\x88':
+                Push(true);
+                break;
+            case '\x89':
+                Push(false);
+                break;
+            case 'J':
+                Push((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4)));
+                break;
+            case 'K':
+                Push((long)Take());
+                break;
+            case 'M':
+                Push((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)));
+                break;
+            case '\x8a':
+                Push(Number(Take(Take())));
+                break;
+            case 'G':
+                Push(BinaryPrimitives.ReadDoubleBigEndian(Take(8)));
+                break;
+            case 'X':
+                Push(Text(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))));
+                break;
+            case '\x8c':
+                Push(Text(Take()));
+                break;
+            case 'U':
+                Push(Text(Take()));
+                break;
+            case 'q':
+                _memo[Take()] = Top();
+                break;
+            case 'r':
+                _memo[BinaryPrimitives.ReadUInt32LittleEndian(Take(4))] = Top();
+                break;
+            case '\x94':
+                _memo[_memo.Count] = Top();
+                break;
+            case 'h':
+                Push(Remembered(Take()));
+                break;
+            case 'j':
+                Push(Remembered(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))));
+                break;
+            case 'c':
+                Push(Named(Line(), Line()));
+                break;
             case '\x93':
                 var name = Pop<string>("name");
                 Push(Named(Pop<string>("module"), name));
@@ -119,7 +175,9 @@ internal sealed class PickleReader(Stream stream)
                 var more = PopToMark();
                 Top<List<object?>>("list").AddRange(more);
                 break;
-            case 'Q': Push(Storage(Pop<object?[]>("tuple"))); break;
+            case 'Q':
+                Push(Storage(Pop<object?[]>("tuple")));
+                break;
             case 'R':
                 var arguments = Pop<object?[]>("tuple of arguments");
                 Push(Call(Pop<Global>("callable"), arguments));
@@ -134,21 +192,27 @@ internal sealed class PickleReader(Stream stream)
         }
     }
 
-    private static Global Named(string module, string name) => (module, name) switch
-    {
-        ("collections", "OrderedDict") or ("torch._utils", "_rebuild_tensor_v2" or "_rebuild_tensor" or "_rebuild_parameter") => new Global(module, name),
-        ("torch" or "torch.cuda", _) when s_storages.ContainsKey(name) => new Global(module, name),
-        _ => throw new FormatException($"its pickle wants Python's '{module}.{name}', which is no part of a state dict; nothing was run"),
-    };
+    private static Global Named(string module, string name) =>
+        (module, name) switch
+        {
+            ("collections", "OrderedDict") or ("torch._utils", "_rebuild_tensor_v2" or "_rebuild_tensor" or "_rebuild_parameter") =>
+                new Global(module, name),
+            ("torch" or "torch.cuda", _) when s_storages.ContainsKey(name) => new Global(module, name),
+            _ => throw new FormatException(
+                $"its pickle wants Python's '{module}.{name}', which is no part of a state dict; nothing was run"
+            ),
+        };
 
-    private object? Call(Global callable, object?[] arguments) => (callable.Name, arguments) switch
-    {
-        ("OrderedDict", []) => new OrderedDictionary<object, object?>(),
-        ("OrderedDict", [List<object?> pairs]) => Ordered(pairs),
-        ("_rebuild_tensor_v2" or "_rebuild_tensor", [PickledStorage storage, long offset, object?[] shape, object?[] strides, ..]) => new PickledTensor(storage, offset, Numbers(shape), Numbers(strides)),
-        ("_rebuild_parameter", [PickledTensor tensor, ..]) => tensor,
-        _ => throw new FormatException($"its pickle calls '{callable}' with arguments that it does not take"),
-    };
+    private object? Call(Global callable, object?[] arguments) =>
+        (callable.Name, arguments) switch
+        {
+            ("OrderedDict", []) => new OrderedDictionary<object, object?>(),
+            ("OrderedDict", [List<object?> pairs]) => Ordered(pairs),
+            ("_rebuild_tensor_v2" or "_rebuild_tensor", [PickledStorage storage, long offset, object?[] shape, object?[] strides, ..]) =>
+                new PickledTensor(storage, offset, Numbers(shape), Numbers(strides)),
+            ("_rebuild_parameter", [PickledTensor tensor, ..]) => tensor,
+            _ => throw new FormatException($"its pickle calls '{callable}' with arguments that it does not take"),
+        };
 
     private OrderedDictionary<object, object?> Ordered(List<object?> pairs)
     {
@@ -158,19 +222,29 @@ internal sealed class PickleReader(Stream stream)
         foreach (var pair in pairs)
             switch (pair)
             {
-                case List<object?> { Count: 2 } list: Put(dictionary, list[0], list[1]); break;
-                case object?[] { Length: 2 } tuple: Put(dictionary, tuple[0], tuple[1]); break;
-                default: throw new FormatException("its pickle makes a dictionary of something that is not a pair");
+                case List<object?> { Count: 2 } list:
+                    Put(dictionary, list[0], list[1]);
+                    break;
+                case object?[] { Length: 2 } tuple:
+                    Put(dictionary, tuple[0], tuple[1]);
+                    break;
+                default:
+                    throw new FormatException("its pickle makes a dictionary of something that is not a pair");
             }
         return dictionary;
     }
 
-    private static PickledStorage Storage(object?[] id) => id is ["storage", Global type, string key, string, long count, ..] && s_storages.TryGetValue(type.Name, out var dtype)
-        && count >= 0 && count <= long.MaxValue / 8 && (id.Length == 5 || id is [.., null])
-        ? new PickledStorage(key, dtype, count)
-        : throw new FormatException("its pickle names a storage in an unknown way");
+    private static PickledStorage Storage(object?[] id) =>
+        id is ["storage", Global type, string key, string, long count, ..]
+        && s_storages.TryGetValue(type.Name, out var dtype)
+        && count >= 0
+        && count <= long.MaxValue / 8
+        && (id.Length == 5 || id is [.., null])
+            ? new PickledStorage(key, dtype, count)
+            : throw new FormatException("its pickle names a storage in an unknown way");
 
-    private static long[] Numbers(object?[] values) => [.. values.Select(value => value is long number ? number : throw new FormatException("a size or stride is not a whole number"))];
+    private static long[] Numbers(object?[] values) =>
+        [.. values.Select(value => value is long number ? number : throw new FormatException("a size or stride is not a whole number"))];
 
     private static void Put(OrderedDictionary<object, object?> dictionary, object? key, object? value)
     {
@@ -209,11 +283,15 @@ internal sealed class PickleReader(Stream stream)
         return line.ToString();
     }
 
-    private object? Remembered(long index) => _memo.TryGetValue(index, out var value) ? value : throw new FormatException($"its pickle refers to value {index}, which it has not remembered");
+    private object? Remembered(long index) =>
+        _memo.TryGetValue(index, out var value)
+            ? value
+            : throw new FormatException($"its pickle refers to value {index}, which it has not remembered");
 
     private void Push(object? value) => _stack.Add(value);
 
-    private object? Top() => _stack.Count > 0 && _stack[^1] != s_mark ? _stack[^1] : throw new FormatException("its pickle takes a value where there is none");
+    private object? Top() =>
+        _stack.Count > 0 && _stack[^1] != s_mark ? _stack[^1] : throw new FormatException("its pickle takes a value where there is none");
 
     private object? Pop()
     {
@@ -222,9 +300,11 @@ internal sealed class PickleReader(Stream stream)
         return top;
     }
 
-    private T Pop<T>(string what) => Pop() is T value ? value : throw new FormatException($"its pickle needs a {what} where it has something else");
+    private T Pop<T>(string what) =>
+        Pop() is T value ? value : throw new FormatException($"its pickle needs a {what} where it has something else");
 
-    private T Top<T>(string what) => Top() is T value ? value : throw new FormatException($"its pickle needs a {what} where it has something else");
+    private T Top<T>(string what) =>
+        Top() is T value ? value : throw new FormatException($"its pickle needs a {what} where it has something else");
 
     private object?[] PopMany(int count)
     {

@@ -25,21 +25,34 @@ internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[]
     /// <exception cref="FormatException">The view is impossible, or reaches beyond the storage.</exception>
     private static long ExtentOf(PickledStorage storage, long offset, long[] shape, long[] strides)
     {
-        if (shape.Length > MostDimensions || shape.Length != strides.Length || offset < 0 || shape.Any(size => size < 0) || strides.Any(stride => stride < 0))
-            throw new FormatException($"a tensor has the impossible shape [{string.Join(", ", shape)}] with strides [{string.Join(", ", strides)}] at {offset}");
+        if (
+            shape.Length > MostDimensions
+            || shape.Length != strides.Length
+            || offset < 0
+            || shape.Any(size => size < 0)
+            || strides.Any(stride => stride < 0)
+        )
+            throw new FormatException(
+                $"a tensor has the impossible shape [{string.Join(", ", shape)}] with strides [{string.Join(", ", strides)}] at {offset}"
+            );
         if (shape.Contains(0))
             return 0;
-        Int128 last = 0, count = 1;
+        Int128 last = 0,
+            count = 1;
         foreach (var (size, stride) in shape.Zip(strides))
         {
             last += (Int128)(size - 1) * stride;
             count *= size;
             // More elements than the storage has would be a view that repeats them; and 128 bits hold no eight-fold product.
             if (last > long.MaxValue || count > storage.Count)
-                throw new FormatException($"a tensor of shape [{string.Join(", ", shape)}] is larger than its storage of {storage.Count} elements");
+                throw new FormatException(
+                    $"a tensor of shape [{string.Join(", ", shape)}] is larger than its storage of {storage.Count} elements"
+                );
         }
         if (offset + last >= storage.Count)
-            throw new FormatException($"a tensor of shape [{string.Join(", ", shape)}] reaches element {offset + last} of a storage of {storage.Count}");
+            throw new FormatException(
+                $"a tensor of shape [{string.Join(", ", shape)}] reaches element {offset + last} of a storage of {storage.Count}"
+            );
         return (long)last + 1;
     }
 }

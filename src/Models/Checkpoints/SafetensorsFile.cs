@@ -49,9 +49,10 @@ public sealed class SafetensorsFile : ITensorFile
         _maps.Clear();
     }
 
-    private SafetensorsEntry Find(string name) => Header.Entries.TryGetValue(name, out var entry)
-        ? entry
-        : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
+    private SafetensorsEntry Find(string name) =>
+        Header.Entries.TryGetValue(name, out var entry)
+            ? entry
+            : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
 
     private Tensor View(SafetensorsEntry entry, ScalarType dtype, int elementSize)
     {

@@ -62,7 +62,8 @@ public sealed class SafetensorsHeader
         {
             return Parse(path, json, 8 + (long)headerLength, stream.Length);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException or OverflowException)
+        catch (Exception e)
+            when (e is JsonException or InvalidOperationException or FormatException or KeyNotFoundException or OverflowException)
         {
             throw Corrupt(path, $"its header is not a safetensors header ({e.Message})", e);
         }
@@ -101,12 +102,16 @@ public sealed class SafetensorsHeader
         var offsets = property.Value.GetProperty("data_offsets");
         if (offsets.GetArrayLength() != 2)
             throw Corrupt(path, $"tensor '{name}' needs two data_offsets");
-        long begin = offsets[0].GetInt64(), end = offsets[1].GetInt64();
+        long begin = offsets[0].GetInt64(),
+            end = offsets[1].GetInt64();
         if (begin < 0 || end < begin || end > fileLength - dataStart)
             throw Corrupt(path, $"tensor '{name}' claims bytes {begin} to {end}, the file holds {fileLength - dataStart}");
         var bytes = shape.Aggregate((long)elementSize, (size, d) => checked(size * d));
         if (bytes != end - begin)
-            throw Corrupt(path, $"tensor '{name}' of shape [{string.Join(", ", shape)}] and dtype {dtype} needs {bytes} bytes but has {end - begin}");
+            throw Corrupt(
+                path,
+                $"tensor '{name}' of shape [{string.Join(", ", shape)}] and dtype {dtype} needs {bytes} bytes but has {end - begin}"
+            );
         return new SafetensorsEntry(name, dtype, shape, dataStart + begin, end - begin);
     }
 

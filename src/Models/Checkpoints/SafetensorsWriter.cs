@@ -33,7 +33,9 @@ public static class SafetensorsWriter
         }
     }
 
-    /// <summary>What comes before the tensors' bytes: the length prefix and the JSON header, padded so that the bytes are aligned to 8.</summary>
+    /// <summary>
+    /// What comes before the tensors' bytes: the length prefix and the JSON header, padded so that the bytes are aligned to 8.
+    /// </summary>
     /// <param name="ordered">Name, dtype and shape of each tensor, in the order of their bytes.</param>
     public static byte[] Header(IReadOnlyList<(string Name, ScalarType Dtype, long[] Shape)> ordered)
     {

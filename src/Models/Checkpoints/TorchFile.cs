@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Checkpoints;
 
-/// <summary>A file of <c>torch.save</c> that holds a state dict, such as <c>pytorch_model.bin</c>: the zip archive of PyTorch 1.6 and later, or the plain form before it.</summary>
+/// <summary>
+/// A file of <c>torch.save</c> that holds a state dict, such as <c>pytorch_model.bin</c>: the zip archive of PyTorch 1.6 and later, or the
+/// plain form before it.
+/// </summary>
 /// <remarks>Nothing in the file is run; see <see cref="PickleReader"/>.</remarks>
 public sealed class TorchFile : ITensorFile
 {
@@ -83,11 +86,19 @@ public sealed class TorchFile : ITensorFile
         _stream.Dispose();
     }
 
-    private static bool IsDefect(Exception e) => e is FormatException or InvalidDataException or EndOfStreamException or OverflowException or ArgumentException or NotSupportedException;
+    private static bool IsDefect(Exception e) =>
+        e
+            is FormatException
+                or InvalidDataException
+                or EndOfStreamException
+                or OverflowException
+                or ArgumentException
+                or NotSupportedException;
 
-    private PickledTensor Find(string name) => _tensors.TryGetValue(name, out var tensor)
-        ? tensor
-        : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
+    private PickledTensor Find(string name) =>
+        _tensors.TryGetValue(name, out var tensor)
+            ? tensor
+            : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
 
     private bool IsArchive()
     {
@@ -105,11 +116,17 @@ public sealed class TorchFile : ITensorFile
             if (!entries.TryAdd(entry.FullName, entry))
                 throw new FormatException($"its archive has two entries '{entry.FullName}'");
         const string Pickle = "data.pkl";
-        var found = entries.Keys.Where(name => name == Pickle || (name.EndsWith("/" + Pickle, StringComparison.Ordinal) && name.Count(c => c == '/') == 1)).ToArray();
+        var found = entries
+            .Keys.Where(name => name == Pickle || (name.EndsWith("/" + Pickle, StringComparison.Ordinal) && name.Count(c => c == '/') == 1))
+            .ToArray();
         if (found is not [var pickle])
             throw new FormatException($"its archive has {found.Length} entries {Pickle} where a state dict has one");
         var prefix = pickle[..^Pickle.Length];
-        if (entries.TryGetValue(prefix + "byteorder", out var order) && Whole(order, 16) is var bytes && !bytes.AsSpan().SequenceEqual("little"u8))
+        if (
+            entries.TryGetValue(prefix + "byteorder", out var order)
+            && Whole(order, 16) is var bytes
+            && !bytes.AsSpan().SequenceEqual("little"u8)
+        )
             throw new FormatException("its numbers are not little-endian");
         Describe(new PickleReader(new MemoryStream(Whole(entries[pickle], MostPickleBytes))).Read());
         foreach (var (name, tensor) in _tensors)
@@ -125,7 +142,9 @@ public sealed class TorchFile : ITensorFile
             throw new FormatException($"the bytes of tensor '{name}' are compressed, which torch.save does not do");
         return entry.Length == storage.Bytes
             ? entry.Open
-            : throw new FormatException($"tensor '{name}' needs a storage of {storage.Bytes} bytes ({storage.Count} of {storage.Dtype}) but has {entry.Length}");
+            : throw new FormatException(
+                $"tensor '{name}' needs a storage of {storage.Bytes} bytes ({storage.Count} of {storage.Dtype}) but has {entry.Length}"
+            );
     }
 
     private byte[] Whole(ZipArchiveEntry entry, long most)
@@ -138,7 +157,10 @@ public sealed class TorchFile : ITensorFile
         return bytes;
     }
 
-    /// <summary>Four pickles (magic number, protocol, system, state dict), one with the storages' keys in their order, then each storage as a count and its elements.</summary>
+    /// <summary>
+    /// Four pickles (magic number, protocol, system, state dict), one with the storages' keys in their order, then each storage as a count
+    /// and its elements.
+    /// </summary>
     private void ReadLegacy()
     {
         var reader = new PickleReader(_stream);
@@ -160,7 +182,9 @@ public sealed class TorchFile : ITensorFile
             _stream.ReadExactly(count);
             var (claimed, start) = (BitConverter.ToInt64(count), _stream.Position);
             if (claimed != storage.Count || storage.Bytes > _stream.Length - start)
-                throw new FormatException($"its storage '{key}' of {storage.Count} elements of {storage.Dtype} claims {claimed}, and {_stream.Length - start} bytes are left");
+                throw new FormatException(
+                    $"its storage '{key}' of {storage.Count} elements of {storage.Dtype} claims {claimed}, and {_stream.Length - start} bytes are left"
+                );
             _storages.Add(storage, () => From(start));
             _stream.Position = start + storage.Bytes;
         }
@@ -180,8 +204,10 @@ public sealed class TorchFile : ITensorFile
         if (root is not OrderedDictionary<object, object?> state || state.Count == 0)
             throw new FormatException("it holds something else than a dictionary of tensors");
         foreach (var (key, value) in state)
-            _tensors.Add(key as string ?? throw new FormatException($"its key '{key}' is not the name of a tensor"),
-                value as PickledTensor ?? throw new FormatException($"its entry '{key}' is no tensor: only a state dict can be read"));
+            _tensors.Add(
+                key as string ?? throw new FormatException($"its key '{key}' is not the name of a tensor"),
+                value as PickledTensor ?? throw new FormatException($"its entry '{key}' is no tensor: only a state dict can be read")
+            );
     }
 
     private static void Skip(Stream stream, long count)

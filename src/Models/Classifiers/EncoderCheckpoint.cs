@@ -12,8 +12,12 @@ internal static class EncoderCheckpoint
     public static bool Knows(JsonObject config) => s_types.Contains(config["model_type"]?.ToString());
 
     /// <summary>What published files carry although the classifier has no use for it: position numbers, and RoBERTa's pooler.</summary>
-    public static bool IsIdle(string name) => name.EndsWith(".position_ids", StringComparison.Ordinal) || name.StartsWith("roberta.pooler.", StringComparison.Ordinal);
+    public static bool IsIdle(string name) =>
+        name.EndsWith(".position_ids", StringComparison.Ordinal) || name.StartsWith("roberta.pooler.", StringComparison.Ordinal);
 
-    /// <summary>Whether a tensor belongs to what stands on the body of an encoder, under the names that any of HF's models has for it.</summary>
-    public static bool IsHead(string name) => s_heads.Any(head => name.StartsWith(head, StringComparison.Ordinal)) || name.Contains("pooler.", StringComparison.Ordinal);
+    /// <summary>
+    /// Whether a tensor belongs to what stands on the body of an encoder, under the names that any of HF's models has for it.
+    /// </summary>
+    public static bool IsHead(string name) =>
+        s_heads.Any(head => name.StartsWith(head, StringComparison.Ordinal)) || name.Contains("pooler.", StringComparison.Ordinal);
 }

@@ -10,7 +10,8 @@ public abstract class EncoderClassifier : SequenceClassifier
 {
     private EncoderModel _body = null!;
 
-    private protected EncoderClassifier(EncoderConfig config, string architecture) : base(architecture)
+    private protected EncoderClassifier(EncoderConfig config, string architecture)
+        : base(architecture)
     {
         (Config, Architecture) = (config, architecture);
         // Before any field holds a module: their names are registered one by one.
@@ -37,13 +38,14 @@ public abstract class EncoderClassifier : SequenceClassifier
 
     /// <summary>A classifier with uninitialised weights.</summary>
     /// <exception cref="DfpoException"><c>model/unknown-type</c>, or <c>config/field</c> for an unknown activation.</exception>
-    public static EncoderClassifier Create(EncoderConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) => config.ModelType switch
-    {
-        "bert" => new BertForSequenceClassification(config, device, dtype),
-        "distilbert" => new DistilBertForSequenceClassification(config, device, dtype),
-        "roberta" => new RobertaForSequenceClassification(config, device, dtype),
-        var type => throw new DfpoException("model/unknown-type", $"There is no encoder of type '{type}'."),
-    };
+    public static EncoderClassifier Create(EncoderConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) =>
+        config.ModelType switch
+        {
+            "bert" => new BertForSequenceClassification(config, device, dtype),
+            "distilbert" => new DistilBertForSequenceClassification(config, device, dtype),
+            "roberta" => new RobertaForSequenceClassification(config, device, dtype),
+            var type => throw new DfpoException("model/unknown-type", $"There is no encoder of type '{type}'."),
+        };
 
     /// <inheritdoc/>
     public override Tensor Logits(Tensor inputIds, Tensor lengths)
@@ -67,7 +69,8 @@ public abstract class EncoderClassifier : SequenceClassifier
     }
 
     /// <summary>Hidden states <c>[batch, time, width]</c> of a layer, of the last one when null; see <see cref="MaskedLogits"/>.</summary>
-    public Tensor Hidden(Tensor inputIds, Tensor? attentionMask, Tensor? tokenTypeIds = null, int? layer = null) => _body.Forward(inputIds, attentionMask, tokenTypeIds, layer);
+    public Tensor Hidden(Tensor inputIds, Tensor? attentionMask, Tensor? tokenTypeIds = null, int? layer = null) =>
+        _body.Forward(inputIds, attentionMask, tokenTypeIds, layer);
 
     /// <summary>What the first layer sees <c>[batch, time, width]</c>.</summary>
     public Tensor Embed(Tensor inputIds, Tensor? tokenTypeIds = null) => _body.Embed(inputIds, tokenTypeIds);
@@ -98,7 +101,8 @@ public abstract class EncoderClassifier : SequenceClassifier
         return _body;
     }
 
-    private protected Linear Dense(long outputs, Device? device, ScalarType dtype) => nn.Linear(Config.HiddenSize, outputs, device: device ?? CPU, dtype: dtype);
+    private protected Linear Dense(long outputs, Device? device, ScalarType dtype) =>
+        nn.Linear(Config.HiddenSize, outputs, device: device ?? CPU, dtype: dtype);
 }
 
 /// <summary>BERT: a pooler with tanh, which belongs to the body, and a linear head.</summary>
@@ -107,7 +111,8 @@ public sealed class BertForSequenceClassification : EncoderClassifier
     private readonly Linear _pooler;
     private readonly Linear _classifier;
 
-    internal BertForSequenceClassification(EncoderConfig config, Device? device, ScalarType dtype) : base(config, nameof(BertForSequenceClassification))
+    internal BertForSequenceClassification(EncoderConfig config, Device? device, ScalarType dtype)
+        : base(config, nameof(BertForSequenceClassification))
     {
         _pooler = Body("bert", EncoderNames.Bert, device, dtype).Add("pooler.dense", Dense(config.HiddenSize, device, dtype));
         register_module("classifier", _classifier = Dense(config.Labels.Count, device, dtype));
@@ -123,7 +128,8 @@ public sealed class DistilBertForSequenceClassification : EncoderClassifier
     private readonly Linear _pre;
     private readonly Linear _classifier;
 
-    internal DistilBertForSequenceClassification(EncoderConfig config, Device? device, ScalarType dtype) : base(config, nameof(DistilBertForSequenceClassification))
+    internal DistilBertForSequenceClassification(EncoderConfig config, Device? device, ScalarType dtype)
+        : base(config, nameof(DistilBertForSequenceClassification))
     {
         Body("distilbert", EncoderNames.DistilBert, device, dtype);
         register_module("pre_classifier", _pre = Dense(config.HiddenSize, device, dtype));
@@ -140,7 +146,8 @@ public sealed class RobertaForSequenceClassification : EncoderClassifier
     private readonly Linear _dense;
     private readonly Linear _output;
 
-    internal RobertaForSequenceClassification(EncoderConfig config, Device? device, ScalarType dtype) : base(config, nameof(RobertaForSequenceClassification))
+    internal RobertaForSequenceClassification(EncoderConfig config, Device? device, ScalarType dtype)
+        : base(config, nameof(RobertaForSequenceClassification))
     {
         Body("roberta", EncoderNames.Bert, device, dtype);
         var head = new NamedModules("classifier");

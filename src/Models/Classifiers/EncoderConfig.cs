@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace DfPO.Models.Classifiers;
 
-/// <summary>The fields of HF's <c>config.json</c> that BERT, RoBERTa and DistilBERT need; all others are kept as they were read and written back.</summary>
+/// <summary>
+/// The fields of HF's <c>config.json</c> that BERT, RoBERTa and DistilBERT need; all others are kept as they were read and written back.
+/// </summary>
 /// <remarks>DistilBERT calls the same things by other names; here they have BERT's.</remarks>
 public sealed record EncoderConfig
 {
@@ -60,7 +62,8 @@ public sealed record EncoderConfig
         get
         {
             // 128 bits: the fields come from a file and may be anything.
-            Int128 width = HiddenSize, inner = IntermediateSize;
+            Int128 width = HiddenSize,
+                inner = IntermediateSize;
             var embeddings = (VocabSize + (Int128)MaxPositionEmbeddings + TypeVocabSize + 2) * width;
             var layer = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width;
             var head = width * (width + 1) + Labels.Count * (width + 1);
@@ -92,16 +95,27 @@ public sealed record EncoderConfig
             InitializerRange = fields.Number("initializer_range", 0.02),
             PadTokenId = fields.OptionalInt("pad_token_id") ?? (type == "roberta" ? 1 : 0),
             // HF writes no names when they are the default ones.
-            Labels = json["id2label"] is null ? [.. Enumerable.Range(0, fields.OptionalPositive("num_labels") ?? 2).Select(id => $"LABEL_{id}")] : fields.Labels(),
+            Labels = json["id2label"] is null
+                ? [.. Enumerable.Range(0, fields.OptionalPositive("num_labels") ?? 2).Select(id => $"LABEL_{id}")]
+                : fields.Labels(),
             ProblemType = fields.Text("problem_type", ""),
             Raw = json,
         };
         if (config.HiddenSize % config.NumAttentionHeads != 0)
-            throw new DfpoException("config/field", $"'{path}': a width of {config.HiddenSize} cannot be divided into {config.NumAttentionHeads} heads.");
+            throw new DfpoException(
+                "config/field",
+                $"'{path}': a width of {config.HiddenSize} cannot be divided into {config.NumAttentionHeads} heads."
+            );
         if (config.PadTokenId < 0 || config.PadTokenId >= config.VocabSize || config.MaxTokens < 1)
-            throw new DfpoException("config/field", $"'{path}': field 'pad_token_id' is {config.PadTokenId} but must be a token, with positions left behind it.");
+            throw new DfpoException(
+                "config/field",
+                $"'{path}': field 'pad_token_id' is {config.PadTokenId} but must be a token, with positions left behind it."
+            );
         if (fields.Text("position_embedding_type", "absolute") != "absolute")
-            throw new DfpoException("config/field", $"'{path}': field 'position_embedding_type' is '{fields.Text("position_embedding_type", "")}' but only absolute positions are known.");
+            throw new DfpoException(
+                "config/field",
+                $"'{path}': field 'position_embedding_type' is '{fields.Text("position_embedding_type", "")}' but only absolute positions are known."
+            );
         if (config.Labels.Count == 0)
             throw new DfpoException("config/field", $"'{path}': field 'id2label' must have at least one entry.");
         return config;

@@ -5,18 +5,29 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Classifiers;
 
-/// <summary>Bidirectional self-attention and a feed-forward part, each followed by a layer norm of the sum (post-norm, as in the original transformer).</summary>
+/// <summary>
+/// Bidirectional self-attention and a feed-forward part, each followed by a layer norm of the sum (post-norm, as in the original
+/// transformer).
+/// </summary>
 internal sealed class EncoderLayer : NamedModules
 {
-    private readonly Linear _query, _key, _value, _attentionOutput, _up, _down;
-    private readonly LayerNorm _attentionNorm, _outputNorm;
+    private readonly Linear _query,
+        _key,
+        _value,
+        _attentionOutput,
+        _up,
+        _down;
+    private readonly LayerNorm _attentionNorm,
+        _outputNorm;
     private readonly Func<Tensor, Tensor> _activation;
     private readonly ComputePrecision _precision;
     private readonly long _heads;
 
-    public EncoderLayer(EncoderConfig config, EncoderNames names, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(EncoderLayer))
+    public EncoderLayer(EncoderConfig config, EncoderNames names, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(EncoderLayer))
     {
-        long width = config.HiddenSize, inner = config.IntermediateSize;
+        long width = config.HiddenSize,
+            inner = config.IntermediateSize;
         (_precision, _heads, _activation) = (precision, config.NumAttentionHeads, Activations.Get(config.HiddenAct));
         Linear Linear(string name, long from, long to) => Add(name, nn.Linear(from, to, device: device, dtype: dtype));
         LayerNorm Norm(string name) => Add(name, nn.LayerNorm(width, config.LayerNormEps, device: device, dtype: dtype));
@@ -37,5 +48,6 @@ internal sealed class EncoderLayer : NamedModules
         return _outputNorm.call(middle.Plus(_down.Project(inner, _precision))).MoveToOuterDisposeScope();
     }
 
-    private Tensor Heads(Linear linear, Tensor input) => linear.Project(input, _precision).view(input.size(0), input.size(1), _heads, -1).transpose(1, 2);
+    private Tensor Heads(Linear linear, Tensor input) =>
+        linear.Project(input, _precision).view(input.size(0), input.size(1), _heads, -1).transpose(1, 2);
 }

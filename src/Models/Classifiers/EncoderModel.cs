@@ -11,12 +11,14 @@ internal sealed class EncoderModel : NamedModules
 {
     private readonly EncoderConfig _config;
     private readonly ComputePrecision _precision;
-    private readonly Embedding _words, _positions;
+    private readonly Embedding _words,
+        _positions;
     private readonly Embedding? _types;
     private readonly LayerNorm _norm;
     private readonly EncoderLayer[] _layers;
 
-    public EncoderModel(EncoderConfig config, EncoderNames names, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(EncoderModel))
+    public EncoderModel(EncoderConfig config, EncoderNames names, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(EncoderModel))
     {
         (_config, _precision) = (config, precision);
         Embedding Embed(string name, long rows, long? padding = null) =>
@@ -25,7 +27,12 @@ internal sealed class EncoderModel : NamedModules
         _positions = Embed("position_embeddings", config.MaxPositionEmbeddings, CountsFromPadding ? config.PadTokenId : null);
         _types = config.TypeVocabSize > 0 ? Embed("token_type_embeddings", config.TypeVocabSize) : null;
         _norm = Add("embeddings.LayerNorm", nn.LayerNorm(config.HiddenSize, config.LayerNormEps, device: device, dtype: dtype));
-        _layers = [.. Enumerable.Range(0, config.NumHiddenLayers).Select(layer => Add($"{names.Layers}.{layer}", new EncoderLayer(config, names, precision, device, dtype)))];
+        _layers =
+        [
+            .. Enumerable
+                .Range(0, config.NumHiddenLayers)
+                .Select(layer => Add($"{names.Layers}.{layer}", new EncoderLayer(config, names, precision, device, dtype))),
+        ];
     }
 
     private bool CountsFromPadding => _config.ModelType == "roberta";
@@ -52,7 +59,10 @@ internal sealed class EncoderModel : NamedModules
         using var scope = NewDisposeScope();
         var time = inputIds.size(1);
         if (time > _config.MaxTokens)
-            throw new DfpoException("model/too-long", $"A text of {time} tokens does not fit the classifier's {_config.MaxTokens} positions: cut it.");
+            throw new DfpoException(
+                "model/too-long",
+                $"A text of {time} tokens does not fit the classifier's {_config.MaxTokens} positions: cut it."
+            );
         var hidden = _words.call(inputIds).Plus(_positions.call(Positions(inputIds)));
         if (_types is not null)
             hidden = hidden.Plus(tokenTypeIds is null ? _types.weight![0] : _types.call(tokenTypeIds));

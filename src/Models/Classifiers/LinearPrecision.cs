@@ -10,6 +10,8 @@ internal static class LinearPrecision
     public static Tensor Project(this Linear linear, Tensor input, ComputePrecision precision)
     {
         using var scope = NewDisposeScope();
-        return nn.functional.linear(precision.Cast(input), precision.Cast(linear.weight!), precision.Cast(linear.bias!)).MoveToOuterDisposeScope();
+        return nn
+            .functional.linear(precision.Cast(input), precision.Cast(linear.weight!), precision.Cast(linear.bias!))
+            .MoveToOuterDisposeScope();
     }
 }

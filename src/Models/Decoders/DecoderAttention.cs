@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoders;
 
-/// <summary>A block's attention: one or more heads of queries to one of keys and values, with rotary positions or none. Its layers are registered with the block.</summary>
+/// <summary>
+/// A block's attention: one or more heads of queries to one of keys and values, with rotary positions or none. Its layers are registered
+/// with the block.
+/// </summary>
 internal sealed class DecoderAttention
 {
     private readonly DecoderConfig _config;
@@ -13,22 +16,46 @@ internal sealed class DecoderAttention
     private readonly nn.Module<Tensor, Tensor>? _queryNorm;
     private readonly nn.Module<Tensor, Tensor>? _keyNorm;
 
-    public DecoderAttention(NamedModules block, DecoderConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype)
+    public DecoderAttention(
+        NamedModules block,
+        DecoderConfig config,
+        int layer,
+        ComputePrecision precision,
+        Device device,
+        ScalarType dtype
+    )
     {
         (_config, _layer, _attention) = (config, layer, new ScaledAttention(config.Scale, config.HeadSize, precision, config.ScoreCap));
         var names = config.Names;
-        long queries = (long)config.Heads * config.HeadSize, keys = config.KeyValueWidth;
-        AutocastLinear Projection(string name, long from, long to, bool bias) => block.Add(name, new AutocastLinear(from, to, bias, precision, device, dtype));
+        long queries = (long)config.Heads * config.HeadSize,
+            keys = config.KeyValueWidth;
+        AutocastLinear Projection(string name, long from, long to, bool bias) =>
+            block.Add(name, new AutocastLinear(from, to, bias, precision, device, dtype));
         Projections = names.QueryKeyValue is { } fused
             ? [Projection(fused, config.Width, queries + (2 * keys), config.QueryKeyValueBias)]
-            : [.. new[] { (names.Query, queries), (names.Key, keys), (names.Value, keys) }.Select(part => Projection(part.Item1, config.Width, part.Item2, config.QueryKeyValueBias))];
+            :
+            [
+                .. new[] { (names.Query, queries), (names.Key, keys), (names.Value, keys) }.Select(part =>
+                    Projection(part.Item1, config.Width, part.Item2, config.QueryKeyValueBias)
+                ),
+            ];
         Output = Projection(names.Output, queries, config.Width, config.OutputBias);
-        nn.Module<Tensor, Tensor>? Norm(string name, long heads) => config.HeadNorm switch
-        {
-            HeadNorm.None => null,
-            HeadNorm.Own => block.Add(name, new HeadLayerNorm(heads, config.HeadSize, config.NormEpsilon, device, dtype)),
-            var kind => block.Add(name, new RmsNorm(kind == HeadNorm.Whole ? heads * config.HeadSize : config.HeadSize, config.NormEpsilon, device, dtype, config.Norm == NormKind.RmsPlusOne)),
-        };
+        nn.Module<Tensor, Tensor>? Norm(string name, long heads) =>
+            config.HeadNorm switch
+            {
+                HeadNorm.None => null,
+                HeadNorm.Own => block.Add(name, new HeadLayerNorm(heads, config.HeadSize, config.NormEpsilon, device, dtype)),
+                var kind => block.Add(
+                    name,
+                    new RmsNorm(
+                        kind == HeadNorm.Whole ? heads * config.HeadSize : config.HeadSize,
+                        config.NormEpsilon,
+                        device,
+                        dtype,
+                        config.Norm == NormKind.RmsPlusOne
+                    )
+                ),
+            };
         (_queryNorm, _keyNorm) = (Norm(names.QueryNorm, config.Heads), Norm(names.KeyNorm, config.KeyValueHeads));
     }
 
@@ -73,5 +100,6 @@ internal sealed class DecoderAttention
     private Tensor Heads(Tensor flat, long heads) => flat.view(flat.size(0), flat.size(1), heads, _config.HeadSize).transpose(1, 2);
 
     // The norm works in float32 or better, whatever the precision of the products is.
-    private static Tensor Normed(Tensor projected, nn.Module<Tensor, Tensor>? norm) => norm is null ? projected : norm.call(projected).to(projected.dtype);
+    private static Tensor Normed(Tensor projected, nn.Module<Tensor, Tensor>? norm) =>
+        norm is null ? projected : norm.call(projected).to(projected.dtype);
 }

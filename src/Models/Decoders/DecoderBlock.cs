@@ -4,12 +4,15 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoders;
 
-/// <summary>Attention and a perceptron, with norms before them, after them, both, or after the sums, one after the other or side by side.</summary>
+/// <summary>
+/// Attention and a perceptron, with norms before them, after them, both, or after the sums, one after the other or side by side.
+/// </summary>
 internal sealed class DecoderBlock : NamedModules
 {
     private readonly ResidualKind _residual;
 
-    public DecoderBlock(DecoderConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(DecoderBlock))
+    public DecoderBlock(DecoderConfig config, int layer, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(DecoderBlock))
     {
         _residual = config.Residual;
         nn.Module<Tensor, Tensor>? Norm(string? name) => name is null ? null : AddNorm(this, name, config, device, dtype);
@@ -33,9 +36,10 @@ internal sealed class DecoderBlock : NamedModules
     public nn.Module<Tensor, Tensor>? MlpOutputNorm { get; }
 
     /// <summary>Registers a norm of the family's kind.</summary>
-    public static nn.Module<Tensor, Tensor> AddNorm(NamedModules to, string name, DecoderConfig config, Device device, ScalarType dtype) => config.Norm == NormKind.Layer
-        ? to.Add(name, nn.LayerNorm(config.Width, config.NormEpsilon, device: device, dtype: dtype))
-        : to.Add(name, new RmsNorm(config.Width, config.NormEpsilon, device, dtype, config.Norm == NormKind.RmsPlusOne));
+    public static nn.Module<Tensor, Tensor> AddNorm(NamedModules to, string name, DecoderConfig config, Device device, ScalarType dtype) =>
+        config.Norm == NormKind.Layer
+            ? to.Add(name, nn.LayerNorm(config.Width, config.NormEpsilon, device: device, dtype: dtype))
+            : to.Add(name, new RmsNorm(config.Width, config.NormEpsilon, device, dtype, config.Norm == NormKind.RmsPlusOne));
 
     /// <summary>See <see cref="DecoderAttention.Forward"/>.</summary>
     public Tensor Forward(Tensor input, Tensor? mask, Rotation? rotation, KeyValueCache? cache)

@@ -16,19 +16,34 @@ internal sealed class DecoderBody : NamedModules
     private readonly Dictionary<RopeSpec, RotaryEmbedding> _rotaries = [];
     private readonly Scalar _offset;
 
-    public DecoderBody(DecoderConfig config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(DecoderBody))
+    public DecoderBody(DecoderConfig config, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(DecoderBody))
     {
         (_config, _precision, _offset) = (config, precision, Arithmetic.Kept((long)config.PositionOffset));
         var names = config.Names;
-        Embedding = Add(names.Embedding, nn.Embedding(config.VocabSize, config.EmbeddingWidth, config.PaddingRow, device: device, dtype: dtype));
+        Embedding = Add(
+            names.Embedding,
+            nn.Embedding(config.VocabSize, config.EmbeddingWidth, config.PaddingRow, device: device, dtype: dtype)
+        );
         if (names.Positions is not null)
             _positions = Add(names.Positions, nn.Embedding(config.LearnedPositions, config.Width, device: device, dtype: dtype));
         if (config.EmbeddingWidth != config.Width)
         {
-            _projectIn = Add(names.ProjectIn, new AutocastLinear(config.EmbeddingWidth, config.Width, hasBias: false, precision, device, dtype));
-            _projectOut = Add(names.ProjectOut, new AutocastLinear(config.Width, config.EmbeddingWidth, hasBias: false, precision, device, dtype));
+            _projectIn = Add(
+                names.ProjectIn,
+                new AutocastLinear(config.EmbeddingWidth, config.Width, hasBias: false, precision, device, dtype)
+            );
+            _projectOut = Add(
+                names.ProjectOut,
+                new AutocastLinear(config.Width, config.EmbeddingWidth, hasBias: false, precision, device, dtype)
+            );
         }
-        Blocks = [.. Enumerable.Range(0, config.Layers).Select(layer => Add($"{names.Blocks}.{layer}", new DecoderBlock(config, layer, precision, device, dtype)))];
+        Blocks =
+        [
+            .. Enumerable
+                .Range(0, config.Layers)
+                .Select(layer => Add($"{names.Blocks}.{layer}", new DecoderBlock(config, layer, precision, device, dtype))),
+        ];
         if (names.FinalNorm is not null)
             FinalNorm = DecoderBlock.AddNorm(this, names.FinalNorm, config, device, dtype);
         foreach (var rope in new[] { config.Rope, config.WindowRope }.OfType<RopeSpec>())
@@ -50,18 +65,27 @@ internal sealed class DecoderBody : NamedModules
     public Tensor Forward(Tensor inputIds, Tensor? attentionMask, KeyValueCache? cache, Tensor? positionIds, Tensor? lengths)
     {
         using var scope = NewDisposeScope();
-        long past = cache?.Length ?? 0, time = inputIds.size(1);
+        long past = cache?.Length ?? 0,
+            time = inputIds.size(1);
         _config.RequireRoom(past + time);
         positionIds ??= CausalMask.Positions(attentionMask, past, time, inputIds.device);
         var hidden = Embed(inputIds, positionIds);
         var rotations = Rotations(positionIds, lengths, past);
         var dtype = _precision.MatmulDtype ?? hidden.dtype;
-        var masks = _config.Windows.Distinct().ToDictionary(window => window ?? 0, window => CausalMask.Additive(attentionMask, past, time, dtype, inputIds.device, window));
+        var masks = _config
+            .Windows.Distinct()
+            .ToDictionary(window => window ?? 0, window => CausalMask.Additive(attentionMask, past, time, dtype, inputIds.device, window));
         for (var layer = 0; layer < Blocks.Length; layer++)
         {
             var (block, rotation) = (Blocks[layer], _config.RopeOf(layer) is { } rope ? rotations[rope] : null);
-            hidden = Recomputation.Run(_precision, x => block.Forward(x[0]!, x[1], rotation is null ? null : rotation with { Cosine = x[2]!, Sine = x[3]! }, cache),
-                hidden, masks[_config.Windows[layer] ?? 0], rotation?.Cosine, rotation?.Sine);
+            hidden = Recomputation.Run(
+                _precision,
+                x => block.Forward(x[0]!, x[1], rotation is null ? null : rotation with { Cosine = x[2]!, Sine = x[3]! }, cache),
+                hidden,
+                masks[_config.Windows[layer] ?? 0],
+                rotation?.Cosine,
+                rotation?.Sine
+            );
         }
         cache?.Advance(time);
         return Leave(FinalNorm is null ? hidden : FinalNorm.call(hidden)).MoveToOuterDisposeScope();
@@ -97,7 +121,9 @@ internal sealed class DecoderBody : NamedModules
             {
                 var before = positionIds.select(1, 0).cpu().data<long>().ToArray();
                 if (before.Zip(tokens).Any(row => _config.Restretches(row.First, row.Second)))
-                    throw new InvalidOperationException("The rotation of the tokens in the cache changes at this length: decode with CreateDecoder, which computes them anew.");
+                    throw new InvalidOperationException(
+                        "The rotation of the tokens in the cache changes at this length: decode with CreateDecoder, which computes them anew."
+                    );
             }
         }
         return _rotaries.ToDictionary(pair => pair.Key, pair => pair.Value.At(positionIds, tokens));

@@ -3,7 +3,9 @@ using DfPO.Models.Layers;
 
 namespace DfPO.Models.Decoders;
 
-/// <summary>What a decoder-only model of any family is built of: read from a <c>config.json</c> by the family's class in <c>Families</c>.</summary>
+/// <summary>
+/// What a decoder-only model of any family is built of: read from a <c>config.json</c> by the family's class in <c>Families</c>.
+/// </summary>
 internal sealed record DecoderConfig : ModelConfig
 {
     /// <inheritdoc/>
@@ -33,7 +35,10 @@ internal sealed record DecoderConfig : ModelConfig
         get
         {
             // 128 bits: the fields come from a file and may be anything.
-            Int128 width = Width, inner = InnerWidth, queries = (Int128)Heads * HeadSize, keys = (Int128)KeyValueHeads * HeadSize;
+            Int128 width = Width,
+                inner = InnerWidth,
+                queries = (Int128)Heads * HeadSize,
+                keys = (Int128)KeyValueHeads * HeadSize;
             var norm = width * (Norm == NormKind.Layer ? 2 : 1);
             var headNorms = HeadNorm switch
             {
@@ -44,10 +49,14 @@ internal sealed record DecoderConfig : ModelConfig
             var attention = (2 * width * (queries + keys)) + (QueryKeyValueBias ? queries + (2 * keys) : 0) + (OutputBias ? width : 0);
             var expansions = Names.Gate is null ? 1 : 2;
             var perceptron = ((expansions + 1) * width * inner) + (MlpBias ? (expansions * inner) + width : 0);
-            var norms = new[] { Names.AttentionNorm, Names.AttentionOutputNorm, Names.MlpNorm, Names.MlpOutputNorm }.Count(name => name is not null);
+            var norms = new[] { Names.AttentionNorm, Names.AttentionOutputNorm, Names.MlpNorm, Names.MlpOutputNorm }.Count(name =>
+                name is not null
+            );
             var block = attention + perceptron + headNorms + (norms * norm);
-            Int128 embedding = EmbeddingWidth, table = VocabSize * embedding;
-            var ends = (LearnedPositions * width) + (Names.FinalNorm is null ? 0 : norm) + (EmbeddingWidth == Width ? 0 : 2 * embedding * width);
+            Int128 embedding = EmbeddingWidth,
+                table = VocabSize * embedding;
+            var ends =
+                (LearnedPositions * width) + (Names.FinalNorm is null ? 0 : norm) + (EmbeddingWidth == Width ? 0 : 2 * embedding * width);
             return Bounded(table + (TieWordEmbeddings ? 0 : table + (HeadBias ? VocabSize : 0)) + ends + (Layers * block));
         }
     }
@@ -59,7 +68,8 @@ internal sealed record DecoderConfig : ModelConfig
     public required string Architecture { get; init; }
 
     /// <summary>HF's class for a classifier.</summary>
-    public string ClassifierArchitecture => ClassifierName ?? Architecture.Replace("ForCausalLM", "ForSequenceClassification", StringComparison.Ordinal);
+    public string ClassifierArchitecture =>
+        ClassifierName ?? Architecture.Replace("ForCausalLM", "ForSequenceClassification", StringComparison.Ordinal);
 
     public string? ClassifierName { get; init; }
 
@@ -69,7 +79,9 @@ internal sealed record DecoderConfig : ModelConfig
 
     public required int Width { get; init; }
 
-    /// <summary>Width of the embedding and of what the head reads; a projection stands between where it is not <see cref="Width"/>.</summary>
+    /// <summary>
+    /// Width of the embedding and of what the head reads; a projection stands between where it is not <see cref="Width"/>.
+    /// </summary>
     public required int EmbeddingWidth { get; init; }
 
     public required int Layers { get; init; }
@@ -141,7 +153,9 @@ internal sealed record DecoderConfig : ModelConfig
     /// <summary>Rotation of a layer.</summary>
     public RopeSpec? RopeOf(int layer) => Windows[layer] is null ? Rope : WindowRope ?? Rope;
 
-    /// <summary>Whether the rotation of a sequence's first tokens changes when it grows so far: what was computed of it is then of no use.</summary>
+    /// <summary>
+    /// Whether the rotation of a sequence's first tokens changes when it grows so far: what was computed of it is then of no use.
+    /// </summary>
     public bool Restretches(long from, long to) => Rope?.Scaling.Changes(from, to) == true || WindowRope?.Scaling.Changes(from, to) == true;
 
     /// <inheritdoc/>

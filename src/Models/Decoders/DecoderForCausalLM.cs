@@ -7,9 +7,10 @@ namespace DfPO.Models.Decoders;
 
 /// <summary>A decoder of any family with its language-model head, tied to the embedding or not. Parameter names are PyTorch's.</summary>
 /// <remarks>
-/// Layout and names as in HF's <c>...ForCausalLM</c>. Dropout is off. Where the rotation depends on a sequence's length (dynamic NTK, LongRoPE), every row has the
-/// rotation of its own length, and decoding follows passes without a cache: what was computed of a text is computed anew when the rotation of its
-/// first tokens changes. HF's <c>generate</c> with a cache keeps the old keys there, and gives other tokens with it than without.
+/// Layout and names as in HF's <c>...ForCausalLM</c>. Dropout is off. Where the rotation depends on a sequence's length (dynamic NTK,
+/// LongRoPE), every row has the rotation of its own length, and decoding follows passes without a cache: what was computed of a text is
+/// computed anew when the rotation of its first tokens changes. HF's <c>generate</c> with a cache keeps the old keys there, and gives other
+/// tokens with it than without.
 /// </remarks>
 public sealed class DecoderForCausalLM : CausalLM
 {
@@ -20,14 +21,19 @@ public sealed class DecoderForCausalLM : CausalLM
     private PackedWeights? _packed;
     private (ulong Weights, ScalarType Dtype) _packedFrom;
 
-    internal DecoderForCausalLM(DecoderConfig config, Device? device, ScalarType dtype) : base(config.Architecture, config)
+    internal DecoderForCausalLM(DecoderConfig config, Device? device, ScalarType dtype)
+        : base(config.Architecture, config)
     {
         _config = config;
         // Before any field holds a module: they are registered under the family's names.
         RegisterComponents();
         _body = NamedModules.Register(this, config.Names.Body, new DecoderBody(config, Precision, device ?? CPU, dtype));
         if (!config.TieWordEmbeddings)
-            _head = NamedModules.Register(this, config.Names.Head, new AutocastLinear(config.EmbeddingWidth, config.VocabSize, config.HeadBias, Precision, device ?? CPU, dtype));
+            _head = NamedModules.Register(
+                this,
+                config.Names.Head,
+                new AutocastLinear(config.EmbeddingWidth, config.VocabSize, config.HeadBias, Precision, device ?? CPU, dtype)
+            );
     }
 
     /// <inheritdoc/>
@@ -46,7 +52,8 @@ public sealed class DecoderForCausalLM : CausalLM
     public override Tensor Head(Tensor hidden)
     {
         using var scope = NewDisposeScope();
-        var logits = _head is not null ? _head.call(hidden)
+        var logits =
+            _head is not null ? _head.call(hidden)
             : PackedWeights.Of(_body.Embedding) is { } packed ? packed.Forward(Precision.Cast(hidden))
             : nn.functional.linear(Precision.Cast(hidden), Precision.Cast(_body.Embedding.weight!));
         return Capped(logits).MoveToOuterDisposeScope();
@@ -59,11 +66,22 @@ public sealed class DecoderForCausalLM : CausalLM
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
         using var weight = _body.Embedding.weight!;
-        return new KeyValueCache(_config.Layers, batch, _config.KeyValueHeads, capacity, _config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device, _config.Windows);
+        return new KeyValueCache(
+            _config.Layers,
+            batch,
+            _config.KeyValueHeads,
+            capacity,
+            _config.HeadSize,
+            Precision.MatmulDtype ?? weight.dtype,
+            weight.device,
+            _config.Windows
+        );
     }
 
     /// <inheritdoc/>
-    /// <remarks>On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.</remarks>
+    /// <remarks>
+    /// On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.
+    /// </remarks>
     public override Decoder CreateDecoder() => DecoderOver(this);
 
     /// <inheritdoc/>
@@ -110,7 +128,10 @@ public sealed class DecoderForCausalLM : CausalLM
     public override void Initialise(ulong seed) => Draw(this, _config, seed);
 
     /// <summary>Draws fresh weights for whatever stands on the body of a family.</summary>
-    internal static void Draw(nn.Module model, DecoderConfig config, ulong seed) => FreshWeights.Draw(model, seed, (name, _) => FreshWeights.IsNorm(name)
-        ? config.Norm == NormKind.RmsPlusOne ? 0 : null
-        : config.InitializerRange);
+    internal static void Draw(nn.Module model, DecoderConfig config, ulong seed) =>
+        FreshWeights.Draw(model, seed, (name, _) => FreshWeights.IsNorm(name)
+                ? config.Norm == NormKind.RmsPlusOne
+                    ? 0
+                    : null
+                : config.InitializerRange);
 }

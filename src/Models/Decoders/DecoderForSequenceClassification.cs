@@ -6,7 +6,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoders;
 
-/// <summary>The body of a decoder of any family with a classification head, <c>score</c>, on the last real token, as HF's <c>...ForSequenceClassification</c>.</summary>
+/// <summary>
+/// The body of a decoder of any family with a classification head, <c>score</c>, on the last real token, as HF's
+/// <c>...ForSequenceClassification</c>.
+/// </summary>
 public sealed class DecoderForSequenceClassification : SequenceClassifier, IPretrainedModel
 {
     private readonly DecoderConfig _config;
@@ -14,7 +17,8 @@ public sealed class DecoderForSequenceClassification : SequenceClassifier, IPret
     private readonly Linear _score;
 
     /// <exception cref="DfpoException"><c>config/field</c>: the configuration names no label.</exception>
-    internal DecoderForSequenceClassification(DecoderConfig config, Device? device, ScalarType dtype) : base(config.ClassifierArchitecture)
+    internal DecoderForSequenceClassification(DecoderConfig config, Device? device, ScalarType dtype)
+        : base(config.ClassifierArchitecture)
     {
         if (config.Labels.Count == 0)
             throw new DfpoException("config/field", "A sequence classifier's config.json needs at least one entry in 'id2label'.");
@@ -22,7 +26,11 @@ public sealed class DecoderForSequenceClassification : SequenceClassifier, IPret
         // Before any field holds a module: they are registered under the family's names.
         RegisterComponents();
         _body = NamedModules.Register(this, config.Names.Body, new DecoderBody(config, Precision, device ?? CPU, dtype));
-        _score = NamedModules.Register(this, "score", nn.Linear(config.EmbeddingWidth, config.Labels.Count, hasBias: false, device: device ?? CPU, dtype: dtype));
+        _score = NamedModules.Register(
+            this,
+            "score",
+            nn.Linear(config.EmbeddingWidth, config.Labels.Count, hasBias: false, device: device ?? CPU, dtype: dtype)
+        );
     }
 
     /// <summary>Shape and labels of the model.</summary>
@@ -41,7 +49,8 @@ public sealed class DecoderForSequenceClassification : SequenceClassifier, IPret
     public override int MaxTokens => _config.Positions;
 
     /// <inheritdoc/>
-    public override bool IsMultiLabel => _config.Labels.Count == 1 || _config.Raw["problem_type"]?.ToString() == "multi_label_classification";
+    public override bool IsMultiLabel =>
+        _config.Labels.Count == 1 || _config.Raw["problem_type"]?.ToString() == "multi_label_classification";
 
     /// <inheritdoc/>
     public override Tensor Logits(Tensor inputIds, Tensor lengths)

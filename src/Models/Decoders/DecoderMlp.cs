@@ -11,7 +11,8 @@ internal sealed class DecoderMlp
 
     public DecoderMlp(NamedModules block, DecoderConfig config, ComputePrecision precision, Device device, ScalarType dtype)
     {
-        AutocastLinear Layer(string name, long from, long to) => block.Add(name, new AutocastLinear(from, to, config.MlpBias, precision, device, dtype));
+        AutocastLinear Layer(string name, long from, long to) =>
+            block.Add(name, new AutocastLinear(from, to, config.MlpBias, precision, device, dtype));
         var (gate, expansion) = (config.Names.Gate, config.Names.Expansion);
         IsGated = gate is not null;
         Expansions = (gate, expansion) switch

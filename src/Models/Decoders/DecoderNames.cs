@@ -1,6 +1,9 @@
 namespace DfPO.Models.Decoders;
 
-/// <summary>What PyTorch calls the parts of a decoder, so that state-dict keys match. The paths of a block's parts begin within the block; null where there is no such part.</summary>
+/// <summary>
+/// What PyTorch calls the parts of a decoder, so that state-dict keys match. The paths of a block's parts begin within the block; null
+/// where there is no such part.
+/// </summary>
 internal sealed record DecoderNames
 {
     /// <summary>Before the blocks' and embeddings' names, such as <c>model</c>.</summary>
@@ -27,7 +30,10 @@ internal sealed record DecoderNames
     /// <summary>The norm of attention's output.</summary>
     public string? AttentionOutputNorm { get; init; }
 
-    /// <summary>The norm before the perceptron, or after its sum where norms stand there; where there is none, the perceptron of a parallel block reads what attention reads.</summary>
+    /// <summary>
+    /// The norm before the perceptron, or after its sum where norms stand there; where there is none, the perceptron of a parallel block
+    /// reads what attention reads.
+    /// </summary>
     public string? MlpNorm { get; init; } = "post_attention_layernorm";
 
     /// <summary>The norm of the perceptron's output.</summary>

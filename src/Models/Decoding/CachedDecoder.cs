@@ -3,13 +3,16 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoding;
 
-/// <summary>Decodes any model, on any device, through <see cref="CausalLM.Hidden(ModelInput)"/> and a <see cref="KeyValueCache"/>.</summary>
+/// <summary>
+/// Decodes any model, on any device, through <see cref="CausalLM.Hidden(ModelInput)"/> and a <see cref="KeyValueCache"/>.
+/// </summary>
 /// <param name="model">The model.</param>
 /// <param name="device">Where it is.</param>
 /// <param name="packed">Its layers' weights for steps, whose rows are few; null to take the layers' own.</param>
 internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn.Module, PackedColumns>? packed = null) : Decoder
 {
-    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => new Session(model, device, packed, prompts, newTokens);
+    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) =>
+        new Session(model, device, packed, prompts, newTokens);
 
     private sealed class Session : DecodingSession
     {
@@ -23,7 +26,13 @@ internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn
         private Tensor? _mask;
         private int[] _padding;
 
-        public Session(CausalLM model, Device device, Dictionary<nn.Module, PackedColumns>? packed, IReadOnlyList<int[]> prompts, int newTokens)
+        public Session(
+            CausalLM model,
+            Device device,
+            Dictionary<nn.Module, PackedColumns>? packed,
+            IReadOnlyList<int[]> prompts,
+            int newTokens
+        )
         {
             (_model, _device, _packed, _prompts) = (model, device, packed, new PromptBatch(prompts));
             _padding = _prompts.Padding;
@@ -37,7 +46,8 @@ internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn
         {
             using var scope = NewDisposeScope();
             var hidden = _model.Hidden(_prompts.IdTensor(_device), _mask?.narrow(1, 0, _prompts.Width), _cache);
-            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a copy of it for each.
+            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a
+            // copy of it for each.
             return _model.Head(hidden.select(1, -1)).MoveToOuterDisposeScope();
         }
 

@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics;
 namespace DfPO.Models.Decoding;
 
 /// <summary>
-/// What a decoding step does between its matrix products, a row at a time. One query a row makes these bound by memory, and torch's operators,
-/// each with its own pass and allocation, are several times slower here. Lengths are multiples of 16.
+/// What a decoding step does between its matrix products, a row at a time. One query a row makes these bound by memory, and torch's
+/// operators, each with its own pass and allocation, are several times slower here. Lengths are multiples of 16.
 /// </summary>
 internal static unsafe class DecodeKernels<T, TElement>
     where T : unmanaged
@@ -26,7 +26,10 @@ internal static unsafe class DecodeKernels<T, TElement>
         }
         var scale = Vector512.Create(1 / MathF.Sqrt(Vector512.Sum(squares) / width + epsilon));
         for (var i = 0; i < width; i += Lanes)
-            TElement.Store(target + i, Vector512.FusedMultiplyAdd((Vector512.Load(x + i) - mean) * scale, Vector512.Load(weight + i), Vector512.Load(bias + i)));
+            TElement.Store(
+                target + i,
+                Vector512.FusedMultiplyAdd((Vector512.Load(x + i) - mean) * scale, Vector512.Load(weight + i), Vector512.Load(bias + i))
+            );
     }
 
     /// <summary><c>x += y</c>.</summary>
@@ -70,7 +73,10 @@ internal static unsafe class DecodeKernels<T, TElement>
         var start = 0;
         for (; start + 4 * Lanes <= size; start += 4 * Lanes)
         {
-            Vector512<float> a = default, b = default, c = default, d = default;
+            Vector512<float> a = default,
+                b = default,
+                c = default,
+                d = default;
             for (var t = 0; t < length; t++)
             {
                 var weight = Vector512.Create(scores[t]);

@@ -20,7 +20,5 @@ public abstract class Decoder : IDisposable
     }
 
     /// <summary>Frees copies of weights, if any were made.</summary>
-    protected virtual void Dispose(bool disposing)
-    {
-    }
+    protected virtual void Dispose(bool disposing) { }
 }

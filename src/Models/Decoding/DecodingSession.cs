@@ -14,15 +14,20 @@ public abstract class DecodingSession : IDisposable
     public abstract Tensor Step(ReadOnlySpan<int> tokens);
 
     /// <summary>
-    /// Logits <c>[batch, vocabulary]</c> of the partner that decodes beside the policy (<see cref="LockstepDecoder"/>) from the last call; the
-    /// session's own, and valid until the next. Null where none does. What they are there for only the caller knows.
+    /// Logits <c>[batch, vocabulary]</c> of the partner that decodes beside the policy (<see cref="LockstepDecoder"/>) from the last call;
+    /// the session's own, and valid until the next. Null where none does. What they are there for only the caller knows.
     /// </summary>
     public virtual Tensor? PartnerLogits => null;
 
-    /// <summary>Keeps the rows at these places, in this order: finished sequences leave the batch, and a row that is named more than once goes on as several.</summary>
+    /// <summary>
+    /// Keeps the rows at these places, in this order: finished sequences leave the batch, and a row that is named more than once goes on as
+    /// several.
+    /// </summary>
     public abstract void Select(ReadOnlySpan<int> rows);
 
-    /// <summary>Whether <see cref="Select"/> moves no keys and values while no row is named twice, so that rows may leave one by one.</summary>
+    /// <summary>
+    /// Whether <see cref="Select"/> moves no keys and values while no row is named twice, so that rows may leave one by one.
+    /// </summary>
     public virtual bool SelectIsFree => false;
 
     /// <inheritdoc/>

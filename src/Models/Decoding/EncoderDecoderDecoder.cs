@@ -3,7 +3,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoding;
 
-/// <summary>Decodes any encoder-decoder model: the encoder runs once a prompt, the decoder step by step with a <see cref="KeyValueCache"/>.</summary>
+/// <summary>
+/// Decodes any encoder-decoder model: the encoder runs once a prompt, the decoder step by step with a <see cref="KeyValueCache"/>.
+/// </summary>
 internal sealed class EncoderDecoderDecoder(EncoderDecoderLM model, Device device) : Decoder
 {
     public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => new Session(model, device, prompts, newTokens);

@@ -4,11 +4,14 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoding;
 
-/// <summary>A policy and a partner made ready to decode the same texts step by step; its sessions give the <see cref="DecodingSession.PartnerLogits"/> too.</summary>
+/// <summary>
+/// A policy and a partner made ready to decode the same texts step by step; its sessions give the
+/// <see cref="DecodingSession.PartnerLogits"/> too.
+/// </summary>
 /// <remarks>
-/// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the partner's own weights is one session of any
-/// architecture, with the policy's rows before the partner's (<see cref="PairedRows"/>). While such adapters are zero the partner alone is decoded, for both:
-/// that equal models give equal logits then depends on no kernel.
+/// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the partner's own weights is one session of
+/// any architecture, with the policy's rows before the partner's (<see cref="PairedRows"/>). While such adapters are zero the partner alone
+/// is decoded, for both: that equal models give equal logits then depends on no kernel.
 /// </remarks>
 public sealed class LockstepDecoder : Decoder
 {

@@ -7,12 +7,12 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Decoding;
 
 /// <summary>
-/// A linear layer whose weight oneDNN has laid out once, for many products with few rows. Ordinary products lay it out anew each time, which costs
-/// more than the product itself while a batch is small.
+/// A linear layer whose weight oneDNN has laid out once, for many products with few rows. Ordinary products lay it out anew each time,
+/// which costs more than the product itself while a batch is small.
 /// </summary>
 /// <remarks>
-/// The operators live outside <c>aten</c>, where neither TorchSharp nor <c>torch.jit.compile</c> reaches; a saved TorchScript module does, so one is
-/// written to a temporary file and loaded.
+/// The operators live outside <c>aten</c>, where neither TorchSharp nor <c>torch.jit.compile</c> reaches; a saved TorchScript module does,
+/// so one is written to a temporary file and loaded.
 /// </remarks>
 internal sealed class PackedLinear : IDisposable
 {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Decoding;
 
 /// <summary>
-/// Copies of a model's linear weights, as they were when this was made, laid out for products of few rows on a CPU. While <see cref="Use"/> is open on a thread, the layers
-/// take them in place of their own; adapters beside the layers are added as ever.
+/// Copies of a model's linear weights, as they were when this was made, laid out for products of few rows on a CPU. While <see cref="Use"/>
+/// is open on a thread, the layers take them in place of their own; adapters beside the layers are added as ever.
 /// </summary>
 internal sealed class PackedWeights : IDisposable
 {
@@ -34,7 +34,10 @@ internal sealed class PackedWeights : IDisposable
 
     /// <summary>The layers of a model of the same shape, each with its packed weight.</summary>
     public Dictionary<nn.Module, PackedColumns> For(nn.Module model) =>
-        model.named_modules().Where(named => _byPath.ContainsKey(named.name)).ToDictionary(named => named.module, named => _byPath[named.name]);
+        model
+            .named_modules()
+            .Where(named => _byPath.ContainsKey(named.name))
+            .ToDictionary(named => named.module, named => _byPath[named.name]);
 
     /// <summary>The packed weight of a layer in use on this thread; null when there is none.</summary>
     public static PackedColumns? Of(nn.Module layer) => t_inUse?.GetValueOrDefault(layer);

@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Decoding;
 
-/// <summary>A 64-bit digest of a model's weights at the speed of memory, to tell whether they have changed since copies were made of them. Not for adversaries.</summary>
+/// <summary>
+/// A 64-bit digest of a model's weights at the speed of memory, to tell whether they have changed since copies were made of them. Not for
+/// adversaries.
+/// </summary>
 internal static class WeightFingerprint
 {
     private const ulong Odd = 0x9E3779B97F4A7C15;
@@ -23,7 +26,9 @@ internal static class WeightFingerprint
     private static ulong Of(ReadOnlySpan<ulong> words)
     {
         var width = Vector512<ulong>.Count;
-        Vector512<ulong> a = Vector512.Create(Odd), b = ~a, multiplier = Vector512.Create(Odd | 1);
+        Vector512<ulong> a = Vector512.Create(Odd),
+            b = ~a,
+            multiplier = Vector512.Create(Odd | 1);
         var i = 0;
         for (; i + 2 * width <= words.Length; i += 2 * width)
         {

@@ -4,8 +4,8 @@ using System.Diagnostics.Metrics;
 namespace DfPO.Models.Diagnostics;
 
 /// <summary>
-/// The one source of spans and the one meter of the project, with every name that leaves it. Libraries use the BCL types alone; only the host
-/// knows an exporter. Renaming anything here breaks somebody's dashboard: a test pins the names.
+/// The one source of spans and the one meter of the project, with every name that leaves it. Libraries use the BCL types alone; only the
+/// host knows an exporter. Renaming anything here breaks somebody's dashboard: a test pins the names.
 /// </summary>
 public static class DfpoTelemetry
 {

@@ -49,7 +49,14 @@ internal static class GgmlBlocks
     internal static float Float16(ReadOnlySpan<byte> bytes) => (float)BinaryPrimitives.ReadHalfLittleEndian(bytes);
 
     /// <summary>Low halves of the bytes come first, then high ones; a fifth bit of each stands apart.</summary>
-    private static void Nibbles(ReadOnlySpan<byte> packed, ReadOnlySpan<byte> fifth, Span<float> values, float scale, int shift, float minimum)
+    private static void Nibbles(
+        ReadOnlySpan<byte> packed,
+        ReadOnlySpan<byte> fifth,
+        Span<float> values,
+        float scale,
+        int shift,
+        float minimum
+    )
     {
         var high = fifth.IsEmpty ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(fifth);
         for (var i = 0; i < Half; i++)

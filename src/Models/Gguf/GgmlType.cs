@@ -48,20 +48,21 @@ public static class GgmlTypes
 {
     /// <summary>Elements and bytes of a block; one element where there are no blocks.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A type that is not read here.</exception>
-    public static (int Elements, int Bytes) Block(this GgmlType type) => type switch
-    {
-        GgmlType.F32 => (1, 4),
-        GgmlType.F16 or GgmlType.BF16 => (1, 2),
-        GgmlType.Q4_0 => (32, 18),
-        GgmlType.Q4_1 => (32, 20),
-        GgmlType.Q5_0 => (32, 22),
-        GgmlType.Q5_1 => (32, 24),
-        GgmlType.Q8_0 => (32, 34),
-        GgmlType.Q2_K => (256, 84),
-        GgmlType.Q3_K => (256, 110),
-        GgmlType.Q4_K => (256, 144),
-        GgmlType.Q5_K => (256, 176),
-        GgmlType.Q6_K => (256, 210),
-        _ => throw new ArgumentOutOfRangeException(nameof(type)),
-    };
+    public static (int Elements, int Bytes) Block(this GgmlType type) =>
+        type switch
+        {
+            GgmlType.F32 => (1, 4),
+            GgmlType.F16 or GgmlType.BF16 => (1, 2),
+            GgmlType.Q4_0 => (32, 18),
+            GgmlType.Q4_1 => (32, 20),
+            GgmlType.Q5_0 => (32, 22),
+            GgmlType.Q5_1 => (32, 24),
+            GgmlType.Q8_0 => (32, 34),
+            GgmlType.Q2_K => (256, 84),
+            GgmlType.Q3_K => (256, 110),
+            GgmlType.Q4_K => (256, 144),
+            GgmlType.Q5_K => (256, 176),
+            GgmlType.Q6_K => (256, 210),
+            _ => throw new ArgumentOutOfRangeException(nameof(type)),
+        };
 }

@@ -2,7 +2,10 @@ using System.Text.Json.Nodes;
 
 namespace DfPO.Models.Gguf;
 
-/// <summary>A model's configuration from a GGUF file's metadata, as the <c>config.json</c> that says the same. A field of the architecture that is not known is refused.</summary>
+/// <summary>
+/// A model's configuration from a GGUF file's metadata, as the <c>config.json</c> that says the same. A field of the architecture that is
+/// not known is refused.
+/// </summary>
 internal static class GgufConfig
 {
     private const string Parallel = "use_parallel_residual";
@@ -10,9 +13,27 @@ internal static class GgufConfig
     // What the architecture's section may hold besides its numbers: checked below, or without effect on what a model computes.
     private static readonly string[] s_checked =
     [
-        "vocab_size", "rope.dimension_count", "attention.key_length", "attention.value_length", "rope.scaling.type", "rope.scaling.factor", "rope.freq_base",
-        "attention.head_count_kv", "expert_count", "expert_used_count", "rope.scaling.original_context_length", "rope.scaling.finetuned", "attention.causal",
-        "attention.max_alibi_bias", "attention.clamp_kqv", "logit_scale", "attention.scale", "residual_scale", "embedding_scale", "attention.sliding_window", "tensor_data_layout",
+        "vocab_size",
+        "rope.dimension_count",
+        "attention.key_length",
+        "attention.value_length",
+        "rope.scaling.type",
+        "rope.scaling.factor",
+        "rope.freq_base",
+        "attention.head_count_kv",
+        "expert_count",
+        "expert_used_count",
+        "rope.scaling.original_context_length",
+        "rope.scaling.finetuned",
+        "attention.causal",
+        "attention.max_alibi_bias",
+        "attention.clamp_kqv",
+        "logit_scale",
+        "attention.scale",
+        "residual_scale",
+        "embedding_scale",
+        "attention.sliding_window",
+        "tensor_data_layout",
     ];
 
     /// <summary>Reads the configuration.</summary>
@@ -22,7 +43,13 @@ internal static class GgufConfig
         var metadata = file.Metadata;
         string Key(string key) => $"{family.Architecture}.{key}";
         foreach (var key in metadata.Keys.Where(key => key.StartsWith(family.Architecture + ".", StringComparison.Ordinal)))
-            if (key[(family.Architecture.Length + 1)..] is var rest && !s_checked.Contains(rest) && family.Fields.All(field => field.Key != rest) && family.Flags.All(flag => flag.Key != rest) && !(family.IsParallelWithoutNorm && rest == Parallel))
+            if (
+                key[(family.Architecture.Length + 1)..] is var rest
+                && !s_checked.Contains(rest)
+                && family.Fields.All(field => field.Key != rest)
+                && family.Flags.All(flag => flag.Key != rest)
+                && !(family.IsParallelWithoutNorm && rest == Parallel)
+            )
                 throw Unsupported(file, key, "is not known here");
         if (metadata.Integer("split.count") is > 1)
             throw Unsupported(file, "split.count", "says that it is one of several files: join them with llama.cpp's gguf-split");
@@ -79,7 +106,8 @@ internal static class GgufConfig
     private static void ReadHeads(GgufFile file, GgufFamily family, JsonObject json, Func<string, string> key)
     {
         var metadata = file.Metadata;
-        int width = (int)json[family.ModelType == "gpt2" ? "n_embd" : "hidden_size"]!, heads = (int)json[family.ModelType == "gpt2" ? "n_head" : "num_attention_heads"]!;
+        int width = (int)json[family.ModelType == "gpt2" ? "n_embd" : "hidden_size"]!,
+            heads = (int)json[family.ModelType == "gpt2" ? "n_head" : "num_attention_heads"]!;
         var size = metadata.OptionalPositive(key("attention.key_length")) ?? width / heads;
         if ((metadata.OptionalPositive(key("attention.value_length")) ?? size) != size)
             throw Unsupported(file, key("attention.value_length"), "differs from the length of keys");
@@ -97,7 +125,8 @@ internal static class GgufConfig
     /// <summary>What shows only in which tensors there are.</summary>
     private static void ReadTensors(GgufFile file, GgufFamily family, JsonObject json)
     {
-        var embedding = file.Tensors.GetValueOrDefault("token_embd.weight") ?? throw new DfpoException("checkpoint/missing-tensor", $"'{file.Path}' holds no tensor 'token_embd.weight'.");
+        var embedding = file.Tensors.GetValueOrDefault("token_embd.weight")
+            ?? throw new DfpoException("checkpoint/missing-tensor", $"'{file.Path}' holds no tensor 'token_embd.weight'.");
         json["vocab_size"] = embedding.Shape[0];
         json["tie_word_embeddings"] = !file.Tensors.ContainsKey("output.weight");
         if (family.AttentionBias is not null)
@@ -117,7 +146,10 @@ internal static class GgufConfig
                 throw Unsupported(file, key("rope.scaling.type"), $"is '{kind}' beside a tensor '{GgufTensors.FactorsName}'");
             var pairs = (int)json["head_dim"]! / 2;
             if (factors.Length != pairs || factors.Any(factor => !(factor > 0 && float.IsFinite(factor))))
-                throw new DfpoException("checkpoint/shape", $"'{file.Path}': tensor '{GgufTensors.FactorsName}' must hold {pairs} numbers above 0, one for each pair of channels.");
+                throw new DfpoException(
+                    "checkpoint/shape",
+                    $"'{file.Path}': tensor '{GgufTensors.FactorsName}' must hold {pairs} numbers above 0, one for each pair of channels."
+                );
             JsonArray Factors() => new([.. factors.Select(factor => (JsonNode)(double)factor)]);
             // The same factors for texts of any length: in config.json only this type has a factor for each pair.
             json["rope_scaling"] = new JsonObject
@@ -130,7 +162,12 @@ internal static class GgufConfig
             };
         }
         else if (kind == "linear")
-            json["rope_scaling"] = new JsonObject { ["rope_type"] = "linear", ["factor"] = file.Metadata.Number(key("rope.scaling.factor")) ?? throw file.Metadata.Wrong(key("rope.scaling.factor"), "there") };
+            json["rope_scaling"] = new JsonObject
+            {
+                ["rope_type"] = "linear",
+                ["factor"] = file.Metadata.Number(key("rope.scaling.factor"))
+                    ?? throw file.Metadata.Wrong(key("rope.scaling.factor"), "there"),
+            };
         else if (kind != "none")
             throw Unsupported(file, key("rope.scaling.type"), $"is '{kind}': 'none' and 'linear' are read");
     }

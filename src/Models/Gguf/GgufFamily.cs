@@ -14,13 +14,21 @@ internal sealed record GgufField(string Key, string Field, bool IsCount = true, 
 /// <param name="Architecture"><c>general.architecture</c>.</param>
 /// <param name="ModelType">HF's <c>model_type</c>.</param>
 /// <param name="Fields">Numbers of the configuration.</param>
-/// <param name="Names">Tensor names in the file and in HF's state dict, without <c>.weight</c> and <c>.bias</c>; <c>{0}</c> is the block's number.</param>
-internal sealed record GgufFamily(string Architecture, string ModelType, IReadOnlyList<GgufField> Fields, IReadOnlyList<(string File, string Model)> Names)
+/// <param name="Names">Tensor names in the file and in HF's state dict, without <c>.weight</c> and <c>.bias</c>; <c>{0}</c> is the block's
+/// number.</param>
+internal sealed record GgufFamily(
+    string Architecture,
+    string ModelType,
+    IReadOnlyList<GgufField> Fields,
+    IReadOnlyList<(string File, string Model)> Names
+)
 {
     /// <summary>Fields of <c>config.json</c> that the architecture implies.</summary>
     public JsonObject Implied { get; init; } = [];
 
-    /// <summary>Whether rows of queries and keys stand in the order of llama.cpp's rotation, pairs beside each other, instead of HF's.</summary>
+    /// <summary>
+    /// Whether rows of queries and keys stand in the order of llama.cpp's rotation, pairs beside each other, instead of HF's.
+    /// </summary>
     public bool Interleaves { get; init; }
 
     /// <summary>Whether queries, keys and values of a fused projection stand one after the other instead of head by head.</summary>
@@ -35,13 +43,22 @@ internal sealed record GgufFamily(string Architecture, string ModelType, IReadOn
     /// <summary>Whether heads may have a size of their own (<c>head_dim</c>).</summary>
     public bool HasHeadSize { get; init; }
 
-    /// <summary>Whether a tensor may say by how much the frequency of each pair of channels is divided, as llama.cpp writes the scaling of Llama 3.1.</summary>
+    /// <summary>
+    /// Whether a tensor may say by how much the frequency of each pair of channels is divided, as llama.cpp writes the scaling of Llama
+    /// 3.1.
+    /// </summary>
     public bool HasFrequencyFactors { get; init; }
 
-    /// <summary>Whether the perceptron stands beside attention where it has no norm of its own (<c>use_parallel_residual</c>); the file's flag of this name may say otherwise, and llama.cpp does not read it.</summary>
+    /// <summary>
+    /// Whether the perceptron stands beside attention where it has no norm of its own (<c>use_parallel_residual</c>); the file's flag of
+    /// this name may say otherwise, and llama.cpp does not read it.
+    /// </summary>
     public bool IsParallelWithoutNorm { get; init; }
 
-    /// <summary>Field of <c>config.json</c> for biases of attention's projections, set where the file has such tensors; null where the architecture implies them.</summary>
+    /// <summary>
+    /// Field of <c>config.json</c> for biases of attention's projections, set where the file has such tensors; null where the architecture
+    /// implies them.
+    /// </summary>
     public string? AttentionBias { get; init; }
 
     /// <summary>The same for the perceptron's projections.</summary>
@@ -68,7 +85,10 @@ internal sealed record GgufFamily(string Architecture, string ModelType, IReadOn
         foreach (var names in Names)
         {
             var pattern = from(names).Split('.');
-            if (pattern.Length != parts.Length || !pattern.Zip(parts).All(pair => pair.First == pair.Second || (pair.First == "{0}" && IsNumber(pair.Second))))
+            if (
+                pattern.Length != parts.Length
+                || !pattern.Zip(parts).All(pair => pair.First == pair.Second || (pair.First == "{0}" && IsNumber(pair.Second)))
+            )
                 continue;
             var block = Array.IndexOf(pattern, "{0}");
             return (block < 0 ? to(names) : to(names).Replace("{0}", parts[block], StringComparison.Ordinal)) + name[dot..];
@@ -76,5 +96,6 @@ internal sealed record GgufFamily(string Architecture, string ModelType, IReadOn
         return null;
     }
 
-    private static bool IsNumber(string text) => text.Length is > 0 and < 6 && text.All(char.IsAsciiDigit) && (text == "0" || text[0] != '0');
+    private static bool IsNumber(string text) =>
+        text.Length is > 0 and < 6 && text.All(char.IsAsciiDigit) && (text == "0" || text[0] != '0');
 }

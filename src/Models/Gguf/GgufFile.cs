@@ -22,7 +22,8 @@ public sealed class GgufFile
     private const uint Magic = 0x46554747;
     private const int MostDimensions = 4;
 
-    private GgufFile(string path, GgufMetadata metadata, IReadOnlyDictionary<string, GgufTensor> tensors) => (Path, Metadata, Tensors) = (path, metadata, tensors);
+    private GgufFile(string path, GgufMetadata metadata, IReadOnlyDictionary<string, GgufTensor> tensors) =>
+        (Path, Metadata, Tensors) = (path, metadata, tensors);
 
     /// <summary>Where the file is.</summary>
     public string Path { get; }
@@ -34,7 +35,8 @@ public sealed class GgufFile
     public IReadOnlyDictionary<string, GgufTensor> Tensors { get; }
 
     /// <summary>Reads and checks a header.</summary>
-    /// <exception cref="DfpoException"><c>checkpoint/missing-file</c>, <c>checkpoint/corrupt</c>, or <c>gguf/unsupported</c> for a version or type that is not read.</exception>
+    /// <exception cref="DfpoException"><c>checkpoint/missing-file</c>, <c>checkpoint/corrupt</c>, or <c>gguf/unsupported</c> for a version
+    /// or type that is not read.</exception>
     public static GgufFile Read(string path)
     {
         if (!File.Exists(path))
@@ -45,7 +47,10 @@ public sealed class GgufFile
             throw reader.Corrupt("it is not a GGUF file");
         var version = reader.UInt32();
         if (version is not (2 or 3))
-            throw new DfpoException("gguf/unsupported", $"'{path}' is a GGUF file of version {version}: versions 2 and 3, little-endian, are read.");
+            throw new DfpoException(
+                "gguf/unsupported",
+                $"'{path}' is a GGUF file of version {version}: versions 2 and 3, little-endian, are read."
+            );
         var tensorCount = reader.Count(24, "tensors");
         var metadata = ReadMetadata(reader, path);
         var alignment = metadata.Integer("general.alignment") ?? 32;
@@ -75,7 +80,9 @@ public sealed class GgufFile
         foreach (var tensor in described.OrderBy(tensor => tensor.Offset).Select(tensor => tensor with { Offset = tensor.Offset + start }))
         {
             if (tensor.Offset > fileLength - tensor.Length)
-                throw reader.Corrupt($"tensor '{tensor.Name}' claims bytes {tensor.Offset} to {tensor.Offset + tensor.Length}, the file has {fileLength}");
+                throw reader.Corrupt(
+                    $"tensor '{tensor.Name}' claims bytes {tensor.Offset} to {tensor.Offset + tensor.Length}, the file has {fileLength}"
+                );
             if (tensor.Offset < end)
                 throw reader.Corrupt($"tensor '{tensor.Name}' overlaps tensor '{last}'");
             if (!tensors.TryAdd(tensor.Name, tensor))
@@ -103,7 +110,10 @@ public sealed class GgufFile
         var number = reader.UInt32();
         var type = (GgmlType)number;
         if (number > int.MaxValue || !Enum.IsDefined(type))
-            throw new DfpoException("gguf/unsupported", $"'{path}': tensor '{name}' is of element type {number}, which is not read: {string.Join(", ", Enum.GetNames<GgmlType>())} are. Take a file of one of these.");
+            throw new DfpoException(
+                "gguf/unsupported",
+                $"'{path}': tensor '{name}' is of element type {number}, which is not read: {string.Join(", ", Enum.GetNames<GgmlType>())} are. Take a file of one of these."
+            );
         var (size0, bytes) = type.Block();
         if (shape[^1] % size0 != 0)
             throw reader.Corrupt($"tensor '{name}' of type {type} has rows of {shape[^1]} elements, which are no blocks of {size0}");

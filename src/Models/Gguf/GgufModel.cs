@@ -4,7 +4,9 @@ using DfPO.Models.Tokenizers;
 
 namespace DfPO.Models.Gguf;
 
-/// <summary>A GGUF file in the place of a checkpoint folder: the file itself, or a folder that holds one and no <c>config.json</c>.</summary>
+/// <summary>
+/// A GGUF file in the place of a checkpoint folder: the file itself, or a folder that holds one and no <c>config.json</c>.
+/// </summary>
 public static class GgufModel
 {
     /// <summary>What GGUF files' names end with.</summary>
@@ -20,7 +22,10 @@ public static class GgufModel
             return null;
         var files = Directory.GetFiles(path, "*" + Extension).Order(StringComparer.Ordinal).ToArray();
         return files.Length > 1
-            ? throw new DfpoException("gguf/several", $"'{path}' holds {files.Length} GGUF files: give the one that is meant, such as '{files[0]}'.")
+            ? throw new DfpoException(
+                "gguf/several",
+                $"'{path}' holds {files.Length} GGUF files: give the one that is meant, such as '{files[0]}'."
+            )
             : files.FirstOrDefault();
     }
 
@@ -41,14 +46,24 @@ public static class GgufModel
     {
         var metadata = GgufFile.Read(file).Metadata;
         var templates = new Dictionary<string, string>();
-        foreach (var key in metadata.Keys.Where(key => key == GgufVocabulary.TemplateKey || key.StartsWith(GgufVocabulary.TemplateKey + ".", StringComparison.Ordinal)))
+        foreach (
+            var key in metadata.Keys.Where(key =>
+                key == GgufVocabulary.TemplateKey || key.StartsWith(GgufVocabulary.TemplateKey + ".", StringComparison.Ordinal)
+            )
+        )
             templates[key == GgufVocabulary.TemplateKey ? "default" : key[(GgufVocabulary.TemplateKey.Length + 1)..]] = metadata.Text(key)!;
         if (templates.Count == 0)
             return null;
-        if (templates.Keys.FirstOrDefault(name => name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-')) is { } strange)
+        if (
+            templates.Keys.FirstOrDefault(name => name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-')) is
+            { } strange
+        )
             throw metadata.Wrong($"{GgufVocabulary.TemplateKey}.{strange}", "named by letters and digits");
         var tokens = metadata.Texts("tokenizer.ggml.tokens") ?? [];
-        var special = GgufVocabulary.Roles(metadata).Where(role => role.Id < tokens.Length).ToDictionary(role => role.Role, role => (JsonNode?)tokens[role.Id]);
+        var special = GgufVocabulary
+            .Roles(metadata)
+            .Where(role => role.Id < tokens.Length)
+            .ToDictionary(role => role.Role, role => (JsonNode?)tokens[role.Id]);
         return new ChatTemplate(templates, special, file);
     }
 }

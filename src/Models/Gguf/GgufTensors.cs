@@ -27,7 +27,8 @@ public sealed class GgufTensors : ITensorFile
     public IEnumerable<string> Names => _tensors.Keys;
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="DfpoException">As <see cref="GgufFile.Read"/>, and <c>checkpoint/unknown-tensor</c> for one that its architecture does not have.</exception>
+    /// <exception cref="DfpoException">As <see cref="GgufFile.Read"/>, and <c>checkpoint/unknown-tensor</c> for one that its architecture
+    /// does not have.</exception>
     public static GgufTensors Open(string path)
     {
         var file = GgufFile.Read(path);
@@ -35,17 +36,21 @@ public sealed class GgufTensors : ITensorFile
         var opened = new GgufTensors(file, family, GgufConfig.Read(file, family));
         foreach (var tensor in file.Tensors.Values.Where(tensor => !family.HasFrequencyFactors || tensor.Name != FactorsName))
         {
-            var name = family.ModelName(tensor.Name) ?? throw new DfpoException("checkpoint/unknown-tensor",
-                $"'{path}' holds tensor '{tensor.Name}', which the architecture '{family.Architecture}' is not known to have. Take the checkpoint's own folder, with safetensors.");
+            var name = family.ModelName(tensor.Name)
+                ?? throw new DfpoException(
+                    "checkpoint/unknown-tensor",
+                    $"'{path}' holds tensor '{tensor.Name}', which the architecture '{family.Architecture}' is not known to have. Take the checkpoint's own folder, with safetensors."
+                );
             opened._tensors.Add(name, tensor);
         }
         return opened;
     }
 
     /// <inheritdoc/>
-    public TensorEntry Entry(string name) => Find(name) is var tensor && tensor.Shape.Length == 2 && _family.IsTransposed(tensor.Name)
-        ? new TensorEntry(name, Dtype(tensor.Type), [tensor.Shape[1], tensor.Shape[0]])
-        : new TensorEntry(name, Dtype(tensor.Type), tensor.Shape);
+    public TensorEntry Entry(string name) =>
+        Find(name) is var tensor && tensor.Shape.Length == 2 && _family.IsTransposed(tensor.Name)
+            ? new TensorEntry(name, Dtype(tensor.Type), [tensor.Shape[1], tensor.Shape[0]])
+            : new TensorEntry(name, Dtype(tensor.Type), tensor.Shape);
 
     /// <inheritdoc/>
     public Tensor Get(string name)
@@ -55,7 +60,10 @@ public sealed class GgufTensors : ITensorFile
         var values = Read(Path, tensor);
         var heads = Heads(name, _family, _config);
         if (heads > 0 && tensor.Shape[0] % (heads * (_family.SeparatesFused ? 3 : 2)) != 0)
-            throw new DfpoException("checkpoint/shape", $"'{Path}': tensor '{tensor.Name}' has {tensor.Shape[0]} rows, which {heads} heads cannot share.");
+            throw new DfpoException(
+                "checkpoint/shape",
+                $"'{Path}': tensor '{tensor.Name}' has {tensor.Shape[0]} rows, which {heads} heads cannot share."
+            );
         if (heads > 0)
             values = _family.SeparatesFused ? RowOrder.ToHeads(values, heads) : RowOrder.ToHalves(values, heads);
         if (tensor.Shape.Length == 2 && _family.IsTransposed(tensor.Name))
@@ -64,9 +72,7 @@ public sealed class GgufTensors : ITensorFile
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     /// <summary>What the frequencies of the pairs of channels are divided by; null where the file does not say.</summary>
     internal static float[]? FrequencyFactors(GgufFile file)
@@ -109,12 +115,22 @@ public sealed class GgufTensors : ITensorFile
         if (!family.Interleaves && !family.SeparatesFused)
             return 0;
         var part = name[..name.LastIndexOf('.')];
-        return part.EndsWith(".q_proj", StringComparison.Ordinal) || part.EndsWith(".query_key_value", StringComparison.Ordinal) ? (int)config["num_attention_heads"]!
+        return part.EndsWith(".q_proj", StringComparison.Ordinal) || part.EndsWith(".query_key_value", StringComparison.Ordinal)
+                ? (int)config["num_attention_heads"]!
             : part.EndsWith(".k_proj", StringComparison.Ordinal) ? (int)config["num_key_value_heads"]!
             : 0;
     }
 
-    private GgufTensor Find(string name) => _tensors.TryGetValue(name, out var tensor) ? tensor : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
+    private GgufTensor Find(string name) =>
+        _tensors.TryGetValue(name, out var tensor)
+            ? tensor
+            : throw new DfpoException("checkpoint/missing-tensor", $"'{Path}' holds no tensor '{name}'.");
 
-    private static string Dtype(GgmlType type) => type switch { GgmlType.F16 => "F16", GgmlType.BF16 => "BF16", _ => "F32" };
+    private static string Dtype(GgmlType type) =>
+        type switch
+        {
+            GgmlType.F16 => "F16",
+            GgmlType.BF16 => "BF16",
+            _ => "F32",
+        };
 }

@@ -7,7 +7,12 @@ namespace DfPO.Models.Gguf;
 internal static class GgufTokenizerWriter
 {
     private const string Prefix = "tokenizer.ggml.";
-    private const int Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6;
+    private const int Normal = 1,
+        Unknown = 2,
+        Control = 3,
+        UserDefined = 4,
+        Unused = 5,
+        Byte = 6;
 
     /// <summary>Adds the metadata.</summary>
     /// <exception cref="DfpoException"><c>gguf/unsupported</c>: llama.cpp has no tokenizer of this kind.</exception>
@@ -22,9 +27,11 @@ internal static class GgufTokenizerWriter
         for (var id = 0; id < tokens.Length; id++)
             (tokens[id], types[id]) = tokenizer.TokenOf(id) is { } token ? (token, Normal) : ($"[PAD{id}]", Unused);
         foreach (var added in tokenizer.AddedTokens.Values.Where(added => added.Id < tokens.Length))
-            types[added.Id] = added.LeftStrip || added.RightStrip || added.SingleWord
-                ? throw Unsupported(tokenizer, $"its token '{added.Content}' takes white space along")
-                : added.Special ? Control : UserDefined;
+            types[added.Id] =
+                added.LeftStrip || added.RightStrip || added.SingleWord
+                    ? throw Unsupported(tokenizer, $"its token '{added.Content}' takes white space along")
+                : added.Special ? Control
+                : UserDefined;
         var merges = Merges(bpe, tokenizer);
         if ((bool?)bpe["byte_fallback"] == true)
             WritePieces(metadata, tokenizer, tokens, types, merges, document);
@@ -40,7 +47,14 @@ internal static class GgufTokenizerWriter
     }
 
     /// <summary>SentencePiece's BPE: a token's score says when it is merged.</summary>
-    private static void WritePieces(Dictionary<string, object> metadata, TextTokenizer tokenizer, string[] tokens, int[] types, List<(string Left, string Right)> merges, JsonObject document)
+    private static void WritePieces(
+        Dictionary<string, object> metadata,
+        TextTokenizer tokenizer,
+        string[] tokens,
+        int[] types,
+        List<(string Left, string Right)> merges,
+        JsonObject document
+    )
     {
         var ranks = new Dictionary<string, int>();
         foreach (var (rank, merge) in merges.Index())
@@ -50,7 +64,8 @@ internal static class GgufTokenizerWriter
         metadata[Prefix + "scores"] = tokens.Select(token => ranks.TryGetValue(token, out var rank) ? -(float)rank : -1e6f).ToArray();
         var normalizer = document["normalizer"]?.ToJsonString() ?? "";
         var scheme = (string?)document["pre_tokenizer"]?["prepend_scheme"];
-        metadata[Prefix + "add_space_prefix"] = normalizer.Contains("\"Prepend\"", StringComparison.Ordinal) || scheme is "first" or "always";
+        metadata[Prefix + "add_space_prefix"] =
+            normalizer.Contains("\"Prepend\"", StringComparison.Ordinal) || scheme is "first" or "always";
         for (var id = 0; id < tokens.Length; id++)
             if (tokens[id].Length == 6 && tokens[id].StartsWith("<0x", StringComparison.Ordinal))
                 types[id] = Byte;
@@ -60,10 +75,27 @@ internal static class GgufTokenizerWriter
 
     private static void WriteSpecial(Dictionary<string, object> metadata, TextTokenizer tokenizer, JsonObject config)
     {
-        foreach (var (key, id) in new[] { ("bos", tokenizer.BosTokenId), ("unknown", tokenizer.UnkTokenId), ("padding", tokenizer.Role("pad_token")) })
+        foreach (
+            var (key, id) in new[]
+            {
+                ("bos", tokenizer.BosTokenId),
+                ("unknown", tokenizer.UnkTokenId),
+                ("padding", tokenizer.Role("pad_token")),
+            }
+        )
             if (id is not null)
                 metadata[$"{Prefix}{key}_token_id"] = (uint)id.Value;
-        var ends = tokenizer.EosTokenIds.Concat(config["eos_token_id"] switch { JsonArray all => all.Select(id => (int)id!), JsonValue one => [(int)one], _ => [] }).Distinct().ToArray();
+        var ends = tokenizer
+            .EosTokenIds.Concat(
+                config["eos_token_id"] switch
+                {
+                    JsonArray all => all.Select(id => (int)id!),
+                    JsonValue one => [(int)one],
+                    _ => [],
+                }
+            )
+            .Distinct()
+            .ToArray();
         string[] names = ["eos", "eot", "eom"];
         if (ends.Length > names.Length)
             throw Unsupported(tokenizer, $"{ends.Length} tokens end its texts, and GGUF has names for {names.Length}");
@@ -79,9 +111,13 @@ internal static class GgufTokenizerWriter
     }
 
     private static List<(string Left, string Right)> Merges(JsonObject bpe, TextTokenizer tokenizer) =>
-        [.. (bpe["merges"] as JsonArray ?? throw Unsupported(tokenizer, "it has no merges")).Select(merge => merge is JsonArray pair
-            ? ((string)pair[0]!, (string)pair[1]!)
-            : (string)merge! is var text && text.IndexOf(' ', 1) is var cut ? (text[..cut], text[(cut + 1)..]) : default)];
+        [
+            .. (bpe["merges"] as JsonArray ?? throw Unsupported(tokenizer, "it has no merges")).Select(merge =>
+                merge is JsonArray pair ? ((string)pair[0]!, (string)pair[1]!)
+                : (string)merge! is var text && text.IndexOf(' ', 1) is var cut ? (text[..cut], text[(cut + 1)..])
+                : default
+            ),
+        ];
 
     /// <summary>The name of the way in which texts are cut.</summary>
     private static string Split(JsonObject document, JsonObject bpe, TextTokenizer tokenizer)
@@ -90,10 +126,17 @@ internal static class GgufTokenizerWriter
         foreach (var name in ByteLevelSplits.Names)
         {
             var (normalizer, preTokenizer, wholePieces) = ByteLevelSplits.Of(name, addPrefixSpace: false);
-            if (steps == Plain(preTokenizer) && Plain(document["normalizer"]) == Plain(normalizer) && ((bool?)bpe["ignore_merges"] ?? false) == wholePieces)
+            if (
+                steps == Plain(preTokenizer)
+                && Plain(document["normalizer"]) == Plain(normalizer)
+                && ((bool?)bpe["ignore_merges"] ?? false) == wholePieces
+            )
                 return name;
         }
-        throw Unsupported(tokenizer, $"it cuts texts in a way that llama.cpp has no name for here ({string.Join(", ", ByteLevelSplits.Names)} have)");
+        throw Unsupported(
+            tokenizer,
+            $"it cuts texts in a way that llama.cpp has no name for here ({string.Join(", ", ByteLevelSplits.Names)} have)"
+        );
     }
 
     /// <summary>Steps without what has no effect on ids.</summary>
@@ -102,7 +145,11 @@ internal static class GgufTokenizerWriter
         if (steps is null)
             return "";
         var copy = (JsonObject)steps.DeepClone();
-        foreach (var step in (copy["pretokenizers"] ?? copy["normalizers"]) is JsonArray several ? several.OfType<JsonObject>().ToArray() : [copy])
+        foreach (
+            var step in (copy["pretokenizers"] ?? copy["normalizers"]) is JsonArray several
+                ? several.OfType<JsonObject>().ToArray()
+                : [copy]
+        )
             step.Remove("trim_offsets");
         return copy.ToJsonString();
     }

@@ -11,13 +11,22 @@ namespace DfPO.Models.Gguf;
 internal static class GgufWriter
 {
     private const int Alignment = 32;
-    private const uint UInt32 = 4, Int32 = 5, Float32 = 6, Bool = 7, Text = 8, Array = 9;
+    private const uint UInt32 = 4,
+        Int32 = 5,
+        Float32 = 6,
+        Bool = 7,
+        Text = 8,
+        Array = 9;
 
     /// <summary>Writes a file.</summary>
     /// <param name="path">Where to.</param>
     /// <param name="metadata">uint, float, bool, string, or an array of int, float or string by key.</param>
     /// <param name="tensors">Names, types and values in PyTorch's order of sizes.</param>
-    public static void Write(string path, IReadOnlyDictionary<string, object> metadata, IReadOnlyList<(string Name, GgmlType Type, Tensor Values)> tensors)
+    public static void Write(
+        string path,
+        IReadOnlyDictionary<string, object> metadata,
+        IReadOnlyList<(string Name, GgmlType Type, Tensor Values)> tensors
+    )
     {
         using var stream = File.Create(path);
         using var writer = new BinaryWriter(stream);
@@ -56,7 +65,12 @@ internal static class GgufWriter
     public static byte[] Encode(GgmlType type, Tensor values)
     {
         using var scope = NewDisposeScope();
-        var dtype = type switch { GgmlType.F16 => ScalarType.Float16, GgmlType.BF16 => ScalarType.BFloat16, _ => ScalarType.Float32 };
+        var dtype = type switch
+        {
+            GgmlType.F16 => ScalarType.Float16,
+            GgmlType.BF16 => ScalarType.BFloat16,
+            _ => ScalarType.Float32,
+        };
         var held = values.to(dtype).cpu().contiguous();
         return type == GgmlType.Q8_0 ? EightBits(MemoryMarshal.Cast<byte, float>(held.bytes)) : held.bytes.ToArray();
     }
@@ -93,22 +107,30 @@ internal static class GgufWriter
         }
         var items = ((System.Array)value).Cast<object>().ToArray();
         writer.Write(Array);
-        writer.Write(value switch { int[] => Int32, float[] => Float32, _ => Text });
+        writer.Write(
+            value switch
+            {
+                int[] => Int32,
+                float[] => Float32,
+                _ => Text,
+            }
+        );
         writer.Write((ulong)items.Length);
         foreach (var item in items)
             Scalar(item).Write!(writer);
     }
 
-    private static (uint Type, Action<BinaryWriter>? Write) Scalar(object value) => value switch
-    {
-        uint number => (UInt32, writer => writer.Write(number)),
-        int number => (Int32, writer => writer.Write(number)),
-        float number => (Float32, writer => writer.Write(number)),
-        bool flag => (Bool, writer => writer.Write(flag)),
-        string text => (Text, writer => WriteText(writer, text)),
-        int[] or float[] or string[] => (Array, null),
-        _ => throw new ArgumentException($"{value.GetType().Name} has no type in GGUF.", nameof(value)),
-    };
+    private static (uint Type, Action<BinaryWriter>? Write) Scalar(object value) =>
+        value switch
+        {
+            uint number => (UInt32, writer => writer.Write(number)),
+            int number => (Int32, writer => writer.Write(number)),
+            float number => (Float32, writer => writer.Write(number)),
+            bool flag => (Bool, writer => writer.Write(flag)),
+            string text => (Text, writer => WriteText(writer, text)),
+            int[] or float[] or string[] => (Array, null),
+            _ => throw new ArgumentException($"{value.GetType().Name} has no type in GGUF.", nameof(value)),
+        };
 
     private static void WriteText(BinaryWriter writer, string text)
     {

@@ -6,7 +6,9 @@ namespace DfPO.Models.Gguf;
 /// <summary>Rows of attention's projections in the two orders that they are stored in.</summary>
 internal static class RowOrder
 {
-    /// <summary>Rows of each head from pairs beside each other, as llama.cpp rotates them, to first and second halves, as HF does.</summary>
+    /// <summary>
+    /// Rows of each head from pairs beside each other, as llama.cpp rotates them, to first and second halves, as HF does.
+    /// </summary>
     public static Tensor ToHalves(Tensor rows, long heads) => Regroup(rows, heads, rows.size(0) / heads / 2, 2);
 
     /// <summary>The other way round.</summary>

@@ -14,7 +14,8 @@ internal sealed class Conv1D : nn.Module<Tensor, Tensor>, IProjection
     private readonly long _in;
     private readonly long _out;
 
-    public Conv1D(long inFeatures, long outFeatures, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Conv1D))
+    public Conv1D(long inFeatures, long outFeatures, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(Conv1D))
     {
         (_in, _out, _precision) = (inFeatures, outFeatures, precision);
         weight = new Parameter(empty([inFeatures, outFeatures], dtype, device));

@@ -13,7 +13,8 @@ internal sealed class Gpt2Block : nn.Module
     public readonly LayerNorm ln_2;
     public readonly Gpt2Mlp mlp;
 
-    public Gpt2Block(Gpt2Config config, int layer, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Gpt2Block))
+    public Gpt2Block(Gpt2Config config, int layer, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(Gpt2Block))
     {
         ln_1 = nn.LayerNorm(config.NEmbd, config.LayerNormEpsilon, device: device, dtype: dtype);
         attn = new Gpt2Attention(config, layer, precision, device, dtype);

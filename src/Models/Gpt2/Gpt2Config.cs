@@ -62,7 +62,8 @@ public sealed record Gpt2Config : ModelConfig
         get
         {
             // 128 bits: the fields come from a file and may be anything.
-            Int128 width = NEmbd, inner = NInner ?? 4 * width;
+            Int128 width = NEmbd,
+                inner = NInner ?? 4 * width;
             var block = 4 * width * width + 2 * width * inner + 9 * width + inner;
             return Bounded((VocabSize * (TieWordEmbeddings ? 1 : (Int128)2) + NPositions) * width + NLayer * block + 2 * width);
         }
@@ -95,7 +96,18 @@ public sealed record Gpt2Config : ModelConfig
             Labels = fields.Labels(),
             Raw = json,
         };
-        fields.RefuseUnknown(harmless: ["n_ctx", "reorder_and_upcast_attn", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout"]);
+        fields.RefuseUnknown(
+            harmless:
+            [
+                "n_ctx",
+                "reorder_and_upcast_attn",
+                "summary_type",
+                "summary_use_proj",
+                "summary_activation",
+                "summary_proj_to_labels",
+                "summary_first_dropout",
+            ]
+        );
         if (config.NEmbd % config.NHead != 0)
             throw new DfpoException("config/field", $"'{path}': n_embd {config.NEmbd} cannot be divided into n_head {config.NHead} heads.");
         return config;

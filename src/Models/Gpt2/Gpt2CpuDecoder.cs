@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace DfPO.Models.Gpt2;
 
 /// <summary>
-/// Decodes a GPT-2 on a CPU: prompts as any model does, then step by step with packed products, and between them a float32 residual stream and
-/// kernels of one pass.
+/// Decodes a GPT-2 on a CPU: prompts as any model does, then step by step with packed products, and between them a float32 residual stream
+/// and kernels of one pass.
 /// </summary>
 /// <param name="model">The model.</param>
 /// <param name="config">Its sizes.</param>
@@ -18,12 +18,15 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
 {
     private readonly Gpt2BlockTerms[] _terms = [.. model.Blocks.Select(block => adaptersArePacked ? default : Gpt2BlockTerms.Of(block))];
 
-    /// <remarks>Packed products share out columns of their results, never a sum, so a second thread changes no bit; a test compares.</remarks>
+    /// <remarks>
+    /// Packed products share out columns of their results, never a sum, so a second thread changes no bit; a test compares.
+    /// </remarks>
     public override int StepThreads => 2;
 
-    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) => weights.Dtype == ScalarType.BFloat16
-        ? new Session<ushort, BFloat16Element>(model, config, weights, _terms, prompts, newTokens)
-        : new Session<float, Float32Element>(model, config, weights, _terms, prompts, newTokens);
+    public override DecodingSession Open(IReadOnlyList<int[]> prompts, int newTokens) =>
+        weights.Dtype == ScalarType.BFloat16
+            ? new Session<ushort, BFloat16Element>(model, config, weights, _terms, prompts, newTokens)
+            : new Session<float, Float32Element>(model, config, weights, _terms, prompts, newTokens);
 
     private sealed unsafe class Session<T, TElement> : DecodingSession
         where T : unmanaged
@@ -42,7 +45,14 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         private int[] _padding;
         private int[] _rows;
 
-        public Session(Gpt2LMHeadModel model, Gpt2Config config, Gpt2PackedWeights weights, Gpt2BlockTerms[] terms, IReadOnlyList<int[]> prompts, int newTokens)
+        public Session(
+            Gpt2LMHeadModel model,
+            Gpt2Config config,
+            Gpt2PackedWeights weights,
+            Gpt2BlockTerms[] terms,
+            IReadOnlyList<int[]> prompts,
+            int newTokens
+        )
         {
             (_model, _config, _weights, _terms, _prompts) = (model, config, weights, terms, new PromptBatch(prompts));
             (_width, _size) = (config.NEmbd, config.HeadSize);
@@ -59,7 +69,8 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         {
             using var scope = NewDisposeScope();
             var hidden = _model.Hidden(_prompts.IdTensor(CPU), _prompts.Mask(0, CPU), _cache);
-            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a copy of it for each.
+            // Two dimensions: of three, with a place of time cut out, torch multiplies row by row where the weight learns nothing, with a
+            // copy of it for each.
             return _model.Head(hidden.select(1, -1)).MoveToOuterDisposeScope();
         }
 
@@ -106,24 +117,38 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
             return term?.AddTo(product, input) ?? product;
         }
 
-        private Tensor Expand(PackedLinear expansion, IProjectionTerm? term, Tensor input) => term is null && _config.ActivationFunction is ("gelu_new" or "gelu_pytorch_tanh" or "gelu_fast")
-            ? expansion.ForwardGelu(input)
-            : Activations.Get(_config.ActivationFunction)(Product(expansion, term, input));
+        private Tensor Expand(PackedLinear expansion, IProjectionTerm? term, Tensor input) =>
+            term is null && _config.ActivationFunction is ("gelu_new" or "gelu_pytorch_tanh" or "gelu_fast")
+                ? expansion.ForwardGelu(input)
+                : Activations.Get(_config.ActivationFunction)(Product(expansion, term, input));
 
         private void Embed(ReadOnlySpan<int> tokens)
         {
             var positions = Array.ConvertAll(_rows, row => _cache.Length - _padding[row]);
-            var hidden = _model.Embed(tensor(Array.ConvertAll(tokens.ToArray(), token => (long)token)), tensor(positions)).to(ScalarType.Float32);
+            var hidden = _model
+                .Embed(tensor(Array.ConvertAll(tokens.ToArray(), token => (long)token)), tensor(positions))
+                .to(ScalarType.Float32);
             hidden.data<float>().CopyTo(_hidden.AsSpan(0, _rows.Length * _width));
         }
 
         private void Normalise(Gpt2PackedWeights.Norm norm, Tensor target)
         {
-            fixed (float* hidden = _hidden, weight = norm.Weight, bias = norm.Bias)
+            fixed (
+                float* hidden = _hidden,
+                    weight = norm.Weight,
+                    bias = norm.Bias
+            )
             {
                 var output = Pointer(target);
                 for (var i = 0; i < _rows.Length; i++)
-                    DecodeKernels<T, TElement>.LayerNorm(hidden + i * _width, weight, bias, output + i * _width, _width, (float)_config.LayerNormEpsilon);
+                    DecodeKernels<T, TElement>.LayerNorm(
+                        hidden + i * _width,
+                        weight,
+                        bias,
+                        output + i * _width,
+                        _width,
+                        (float)_config.LayerNormEpsilon
+                    );
             }
         }
 
@@ -136,8 +161,10 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         private void Attend(int layer, float scale, Tensor queryKeyValue, Tensor target)
         {
             var (heads, capacity, length) = (_config.NHead, (int)_cache.Capacity, (int)_cache.Length);
-            T* projected = Pointer(queryKeyValue), output = Pointer(target);
-            T* keys = Pointer(_cache.Keys(layer)), values = Pointer(_cache.Values(layer));
+            T* projected = Pointer(queryKeyValue),
+                output = Pointer(target);
+            T* keys = Pointer(_cache.Keys(layer)),
+                values = Pointer(_cache.Values(layer));
             fixed (float* scores = _scores)
             {
                 for (var i = 0; i < _rows.Length; i++)
@@ -150,7 +177,16 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
                         Copy(row + _width + offset, keys + slots + (long)length * _size);
                         Copy(row + 2 * _width + offset, values + slots + (long)length * _size);
                         var start = slots + (long)first * _size;
-                        DecodeKernels<T, TElement>.Attend(row + offset, keys + start, values + start, length + 1 - first, _size, scale, scores, output + (long)i * _width + offset);
+                        DecodeKernels<T, TElement>.Attend(
+                            row + offset,
+                            keys + start,
+                            values + start,
+                            length + 1 - first,
+                            _size,
+                            scale,
+                            scores,
+                            output + (long)i * _width + offset
+                        );
                     }
                 }
             }
@@ -167,7 +203,13 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
 }
 
 /// <summary>What a block's adapters add to its four products; null for none.</summary>
-internal readonly record struct Gpt2BlockTerms(IProjectionTerm? QueryKeyValue, IProjectionTerm? AttentionProjection, IProjectionTerm? Expansion, IProjectionTerm? Contraction)
+internal readonly record struct Gpt2BlockTerms(
+    IProjectionTerm? QueryKeyValue,
+    IProjectionTerm? AttentionProjection,
+    IProjectionTerm? Expansion,
+    IProjectionTerm? Contraction
+)
 {
-    public static Gpt2BlockTerms Of(Gpt2Block block) => new(block.attn.c_attn.Adapter, block.attn.c_proj.Adapter, block.mlp.c_fc.Adapter, block.mlp.c_proj.Adapter);
+    public static Gpt2BlockTerms Of(Gpt2Block block) =>
+        new(block.attn.c_attn.Adapter, block.attn.c_proj.Adapter, block.mlp.c_fc.Adapter, block.mlp.c_proj.Adapter);
 }

@@ -14,7 +14,8 @@ public sealed class Gpt2ForSequenceClassification : SequenceClassifier, IPretrai
 
     /// <summary>Builds the model with uninitialised weights.</summary>
     /// <exception cref="DfpoException"><c>config/field</c>: the configuration names fewer than two labels.</exception>
-    public Gpt2ForSequenceClassification(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(Gpt2ForSequenceClassification))
+    public Gpt2ForSequenceClassification(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32)
+        : base(nameof(Gpt2ForSequenceClassification))
     {
         if (config.Labels.Count < 2)
             throw new DfpoException("config/field", "A sequence classifier's config.json needs at least two entries in 'id2label'.");

@@ -17,7 +17,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
     private (ulong Weights, ScalarType Dtype) _packedFrom;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
-    public Gpt2LMHeadModel(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(Gpt2LMHeadModel), config)
+    public Gpt2LMHeadModel(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32)
+        : base(nameof(Gpt2LMHeadModel), config)
     {
         _config = config;
         transformer = new Gpt2Model(config, Precision, device ?? CPU, dtype);
@@ -47,17 +48,29 @@ public sealed class Gpt2LMHeadModel : CausalLM
     {
         // The property makes a new handle each time.
         using var weight = transformer.wte.weight!;
-        return new KeyValueCache(_config.NLayer, batch, _config.NHead, capacity, _config.HeadSize, Precision.MatmulDtype ?? weight.dtype, weight.device);
+        return new KeyValueCache(
+            _config.NLayer,
+            batch,
+            _config.NHead,
+            capacity,
+            _config.HeadSize,
+            Precision.MatmulDtype ?? weight.dtype,
+            weight.device
+        );
     }
 
     /// <inheritdoc/>
-    /// <remarks>On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.</remarks>
-    public override Decoder CreateDecoder() => Packed() is { } packed ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: true) : base.CreateDecoder();
+    /// <remarks>
+    /// On a CPU the weights are laid out anew when they have changed since the last call; decoders of before must not be in use then.
+    /// </remarks>
+    public override Decoder CreateDecoder() =>
+        Packed() is { } packed ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: true) : base.CreateDecoder();
 
     /// <inheritdoc/>
-    internal override Decoder CreatePairedDecoder(LanguageModel reference) => lm_head?.Adapter is null && ((Gpt2LMHeadModel)reference).Packed() is { } packed
-        ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: false)
-        : base.CreatePairedDecoder(reference);
+    internal override Decoder CreatePairedDecoder(LanguageModel reference) =>
+        lm_head?.Adapter is null && ((Gpt2LMHeadModel)reference).Packed() is { } packed
+            ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: false)
+            : base.CreatePairedDecoder(reference);
 
     internal IEnumerable<Gpt2Block> Blocks => transformer.Blocks;
 
@@ -68,7 +81,8 @@ public sealed class Gpt2LMHeadModel : CausalLM
     {
         using var embedding = transformer.wte.weight!;
         var dtype = Precision.MatmulDtype ?? embedding.dtype;
-        var fits = embedding.device.type == DeviceType.CPU && dtype is ScalarType.Float32 or ScalarType.BFloat16 && _config.HeadSize % 16 == 0;
+        var fits =
+            embedding.device.type == DeviceType.CPU && dtype is ScalarType.Float32 or ScalarType.BFloat16 && _config.HeadSize % 16 == 0;
         if (!fits || !PackedLinear.IsSupported)
             return null;
         lock (_packing)

@@ -10,7 +10,8 @@ internal sealed class Gpt2Mlp : nn.Module<Tensor, Tensor>
     public readonly Conv1D c_proj;
     private readonly Func<Tensor, Tensor> _activation;
 
-    public Gpt2Mlp(Gpt2Config config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Gpt2Mlp))
+    public Gpt2Mlp(Gpt2Config config, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(Gpt2Mlp))
     {
         var inner = config.NInner ?? 4 * config.NEmbd;
         c_fc = new Conv1D(config.NEmbd, inner, precision, device, dtype);

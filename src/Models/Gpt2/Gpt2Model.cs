@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Gpt2;
 
-/// <summary>The GPT-2 body: embeddings, blocks and the final layer norm. Parameter names are PyTorch's (<c>wte</c>, <c>h.0.attn.c_attn</c>, ...).</summary>
+/// <summary>
+/// The GPT-2 body: embeddings, blocks and the final layer norm. Parameter names are PyTorch's (<c>wte</c>, <c>h.0.attn.c_attn</c>, ...).
+/// </summary>
 /// <remarks>Source: Radford et al. 2019; layout and names as in HF's <c>GPT2Model</c>. Dropout is off, as in RL4LMs.</remarks>
 public sealed class Gpt2Model : nn.Module
 {
@@ -16,7 +18,8 @@ public sealed class Gpt2Model : nn.Module
     private readonly ModuleList<Gpt2Block> h;
     private readonly LayerNorm ln_f;
 
-    internal Gpt2Model(Gpt2Config config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(Gpt2Model))
+    internal Gpt2Model(Gpt2Config config, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(Gpt2Model))
     {
         (_config, _precision) = (config, precision);
         wte = nn.Embedding(config.VocabSize, config.NEmbd, device: device, dtype: dtype);
@@ -31,7 +34,8 @@ public sealed class Gpt2Model : nn.Module
     public Tensor Forward(Tensor inputIds, Tensor? attentionMask, KeyValueCache? cache, Tensor? positionIds)
     {
         using var scope = NewDisposeScope();
-        long past = cache?.Length ?? 0, time = inputIds.size(1);
+        long past = cache?.Length ?? 0,
+            time = inputIds.size(1);
         _config.RequireRoom(past + time);
         positionIds ??= CausalMask.Positions(attentionMask, past, time, inputIds.device);
         var hidden = wte.call(inputIds).Plus(wpe.call(positionIds));
@@ -66,7 +70,9 @@ public sealed class Gpt2Model : nn.Module
                 parameter.Fill(1);
             else
             {
-                var std = name.EndsWith("c_proj.weight") ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer) : _config.InitializerRange;
+                var std = name.EndsWith("c_proj.weight")
+                    ? _config.InitializerRange / Math.Sqrt(2 * _config.NLayer)
+                    : _config.InitializerRange;
                 var drawn = randn(parameter.shape, generator: generator).Times(std);
                 parameter.copy_(drawn);
             }

@@ -17,11 +17,15 @@ internal sealed class Gpt2PackedWeights : IDisposable
         Dtype = dtype;
         Blocks = [.. body.Blocks.Select(block => new Block(block, dtype))];
         FinalNorm = new Norm(body.FinalNorm);
-        Head = [.. head.split(HeadColumns).Select(part =>
-        {
-            using (part)
-                return new PackedLinear(part, null, dtype);
-        })];
+        Head =
+        [
+            .. head.split(HeadColumns)
+                .Select(part =>
+                {
+                    using (part)
+                        return new PackedLinear(part, null, dtype);
+                }),
+        ];
     }
 
     public ScalarType Dtype { get; }

@@ -5,7 +5,10 @@ using System.Text.Json;
 namespace DfPO.Models.Hub;
 
 /// <summary>Speaks the hub's HTTP interface: listings, announcements and bytes.</summary>
-/// <remarks>Source: the public interface of huggingface.co (<c>/api/models</c>, <c>/resolve</c>). Redirects are followed here, because the token may go to the endpoint only.</remarks>
+/// <remarks>
+/// Source: the public interface of huggingface.co (<c>/api/models</c>, <c>/resolve</c>). Redirects are followed here, because the token may
+/// go to the endpoint only.
+/// </remarks>
 internal sealed class HubClient : IDisposable
 {
     private const int MostRedirects = 10;
@@ -15,9 +18,16 @@ internal sealed class HubClient : IDisposable
     public HubClient(HubSettings settings)
     {
         _settings = settings;
-        var handler = new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(20), AutomaticDecompression = DecompressionMethods.None };
+        var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            ConnectTimeout = TimeSpan.FromSeconds(20),
+            AutomaticDecompression = DecompressionMethods.None,
+        };
         _http = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan, MaxResponseContentBufferSize = 64 << 20 };
-        _http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("dfpo", typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0"));
+        _http.DefaultRequestHeaders.UserAgent.Add(
+            new ProductInfoHeaderValue("dfpo", typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0")
+        );
     }
 
     public void Dispose() => _http.Dispose();
@@ -26,7 +36,9 @@ internal sealed class HubClient : IDisposable
     /// <exception cref="DfpoException"><c>hub/missing</c>, <c>hub/denied</c>, <c>hub/answer</c>.</exception>
     public async Task<(string Commit, IReadOnlyList<string> Files)> List(HubRepository repository, CancellationToken cancellation)
     {
-        var address = Address($"/api/models/{repository.Id}{(repository.Revision == "main" ? "" : "/revision/" + Uri.EscapeDataString(repository.Revision))}");
+        var address = Address(
+            $"/api/models/{repository.Id}{(repository.Revision == "main" ? "" : "/revision/" + Uri.EscapeDataString(repository.Revision))}"
+        );
         using var deadline = Deadline(cancellation);
         using var response = await Send(HttpMethod.Get, address, null, deadline.Token);
         Require(response, repository, null);
@@ -36,7 +48,15 @@ internal sealed class HubClient : IDisposable
             var commit = json.RootElement.GetProperty("sha").GetString() ?? "";
             if (commit.Length is < 7 or > 64 || !commit.All(char.IsAsciiHexDigit))
                 throw new DfpoException("hub/answer", $"{address} names the commit '{commit}', which is none.");
-            return (commit, [.. json.RootElement.GetProperty("siblings").EnumerateArray().Select(file => file.GetProperty("rfilename").GetString() ?? "")]);
+            return (
+                commit,
+                [
+                    .. json
+                        .RootElement.GetProperty("siblings")
+                        .EnumerateArray()
+                        .Select(file => file.GetProperty("rfilename").GetString() ?? ""),
+                ]
+            );
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
@@ -62,11 +82,17 @@ internal sealed class HubClient : IDisposable
             if ((int)response.StatusCode is < 300 or >= 400)
                 Require(response, repository, name);
             if (Header(response, "X-Repo-Commit") is { } at && at != commit)
-                throw new DfpoException("hub/moved", $"'{repository.Id}' changed from {commit} to {at} while it was pulled: pull it again.");
+                throw new DfpoException(
+                    "hub/moved",
+                    $"'{repository.Id}' changed from {commit} to {at} while it was pulled: pull it again."
+                );
             var size = long.TryParse(Header(response, "X-Linked-Size"), out var told) ? told : response.Content.Headers.ContentLength;
             var etag = (linked ?? Header(response, "ETag") ?? "").Replace("W/", "").Trim('"').ToLowerInvariant();
             if (size is null or < 0 || etag.Length is 0 or > 128 || !etag.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
-                throw new DfpoException("hub/answer", $"{address} gives no size or no usable ETag ('{etag}'): it does not answer as a hub does.");
+                throw new DfpoException(
+                    "hub/answer",
+                    $"{address} gives no size or no usable ETag ('{etag}'): it does not answer as a hub does."
+                );
             return new HubFile(name, size.Value, etag);
         }
     }
@@ -74,7 +100,12 @@ internal sealed class HubClient : IDisposable
     /// <summary>A file's bytes from a position on; the answer may also begin at 0 (status 200).</summary>
     public async Task<HttpResponseMessage> Get(HubRepository repository, HubFile file, long from, CancellationToken cancellation)
     {
-        var response = await Send(HttpMethod.Get, FileAddress(repository, file.Name), from > 0 ? new RangeHeaderValue(from, null) : null, cancellation);
+        var response = await Send(
+            HttpMethod.Get,
+            FileAddress(repository, file.Name),
+            from > 0 ? new RangeHeaderValue(from, null) : null,
+            cancellation
+        );
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
             return response;
         try
@@ -111,7 +142,8 @@ internal sealed class HubClient : IDisposable
         return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
     }
 
-    private bool IsEndpoint(Uri address) => (address.Scheme, address.Host, address.Port) == (_settings.Endpoint.Scheme, _settings.Endpoint.Host, _settings.Endpoint.Port);
+    private bool IsEndpoint(Uri address) =>
+        (address.Scheme, address.Host, address.Port) == (_settings.Endpoint.Scheme, _settings.Endpoint.Host, _settings.Endpoint.Port);
 
     /// <summary>Where a redirect leads; null when the answer is none.</summary>
     private static Uri? Target(HttpResponseMessage response, Uri from)
@@ -133,7 +165,10 @@ internal sealed class HubClient : IDisposable
             case 200 or 206:
                 return;
             case 401 or 403:
-                throw new DfpoException("hub/denied", $"{_settings.Endpoint} denies {what}: it does not exist, or is private or gated. {(_settings.Token is null ? "Set HF_TOKEN" : "Check HF_TOKEN")}, and accept the model's terms on its page.");
+                throw new DfpoException(
+                    "hub/denied",
+                    $"{_settings.Endpoint} denies {what}: it does not exist, or is private or gated. {(_settings.Token is null ? "Set HF_TOKEN" : "Check HF_TOKEN")}, and accept the model's terms on its page."
+                );
             case 404:
                 throw new DfpoException("hub/missing", $"{_settings.Endpoint} has no {what}: check its name.");
             case 408 or 429 or >= 500:
@@ -143,7 +178,10 @@ internal sealed class HubClient : IDisposable
         }
     }
 
-    private Uri FileAddress(HubRepository repository, string name) => Address($"/{repository.Id}/resolve/{Uri.EscapeDataString(repository.Revision)}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}");
+    private Uri FileAddress(HubRepository repository, string name) =>
+        Address(
+            $"/{repository.Id}/resolve/{Uri.EscapeDataString(repository.Revision)}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}"
+        );
 
     private Uri Address(string path) => new(_settings.Endpoint.AbsoluteUri.TrimEnd('/') + path);
 

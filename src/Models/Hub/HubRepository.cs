@@ -12,7 +12,10 @@ public sealed partial record HubRepository(string Id, string Revision)
     public static HubRepository Parse(string id, string revision = "main")
     {
         if (!IdPattern().IsMatch(id) || id.Contains("--") || id.Contains(".."))
-            throw new DfpoException("usage/hub", $"'{id}' is not the name of a model: write organisation/name, such as openai-community/gpt2.");
+            throw new DfpoException(
+                "usage/hub",
+                $"'{id}' is not the name of a model: write organisation/name, such as openai-community/gpt2."
+            );
         if (!RevisionPattern().IsMatch(revision) || revision.Contains(".."))
             throw new DfpoException("usage/hub", $"'{revision}' is not a revision: give a branch, a tag or a commit.");
         return new HubRepository(id, revision);

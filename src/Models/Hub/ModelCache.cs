@@ -8,7 +8,9 @@ namespace DfPO.Models.Hub;
 public sealed record CachedModel(string Id, string Commit, string Path, long Bytes);
 
 /// <summary>The folder of pulled models, laid out as HF's own cache, so that either finds what the other has fetched.</summary>
-/// <remarks><c>models--org--name/blobs/ETAG</c> holds contents, <c>snapshots/COMMIT/file</c> links to them, <c>refs/REVISION</c> names the commit.</remarks>
+/// <remarks>
+/// <c>models--org--name/blobs/ETAG</c> holds contents, <c>snapshots/COMMIT/file</c> links to them, <c>refs/REVISION</c> names the commit.
+/// </remarks>
 /// <param name="root">The cache.</param>
 public sealed class ModelCache(string root)
 {
@@ -20,12 +22,16 @@ public sealed class ModelCache(string root)
         return
         [
             .. from repository in Directory.GetDirectories(root, HubRepository.Prefix + "*").Order(StringComparer.Ordinal)
-               let snapshots = Path.Combine(repository, "snapshots")
-               where Directory.Exists(snapshots)
-               from snapshot in Directory.GetDirectories(snapshots).Order(StringComparer.Ordinal)
-               where File.Exists(Path.Combine(snapshot, "config.json"))
-               select new CachedModel(Path.GetFileName(repository)[HubRepository.Prefix.Length..].Replace("--", "/"), Path.GetFileName(snapshot), snapshot,
-                   Directory.GetFiles(snapshot, "*", SearchOption.AllDirectories).Sum(Size)),
+            let snapshots = Path.Combine(repository, "snapshots")
+            where Directory.Exists(snapshots)
+            from snapshot in Directory.GetDirectories(snapshots).Order(StringComparer.Ordinal)
+            where File.Exists(Path.Combine(snapshot, "config.json"))
+            select new CachedModel(
+                Path.GetFileName(repository)[HubRepository.Prefix.Length..].Replace("--", "/"),
+                Path.GetFileName(snapshot),
+                snapshot,
+                Directory.GetFiles(snapshot, "*", SearchOption.AllDirectories).Sum(Size)
+            ),
         ];
     }
 
@@ -56,10 +62,14 @@ public sealed class ModelCache(string root)
         File.WriteAllText(path, commit);
     }
 
-    private string Prepare(HubRepository repository, string part) => Directory.CreateDirectory(Path.Combine(root, repository.FolderName, part)).FullName;
+    private string Prepare(HubRepository repository, string part) =>
+        Directory.CreateDirectory(Path.Combine(root, repository.FolderName, part)).FullName;
 
     /// <summary>Of the file that a link leads to; a link into nothing counts for nothing.</summary>
-    private static long Size(string path) => new FileInfo(path) is var link && link.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target
-        ? target.Exists ? target.Length : 0
-        : link.Length;
+    private static long Size(string path) =>
+        new FileInfo(path) is var link && link.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target
+            ? target.Exists
+                ? target.Length
+                : 0
+            : link.Length;
 }

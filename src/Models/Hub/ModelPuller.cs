@@ -6,7 +6,9 @@ using Polly.Retry;
 
 namespace DfPO.Models.Hub;
 
-/// <summary>Pulls models from a hub into the cache: only what is missing, going on where a cut-off pull stopped, checked against the hub's digests.</summary>
+/// <summary>
+/// Pulls models from a hub into the cache: only what is missing, going on where a cut-off pull stopped, checked against the hub's digests.
+/// </summary>
 /// <param name="settings">Endpoint, cache and token.</param>
 /// <param name="pause">First pause before a repetition, doubled each time.</param>
 public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
@@ -20,7 +22,8 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
     /// <param name="progress">Hears of every file and of its bytes; not called concurrently.</param>
     /// <param name="cancellation">What has arrived stays for the next pull.</param>
     /// <returns>The checkpoint folder.</returns>
-    /// <exception cref="DfpoException"><c>hub/missing</c>, <c>hub/denied</c>, <c>hub/answer</c>, <c>hub/digest</c>, <c>hub/unreachable</c>, <c>hub/moved</c> or <c>hub/busy</c>.</exception>
+    /// <exception cref="DfpoException"><c>hub/missing</c>, <c>hub/denied</c>, <c>hub/answer</c>, <c>hub/digest</c>, <c>hub/unreachable</c>,
+    /// <c>hub/moved</c> or <c>hub/busy</c>.</exception>
     public async Task<string> Pull(HubRepository repository, Action<PullProgress> progress, CancellationToken cancellation)
     {
         using var client = new HubClient(settings);
@@ -43,7 +46,14 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
         return snapshot;
     }
 
-    private async Task Fetch(HubClient client, HubRepository repository, HubFile file, string blob, Action<PullProgress> progress, CancellationToken cancellation)
+    private async Task Fetch(
+        HubClient client,
+        HubRepository repository,
+        HubFile file,
+        string blob,
+        Action<PullProgress> progress,
+        CancellationToken cancellation
+    )
     {
         var incomplete = blob + ".incomplete";
         FileStream stream;
@@ -53,7 +63,11 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
         }
         catch (IOException e)
         {
-            throw new DfpoException("hub/busy", $"'{incomplete}' cannot be written ({e.Message}): is another pull of '{repository.Id}' at work?", e);
+            throw new DfpoException(
+                "hub/busy",
+                $"'{incomplete}' cannot be written ({e.Message}): is another pull of '{repository.Id}' at work?",
+                e
+            );
         }
         await using (stream)
         {
@@ -62,21 +76,34 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
             if (await Digest(file, stream, cancellation) is { } got && got != file.ETag)
             {
                 stream.SetLength(0);
-                throw new DfpoException("hub/digest", $"File '{file.Name}' of '{repository.Id}' has arrived with digest {got} where the hub announces {file.ETag}: it was thrown away, pull it again.");
+                throw new DfpoException(
+                    "hub/digest",
+                    $"File '{file.Name}' of '{repository.Id}' has arrived with digest {got} where the hub announces {file.ETag}: it was thrown away, pull it again."
+                );
             }
         }
         File.Move(incomplete, blob, overwrite: true);
     }
 
     /// <summary>Fetches what is missing at the end of a file.</summary>
-    private static async Task<long> Append(HubClient client, HubRepository repository, HubFile file, FileStream stream, Action<PullProgress> progress, CancellationToken cancellation)
+    private static async Task<long> Append(
+        HubClient client,
+        HubRepository repository,
+        HubFile file,
+        FileStream stream,
+        Action<PullProgress> progress,
+        CancellationToken cancellation
+    )
     {
         if (stream.Length > file.Size)
             stream.SetLength(0);
         if (stream.Length == file.Size)
             return file.Size;
         using var response = await client.Get(repository, file, stream.Length, cancellation);
-        if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable || (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From != stream.Length))
+        if (
+            response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable
+            || (response.StatusCode == HttpStatusCode.PartialContent && response.Content.Headers.ContentRange?.From != stream.Length)
+        )
         {
             stream.SetLength(0);
             throw new HttpRequestException("the hub does not continue the file; it is begun again");
@@ -131,32 +158,43 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    /// <summary>Repeats what a bad line or a busy hub spoiled; a line that breaks again and again is borne with as long as something has arrived each time.</summary>
+    /// <summary>
+    /// Repeats what a bad line or a busy hub spoiled; a line that breaks again and again is borne with as long as something has arrived
+    /// each time.
+    /// </summary>
     private async Task<T> Patiently<T>(Func<CancellationToken, Task<T>> work, CancellationToken cancellation, Func<long>? arrived = null)
     {
         var (most, failures) = (arrived?.Invoke() ?? 0, 0);
-        var patience = new ResiliencePipelineBuilder().AddRetry(new RetryStrategyOptions
-        {
-            // Counted here, because what has arrived starts the count anew.
-            MaxRetryAttempts = int.MaxValue,
-            ShouldHandle = attempt =>
-            {
-                if (!MayPass(attempt.Outcome.Exception))
-                    return PredicateResult.False();
-                failures++;
-                if (arrived?.Invoke() is { } now && now > most)
-                    (most, failures) = (now, 0);
-                return new(failures < Attempts);
-            },
-            DelayGenerator = _ => new(_pause * Math.Pow(2, Math.Max(0, failures - 1))),
-        }).Build();
+        var patience = new ResiliencePipelineBuilder()
+            .AddRetry(
+                new RetryStrategyOptions
+                {
+                    // Counted here, because what has arrived starts the count anew.
+                    MaxRetryAttempts = int.MaxValue,
+                    ShouldHandle = attempt =>
+                    {
+                        if (!MayPass(attempt.Outcome.Exception))
+                            return PredicateResult.False();
+                        failures++;
+                        if (arrived?.Invoke() is { } now && now > most)
+                            (most, failures) = (now, 0);
+                        return new(failures < Attempts);
+                    },
+                    DelayGenerator = _ => new(_pause * Math.Pow(2, Math.Max(0, failures - 1))),
+                }
+            )
+            .Build();
         try
         {
             return await patience.ExecuteAsync(async token => await work(token), cancellation);
         }
         catch (Exception e) when (!cancellation.IsCancellationRequested && MayPass(e))
         {
-            throw new DfpoException("hub/unreachable", $"{settings.Endpoint} could not be reached in {Attempts} attempts ({e.Message.TrimEnd('.')}): check the network and HF_ENDPOINT. What has arrived is kept; pull again to go on.", e);
+            throw new DfpoException(
+                "hub/unreachable",
+                $"{settings.Endpoint} could not be reached in {Attempts} attempts ({e.Message.TrimEnd('.')}): check the network and HF_ENDPOINT. What has arrived is kept; pull again to go on.",
+                e
+            );
         }
     }
 

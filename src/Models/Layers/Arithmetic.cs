@@ -3,11 +3,13 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Layers;
 
-/// <summary>Tensors with numbers, the numbers kept until libtorch has read them. Products and differences of two tensors need no number.</summary>
+/// <summary>
+/// Tensors with numbers, the numbers kept until libtorch has read them. Products and differences of two tensors need no number.
+/// </summary>
 /// <remarks>
-/// TorchSharp makes a native scalar of every number that it is given, the factor 1 within <c>a + b</c> included, and hands its bare address on:
-/// a garbage collection may free it while the operator still reads it. The pass then fails, or worse, computes something else. So this is the one
-/// place where a number becomes a scalar; <c>build/BannedSymbols.txt</c> refuses TorchSharp's own ways everywhere else.
+/// TorchSharp makes a native scalar of every number that it is given, the factor 1 within <c>a + b</c> included, and hands its bare address
+/// on: a garbage collection may free it while the operator still reads it. The pass then fails, or worse, computes something else. So this
+/// is the one place where a number becomes a scalar; <c>build/BannedSymbols.txt</c> refuses TorchSharp's own ways everywhere else.
 /// </remarks>
 public static class Arithmetic
 {
@@ -17,7 +19,9 @@ public static class Arithmetic
     /// <summary>0.</summary>
     public static readonly Scalar Zero = Kept(0L);
 
-    /// <summary>A scalar of a number, for a field or a <c>using</c> declaration: whoever takes it keeps it until the operator has returned.</summary>
+    /// <summary>
+    /// A scalar of a number, for a field or a <c>using</c> declaration: whoever takes it keeps it until the operator has returned.
+    /// </summary>
 #pragma warning disable RS0030 // The place that the ban speaks of.
     public static Scalar Kept(double number) => number;
 
@@ -103,7 +107,8 @@ public static class Arithmetic
     /// <summary><c>a</c> held between two numbers.</summary>
     public static Tensor Between(this Tensor a, double least, double most)
     {
-        using Scalar low = Kept(least), high = Kept(most);
+        using Scalar low = Kept(least),
+            high = Kept(most);
         return a.clamp(low, high);
     }
 

@@ -12,7 +12,8 @@ internal sealed class AutocastLinear : nn.Module<Tensor, Tensor>, IProjection
     public readonly Parameter? bias;
     private readonly ComputePrecision _precision;
 
-    public AutocastLinear(long inFeatures, long outFeatures, bool hasBias, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(AutocastLinear))
+    public AutocastLinear(long inFeatures, long outFeatures, bool hasBias, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(AutocastLinear))
     {
         _precision = precision;
         weight = new Parameter(empty([outFeatures, inFeatures], dtype, device));

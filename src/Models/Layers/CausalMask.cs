@@ -6,7 +6,9 @@ namespace DfPO.Models.Layers;
 /// <summary>Positions and additive attention masks.</summary>
 internal static class CausalMask
 {
-    private static readonly Scalar s_minusOne = Arithmetic.Kept(-1L), s_lowest = Arithmetic.Kept(-3e38), s_lowestHalf = Arithmetic.Kept(-65504.0);
+    private static readonly Scalar s_minusOne = Arithmetic.Kept(-1L),
+        s_lowest = Arithmetic.Kept(-3e38),
+        s_lowestHalf = Arithmetic.Kept(-65504.0);
 
     /// <summary>Positions <c>[batch or 1, time]</c>, int64: padding does not count, the tokens of a cache do.</summary>
     public static Tensor Positions(Tensor? attentionMask, long past, long time, Device device)
@@ -23,7 +25,10 @@ internal static class CausalMask
         return positions.narrow(1, past, time);
     }
 
-    /// <summary>Additive mask over the keys that a <see cref="KeyValueCache"/> gives, those beyond a window left out; null where causality alone rules, which the attention kernel does without a mask.</summary>
+    /// <summary>
+    /// Additive mask over the keys that a <see cref="KeyValueCache"/> gives, those beyond a window left out; null where causality alone
+    /// rules, which the attention kernel does without a mask.
+    /// </summary>
     /// <param name="attentionMask"><c>[batch, past + time]</c>, 0 at padding; null for none.</param>
     /// <param name="past">Tokens before.</param>
     /// <param name="time">Queries.</param>
@@ -37,7 +42,9 @@ internal static class CausalMask
         var cuts = time > 1 && total > window;
         if (attentionMask is null && !cuts && (time == 1 || kept == 0))
             return null;
-        var allowed = attentionMask is null ? ones([1, 1, 1, total], ScalarType.Bool, device) : attentionMask.narrow(1, past - kept, total).to(ScalarType.Bool).view(-1, 1, 1, total);
+        var allowed = attentionMask is null
+            ? ones([1, 1, 1, total], ScalarType.Bool, device)
+            : attentionMask.narrow(1, past - kept, total).to(ScalarType.Bool).view(-1, 1, 1, total);
         if (time > 1)
             allowed = allowed.logical_and(Triangle(kept, time, device));
         if (cuts)
@@ -51,5 +58,6 @@ internal static class CausalMask
     /// <summary>0 where allowed, as good as minus infinity elsewhere.</summary>
     public static Tensor Penalty(Tensor allowed, ScalarType dtype) =>
         // The most negative finite number instead of -inf: a padded query sees nothing, and softmax over nothing but -inf is NaN.
-        zeros(allowed.shape, dtype, allowed.device).masked_fill_(allowed.logical_not(), dtype == ScalarType.Float16 ? s_lowestHalf : s_lowest);
+        zeros(allowed.shape, dtype, allowed.device)
+            .masked_fill_(allowed.logical_not(), dtype == ScalarType.Float16 ? s_lowestHalf : s_lowest);
 }

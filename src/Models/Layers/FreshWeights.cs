@@ -27,5 +27,6 @@ internal static class FreshWeights
     }
 
     /// <summary>Whether a parameter is a norm's, by its name.</summary>
-    public static bool IsNorm(string name) => name.Contains("norm", StringComparison.Ordinal) || name.Contains("ln_", StringComparison.Ordinal);
+    public static bool IsNorm(string name) =>
+        name.Contains("norm", StringComparison.Ordinal) || name.Contains("ln_", StringComparison.Ordinal);
 }

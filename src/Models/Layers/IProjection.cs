@@ -21,7 +21,10 @@ internal interface IProjection
     /// <summary>What is added to the product; null for none. It is not a submodule: the layer's parameters stay the checkpoint's.</summary>
     IProjectionTerm? Adapter { get; set; }
 
-    /// <summary>The weight with the adapter in it, in the weight's own dtype and layout; the weight itself where there is no adapter. It belongs to the caller's dispose scope.</summary>
+    /// <summary>
+    /// The weight with the adapter in it, in the weight's own dtype and layout; the weight itself where there is no adapter. It belongs to
+    /// the caller's dispose scope.
+    /// </summary>
     Tensor EffectiveWeight()
     {
         if (Adapter is null)
@@ -38,7 +41,10 @@ internal interface IProjection
 /// <summary>What stands beside a linear layer.</summary>
 internal interface IProjectionTerm
 {
-    /// <summary>The sum of a layer's product and the term; within <see cref="Lora.PairedRows"/> the product itself, whose first half of rows has received the term.</summary>
+    /// <summary>
+    /// The sum of a layer's product and the term; within <see cref="Lora.PairedRows"/> the product itself, whose first half of rows has
+    /// received the term.
+    /// </summary>
     /// <param name="output">The layer's product with its bias, <c>[..., out]</c>.</param>
     /// <param name="input">What went into it, <c>[..., in]</c>.</param>
     Tensor AddTo(Tensor output, Tensor input);

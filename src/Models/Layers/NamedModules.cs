@@ -8,10 +8,12 @@ internal class NamedModules : nn.Module
     private readonly Dictionary<string, NamedModules> _groups = [];
 
     // Registered now, while no field holds a module yet: else the fields of derived classes would count as names too.
-    public NamedModules(string name) : base(name) => RegisterComponents();
+    public NamedModules(string name)
+        : base(name) => RegisterComponents();
 
     /// <summary>Registers a module under a path of names; the groups on the way are made.</summary>
-    public T Add<T>(string path, T module) where T : nn.Module
+    public T Add<T>(string path, T module)
+        where T : nn.Module
     {
         if (path.Split('.', 2) is not [var first, var rest])
         {
@@ -26,8 +28,10 @@ internal class NamedModules : nn.Module
         }
         return group.Add(rest, module);
     }
+
     /// <summary>Registers a module with one that is none of these, under a path of names.</summary>
-    public static T Register<T>(nn.Module owner, string path, T module) where T : nn.Module
+    public static T Register<T>(nn.Module owner, string path, T module)
+        where T : nn.Module
     {
         if (path.Split('.', 2) is [var first, var rest])
         {

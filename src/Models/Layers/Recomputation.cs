@@ -2,7 +2,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Layers;
 
-/// <summary>Activation checkpointing (Chen et al. 2016): a block keeps its inputs alone, and what its gradient needs is computed again on the way back.</summary>
+/// <summary>
+/// Activation checkpointing (Chen et al. 2016): a block keeps its inputs alone, and what its gradient needs is computed again on the way
+/// back.
+/// </summary>
 internal static class Recomputation
 {
     /// <summary>A block of tensors to a tensor; what it computes must not depend on anything that changes before the way back.</summary>

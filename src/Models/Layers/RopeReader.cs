@@ -1,6 +1,9 @@
 namespace DfPO.Models.Layers;
 
-/// <summary>Reads the rotation of a <c>config.json</c> in the spelling of transformers 4 (<c>rope_theta</c>, <c>rope_scaling</c>) or 5 (<c>rope_parameters</c>).</summary>
+/// <summary>
+/// Reads the rotation of a <c>config.json</c> in the spelling of transformers 4 (<c>rope_theta</c>, <c>rope_scaling</c>) or 5
+/// (<c>rope_parameters</c>).
+/// </summary>
 /// <param name="fields">The file's fields.</param>
 /// <param name="headSize">Size of a head.</param>
 /// <param name="positions">The file's <c>max_position_embeddings</c>.</param>
@@ -21,7 +24,9 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
     /// <summary>Old name of the share; null where the architecture turns all.</summary>
     public string? PartialName { get; init; }
 
-    /// <summary>Context of pre-training where the section has none; <see cref="OriginalWins"/> says whether it wins over the section's.</summary>
+    /// <summary>
+    /// Context of pre-training where the section has none; <see cref="OriginalWins"/> says whether it wins over the section's.
+    /// </summary>
     public int? Original { get; init; }
 
     /// <summary>Whether <see cref="Original"/> wins over the one in the section (Phi-3).</summary>
@@ -38,7 +43,8 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
         var old = fields.Section(Old);
         var section = fields.Has(New) && old is null ? fields.Section(New) : old;
         fields.Has(ThetaName);
-        var theta = (old is null ? section?.OptionalNumber("rope_theta") : old.OptionalNumber("rope_theta")) ?? fields.PositiveNumber(ThetaName, DefaultTheta);
+        var theta = (old is null ? section?.OptionalNumber("rope_theta") : old.OptionalNumber("rope_theta"))
+            ?? fields.PositiveNumber(ThetaName, DefaultTheta);
         var named = PartialName is null ? null : fields.OptionalNumber(PartialName);
         var partial = (PartialName is null ? null : section?.OptionalNumber("partial_rotary_factor")) ?? named ?? DefaultPartial;
         return Spec(section, old is null ? New : Old, theta, partial);
@@ -53,7 +59,10 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
     {
         var dimensions = (int)(headSize * partial);
         if (!(theta > 0) || !(partial is > 0 and <= 1) || dimensions < 2 || dimensions % 2 != 0)
-            throw fields.Wrong(name, $"a rotation with a base above 0 of an even number of channels, of the {headSize} that a head has: theta is {theta}, and {dimensions} channels turn");
+            throw fields.Wrong(
+                name,
+                $"a rotation with a base above 0 of an even number of channels, of the {headSize} that a head has: theta is {theta}, and {dimensions} channels turn"
+            );
         var scaling = section is null ? RopeScaling.None : Scaling(section, dimensions, name);
         // What this type does not use may stand there all the same: the base and the share have been read.
         section?.OptionalNumber("rope_theta");
@@ -66,7 +75,10 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
     private RopeScaling Scaling(HfConfigReader section, int dimensions, string name)
     {
         var (type, old) = (section.Text("rope_type", ""), section.Text("type", ""));
-        type = type.Length > 0 ? type : old.Length > 0 ? old : "default";
+        type =
+            type.Length > 0 ? type
+            : old.Length > 0 ? old
+            : "default";
         if (NamesOfLongRope && type is "su" or "yarn")
             type = "longrope";
         var original = section.OptionalPositive("original_max_position_embeddings");
@@ -83,7 +95,9 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
                 return Yarn(section, original ?? positions);
             case "llama3":
                 var (low, high) = (section.PositiveNumber("low_freq_factor"), section.PositiveNumber("high_freq_factor"));
-                return high > low ? new Llama3Scaling(section.PositiveNumber("factor"), low, high, original ?? positions) : throw section.Wrong("high_freq_factor", $"above low_freq_factor {low}");
+                return high > low
+                    ? new Llama3Scaling(section.PositiveNumber("factor"), low, high, original ?? positions)
+                    : throw section.Wrong("high_freq_factor", $"above low_freq_factor {low}");
             case "longrope":
                 return LongRope(section, dimensions, original ?? positions);
             default:
@@ -95,18 +109,33 @@ internal sealed class RopeReader(HfConfigReader fields, int headSize, int positi
     {
         var factor = section.OptionalNumber("factor") is null ? positions / (double)original : section.PositiveNumber("factor");
         var (scale, all) = (section.OptionalNumber("mscale"), section.OptionalNumber("mscale_all_dim"));
-        var own = scale is > 0 and { } one && all is > 0 and { } other ? YarnScaling.Magnitude(factor, one) / YarnScaling.Magnitude(factor, other) : YarnScaling.Magnitude(factor);
-        return new YarnScaling(factor, original, section.PositiveNumber("beta_fast", 32), section.PositiveNumber("beta_slow", 1), section.Flag("truncate", true),
-            section.OptionalNumber("attention_factor") ?? own);
+        var own =
+            scale is > 0 and { } one && all is > 0 and { } other
+                ? YarnScaling.Magnitude(factor, one) / YarnScaling.Magnitude(factor, other)
+                : YarnScaling.Magnitude(factor);
+        return new YarnScaling(
+            factor,
+            original,
+            section.PositiveNumber("beta_fast", 32),
+            section.PositiveNumber("beta_slow", 1),
+            section.Flag("truncate", true),
+            section.OptionalNumber("attention_factor") ?? own
+        );
     }
 
     private LongRopeScaling LongRope(HfConfigReader section, int dimensions, int original)
     {
-        float[] Factors(string field) => section.PositiveNumbers(field) is var all && all.Length == dimensions / 2
-            ? Array.ConvertAll(all, factor => (float)factor)
-            : throw section.Wrong(field, $"an array of {dimensions / 2} numbers, one for each pair of channels");
+        float[] Factors(string field) =>
+            section.PositiveNumbers(field) is var all && all.Length == dimensions / 2
+                ? Array.ConvertAll(all, factor => (float)factor)
+                : throw section.Wrong(field, $"an array of {dimensions / 2} numbers, one for each pair of channels");
         var factor = section.OptionalNumber("factor") ?? positions / (double)original;
         var own = factor <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(factor) / Math.Log(original)));
-        return new LongRopeScaling(Factors("short_factor"), Factors("long_factor"), original, section.OptionalNumber("attention_factor") ?? own);
+        return new LongRopeScaling(
+            Factors("short_factor"),
+            Factors("long_factor"),
+            original,
+            section.OptionalNumber("attention_factor") ?? own
+        );
     }
 }

@@ -41,16 +41,22 @@ internal sealed record DynamicScaling(double Factor, int Original) : RopeScaling
 
     public override long FixedUpTo => Original;
 
-    public override float[] Frequencies(int dimensions, double theta, long length) => length <= Original
-        ? base.Frequencies(dimensions, theta, length)
-        : base.Frequencies(dimensions, theta * Math.Pow((Factor * length / Original) - (Factor - 1), dimensions / (dimensions - 2.0)), length);
+    public override float[] Frequencies(int dimensions, double theta, long length) =>
+        length <= Original
+            ? base.Frequencies(dimensions, theta, length)
+            : base.Frequencies(
+                dimensions,
+                theta * Math.Pow((Factor * length / Original) - (Factor - 1), dimensions / (dimensions - 2.0)),
+                length
+            );
 
     public override bool Changes(long from, long to) => to > Original && to != from;
 }
 
 /// <summary>Slow frequencies are divided by a factor, fast ones stay, those between are blended along the channels.</summary>
 /// <remarks>Source: Peng et al. 2023, "YaRN".</remarks>
-internal sealed record YarnScaling(double Factor, int Original, double BetaFast, double BetaSlow, bool Truncate, double Attention) : RopeScaling
+internal sealed record YarnScaling(double Factor, int Original, double BetaFast, double BetaSlow, bool Truncate, double Attention)
+    : RopeScaling
 {
     public override double AttentionFactor => Attention;
 
@@ -66,11 +72,17 @@ internal sealed record YarnScaling(double Factor, int Original, double BetaFast,
         (low, high) = (Math.Max(low, 0), Math.Min(high, dimensions - 1));
         if (low == high)
             high += 0.001;
-        return [.. base.Frequencies(dimensions, theta, length).Select((frequency, pair) =>
-        {
-            var kept = 1 - Math.Clamp((pair - (float)low) / (float)(high - low), 0, 1);
-            return (frequency / (float)Factor * (1 - kept)) + (frequency * kept);
-        })];
+        return
+        [
+            .. base.Frequencies(dimensions, theta, length)
+                .Select(
+                    (frequency, pair) =>
+                    {
+                        var kept = 1 - Math.Clamp((pair - (float)low) / (float)(high - low), 0, 1);
+                        return (frequency / (float)Factor * (1 - kept)) + (frequency * kept);
+                    }
+                ),
+        ];
     }
 
     /// <summary>The logarithmic factor of the paper.</summary>
@@ -82,7 +94,8 @@ internal sealed record Llama3Scaling(double Factor, double LowFrequencyFactor, d
 {
     public override long Reach => (long)(Original * Factor);
 
-    public override float[] Frequencies(int dimensions, double theta, long length) => Array.ConvertAll(base.Frequencies(dimensions, theta, length), Stretched);
+    public override float[] Frequencies(int dimensions, double theta, long length) =>
+        Array.ConvertAll(base.Frequencies(dimensions, theta, length), Stretched);
 
     /// <summary>One frequency, stretched.</summary>
     public float Stretched(float frequency)
@@ -104,7 +117,12 @@ internal sealed record LongRopeScaling(float[] Short, float[] Long, int Original
     public override float[] Frequencies(int dimensions, double theta, long length)
     {
         var factors = length > Original ? Long : Short;
-        return [.. Enumerable.Range(0, dimensions / 2).Select(pair => 1 / (factors[pair] * MathF.Pow((float)theta, 2 * pair / (float)dimensions)))];
+        return
+        [
+            .. Enumerable
+                .Range(0, dimensions / 2)
+                .Select(pair => 1 / (factors[pair] * MathF.Pow((float)theta, 2 * pair / (float)dimensions))),
+        ];
     }
 
     public override bool Changes(long from, long to) => from <= Original != to <= Original;

@@ -7,18 +7,21 @@ namespace DfPO.Models.Layers;
 /// <param name="Dimensions">First channels of every head that turn, even.</param>
 /// <param name="Theta">Base of the frequencies.</param>
 /// <param name="Scaling">How they are stretched.</param>
-/// <param name="Interleaved">Whether a pair is two neighbours (GPT-J), or a channel of the first half and its counterpart of the second (all others).</param>
+/// <param name="Interleaved">Whether a pair is two neighbours (GPT-J), or a channel of the first half and its counterpart of the second
+/// (all others).</param>
 internal sealed record RopeSpec(int Dimensions, double Theta, RopeScaling Scaling, bool Interleaved = false);
 
 /// <summary>Rotary position embedding: pairs of channels turned by an angle that grows with the position.</summary>
 /// <remarks>
-/// Source: Su et al. 2021. Where the frequencies depend on a sequence's length (<see cref="DynamicScaling"/>, <see cref="LongRopeScaling"/>), each row has those of its
-/// own length: a row gives what it gives alone. HF's transformers takes the longest row's for the whole batch.
+/// Source: Su et al. 2021. Where the frequencies depend on a sequence's length (<see cref="DynamicScaling"/>,
+/// <see cref="LongRopeScaling"/>), each row has those of its own length: a row gives what it gives alone. HF's transformers takes the
+/// longest row's for the whole batch.
 /// </remarks>
 internal sealed class RotaryEmbedding(RopeSpec spec)
 {
     private readonly float[] _fixed = spec.Scaling.Frequencies(spec.Dimensions, spec.Theta, 0);
-    private readonly Scalar? _factor = Math.Abs(spec.Scaling.AttentionFactor - 1) < 1e-12 ? null : Arithmetic.Kept(spec.Scaling.AttentionFactor);
+    private readonly Scalar? _factor =
+        Math.Abs(spec.Scaling.AttentionFactor - 1) < 1e-12 ? null : Arithmetic.Kept(spec.Scaling.AttentionFactor);
 
     /// <summary><c>theta^(-2i/dimensions)</c> for the pairs of so many channels, in the float32 arithmetic of the originals.</summary>
     public static float[] Frequencies(int dimensions, double theta) =>
@@ -46,7 +49,9 @@ internal sealed class RotaryEmbedding(RopeSpec spec)
     }
 }
 
-/// <summary>Cosines and sines <c>[batch or 1, 1, time, pairs]</c>, float32, of the first <paramref name="Dimensions"/> channels of every head.</summary>
+/// <summary>
+/// Cosines and sines <c>[batch or 1, 1, time, pairs]</c>, float32, of the first <paramref name="Dimensions"/> channels of every head.
+/// </summary>
 internal sealed record Rotation(Tensor Cosine, Tensor Sine, int Dimensions, bool Interleaved)
 {
     /// <summary>Turns <c>[batch, heads, time, head size]</c>; channels beyond <see cref="Dimensions"/> stay as they are.</summary>

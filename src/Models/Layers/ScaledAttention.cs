@@ -3,7 +3,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Layers;
 
-/// <summary>Attention of queries <c>[batch, heads, time, size]</c> over keys and values <c>[batch, key heads, total, size]</c>; key heads divide heads.</summary>
+/// <summary>
+/// Attention of queries <c>[batch, heads, time, size]</c> over keys and values <c>[batch, key heads, total, size]</c>; key heads divide
+/// heads.
+/// </summary>
 /// <param name="scale">Factor of the scores.</param>
 /// <param name="size">Size of a head.</param>
 /// <param name="precision">The model's switches.</param>
@@ -27,22 +30,35 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
     /// <param name="query">The queries.</param>
     /// <param name="key">The keys.</param>
     /// <param name="value">The values.</param>
-    /// <param name="mask">Added to the scores, broadcastable to <c>[batch, heads, time, total]</c>; null when every query may see what <paramref name="causal"/> lets it.</param>
-    /// <param name="causal">Without a mask: a query sees only keys up to its own place; as many queries as keys, or one query that sees all.</param>
+    /// <param name="mask">Added to the scores, broadcastable to <c>[batch, heads, time, total]</c>; null when every query may see what
+    /// <paramref name="causal"/> lets it.</param>
+    /// <param name="causal">Without a mask: a query sees only keys up to its own place; as many queries as keys, or one query that sees
+    /// all.</param>
     /// <returns><c>[batch, time, heads * size]</c>.</returns>
     public Tensor Run(Tensor query, Tensor key, Tensor value, Tensor? mask, bool causal)
     {
         using var scope = NewDisposeScope();
-        long batch = query.size(0), heads = query.size(1), time = query.size(2);
+        long batch = query.size(0),
+            heads = query.size(1),
+            time = query.size(2);
         var groups = heads / key.size(1);
         // One query a row: plain products beat the CPU's fused kernel several times over there.
         var plain = _cap is not null || precision.PlainAttention || (time == 1 && key.size(2) > 1);
         if (plain && mask is null && causal && time > 1)
             mask = CausalMask.Penalty(CausalMask.Triangle(0, time, query.device), query.dtype).view(1, 1, time, time);
-        // Without a mask the fused kernel leaves half of the scores out, so there heads stay heads, and those of a group read one view of their keys.
-        var attended = plain || mask is not null || groups == 1
-            ? OfGroups(query.reshape(batch, -1, groups * time, size), key, value, Folded(mask, groups), plain, causal)
-            : nn.functional.scaled_dot_product_attention(Times(query, _beyondKernel).reshape(-1, groups, time, size), Shared(key, groups), Shared(value, groups), null, 0.0, causal);
+        // Without a mask the fused kernel leaves half of the scores out, so there heads stay heads, and those of a group read one view of
+        // their keys.
+        var attended =
+            plain || mask is not null || groups == 1
+                ? OfGroups(query.reshape(batch, -1, groups * time, size), key, value, Folded(mask, groups), plain, causal)
+                : nn.functional.scaled_dot_product_attention(
+                    Times(query, _beyondKernel).reshape(-1, groups, time, size),
+                    Shared(key, groups),
+                    Shared(value, groups),
+                    null,
+                    0.0,
+                    causal
+                );
         return attended.reshape(batch, heads, time, size).transpose(1, 2).reshape(batch, time, heads * size).MoveToOuterDisposeScope();
     }
 
@@ -59,12 +75,16 @@ internal sealed class ScaledAttention(double scale, long size, ComputePrecision 
         return matmul(nn.functional.softmax(scores, -1), value);
     }
 
-    private static Tensor? Folded(Tensor? mask, long groups) => mask is null || groups == 1 || mask.size(2) == 1 ? mask : mask.repeat(1, 1, groups, 1);
+    private static Tensor? Folded(Tensor? mask, long groups) =>
+        mask is null || groups == 1 || mask.size(2) == 1 ? mask : mask.repeat(1, 1, groups, 1);
 
     private static Scalar? FactorOf(double factor) => Math.Abs(factor - 1) < 1e-12 ? null : Arithmetic.Kept(factor);
 
     private static Tensor Times(Tensor tensor, Scalar? factor) => factor is null ? tensor : tensor.mul(factor);
 
-    /// <summary><c>[batch * key heads, groups, total, size]</c>: a step of zero from head to head, so that nothing is copied for a group.</summary>
-    private static Tensor Shared(Tensor tensor, long groups) => tensor.reshape(-1, 1, tensor.size(2), tensor.size(3)).expand(-1, groups, -1, -1);
+    /// <summary>
+    /// <c>[batch * key heads, groups, total, size]</c>: a step of zero from head to head, so that nothing is copied for a group.
+    /// </summary>
+    private static Tensor Shared(Tensor tensor, long groups) =>
+        tensor.reshape(-1, 1, tensor.size(2), tensor.size(3)).expand(-1, groups, -1, -1);
 }

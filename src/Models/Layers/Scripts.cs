@@ -11,10 +11,12 @@ public static class Scripts
     /// <param name="function">Its name.</param>
     /// <param name="arguments">Tensors, lists of tensors, numbers, or null.</param>
 #pragma warning disable RS0030 // The place that the ban speaks of.
-    public static object Call(this jit.CompilationUnit script, string function, params object?[] arguments) => Call(script.invoke, function, arguments);
+    public static object Call(this jit.CompilationUnit script, string function, params object?[] arguments) =>
+        Call(script.invoke, function, arguments);
 
     /// <inheritdoc cref="Call(jit.CompilationUnit, string, object?[])"/>
-    public static object Call(this jit.ScriptModule script, string function, params object?[] arguments) => Call(script.invoke, function, arguments);
+    public static object Call(this jit.ScriptModule script, string function, params object?[] arguments) =>
+        Call(script.invoke, function, arguments);
 #pragma warning restore RS0030
 
     private static object Call(Func<string, object?[], object> invoke, string function, object?[] arguments)
@@ -32,10 +34,11 @@ public static class Scripts
         }
     }
 
-    private static object? Keep(object? argument) => argument switch
-    {
-        double or float => Arithmetic.Kept(Convert.ToDouble(argument)),
-        long => Arithmetic.Kept((long)argument),
-        _ => argument,
-    };
+    private static object? Keep(object? argument) =>
+        argument switch
+        {
+            double or float => Arithmetic.Kept(Convert.ToDouble(argument)),
+            long => Arithmetic.Kept((long)argument),
+            _ => argument,
+        };
 }

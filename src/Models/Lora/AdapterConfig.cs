@@ -5,7 +5,9 @@ using System.Text.RegularExpressions;
 
 namespace DfPO.Models.Lora;
 
-/// <summary>An <c>adapter_config.json</c> that this program computes exactly as PEFT does; anything else in it is refused by its field.</summary>
+/// <summary>
+/// An <c>adapter_config.json</c> that this program computes exactly as PEFT does; anything else in it is refused by its field.
+/// </summary>
 /// <remarks>Behaviour as in PEFT 0.21.2: which layers are adapted, their ranks and factors, and what of the base a file replaces.</remarks>
 internal sealed class AdapterConfig
 {
@@ -14,15 +16,42 @@ internal sealed class AdapterConfig
     // What changes no product once weights are loaded: where the adapter comes from, and how it was trained or drawn.
     private static readonly HashSet<string> s_harmless =
     [
-        "auto_mapping", "base_model_name_or_path", "corda_config", "eva_config", "inference_mode", "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core",
-        "merge_weights", "peft_version", "qalora_group_size", "revision",
+        "auto_mapping",
+        "base_model_name_or_path",
+        "corda_config",
+        "eva_config",
+        "inference_mode",
+        "loftq_config",
+        "lora_dropout",
+        "lora_ga_config",
+        "megatron_core",
+        "merge_weights",
+        "peft_version",
+        "qalora_group_size",
+        "revision",
     ];
 
     // What is computed below.
     private static readonly HashSet<string> s_computed =
     [
-        "alpha_pattern", "bias", "exclude_modules", "fan_in_fan_out", "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha", "lora_bias", "modules_to_save",
-        "peft_type", "r", "rank_pattern", "target_modules", "task_type", "trainable_token_indices", "use_dora", "use_rslora",
+        "alpha_pattern",
+        "bias",
+        "exclude_modules",
+        "fan_in_fan_out",
+        "init_lora_weights",
+        "layers_pattern",
+        "layers_to_transform",
+        "lora_alpha",
+        "lora_bias",
+        "modules_to_save",
+        "peft_type",
+        "r",
+        "rank_pattern",
+        "target_modules",
+        "task_type",
+        "trainable_token_indices",
+        "use_dora",
+        "use_rslora",
     ];
 
     // Draws of fresh factors, which a file's own replace, and which leave the base as it is.
@@ -53,7 +82,10 @@ internal sealed class AdapterConfig
             throw Unsupported("task_type", $"is '{task}'; only adapters of language models, CAUSAL_LM and SEQ_2_SEQ_LM, are computed");
         foreach (var (name, value) in _json)
             if (!s_harmless.Contains(name) && !s_computed.Contains(name) && !IsOff(value))
-                throw Unsupported(name, $"is {value!.ToJsonString()}, which is not computed here; with it off, or merged by PEFT into its base, the adapter can be used");
+                throw Unsupported(
+                    name,
+                    $"is {value!.ToJsonString()}, which is not computed here; with it off, or merged by PEFT into its base, the adapter can be used"
+                );
         Bias = Text("bias") switch
         {
             "" or "none" => AdaptedBiases.None,
@@ -68,14 +100,24 @@ internal sealed class AdapterConfig
             JsonValue value when value.TryGetValue<string>(out var name) && s_draws.Contains(name) => BaseChange.None,
             JsonValue value when value.TryGetValue<string>(out var name) && name == "pissa" => BaseChange.Pissa,
             JsonValue value when value.TryGetValue<string>(out var name) && name == "olora" => BaseChange.Olora,
-            var other => throw Unsupported("init_lora_weights", $"is {other.ToJsonString()}, which changes the base in a way that is not computed here; save the adapter converted (path_initial_model_for_weight_conversion)"),
+            var other => throw Unsupported(
+                "init_lora_weights",
+                $"is {other.ToJsonString()}, which changes the base in a way that is not computed here; save the adapter converted (path_initial_model_for_weight_conversion)"
+            ),
         };
         (Rank, Alpha) = (fields.Positive("r"), fields.Number("lora_alpha", 8));
-        (UsesDora, IsRankStabilised, HasBiasInB) = (fields.Flag("use_dora", false), fields.Flag("use_rslora", false), fields.Flag("lora_bias", false));
+        (UsesDora, IsRankStabilised, HasBiasInB) = (
+            fields.Flag("use_dora", false),
+            fields.Flag("use_rslora", false),
+            fields.Flag("lora_bias", false)
+        );
         if (HasBiasInB && UsesDora)
             throw Unsupported("lora_bias", "is set beside use_dora, which PEFT does not compute either");
         if (Init != BaseChange.None && (UsesDora || HasBiasInB))
-            throw Unsupported("init_lora_weights", $"is '{Text("init_lora_weights")}' beside use_dora or lora_bias, which is not computed here");
+            throw Unsupported(
+                "init_lora_weights",
+                $"is '{Text("init_lora_weights")}' beside use_dora or lora_bias, which is not computed here"
+            );
         ModulesToSave = Names("modules_to_save") ?? [];
         (_ranks, _alphas) = (Pattern("rank_pattern"), Pattern("alpha_pattern"));
         (_targets, _targetExpression) = NamesOrExpression("target_modules");
@@ -123,14 +165,18 @@ internal sealed class AdapterConfig
     /// <summary>Ends of the names of modules that the file holds whole.</summary>
     public IReadOnlyList<string> ModulesToSave { get; }
 
-    /// <summary>Ids of the tokens whose rows the file holds, by the end of an embedding's name; an empty name is that of the input embedding.</summary>
+    /// <summary>
+    /// Ids of the tokens whose rows the file holds, by the end of an embedding's name; an empty name is that of the input embedding.
+    /// </summary>
     public IReadOnlyDictionary<string, int[]> TrainableTokens { get; }
 
     /// <summary>Rank of the layer at a path.</summary>
     public int RankOf(string path)
     {
         var rank = First(_ranks, path) ?? Rank;
-        return rank is >= 1 and <= int.MaxValue && rank == Math.Floor(rank) ? (int)rank : throw Unsupported("rank_pattern", $"gives the layer '{path}' a rank of {rank.ToString(CultureInfo.InvariantCulture)}");
+        return rank is >= 1 and <= int.MaxValue && rank == Math.Floor(rank)
+            ? (int)rank
+            : throw Unsupported("rank_pattern", $"gives the layer '{path}' a rank of {rank.ToString(CultureInfo.InvariantCulture)}");
     }
 
     /// <summary>What the product of the layer at a path is multiplied with.</summary>
@@ -151,32 +197,52 @@ internal sealed class AdapterConfig
             return _targetExpression!.ToString() == AllLinear ? !isHead : IsWhole(_targetExpression, path);
         if (_targets.Contains(path))
             return true;
-        return _targets.Any(name => path.EndsWith("." + name, StringComparison.Ordinal)) && (_layers is null || (LayerOf(path) is { } layer && _layers.Contains(layer)));
+        return _targets.Any(name => path.EndsWith("." + name, StringComparison.Ordinal))
+            && (_layers is null || (LayerOf(path) is { } layer && _layers.Contains(layer)));
     }
 
     /// <summary>An error about a field.</summary>
     public DfpoException Unsupported(string field, string why) => new("lora/unsupported", $"'{_path}': field '{field}' {why}.");
 
-    private static bool IsOff(JsonNode? node) => node is null or JsonArray { Count: 0 } or JsonObject { Count: 0 } || node.GetValueKind() is JsonValueKind.False;
+    private static bool IsOff(JsonNode? node) =>
+        node is null or JsonArray { Count: 0 } or JsonObject { Count: 0 } || node.GetValueKind() is JsonValueKind.False;
 
     private string Text(string field) => new HfConfigReader(_json, _path).Text(field, "");
 
-    private string[]? Names(string field) => _json[field] switch
-    {
-        null => null,
-        JsonArray all => [.. all.Select(item => item is JsonValue value && value.TryGetValue<string>(out var name) && name.Length > 0 ? name : throw Unsupported(field, "is not a list of names"))],
-        _ => throw Unsupported(field, "is not a list of names"),
-    };
+    private string[]? Names(string field) =>
+        _json[field] switch
+        {
+            null => null,
+            JsonArray all =>
+            [
+                .. all.Select(item =>
+                    item is JsonValue value && value.TryGetValue<string>(out var name) && name.Length > 0
+                        ? name
+                        : throw Unsupported(field, "is not a list of names")
+                ),
+            ],
+            _ => throw Unsupported(field, "is not a list of names"),
+        };
 
     private (string[]? Names, Regex? Expression) NamesOrExpression(string field) =>
         _json[field] is JsonValue value && value.TryGetValue<string>(out var text) ? (null, Expression(field, text)) : (Names(field), null);
 
-    private IReadOnlyList<(Regex, double)> Pattern(string field) => _json[field] switch
-    {
-        null => [],
-        JsonObject map => [.. map.Select(pair => (Expression(field, $"(.*\\.)?({pair.Key})$"), new HfConfigReader(map, _path).OptionalNumber(pair.Key) ?? throw Unsupported(field, $"has no number for '{pair.Key}'")))],
-        _ => throw Unsupported(field, "is not an object of numbers"),
-    };
+    private IReadOnlyList<(Regex, double)> Pattern(string field) =>
+        _json[field] switch
+        {
+            null => [],
+            JsonObject map =>
+            [
+                .. map.Select(pair =>
+                    (
+                        Expression(field, $"(.*\\.)?({pair.Key})$"),
+                        new HfConfigReader(map, _path).OptionalNumber(pair.Key)
+                            ?? throw Unsupported(field, $"has no number for '{pair.Key}'")
+                    )
+                ),
+            ],
+            _ => throw Unsupported(field, "is not an object of numbers"),
+        };
 
     private Regex Expression(string field, string text)
     {
@@ -186,7 +252,11 @@ internal sealed class AdapterConfig
         }
         catch (ArgumentException e)
         {
-            throw new DfpoException("lora/unsupported", $"'{_path}': field '{field}' holds '{text}', which is not an expression that can be read ({e.Message}).", e);
+            throw new DfpoException(
+                "lora/unsupported",
+                $"'{_path}': field '{field}' holds '{text}', which is not an expression that can be read ({e.Message}).",
+                e
+            );
         }
     }
 
@@ -201,7 +271,9 @@ internal sealed class AdapterConfig
 
     private bool IsWhole(Regex? expression, string path) => expression is not null && Match(Compiled($"^(?:{expression})$"), path).Success;
 
-    /// <summary>One that takes time in proportion to a path; one with what that engine lacks, such as looking around, may run out of patience.</summary>
+    /// <summary>
+    /// One that takes time in proportion to a path; one with what that engine lacks, such as looking around, may run out of patience.
+    /// </summary>
     private static Regex Compiled(string text)
     {
         try
@@ -222,7 +294,11 @@ internal sealed class AdapterConfig
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new DfpoException("lora/unsupported", $"'{_path}' holds the expression '{expression}', which takes too long to match.", e);
+            throw new DfpoException(
+                "lora/unsupported",
+                $"'{_path}' holds the expression '{expression}', which takes too long to match.",
+                e
+            );
         }
     }
 

@@ -28,14 +28,25 @@ public sealed class LoraAdapters : nn.Module
     /// <param name="alphaValue">Their numerator.</param>
     /// <param name="device">Where they live.</param>
     /// <param name="dtype">Their dtype.</param>
-    internal LoraAdapters(IEnumerable<LoraShape> shapes, IEnumerable<(string Path, int[] Ids, long Rows, long Width)> rows, int rank, double alphaValue, Device device, ScalarType dtype) : base(nameof(LoraAdapters))
+    internal LoraAdapters(
+        IEnumerable<LoraShape> shapes,
+        IEnumerable<(string Path, int[] Ids, long Rows, long Width)> rows,
+        int rank,
+        double alphaValue,
+        Device device,
+        ScalarType dtype
+    )
+        : base(nameof(LoraAdapters))
     {
         (Rank, Alpha) = (rank, alphaValue);
         alpha = new Parameter(tensor([alphaValue], dtype, device), requires_grad: false);
         alpha.DetachFromDisposeScope();
         RegisterComponents();
         foreach (var shape in shapes)
-            Register(shape.Path, _layers[shape.Path] = shape.IsEmbedding ? new EmbeddingLora(shape, device, dtype) : new LinearLora(shape, device, dtype));
+            Register(
+                shape.Path,
+                _layers[shape.Path] = shape.IsEmbedding ? new EmbeddingLora(shape, device, dtype) : new LinearLora(shape, device, dtype)
+            );
         foreach (var (path, ids, count, width) in rows)
             Register(path + ".token_adapter", _rows[path] = new TokenRows(path, ids, count, width, device, dtype));
     }
@@ -66,14 +77,24 @@ public sealed class LoraAdapters : nn.Module
     /// <summary>What stands beside layers, by path.</summary>
     internal IReadOnlyDictionary<string, LoraLayer> Layers => _layers;
 
-    /// <summary>Puts fresh adapters beside a model's layers and freezes the model: <c>A</c> is drawn as PEFT draws it, <c>B</c> is zero, so nothing changes yet.</summary>
+    /// <summary>
+    /// Puts fresh adapters beside a model's layers and freezes the model: <c>A</c> is drawn as PEFT draws it, <c>B</c> is zero, so nothing
+    /// changes yet.
+    /// </summary>
     /// <param name="model">The base; its own parameters get no gradients any more.</param>
     /// <param name="options">Rank, factor and layers.</param>
     /// <param name="seed">Decides the draw.</param>
     /// <exception cref="DfpoException"><c>lora/target</c>: a target names no layer; or <c>lora/options</c>.</exception>
     public static LoraAdapters Create(LanguageModel model, LoraOptions options, ulong seed)
     {
-        var shapes = Chosen(model, options).Select(pair => new LoraShape(pair.Key, pair.Value.InFeatures, pair.Value.OutFeatures, options.Rank, (double)options.Alpha / options.Rank));
+        var shapes = Chosen(model, options)
+            .Select(pair => new LoraShape(
+                pair.Key,
+                pair.Value.InFeatures,
+                pair.Value.OutFeatures,
+                options.Rank,
+                (double)options.Alpha / options.Rank
+            ));
         var adapters = new LoraAdapters(shapes, [], options.Rank, options.Alpha, model.parameters().First().device, ScalarType.Float32);
         adapters.Draw(seed);
         adapters.AttachTo(model);
@@ -88,24 +109,37 @@ public sealed class LoraAdapters : nn.Module
     public static LoraAdapters Read(CheckpointFolder weights, LanguageModel model)
     {
         var (like, alpha) = (model.parameters().First(), weights.Get(AlphaName).to(ScalarType.Float32).item<float>());
-        var adapters = Shaped(weights.Names.ToDictionary(name => name, name => weights.Entry(name).Shape.ToArray()), alpha, weights.Path, like.device, like.dtype);
+        var adapters = Shaped(
+            weights.Names.ToDictionary(name => name, name => weights.Entry(name).Shape.ToArray()),
+            alpha,
+            weights.Path,
+            like.device,
+            like.dtype
+        );
         adapters.CopyFrom(weights.Get);
         return adapters;
     }
 
-    /// <summary>Puts the adapters beside the layers of another model of the same shape and freezes it; what stood there before stays whole.</summary>
+    /// <summary>
+    /// Puts the adapters beside the layers of another model of the same shape and freezes it; what stood there before stays whole.
+    /// </summary>
     /// <exception cref="DfpoException"><c>lora/target</c> or <c>lora/shape</c>: they are not this model's.</exception>
     public void AttachTo(LanguageModel model) => AttachTo(model, headSharesEmbedding: false);
 
     /// <param name="model">The model.</param>
-    /// <param name="headSharesEmbedding">Whether the head was given a weight of its own only for this, and has the embedding's rows.</param>
+    /// <param name="headSharesEmbedding">Whether the head was given a weight of its own only for this, and has the embedding's
+    /// rows.</param>
     internal void AttachTo(LanguageModel model, bool headSharesEmbedding)
     {
         var (projections, embeddings) = Match(model);
         foreach (var (layer, projection) in projections)
             projection.Adapter = new LoraTerm(layer, projection, model.Precision);
         foreach (var (layer, embedding) in embeddings)
-            _hooks.Add(embedding.register_forward_hook((_, ids, found) => OfOwnRows(found, ids, (rows, own) => layer.AddTo(rows, own, embedding.weight!))));
+            _hooks.Add(
+                embedding.register_forward_hook(
+                    (_, ids, found) => OfOwnRows(found, ids, (rows, own) => layer.AddTo(rows, own, embedding.weight!))
+                )
+            );
         foreach (var rows in _rows.Values)
         {
             _hooks.Add(Embeddings(model)[rows.Path].register_forward_hook((_, ids, found) => OfOwnRows(found, ids, rows.Replace)));
@@ -137,14 +171,20 @@ public sealed class LoraAdapters : nn.Module
             parameter.requires_grad_();
     }
 
-    /// <summary>Puts the adapters into a model's own weights; they must not stand beside it. <see cref="SubtractFrom"/> takes plain ones out again, up to rounding.</summary>
-    /// <exception cref="DfpoException">As <see cref="AttachTo(LanguageModel)"/>, and <c>lora/merge</c> for a bias that the layer has no place for.</exception>
+    /// <summary>
+    /// Puts the adapters into a model's own weights; they must not stand beside it. <see cref="SubtractFrom"/> takes plain ones out again,
+    /// up to rounding.
+    /// </summary>
+    /// <exception cref="DfpoException">As <see cref="AttachTo(LanguageModel)"/>, and <c>lora/merge</c> for a bias that the layer has no
+    /// place for.</exception>
     public void AddTo(LanguageModel model)
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var (projections, embeddings) = Match(model);
-        var biases = projections.Select(pair => new LoraTerm(pair.Layer, pair.Projection, model.Precision).MergeBias(pair.Projection.Bias)).ToArray();
+        var biases = projections
+            .Select(pair => new LoraTerm(pair.Layer, pair.Projection, model.Precision).MergeBias(pair.Projection.Bias))
+            .ToArray();
         foreach (var ((layer, projection), bias) in projections.Zip(biases))
         {
             projection.Weight.copy_(projection.FanInFanOut ? layer.Merge(projection.Weight.t()).t() : layer.Merge(projection.Weight));
@@ -186,11 +226,23 @@ public sealed class LoraAdapters : nn.Module
 
     /// <summary>Every linear layer of a model that an adapter can be put beside, by path.</summary>
     internal static SortedDictionary<string, IProjection> Projections(LanguageModel model) =>
-        new(model.named_modules().Where(named => named.module is IProjection).ToDictionary(named => named.name, named => (IProjection)named.module), StringComparer.Ordinal);
+        new(
+            model
+                .named_modules()
+                .Where(named => named.module is IProjection)
+                .ToDictionary(named => named.name, named => (IProjection)named.module),
+            StringComparer.Ordinal
+        );
 
     /// <summary>Every embedding of a model that an adapter can be put beside, by path.</summary>
     internal static SortedDictionary<string, Embedding> Embeddings(LanguageModel model) =>
-        new(model.named_modules().Where(named => named.module is Embedding).ToDictionary(named => named.name, named => (Embedding)named.module), StringComparer.Ordinal);
+        new(
+            model
+                .named_modules()
+                .Where(named => named.module is Embedding)
+                .ToDictionary(named => named.name, named => (Embedding)named.module),
+            StringComparer.Ordinal
+        );
 
     /// <summary>Within <see cref="PairedRows"/> only the first half of a batch is the adapted model's.</summary>
     private static Tensor OfOwnRows(Tensor found, Tensor ids, Func<Tensor, Tensor, Tensor> adapt)
@@ -199,15 +251,26 @@ public sealed class LoraAdapters : nn.Module
             return adapt(found, ids);
         using var scope = NewDisposeScope();
         var half = found.size(0) / 2;
-        return cat([adapt(found.narrow(0, 0, half), ids.narrow(0, 0, half)), found.narrow(0, half, found.size(0) - half)], 0).MoveToOuterDisposeScope();
+        return cat([adapt(found.narrow(0, 0, half), ids.narrow(0, 0, half)), found.narrow(0, half, found.size(0) - half)], 0)
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>Adapters with the shapes of published tensors, whose values are still to be copied in.</summary>
-    private static LoraAdapters Shaped(IReadOnlyDictionary<string, long[]> entries, double alpha, string source, Device device, ScalarType dtype)
+    private static LoraAdapters Shaped(
+        IReadOnlyDictionary<string, long[]> entries,
+        double alpha,
+        string source,
+        Device device,
+        ScalarType dtype
+    )
     {
         var shapes = new List<(string Path, long In, long Out)>();
         int? rank = null;
-        foreach (var (name, a) in entries.Where(entry => entry.Key.EndsWith(SuffixA, StringComparison.Ordinal)).OrderBy(entry => entry.Key, StringComparer.Ordinal))
+        foreach (
+            var (name, a) in entries
+                .Where(entry => entry.Key.EndsWith(SuffixA, StringComparison.Ordinal))
+                .OrderBy(entry => entry.Key, StringComparer.Ordinal)
+        )
         {
             var path = name[..^SuffixA.Length];
             if (path.Split('.').Any(part => part is "" or "lora_A" or "lora_B" or AlphaName))
@@ -215,11 +278,21 @@ public sealed class LoraAdapters : nn.Module
             if (!entries.TryGetValue($"{path}.lora_B.weight", out var b))
                 throw new DfpoException("lora/shape", $"'{source}' holds '{name}' but no '{path}.lora_B.weight'.");
             if (a.Length != 2 || b.Length != 2 || a[0] != b[1] || a[0] != (rank ??= (int)a[0]) || rank is 0)
-                throw new DfpoException("lora/shape", $"'{source}': the factors of '{path}', [{string.Join(", ", a)}] and [{string.Join(", ", b)}], are not [rank, in] and [out, rank] with a rank of {rank}.");
+                throw new DfpoException(
+                    "lora/shape",
+                    $"'{source}': the factors of '{path}', [{string.Join(", ", a)}] and [{string.Join(", ", b)}], are not [rank, in] and [out, rank] with a rank of {rank}."
+                );
             shapes.Add((path, a[1], b[0]));
         }
         return rank is { } of
-            ? new LoraAdapters(shapes.Select(shape => new LoraShape(shape.Path, shape.In, shape.Out, of, alpha / of)), [], of, alpha, device, dtype)
+            ? new LoraAdapters(
+                shapes.Select(shape => new LoraShape(shape.Path, shape.In, shape.Out, of, alpha / of)),
+                [],
+                of,
+                alpha,
+                device,
+                dtype
+            )
             : throw new DfpoException("lora/shape", $"'{source}' holds no adapter: tensors named '...{SuffixA}' are needed.");
     }
 
@@ -243,13 +316,18 @@ public sealed class LoraAdapters : nn.Module
         var projections = Projections(model);
         var targets = options.TargetsOf(model.Config.ModelType);
         if (targets.FirstOrDefault(target => !projections.Keys.Any(path => LoraOptions.Matches(path, target))) is { } unknown)
-            throw new DfpoException("lora/target",
-                $"Option 'lora.target-modules': a model of type '{model.Config.ModelType}' has no layer '{unknown}'; there are {string.Join(", ", projections.Keys.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct().Order())}.");
+            throw new DfpoException(
+                "lora/target",
+                $"Option 'lora.target-modules': a model of type '{model.Config.ModelType}' has no layer '{unknown}'; there are {string.Join(", ", projections.Keys.Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct().Order())}."
+            );
         return projections.Where(pair => targets.Any(target => LoraOptions.Matches(pair.Key, target)));
     }
 
     /// <summary>The layers of a model that the adapters belong to, all of them checked.</summary>
-    private (List<(LinearLora Layer, IProjection Projection)> Projections, List<(EmbeddingLora Layer, Embedding Embedding)> Embeddings) Match(LanguageModel model)
+    private (
+        List<(LinearLora Layer, IProjection Projection)> Projections,
+        List<(EmbeddingLora Layer, Embedding Embedding)> Embeddings
+    ) Match(LanguageModel model)
     {
         var (projections, embeddings) = (Projections(model), Embeddings(model));
         var (linear, lookups) = (new List<(LinearLora, IProjection)>(), new List<(EmbeddingLora, Embedding)>());
@@ -272,17 +350,26 @@ public sealed class LoraAdapters : nn.Module
             if (!embeddings.TryGetValue(rows.Path, out var embedding))
                 throw OtherBase(rows.Path, model);
             else if (rows.Values.size(1) != embedding.weight!.size(1) || rows.Ids.Any(id => id < 0 || id >= embedding.weight!.size(0)))
-                throw new DfpoException("lora/shape", $"The rows of '{rows.Path}' are not those of an embedding [{string.Join(", ", embedding.weight!.shape)}]: they belong to another base.");
+                throw new DfpoException(
+                    "lora/shape",
+                    $"The rows of '{rows.Path}' are not those of an embedding [{string.Join(", ", embedding.weight!.shape)}]: they belong to another base."
+                );
         return (linear, lookups);
     }
 
     private static DfpoException OtherBase(string path, LanguageModel model) =>
-        new("lora/target", $"The adapter is for a layer '{path}', which a model of type '{model.Config.ModelType}' with {model.Config.NumHiddenLayers} blocks does not have: it belongs to another base.");
+        new(
+            "lora/target",
+            $"The adapter is for a layer '{path}', which a model of type '{model.Config.ModelType}' with {model.Config.NumHiddenLayers} blocks does not have: it belongs to another base."
+        );
 
     private static void RequireSizes(string path, LoraShape shape, long from, long to)
     {
         if (shape.In != from || shape.Out != to)
-            throw new DfpoException("lora/shape", $"The adapter of '{path}' is for a layer from {shape.In} to {shape.Out}, the base's is from {from} to {to}: it belongs to another base.");
+            throw new DfpoException(
+                "lora/shape",
+                $"The adapter of '{path}' is for a layer from {shape.In} to {shape.Out}, the base's is from {from} to {to}: it belongs to another base."
+            );
     }
 
     private void Draw(ulong seed)

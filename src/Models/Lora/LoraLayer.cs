@@ -26,7 +26,8 @@ internal sealed record LoraShape(string Path, long In, long Out, long Rank, doub
 /// <summary>The factors beside one layer: the second of them starts at zero, so that nothing changes yet.</summary>
 internal abstract class LoraLayer : nn.Module
 {
-    protected LoraLayer(LoraShape shape, string name) : base(name) => (Shape, Scale) = (shape, Arithmetic.Kept(shape.Scale));
+    protected LoraLayer(LoraShape shape, string name)
+        : base(name) => (Shape, Scale) = (shape, Arithmetic.Kept(shape.Scale));
 
     public LoraShape Shape { get; }
 
@@ -49,7 +50,10 @@ internal abstract class LoraLayer : nn.Module
         return B.matmul(A).mul(Scale).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What the rows of the sum are multiplied with so that they have their magnitudes, <c>[out]</c>. Their length counts as a constant (Liu et al. 2024, section 4.3).</summary>
+    /// <summary>
+    /// What the rows of the sum are multiplied with so that they have their magnitudes, <c>[out]</c>. Their length counts as a constant
+    /// (Liu et al. 2024, section 4.3).
+    /// </summary>
     /// <param name="weight">The base's, <c>[out, in]</c>.</param>
     public Tensor Gain(Tensor weight)
     {
@@ -85,16 +89,23 @@ internal abstract class LoraLayer : nn.Module
     }
 }
 
-/// <summary>Beside a linear layer, under PEFT's names: <c>lora_A.weight</c> <c>[rank, in]</c>, <c>lora_B.weight</c> <c>[out, rank]</c>, and where they are there <c>lora_B.bias</c> and <c>lora_magnitude_vector</c> <c>[out]</c>.</summary>
+/// <summary>
+/// Beside a linear layer, under PEFT's names: <c>lora_A.weight</c> <c>[rank, in]</c>, <c>lora_B.weight</c> <c>[out, rank]</c>, and where
+/// they are there <c>lora_B.bias</c> and <c>lora_magnitude_vector</c> <c>[out]</c>.
+/// </summary>
 internal sealed class LinearLora : LoraLayer
 {
     private readonly LoraFactor lora_A;
     private readonly LoraFactor lora_B;
     private readonly Parameter? lora_magnitude_vector;
 
-    public LinearLora(LoraShape shape, Device device, ScalarType dtype) : base(shape, nameof(LinearLora))
+    public LinearLora(LoraShape shape, Device device, ScalarType dtype)
+        : base(shape, nameof(LinearLora))
     {
-        (lora_A, lora_B) = (new LoraFactor(shape.Rank, shape.In, hasBias: false, device, dtype), new LoraFactor(shape.Out, shape.Rank, shape.HasBias, device, dtype));
+        (lora_A, lora_B) = (
+            new LoraFactor(shape.Rank, shape.In, hasBias: false, device, dtype),
+            new LoraFactor(shape.Out, shape.Rank, shape.HasBias, device, dtype)
+        );
         lora_magnitude_vector = shape.HasMagnitude ? Zeros([shape.Out], device, dtype) : null;
         RegisterComponents();
     }
@@ -109,16 +120,23 @@ internal sealed class LinearLora : LoraLayer
     public Parameter? Bias => lora_B.bias;
 }
 
-/// <summary>Beside an embedding, under PEFT's names: <c>lora_embedding_A</c> <c>[rank, rows]</c>, <c>lora_embedding_B</c> <c>[width, rank]</c>. The rows' features are the layer's features out.</summary>
+/// <summary>
+/// Beside an embedding, under PEFT's names: <c>lora_embedding_A</c> <c>[rank, rows]</c>, <c>lora_embedding_B</c> <c>[width, rank]</c>. The
+/// rows' features are the layer's features out.
+/// </summary>
 internal sealed class EmbeddingLora : LoraLayer
 {
     private readonly Parameter lora_embedding_A;
     private readonly Parameter lora_embedding_B;
     private readonly Parameter? lora_magnitude_vector;
 
-    public EmbeddingLora(LoraShape shape, Device device, ScalarType dtype) : base(shape, nameof(EmbeddingLora))
+    public EmbeddingLora(LoraShape shape, Device device, ScalarType dtype)
+        : base(shape, nameof(EmbeddingLora))
     {
-        (lora_embedding_A, lora_embedding_B) = (Zeros([shape.Rank, shape.In], device, dtype), Zeros([shape.Out, shape.Rank], device, dtype));
+        (lora_embedding_A, lora_embedding_B) = (
+            Zeros([shape.Rank, shape.In], device, dtype),
+            Zeros([shape.Out, shape.Rank], device, dtype)
+        );
         lora_magnitude_vector = shape.HasMagnitude ? Zeros([shape.Out], device, dtype) : null;
         RegisterComponents();
     }
@@ -149,7 +167,8 @@ internal sealed class LoraFactor : nn.Module
     public readonly Parameter weight;
     public readonly Parameter? bias;
 
-    public LoraFactor(long rows, long columns, bool hasBias, Device device, ScalarType dtype) : base(nameof(LoraFactor))
+    public LoraFactor(long rows, long columns, bool hasBias, Device device, ScalarType dtype)
+        : base(nameof(LoraFactor))
     {
         // The module owns them, not the scope it happens to be built in.
         weight = new Parameter(zeros([rows, columns], dtype, device));

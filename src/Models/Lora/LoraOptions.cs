@@ -15,7 +15,10 @@ public sealed record LoraOptions
     [Range(1, 256)]
     public int Alpha { get; init; } = 16;
 
-    /// <summary>Ends of the names of the layers to adapt, such as <c>c_attn</c> or <c>attn.c_proj</c>; none means PEFT's choice for the architecture, the queries and values of attention.</summary>
+    /// <summary>
+    /// Ends of the names of the layers to adapt, such as <c>c_attn</c> or <c>attn.c_proj</c>; none means PEFT's choice for the
+    /// architecture, the queries and values of attention.
+    /// </summary>
     [RegularExpression(@".*\S.*", ErrorMessage = "names of layers")]
     public IReadOnlyList<string> TargetModules { get; init; } = [];
 
@@ -31,14 +34,17 @@ public sealed record LoraOptions
     }
 
     /// <summary>The names to look for in a model of a <c>model_type</c>.</summary>
-    internal IReadOnlyList<string> TargetsOf(string modelType) => TargetModules.Count > 0 ? TargetModules : modelType switch
-    {
-        "gpt2" or "gpt_bigcode" => ["c_attn"],
-        "gpt_neox" => ["query_key_value"],
-        "phi3" => ["qkv_proj"],
-        "t5" => ["q", "v"],
-        _ => ["q_proj", "v_proj"],
-    };
+    internal IReadOnlyList<string> TargetsOf(string modelType) =>
+        TargetModules.Count > 0
+            ? TargetModules
+            : modelType switch
+            {
+                "gpt2" or "gpt_bigcode" => ["c_attn"],
+                "gpt_neox" => ["query_key_value"],
+                "phi3" => ["qkv_proj"],
+                "t5" => ["q", "v"],
+                _ => ["q_proj", "v_proj"],
+            };
 
     /// <summary>Whether the layer at a path is one that a target names, as PEFT decides it.</summary>
     internal static bool Matches(string path, string target) => path == target || path.EndsWith("." + target, StringComparison.Ordinal);

@@ -4,7 +4,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Lora;
 
-/// <summary>What factors add to a linear layer's product: <c>scale (B A x + b)</c>; with magnitudes the sum's features are multiplied with <see cref="LoraLayer.Gain"/>.</summary>
+/// <summary>
+/// What factors add to a linear layer's product: <c>scale (B A x + b)</c>; with magnitudes the sum's features are multiplied with
+/// <see cref="LoraLayer.Gain"/>.
+/// </summary>
 /// <param name="layer">The factors, the adapter's.</param>
 /// <param name="projection">The layer beside which they stand.</param>
 /// <param name="precision">The model's.</param>
@@ -34,7 +37,10 @@ internal sealed class LoraTerm(LinearLora layer, IProjection projection, Compute
         if (layer.Bias is null)
             return bias?.alias();
         if (bias is null)
-            throw new DfpoException("lora/merge", $"The adapter of '{layer.Shape.Path}' has a bias in its second factor (field 'lora_bias'), which cannot be merged into a base layer without one, nor does PEFT do it.");
+            throw new DfpoException(
+                "lora/merge",
+                $"The adapter of '{layer.Shape.Path}' has a bias in its second factor (field 'lora_bias'), which cannot be merged into a base layer without one, nor does PEFT do it."
+            );
         using var scope = NewDisposeScope();
         return bias.Plus(layer.Bias.mul(layer.Scale).to(bias.dtype)).MoveToOuterDisposeScope();
     }
@@ -55,7 +61,10 @@ internal sealed class LoraTerm(LinearLora layer, IProjection projection, Compute
     {
         using var scope = NewDisposeScope();
         var narrow = nn.functional.linear(Cast(input), precision.Cast(layer.A));
-        return nn.functional.linear(narrow, precision.Cast(layer.B), layer.Bias is null ? null : precision.Cast(layer.Bias)).mul(layer.Scale).MoveToOuterDisposeScope();
+        return nn
+            .functional.linear(narrow, precision.Cast(layer.B), layer.Bias is null ? null : precision.Cast(layer.Bias))
+            .mul(layer.Scale)
+            .MoveToOuterDisposeScope();
     }
 
     // As PEFT: the factors' precision decides, unless the model's matrix products have one of their own.

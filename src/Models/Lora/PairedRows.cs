@@ -1,8 +1,8 @@
 namespace DfPO.Models.Lora;
 
 /// <summary>
-/// While it is open, adapters work on the first half of every batch alone on its thread: a batch of a policy's rows followed by its reference's then
-/// goes through each weight that the two share once.
+/// While it is open, adapters work on the first half of every batch alone on its thread: a batch of a policy's rows followed by its
+/// reference's then goes through each weight that the two share once.
 /// </summary>
 internal readonly struct PairedRows : IDisposable
 {

@@ -18,7 +18,8 @@ public sealed class PeftAdapter : IDisposable
     /// <param name="factors">Beside layers.</param>
     /// <param name="values">In place of parameters of the base, by their names in it.</param>
     /// <param name="source">File named in errors.</param>
-    internal PeftAdapter(AdapterConfig config, LoraAdapters factors, IReadOnlyDictionary<string, Tensor> values, string source) => (_config, Factors, _values, _source) = (config, factors, values, source);
+    internal PeftAdapter(AdapterConfig config, LoraAdapters factors, IReadOnlyDictionary<string, Tensor> values, string source) =>
+        (_config, Factors, _values, _source) = (config, factors, values, source);
 
     /// <summary>What stands beside layers.</summary>
     public LoraAdapters Factors { get; }
@@ -27,7 +28,8 @@ public sealed class PeftAdapter : IDisposable
     /// <param name="folder">The base's folder.</param>
     /// <param name="device">Where it lives; CPU when null.</param>
     /// <param name="dtype">Its dtype.</param>
-    /// <returns>The model; where embedding and head shared a weight that the adapter changes for one of them, the head has its own.</returns>
+    /// <returns>The model; where embedding and head shared a weight that the adapter changes for one of them, the head has its
+    /// own.</returns>
     /// <exception cref="DfpoException">What is wrong with the base; or <c>lora/...</c>: the adapter is not this base's.</exception>
     public LanguageModel LoadBeside(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
@@ -61,11 +63,17 @@ public sealed class PeftAdapter : IDisposable
         }
     }
 
-    /// <summary>Puts the adapter beside a model's layers and freezes what it does not learn; the model's own weights change where the adapter has values in their place.</summary>
+    /// <summary>
+    /// Puts the adapter beside a model's layers and freezes what it does not learn; the model's own weights change where the adapter has
+    /// values in their place.
+    /// </summary>
     /// <exception cref="DfpoException"><c>lora/...</c>: the adapter is not this model's.</exception>
     public void AttachTo(LanguageModel model) => AttachTo(model, headSharesEmbedding: false);
 
-    /// <summary>Puts the adapter into a model's own weights, as PEFT's <c>merge_and_unload</c> does: where head and embedding share a weight, a change of one is a change of both.</summary>
+    /// <summary>
+    /// Puts the adapter into a model's own weights, as PEFT's <c>merge_and_unload</c> does: where head and embedding share a weight, a
+    /// change of one is a change of both.
+    /// </summary>
     /// <exception cref="DfpoException"><c>lora/...</c>: the adapter is not this model's, or cannot be merged.</exception>
     public void MergeInto(LanguageModel model)
     {
@@ -85,7 +93,10 @@ public sealed class PeftAdapter : IDisposable
     private void AttachTo(LanguageModel model, bool headSharesEmbedding)
     {
         if (IsShared(model) && NeedsOwnHead(model, beside: true))
-            throw new DfpoException("lora/tied", $"'{_source}' changes the embedding or the head of a model whose head shares the embedding's weight: load the base beside it, which parts the two.");
+            throw new DfpoException(
+                "lora/tied",
+                $"'{_source}' changes the embedding or the head of a model whose head shares the embedding's weight: load the base beside it, which parts the two."
+            );
         Check(model);
         Prepare(model);
         Factors.AttachTo(model, headSharesEmbedding && Factors.Rows.Count > 0);
@@ -102,7 +113,10 @@ public sealed class PeftAdapter : IDisposable
             return model;
         using (model)
             return model.Config.IsEncoderDecoder
-                ? throw new DfpoException("lora/tied", $"'{_source}' changes the embedding or the head of an encoder-decoder whose head shares the embedding's weight, which is not computed here: merge it with PEFT.")
+                ? throw new DfpoException(
+                    "lora/tied",
+                    $"'{_source}' changes the embedding or the head of an encoder-decoder whose head shares the embedding's weight, which is not computed here: merge it with PEFT."
+                )
                 : OwnHead.Of(model);
     }
 
@@ -113,36 +127,62 @@ public sealed class PeftAdapter : IDisposable
     {
         var embeddings = LoraAdapters.Embeddings(model);
         bool Is(string path) => path == LoraAdapters.HeadName || embeddings.ContainsKey(path);
-        return Factors.Layers.Keys.Any(Is) || _values.Keys.Any(name => Is(ModuleOf(name)) && IsSaved(ModuleOf(name))) || (beside && Factors.Rows.Count > 0);
+        return Factors.Layers.Keys.Any(Is)
+            || _values.Keys.Any(name => Is(ModuleOf(name)) && IsSaved(ModuleOf(name)))
+            || (beside && Factors.Rows.Count > 0);
     }
 
     /// <summary>Refuses a model whose layers are not those that the configuration names or the file has values for.</summary>
     private void Check(LanguageModel model)
     {
         var embeddings = LoraAdapters.Embeddings(model);
-        string[] targets = [.. LoraAdapters.Projections(model).Keys.Concat(embeddings.Keys).Where(path => _config.Targets(path, path == LoraAdapters.HeadName))];
+        string[] targets =
+        [
+            .. LoraAdapters
+                .Projections(model)
+                .Keys.Concat(embeddings.Keys)
+                .Where(path => _config.Targets(path, path == LoraAdapters.HeadName)),
+        ];
         var modules = model.named_modules().Select(named => named.name).ToHashSet();
         if (Factors.Layers.Keys.FirstOrDefault(path => !modules.Contains(path)) is { } foreign)
-            throw new DfpoException("lora/target", $"'{_source}' holds factors for a layer '{foreign}', which a model of type '{model.Config.ModelType}' with {model.Config.NumHiddenLayers} blocks does not have: it belongs to another base.");
+            throw new DfpoException(
+                "lora/target",
+                $"'{_source}' holds factors for a layer '{foreign}', which a model of type '{model.Config.ModelType}' with {model.Config.NumHiddenLayers} blocks does not have: it belongs to another base."
+            );
         if (Factors.Layers.Keys.Except(targets).FirstOrDefault() is { } untold)
-            throw _config.Unsupported("target_modules", $"does not name the layer '{untold}', but '{_source}' holds factors for it, which PEFT would leave out");
+            throw _config.Unsupported(
+                "target_modules",
+                $"does not name the layer '{untold}', but '{_source}' holds factors for it, which PEFT would leave out"
+            );
         if (targets.Except(Factors.Layers.Keys).FirstOrDefault() is { } missing)
             throw _config.Unsupported("target_modules", $"names the layer '{missing}', but '{_source}' holds no factors for it");
         var parameters = model.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         foreach (var name in _config.ModulesToSave)
             if (!modules.Any(module => module.EndsWith(name, StringComparison.Ordinal)))
-                throw _config.Unsupported("modules_to_save", $"names '{name}', which a model of type '{model.Config.ModelType}' does not have");
+                throw _config.Unsupported(
+                    "modules_to_save",
+                    $"names '{name}', which a model of type '{model.Config.ModelType}' does not have"
+                );
         var learnt = Learnt(model).ToHashSet();
         foreach (var (name, value) in _values)
         {
             if (IsSecondCopyOfShared(model, name))
                 continue;
             if (!parameters.TryGetValue(name, out var parameter))
-                throw new DfpoException("lora/unsupported", $"'{_source}' holds tensor '{name}', which is neither a factor of an adapter nor a parameter of the base.");
+                throw new DfpoException(
+                    "lora/unsupported",
+                    $"'{_source}' holds tensor '{name}', which is neither a factor of an adapter nor a parameter of the base."
+                );
             if (!learnt.Contains(name) && !embeddings.ContainsKey(ModuleOf(name)) && ModuleOf(name) != LoraAdapters.HeadName)
-                throw new DfpoException("lora/unsupported", $"'{_source}' holds tensor '{name}', which no field of its configuration ('bias', 'modules_to_save') speaks of.");
+                throw new DfpoException(
+                    "lora/unsupported",
+                    $"'{_source}' holds tensor '{name}', which no field of its configuration ('bias', 'modules_to_save') speaks of."
+                );
             if (!value.shape.SequenceEqual(parameter.shape))
-                throw new DfpoException("lora/shape", $"'{_source}': tensor '{name}' has shape [{string.Join(", ", value.shape)}], the base's is [{string.Join(", ", parameter.shape)}]: it belongs to another base.");
+                throw new DfpoException(
+                    "lora/shape",
+                    $"'{_source}': tensor '{name}' has shape [{string.Join(", ", value.shape)}], the base's is [{string.Join(", ", parameter.shape)}]: it belongs to another base."
+                );
         }
         foreach (var path in embeddings.Keys.Concat(LoraAdapters.Projections(model).Keys).Where(path => IsSaved(path)))
             if (Factors.Layers.ContainsKey(path) || Factors.Rows.Any(rows => rows.Path == path))
@@ -167,7 +207,10 @@ public sealed class PeftAdapter : IDisposable
             var projection = projections[path];
             var weight = projection.FanInFanOut ? projection.Weight.t() : projection.Weight;
             if (_config.Init == BaseChange.Olora && projection.FanInFanOut)
-                throw _config.Unsupported("init_lora_weights", $"is 'olora' over the layer '{path}', whose weight is stored transposed; PEFT does not compute that either");
+                throw _config.Unsupported(
+                    "init_lora_weights",
+                    $"is 'olora' over the layer '{path}', whose weight is stored transposed; PEFT does not compute that either"
+                );
             var part = Beginning(weight.to(ScalarType.Float32), layer);
             weight.Increase(part.to(weight.dtype).neg());
         }
@@ -187,13 +230,22 @@ public sealed class PeftAdapter : IDisposable
     }
 
     /// <summary>Names of the base's own parameters that learn with the adapter.</summary>
-    private IEnumerable<string> Learnt(LanguageModel model) => model.named_parameters().Select(p => p.name)
-        .Where(name => IsSaved(ModuleOf(name)) || (_config.Bias switch
-        {
-            AdaptedBiases.All => name.Contains("bias", StringComparison.Ordinal),
-            AdaptedBiases.Adapted => name.EndsWith(".bias", StringComparison.Ordinal) && Factors.Layers.ContainsKey(ModuleOf(name)),
-            _ => false,
-        }));
+    private IEnumerable<string> Learnt(LanguageModel model) =>
+        model
+            .named_parameters()
+            .Select(p => p.name)
+            .Where(name =>
+                IsSaved(ModuleOf(name))
+                || (
+                    _config.Bias switch
+                    {
+                        AdaptedBiases.All => name.Contains("bias", StringComparison.Ordinal),
+                        AdaptedBiases.Adapted => name.EndsWith(".bias", StringComparison.Ordinal)
+                            && Factors.Layers.ContainsKey(ModuleOf(name)),
+                        _ => false,
+                    }
+                )
+            );
 
     /// <summary>Whether a module, or one that it lies in, is held whole.</summary>
     private bool IsSaved(string module)
@@ -205,8 +257,17 @@ public sealed class PeftAdapter : IDisposable
     }
 
     /// <summary>Whether a value is that of a head which shares the embedding's weight, and the same one.</summary>
-    private bool IsSecondCopyOfShared(LanguageModel model, string name) => name == LoraAdapters.HeadName + ".weight" && IsShared(model) && !IsSaved(LoraAdapters.HeadName)
-        && LoraAdapters.Embeddings(model).Keys.Any(path => _values.TryGetValue(path + ".weight", out var embedding) && embedding.shape.SequenceEqual(_values[name].shape) && embedding.bytes.SequenceEqual(_values[name].bytes));
+    private bool IsSecondCopyOfShared(LanguageModel model, string name) =>
+        name == LoraAdapters.HeadName + ".weight"
+        && IsShared(model)
+        && !IsSaved(LoraAdapters.HeadName)
+        && LoraAdapters
+            .Embeddings(model)
+            .Keys.Any(path =>
+                _values.TryGetValue(path + ".weight", out var embedding)
+                && embedding.shape.SequenceEqual(_values[name].shape)
+                && embedding.bytes.SequenceEqual(_values[name].bytes)
+            );
 
     private static string ModuleOf(string name) => name.LastIndexOf('.') is var dot and >= 0 ? name[..dot] : "";
 }

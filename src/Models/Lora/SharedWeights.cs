@@ -15,7 +15,10 @@ public static class SharedWeights
 
         """;
 
-    /// <summary>A model of the same configuration whose parameters are the given one's memory: a change of one is a change of both. It has no adapters.</summary>
+    /// <summary>
+    /// A model of the same configuration whose parameters are the given one's memory: a change of one is a change of both. It has no
+    /// adapters.
+    /// </summary>
     /// <param name="model">Either may be disposed first: the memory lives as long as one of them.</param>
     public static LanguageModel Twin(LanguageModel model)
     {

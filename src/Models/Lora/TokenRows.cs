@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Lora;
 
-/// <summary>Rows of an embedding that have values of their own, whole ones and not differences, under PEFT's name <c>trainable_tokens_delta</c> <c>[tokens, width]</c>.</summary>
+/// <summary>
+/// Rows of an embedding that have values of their own, whole ones and not differences, under PEFT's name <c>trainable_tokens_delta</c>
+/// <c>[tokens, width]</c>.
+/// </summary>
 internal sealed class TokenRows : nn.Module
 {
     private readonly Parameter trainable_tokens_delta;
@@ -18,7 +21,8 @@ internal sealed class TokenRows : nn.Module
     /// <param name="width">Features of a row.</param>
     /// <param name="device">Where they live.</param>
     /// <param name="dtype">Their dtype.</param>
-    public TokenRows(string path, int[] ids, long rows, long width, Device device, ScalarType dtype) : base(nameof(TokenRows))
+    public TokenRows(string path, int[] ids, long rows, long width, Device device, ScalarType dtype)
+        : base(nameof(TokenRows))
     {
         (Path, Ids) = (path, ids);
         trainable_tokens_delta = new Parameter(zeros([ids.Length, width], dtype, device));

@@ -19,7 +19,8 @@ public static class Kebab
     }
 
     /// <summary>The candidate nearest to a misspelt text by edit distance.</summary>
-    public static string Nearest(string text, IEnumerable<string> candidates) => candidates.MinBy(candidate => Distance(text, candidate)) ?? "";
+    public static string Nearest(string text, IEnumerable<string> candidates) =>
+        candidates.MinBy(candidate => Distance(text, candidate)) ?? "";
 
     private static int Distance(string a, string b)
     {

@@ -1,6 +1,8 @@
 namespace DfPO.Models.Options;
 
-/// <summary>A text option is the path of a file or folder: a relative one is looked for beside the experiment's file and in the program's folder.</summary>
+/// <summary>
+/// A text option is the path of a file or folder: a relative one is looked for beside the experiment's file and in the program's folder.
+/// </summary>
 /// <param name="what">What the path is of, for errors: "a checkpoint folder".</param>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class PathOptionAttribute(string what) : Attribute

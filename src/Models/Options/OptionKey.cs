@@ -16,7 +16,10 @@ public sealed record OptionKey(string Key, PropertyInfo Property, object? Defaul
     public string Meaning => OptionMeanings.Of(Property);
 
     /// <summary>The type's name for a reader: <c>number</c>, <c>list of texts</c>, ...</summary>
-    public string Type => OptionSchema.ItemType(Property.PropertyType) is { } item ? $"list of {OptionValues.TypeName(item)}" : OptionValues.TypeName(Property.PropertyType);
+    public string Type =>
+        OptionSchema.ItemType(Property.PropertyType) is { } item
+            ? $"list of {OptionValues.TypeName(item)}"
+            : OptionValues.TypeName(Property.PropertyType);
 
     /// <summary>What values may be; null where every value of the type may be.</summary>
     public string? Range => OptionRange.Words(Property);

@@ -3,7 +3,10 @@ using System.Reflection;
 
 namespace DfPO.Models.Options;
 
-/// <summary>What a record of options says of itself. The record is the only place where a key is declared: its properties are the keys, their summaries the meanings, their attributes the ranges.</summary>
+/// <summary>
+/// What a record of options says of itself. The record is the only place where a key is declared: its properties are the keys, their
+/// summaries the meanings, their attributes the ranges.
+/// </summary>
 public static class OptionSchema
 {
     private static readonly ConcurrentDictionary<Type, IReadOnlyList<OptionKey>> s_keys = new();
@@ -12,13 +15,15 @@ public static class OptionSchema
     public static IReadOnlyList<OptionKey> Of(Type root) => s_keys.GetOrAdd(root, type => [.. Keys(type, "", null, mayChange: false)]);
 
     /// <summary>Properties that a file may set.</summary>
-    public static IEnumerable<PropertyInfo> Properties(Type type) => type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite);
+    public static IEnumerable<PropertyInfo> Properties(Type type) =>
+        type.GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(property => property.CanWrite);
 
     /// <summary>Whether a property is a record of its own.</summary>
     public static bool IsSection(Type type) => !OptionValues.IsScalar(type) && ItemType(type) is null;
 
     /// <summary>The type of a list's items; null for what is no list.</summary>
-    public static Type? ItemType(Type type) => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) ? type.GetGenericArguments()[0] : null;
+    public static Type? ItemType(Type type) =>
+        type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) ? type.GetGenericArguments()[0] : null;
 
     /// <summary>Checks every range of a record that was made in code; what comes from a file is checked where it is read.</summary>
     /// <param name="options">The record.</param>
@@ -33,7 +38,10 @@ public static class OptionSchema
             if (value is not null && IsSection(property.PropertyType))
                 Check(value, code, name + ".");
             else if (!OptionRange.Allows(property, value))
-                throw new DfpoException(code, $"Option '{name}' is '{OptionValues.Text(value!)}' but must be {OptionRange.Words(property) ?? OptionValues.Expected(property.PropertyType)}.");
+                throw new DfpoException(
+                    code,
+                    $"Option '{name}' is '{OptionValues.Text(value!)}' but must be {OptionRange.Words(property) ?? OptionValues.Expected(property.PropertyType)}."
+                );
         }
     }
 
@@ -42,7 +50,12 @@ public static class OptionSchema
         defaults ??= Activator.CreateInstance(type)!;
         foreach (var property in Properties(type))
         {
-            var key = new OptionKey(prefix + Kebab.Of(property.Name), property, property.GetValue(defaults), mayChange || property.IsDefined(typeof(MayChangeAttribute)));
+            var key = new OptionKey(
+                prefix + Kebab.Of(property.Name),
+                property,
+                property.GetValue(defaults),
+                mayChange || property.IsDefined(typeof(MayChangeAttribute))
+            );
             yield return key;
             if (IsSection(property.PropertyType))
                 foreach (var inner in Keys(property.PropertyType, key.Key + ".", key.Default, key.MayChange))

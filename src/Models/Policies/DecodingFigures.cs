@@ -1,8 +1,8 @@
 namespace DfPO.Models.Policies;
 
 /// <summary>
-/// How a decoding distribution <c>q</c>, which is what is really drawn from (masked, filtered, tempered, renormalised), stands to the reference model <c>pi_0</c>:
-/// exact at each state, over the whole vocabulary, and summed over states, in nats.
+/// How a decoding distribution <c>q</c>, which is what is really drawn from (masked, filtered, tempered, renormalised), stands to the
+/// reference model <c>pi_0</c>: exact at each state, over the whole vocabulary, and summed over states, in nats.
 /// </summary>
 /// <param name="CrossEntropy"><c>-sum_a q(a) log pi_0(a)</c>.</param>
 /// <param name="Kl"><c>sum_a q(a) (log q(a) - log pi_0(a))</c>.</param>

@@ -6,9 +6,13 @@ public enum DecodingPolicy
     /// <summary><c>pi_theta</c>, unmasked.</summary>
     Policy,
 
-    /// <summary><c>pi+</c>: <c>pi_theta</c> restricted to tokens with <c>log pi_theta - log pi_0 &lt;= threshold + tau</c>, renormalised.</summary>
+    /// <summary>
+    /// <c>pi+</c>: <c>pi_theta</c> restricted to tokens with <c>log pi_theta - log pi_0 &lt;= threshold + tau</c>, renormalised.
+    /// </summary>
     Positive,
 
-    /// <summary><c>pi-</c>: <c>pi_theta</c> restricted to tokens with <c>log pi_theta - log pi_0 &gt;= threshold - tau</c>, renormalised.</summary>
+    /// <summary>
+    /// <c>pi-</c>: <c>pi_theta</c> restricted to tokens with <c>log pi_theta - log pi_0 &gt;= threshold - tau</c>, renormalised.
+    /// </summary>
     Negative,
 }

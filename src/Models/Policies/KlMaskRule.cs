@@ -6,9 +6,14 @@ public enum KlMaskRule
     /// <summary>Zero: the rule of the paper.</summary>
     Sign,
 
-    /// <summary><c>KL(pi_theta || pi_0)</c> at the state, which makes both halves of an update non-increasing in KL to first order.</summary>
+    /// <summary>
+    /// <c>KL(pi_theta || pi_0)</c> at the state, which makes both halves of an update non-increasing in KL to first order.
+    /// </summary>
     KlCentred,
 
-    /// <summary>Zero, with a tolerance in standard deviations of <c>l</c> over the policy at the state: the same share of tokens however far the policies are apart.</summary>
+    /// <summary>
+    /// Zero, with a tolerance in standard deviations of <c>l</c> over the policy at the state: the same share of tokens however far the
+    /// policies are apart.
+    /// </summary>
     Scaled,
 }

@@ -1,8 +1,8 @@
 namespace DfPO.Models.Policies;
 
 /// <summary>
-/// A prompt and its continuation as token ids, and what the policy that rolled out and the reference say of the continuation's tokens: what an
-/// engine makes and a learner takes. Arrays of floats are as long as <see cref="Tokens"/>, unless they are empty.
+/// A prompt and its continuation as token ids, and what the policy that rolled out and the reference say of the continuation's tokens: what
+/// an engine makes and a learner takes. Arrays of floats are as long as <see cref="Tokens"/>, unless they are empty.
 /// </summary>
 public record TokenSequence
 {
@@ -19,14 +19,14 @@ public record TokenSequence
     public required float[] ReferenceLogprobs { get; init; }
 
     /// <summary>
-    /// <c>KL(pi_theta || pi_0)</c> over the vocabulary at each state, nats, of the policy itself and not of what was drawn from; empty without a
-    /// reference model.
+    /// <c>KL(pi_theta || pi_0)</c> over the vocabulary at each state, nats, of the policy itself and not of what was drawn from; empty
+    /// without a reference model.
     /// </summary>
     public required float[] StateKl { get; init; }
 
     /// <summary>
-    /// Probability <c>Z</c>, in (0, 1], that a mask left of the policy at each state, of NLPO's mask in the full softmax; 1 where no mask applied or it was
-    /// skipped; empty where it is not known.
+    /// Probability <c>Z</c>, in (0, 1], that a mask left of the policy at each state, of NLPO's mask in the full softmax; 1 where no mask
+    /// applied or it was skipped; empty where it is not known.
     /// </summary>
     public float[] RetainedMass { get; init; } = [];
 

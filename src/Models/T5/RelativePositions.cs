@@ -9,7 +9,8 @@ public static class RelativePositions
 {
     /// <summary>The bucket of a key's place minus a query's.</summary>
     /// <param name="relative">Key position - query position.</param>
-    /// <param name="bidirectional">Whether keys after the query have buckets of their own (encoder), or all share bucket 0 (decoder).</param>
+    /// <param name="bidirectional">Whether keys after the query have buckets of their own (encoder), or all share bucket 0
+    /// (decoder).</param>
     /// <param name="buckets">Buckets in all.</param>
     /// <param name="maxDistance">Distance from which on all share the last bucket.</param>
     /// <returns>0 to <paramref name="buckets"/> - 1.</returns>
@@ -32,7 +33,9 @@ public static class RelativePositions
         return first + Math.Min(exact + (int)shared, buckets - 1);
     }
 
-    /// <summary>Biases of attention scores, <c>[1, heads, queries, keys]</c>; query i stands at place <paramref name="past"/> + i, key j at place j.</summary>
+    /// <summary>
+    /// Biases of attention scores, <c>[1, heads, queries, keys]</c>; query i stands at place <paramref name="past"/> + i, key j at place j.
+    /// </summary>
     /// <param name="weight">Biases by bucket, <c>[buckets, heads]</c>.</param>
     /// <param name="bidirectional">As for <see cref="Bucket"/>.</param>
     /// <param name="maxDistance">As for <see cref="Bucket"/>.</param>

@@ -16,12 +16,18 @@ internal sealed class T5Attention : nn.Module
     private readonly long _heads;
     private readonly ScaledAttention _attention;
 
-    public T5Attention(T5Config config, bool hasPositions, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5Attention))
+    public T5Attention(T5Config config, bool hasPositions, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5Attention))
     {
         (_heads, _attention) = (config.NumHeads, new ScaledAttention(scale: 1, config.DKv, precision));
         var inner = (long)config.NumHeads * config.DKv;
         AutocastLinear Projection(long from, long to) => new(from, to, hasBias: false, precision, device, dtype);
-        (q, k, v, o) = (Projection(config.DModel, inner), Projection(config.DModel, inner), Projection(config.DModel, inner), Projection(inner, config.DModel));
+        (q, k, v, o) = (
+            Projection(config.DModel, inner),
+            Projection(config.DModel, inner),
+            Projection(config.DModel, inner),
+            Projection(inner, config.DModel)
+        );
         if (hasPositions)
             relative_attention_bias = nn.Embedding(config.RelativeAttentionNumBuckets, config.NumHeads, device: device, dtype: dtype);
         RegisterComponents();

@@ -57,11 +57,12 @@ public sealed record T5Config : ModelConfig
     public bool IsGated => FeedForwardProj.StartsWith(Gated, StringComparison.Ordinal);
 
     /// <summary>Name of the activation function.</summary>
-    public string Activation => FeedForwardProj switch
-    {
-        "gated-gelu" => "gelu_new",
-        _ => IsGated ? FeedForwardProj[Gated.Length..] : FeedForwardProj,
-    };
+    public string Activation =>
+        FeedForwardProj switch
+        {
+            "gated-gelu" => "gelu_new",
+            _ => IsGated ? FeedForwardProj[Gated.Length..] : FeedForwardProj,
+        };
 
     private const string Gated = "gated-";
 
@@ -79,7 +80,9 @@ public sealed record T5Config : ModelConfig
     {
         get
         {
-            Int128 width = DModel, attention = 4 * width * DKv * NumHeads + width, feed = (IsGated ? 3 : 2) * width * DFf + width;
+            Int128 width = DModel,
+                attention = 4 * width * DKv * NumHeads + width,
+                feed = (IsGated ? 3 : 2) * width * DFf + width;
             var encoder = NumLayers * (attention + feed) + width;
             var decoder = NumDecoderLayers * (2 * attention + feed) + width;
             var embeddings = VocabSize * width * (TieWordEmbeddings ? 1 : 2) + 2 * (Int128)RelativeAttentionNumBuckets * NumHeads;
@@ -118,13 +121,22 @@ public sealed record T5Config : ModelConfig
             Raw = json,
         };
         if (fields.Flag("scale_decoder_outputs", config.TieWordEmbeddings) != config.TieWordEmbeddings)
-            throw fields.Wrong("scale_decoder_outputs", $"what tie_word_embeddings says, {(config.TieWordEmbeddings ? "true" : "false")}: a T5's hidden states are scaled where its head is its embedding");
+            throw fields.Wrong(
+                "scale_decoder_outputs",
+                $"what tie_word_embeddings says, {(config.TieWordEmbeddings ? "true" : "false")}: a T5's hidden states are scaled where its head is its embedding"
+            );
         // The kind of perceptron is written a second time as what follows from it.
         fields.RefuseUnknown(harmless: ["is_encoder_decoder", "dense_act_fn", "is_gated_act", "n_positions", "output_past"]);
         if (config.RelativeAttentionNumBuckets % 4 != 0 || config.RelativeAttentionMaxDistance <= config.RelativeAttentionNumBuckets / 2)
-            throw new DfpoException("config/field", $"'{path}': relative_attention_num_buckets {config.RelativeAttentionNumBuckets} must be a multiple of 4, and relative_attention_max_distance {config.RelativeAttentionMaxDistance} more than half of it.");
+            throw new DfpoException(
+                "config/field",
+                $"'{path}': relative_attention_num_buckets {config.RelativeAttentionNumBuckets} must be a multiple of 4, and relative_attention_max_distance {config.RelativeAttentionMaxDistance} more than half of it."
+            );
         if (config.DecoderStartTokenId < 0 || config.DecoderStartTokenId >= config.VocabSize)
-            throw new DfpoException("config/field", $"'{path}': decoder_start_token_id {config.DecoderStartTokenId} is not in the vocabulary of {config.VocabSize} tokens.");
+            throw new DfpoException(
+                "config/field",
+                $"'{path}': decoder_start_token_id {config.DecoderStartTokenId} is not in the vocabulary of {config.VocabSize} tokens."
+            );
         return config;
     }
 

@@ -17,7 +17,8 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
     private readonly AutocastLinear? lm_head;
 
     /// <summary>Builds the model with uninitialised weights: load a checkpoint into it or call <see cref="Initialise"/>.</summary>
-    public T5ForConditionalGeneration(T5Config config, Device? device = null, ScalarType dtype = ScalarType.Float32) : base(nameof(T5ForConditionalGeneration), config)
+    public T5ForConditionalGeneration(T5Config config, Device? device = null, ScalarType dtype = ScalarType.Float32)
+        : base(nameof(T5ForConditionalGeneration), config)
     {
         (_config, _headScale) = (config, Arithmetic.Kept(Math.Pow(config.DModel, -0.5)));
         shared = nn.Embedding(config.VocabSize, config.DModel, device: device ?? CPU, dtype: dtype);
@@ -51,15 +52,21 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
     {
         using var scope = NewDisposeScope();
         var projected = decoder.Blocks.Select(block => block.CrossAttention.Project(encoded)).ToArray();
-        Tensor[] Moved(Func<(Tensor Keys, Tensor Values), Tensor> part) => Array.ConvertAll(projected, pair => part(pair).MoveToOuterDisposeScope());
-        return new EncoderMemory(Moved(pair => pair.Keys), Moved(pair => pair.Values), Padding(attentionMask, projected[0].Keys.dtype)?.MoveToOuterDisposeScope());
+        Tensor[] Moved(Func<(Tensor Keys, Tensor Values), Tensor> part) =>
+            Array.ConvertAll(projected, pair => part(pair).MoveToOuterDisposeScope());
+        return new EncoderMemory(
+            Moved(pair => pair.Keys),
+            Moved(pair => pair.Values),
+            Padding(attentionMask, projected[0].Keys.dtype)?.MoveToOuterDisposeScope()
+        );
     }
 
     /// <inheritdoc/>
     public override Tensor DecoderHidden(Tensor inputIds, EncoderMemory memory, KeyValueCache? cache = null)
     {
         using var scope = NewDisposeScope();
-        long past = cache?.Length ?? 0, time = inputIds.size(1);
+        long past = cache?.Length ?? 0,
+            time = inputIds.size(1);
         var embedded = shared.call(inputIds);
         var bias = decoder.PositionBias(time, past + time, past).to(ComputeDtype(embedded));
         if (time > 1)
@@ -82,23 +89,31 @@ public sealed class T5ForConditionalGeneration : EncoderDecoderLM
     public override KeyValueCache CreateCache(long batch, long capacity)
     {
         using var weight = shared.weight!;
-        return new KeyValueCache(_config.NumDecoderLayers, batch, _config.NumHeads, capacity, _config.DKv, ComputeDtype(weight), weight.device);
+        return new KeyValueCache(
+            _config.NumDecoderLayers,
+            batch,
+            _config.NumHeads,
+            capacity,
+            _config.DKv,
+            ComputeDtype(weight),
+            weight.device
+        );
     }
 
     /// <inheritdoc/>
     public override void Initialise(ulong seed) => FreshWeights.Draw(this, seed, (name, shape) =>
-    {
-        // Each projection by its fan-in; queries carry the scale that attention lacks.
-        double? std = name switch
         {
-            _ when name.EndsWith("layer_norm.weight", StringComparison.Ordinal) => null,
-            "shared.weight" or "lm_head.weight" => 1,
-            _ when name.EndsWith("relative_attention_bias.weight", StringComparison.Ordinal) => Math.Pow(_config.DModel, -0.5),
-            _ when name.EndsWith(".q.weight", StringComparison.Ordinal) => Math.Pow((double)_config.DModel * _config.DKv, -0.5),
-            _ => Math.Pow(shape[1], -0.5),
-        };
-        return std * _config.InitializerFactor;
-    });
+            // Each projection by its fan-in; queries carry the scale that attention lacks.
+            double? std = name switch
+            {
+                _ when name.EndsWith("layer_norm.weight", StringComparison.Ordinal) => null,
+                "shared.weight" or "lm_head.weight" => 1,
+                _ when name.EndsWith("relative_attention_bias.weight", StringComparison.Ordinal) => Math.Pow(_config.DModel, -0.5),
+                _ when name.EndsWith(".q.weight", StringComparison.Ordinal) => Math.Pow((double)_config.DModel * _config.DKv, -0.5),
+                _ => Math.Pow(shape[1], -0.5),
+            };
+            return std * _config.InitializerFactor;
+        });
 
     private ScalarType ComputeDtype(Tensor like) => Precision.MatmulDtype ?? like.dtype;
 

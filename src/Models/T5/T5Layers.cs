@@ -10,7 +10,8 @@ internal sealed class T5SelfAttentionLayer : nn.Module
     public readonly T5Attention SelfAttention;
     private readonly RmsNorm layer_norm;
 
-    public T5SelfAttentionLayer(T5Config config, bool hasPositions, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5SelfAttentionLayer))
+    public T5SelfAttentionLayer(T5Config config, bool hasPositions, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5SelfAttentionLayer))
     {
         SelfAttention = new T5Attention(config, hasPositions, precision, device, dtype);
         layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, device, dtype);
@@ -34,7 +35,8 @@ internal sealed class T5CrossAttentionLayer : nn.Module
     public readonly T5Attention EncDecAttention;
     private readonly RmsNorm layer_norm;
 
-    public T5CrossAttentionLayer(T5Config config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5CrossAttentionLayer))
+    public T5CrossAttentionLayer(T5Config config, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5CrossAttentionLayer))
     {
         EncDecAttention = new T5Attention(config, hasPositions: false, precision, device, dtype);
         layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, device, dtype);
@@ -54,7 +56,8 @@ internal sealed class T5FeedForwardLayer : nn.Module
     private readonly T5FeedForward DenseReluDense;
     private readonly RmsNorm layer_norm;
 
-    public T5FeedForwardLayer(T5Config config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5FeedForwardLayer))
+    public T5FeedForwardLayer(T5Config config, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5FeedForwardLayer))
     {
         DenseReluDense = new T5FeedForward(config, precision, device, dtype);
         layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, device, dtype);
@@ -77,7 +80,8 @@ internal sealed class T5FeedForward : nn.Module<Tensor, Tensor>
     private readonly AutocastLinear wo;
     private readonly Func<Tensor, Tensor> _activation;
 
-    public T5FeedForward(T5Config config, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5FeedForward))
+    public T5FeedForward(T5Config config, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5FeedForward))
     {
         AutocastLinear In() => new(config.DModel, config.DFf, hasBias: false, precision, device, dtype);
         if (config.IsGated)

@@ -14,18 +14,23 @@ internal sealed class T5Stack : nn.Module
     private readonly ModuleList<T5Block> block;
     private readonly RmsNorm final_layer_norm;
 
-    public T5Stack(T5Config config, bool isDecoder, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5Stack))
+    public T5Stack(T5Config config, bool isDecoder, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5Stack))
     {
         (_config, _isDecoder, _precision) = (config, isDecoder, precision);
         var layers = isDecoder ? config.NumDecoderLayers : config.NumLayers;
-        block = nn.ModuleList([.. Enumerable.Range(0, layers).Select(index => new T5Block(config, index, isDecoder, precision, device, dtype))]);
+        block = nn.ModuleList([
+            .. Enumerable.Range(0, layers).Select(index => new T5Block(config, index, isDecoder, precision, device, dtype)),
+        ]);
         final_layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon, device, dtype);
         RegisterComponents();
     }
 
     public IEnumerable<T5Block> Blocks => block;
 
-    /// <summary>Biases of relative positions <c>[1, heads, queries, keys]</c>; query i stands at place <paramref name="past"/> + i.</summary>
+    /// <summary>
+    /// Biases of relative positions <c>[1, heads, queries, keys]</c>; query i stands at place <paramref name="past"/> + i.
+    /// </summary>
     public Tensor PositionBias(long queries, long keys, long past = 0)
     {
         using var weight = block[0].SelfAttention.relative_attention_bias!.weight!;
@@ -41,7 +46,15 @@ internal sealed class T5Stack : nn.Module
         using var scope = NewDisposeScope();
         var hidden = embedded;
         foreach (var (index, each) in block.Index())
-            hidden = Recomputation.Run(_precision, x => each.Forward(x[0]!, x[1]!, x[2], x[3], x[4], cache), hidden, bias, memory?.Keys(index), memory?.Values(index), memory?.Mask);
+            hidden = Recomputation.Run(
+                _precision,
+                x => each.Forward(x[0]!, x[1]!, x[2], x[3], x[4], cache),
+                hidden,
+                bias,
+                memory?.Keys(index),
+                memory?.Values(index),
+                memory?.Mask
+            );
         return final_layer_norm.call(hidden).MoveToOuterDisposeScope();
     }
 }
@@ -52,12 +65,15 @@ internal sealed class T5Block : nn.Module
     private readonly ModuleList<nn.Module> layer;
     private readonly int _index;
 
-    public T5Block(T5Config config, int index, bool isDecoder, ComputePrecision precision, Device device, ScalarType dtype) : base(nameof(T5Block))
+    public T5Block(T5Config config, int index, bool isDecoder, ComputePrecision precision, Device device, ScalarType dtype)
+        : base(nameof(T5Block))
     {
         _index = index;
         var self = new T5SelfAttentionLayer(config, hasPositions: index == 0, precision, device, dtype);
         var feed = new T5FeedForwardLayer(config, precision, device, dtype);
-        layer = isDecoder ? nn.ModuleList<nn.Module>(self, new T5CrossAttentionLayer(config, precision, device, dtype), feed) : nn.ModuleList<nn.Module>(self, feed);
+        layer = isDecoder
+            ? nn.ModuleList<nn.Module>(self, new T5CrossAttentionLayer(config, precision, device, dtype), feed)
+            : nn.ModuleList<nn.Module>(self, feed);
         RegisterComponents();
     }
 

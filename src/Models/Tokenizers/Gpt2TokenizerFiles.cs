@@ -18,15 +18,21 @@ public static class Gpt2TokenizerFiles
     /// <param name="source">Folder of the whole tokenizer.</param>
     /// <param name="destination">Folder that receives the cut one.</param>
     /// <param name="vocabularySize">Tokens to keep, byte tokens and end of text included.</param>
-    /// <exception cref="DfpoException"><c>tokenizer/size</c>: more than the source has, or too few to hold the bytes. <c>tokenizer/unsupported</c>: it cuts texts in a way of its own.</exception>
+    /// <exception cref="DfpoException"><c>tokenizer/size</c>: more than the source has, or too few to hold the bytes.
+    /// <c>tokenizer/unsupported</c>: it cuts texts in a way of its own.</exception>
     public static void Cut(string source, string destination, int vocabularySize)
     {
         var full = TextTokenizer.Load(source);
         RequirePlain(Path.Combine(source, TokenizerJson.FileName));
         if (vocabularySize <= ByteTokens || vocabularySize > full.VocabularySize)
-            throw new DfpoException("tokenizer/size", $"A vocabulary of {vocabularySize} cannot be cut from '{source}', which has {full.VocabularySize}: choose between {ByteTokens + 1} and {full.VocabularySize}.");
-        var merges = File.ReadLines(Path.Combine(source, "merges.txt")).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal))
-            .Take(vocabularySize - ByteTokens - 1).ToArray();
+            throw new DfpoException(
+                "tokenizer/size",
+                $"A vocabulary of {vocabularySize} cannot be cut from '{source}', which has {full.VocabularySize}: choose between {ByteTokens + 1} and {full.VocabularySize}."
+            );
+        var merges = File.ReadLines(Path.Combine(source, "merges.txt"))
+            .Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal))
+            .Take(vocabularySize - ByteTokens - 1)
+            .ToArray();
         var ids = JsonSerializer.Deserialize<Dictionary<string, int>>(File.ReadAllBytes(Path.Combine(source, "vocab.json")))!;
         var kept = ids.Where(pair => pair.Value < vocabularySize - 1).OrderBy(pair => pair.Value).ToDictionary();
         kept[EndOfText] = vocabularySize - 1;
@@ -45,6 +51,9 @@ public static class Gpt2TokenizerFiles
         var file = new JsonField(path, "", document.RootElement);
         var step = file["pre_tokenizer"];
         file["normalizer"].Require(file["normalizer"].IsAbsent, "absent for a vocabulary that is to be cut");
-        step.Require(step.Kind == "ByteLevel" && !step["add_prefix_space"].Flag(true) && step["use_regex"].Flag(true), "GPT-2's ByteLevel for a vocabulary that is to be cut");
+        step.Require(
+            step.Kind == "ByteLevel" && !step["add_prefix_space"].Flag(true) && step["use_regex"].Flag(true),
+            "GPT-2's ByteLevel for a vocabulary that is to be cut"
+        );
     }
 }

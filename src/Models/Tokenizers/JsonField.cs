@@ -14,19 +14,37 @@ internal readonly record struct JsonField(string File, string Name, JsonElement 
     /// <summary>The field <c>type</c> of an object.</summary>
     public string Kind => this["type"].Text();
 
-    public JsonField this[string name] => new(File, Name.Length == 0 ? name : $"{Name}.{name}", Value.ValueKind == JsonValueKind.Object && Value.TryGetProperty(name, out var field) ? field : default);
+    public JsonField this[string name] =>
+        new(
+            File,
+            Name.Length == 0 ? name : $"{Name}.{name}",
+            Value.ValueKind == JsonValueKind.Object && Value.TryGetProperty(name, out var field) ? field : default
+        );
 
     /// <summary>A string; empty when absent.</summary>
-    public string Text() => IsAbsent ? "" : Value.ValueKind == JsonValueKind.String ? Value.GetString()! : throw Refused("a string");
+    public string Text() =>
+        IsAbsent ? ""
+        : Value.ValueKind == JsonValueKind.String ? Value.GetString()!
+        : throw Refused("a string");
 
     /// <summary>A string of one character.</summary>
-    public Rune Character() => Text() is { Length: 1 or 2 } text && Rune.TryGetRuneAt(text, 0, out var rune) && rune.Utf16SequenceLength == text.Length ? rune : throw Refused("one character");
+    public Rune Character() =>
+        Text() is { Length: 1 or 2 } text && Rune.TryGetRuneAt(text, 0, out var rune) && rune.Utf16SequenceLength == text.Length
+            ? rune
+            : throw Refused("one character");
 
-    public bool Flag(bool fallback) => IsAbsent ? fallback : Value.ValueKind is JsonValueKind.True or JsonValueKind.False ? Value.GetBoolean() : throw Refused("true or false");
+    public bool Flag(bool fallback) =>
+        IsAbsent ? fallback
+        : Value.ValueKind is JsonValueKind.True or JsonValueKind.False ? Value.GetBoolean()
+        : throw Refused("true or false");
 
-    public int Integer() => Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var number) ? number : throw Refused("a whole number");
+    public int Integer() =>
+        Value.ValueKind == JsonValueKind.Number && Value.TryGetInt32(out var number) ? number : throw Refused("a whole number");
 
-    public double Number() => Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out var number) && double.IsFinite(number) ? number : throw Refused("a number");
+    public double Number() =>
+        Value.ValueKind == JsonValueKind.Number && Value.TryGetDouble(out var number) && double.IsFinite(number)
+            ? number
+            : throw Refused("a number");
 
     /// <summary>The items of an array; none when absent.</summary>
     public IEnumerable<JsonField> Items()
@@ -44,7 +62,9 @@ internal readonly record struct JsonField(string File, string Name, JsonElement 
     {
         var field = this;
         return Value.ValueKind == JsonValueKind.Object
-            ? Value.EnumerateObject().Select(property => (property.Name, new JsonField(field.File, $"{field.Name}.{property.Name}", property.Value)))
+            ? Value
+                .EnumerateObject()
+                .Select(property => (property.Name, new JsonField(field.File, $"{field.Name}.{property.Name}", property.Value)))
             : throw Refused("an object");
     }
 
@@ -80,6 +100,9 @@ internal readonly record struct JsonField(string File, string Name, JsonElement 
     public DfpoException Refused(string expected)
     {
         var value = IsAbsent ? "absent" : $"'{Value.GetRawText()}'";
-        return new("tokenizer/unsupported", $"'{File}': field '{Name}' is {(value.Length > 120 ? value[..119] + "...'" : value)} but must be {expected}.");
+        return new(
+            "tokenizer/unsupported",
+            $"'{File}': field '{Name}' is {(value.Length > 120 ? value[..119] + "...'" : value)} but must be {expected}."
+        );
     }
 }

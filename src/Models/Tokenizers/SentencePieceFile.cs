@@ -26,7 +26,11 @@ internal static class SentencePieceFile
         return Vocabulary(path, model, tokens, settings, "T5Tokenizer") with
         {
             Kind = VocabularyKind.Unigram,
-            Added = [.. Added(model, tokens, settings), .. extra.Select((text, index) => new AddedToken(model.Pieces.Count + index, text) { Special = true })],
+            Added =
+            [
+                .. Added(model, tokens, settings),
+                .. extra.Select((text, index) => new AddedToken(model.Pieces.Count + index, text) { Special = true }),
+            ],
             CharacterMap = Map(path, model),
             Behind = [model.TrainerSpec.EosId],
         };
@@ -39,29 +43,54 @@ internal static class SentencePieceFile
         var path = Path.Combine(folder, VocabularyFiles.Pieces);
         var model = Read(path, TrainerSpec.Types.ModelType.Bpe);
         if (!Map(path, model).IsEmpty)
-            throw new DfpoException("tokenizer/unsupported", $"'{path}': its normalizer_spec.precompiled_charsmap is a map of characters, but Llama's has none: put the {TokenizerJson.FileName} of the checkpoint beside it.");
+            throw new DfpoException(
+                "tokenizer/unsupported",
+                $"'{path}': its normalizer_spec.precompiled_charsmap is a map of characters, but Llama's has none: put the {TokenizerJson.FileName} of the checkpoint beside it."
+            );
         return Llama(path, model, settings);
     }
 
-    /// <summary>The vocabulary that llama2.c writes out: unknown, begin and end come first, then the 256 bytes, then pieces with a score that falls with their rank.</summary>
+    /// <summary>
+    /// The vocabulary that llama2.c writes out: unknown, begin and end come first, then the 256 bytes, then pieces with a score that falls
+    /// with their rank.
+    /// </summary>
     /// <exception cref="DfpoException"><c>tokenizer/corrupt</c>.</exception>
     public static TokenizerVocabulary ReadLlama2c(string folder, TokenizerSettings settings)
     {
         var path = Path.Combine(folder, VocabularyFiles.Llama2c);
-        var model = new ModelProto { TrainerSpec = new TrainerSpec { ModelType = TrainerSpec.Types.ModelType.Bpe, ByteFallback = true, UnkId = 0, BosId = 1, EosId = 2, PadId = -1 }, NormalizerSpec = new NormalizerSpec() };
+        var model = new ModelProto
+        {
+            TrainerSpec = new TrainerSpec
+            {
+                ModelType = TrainerSpec.Types.ModelType.Bpe,
+                ByteFallback = true,
+                UnkId = 0,
+                BosId = 1,
+                EosId = 2,
+                PadId = -1,
+            },
+            NormalizerSpec = new NormalizerSpec(),
+        };
         string[] special = ["<unk>", "<s>", "</s>"];
         try
         {
             using var document = JsonDocument.Parse(TokenizerFiles.Read(path));
             foreach (var (id, token) in document.RootElement.EnumerateArray().Index())
-                model.Pieces.Add(new ModelProto.Types.SentencePiece
-                {
-                    Piece = id < special.Length ? special[id] : token[0].GetString()!.Replace(' ', '\u2581'),
-                    Score = token[1].GetSingle(),
-                    Type = id == 0 ? PieceType.Unknown : id < special.Length ? PieceType.Control : id < special.Length + ByteCount ? PieceType.Byte : PieceType.Normal,
-                });
+                model.Pieces.Add(
+                    new ModelProto.Types.SentencePiece
+                    {
+                        Piece = id < special.Length ? special[id] : token[0].GetString()!.Replace(' ', '\u2581'),
+                        Score = token[1].GetSingle(),
+                        Type =
+                            id == 0 ? PieceType.Unknown
+                            : id < special.Length ? PieceType.Control
+                            : id < special.Length + ByteCount ? PieceType.Byte
+                            : PieceType.Normal,
+                    }
+                );
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or IndexOutOfRangeException or FormatException or NullReferenceException)
+        catch (Exception e)
+            when (e is JsonException or InvalidOperationException or IndexOutOfRangeException or FormatException or NullReferenceException)
         {
             throw TokenizerFiles.Corrupt(path, $"it is not a list of pieces and scores ({e.Message})", e);
         }
@@ -92,7 +121,15 @@ internal static class SentencePieceFile
             throw TokenizerFiles.Corrupt(path, $"piece '{twice}' stands there twice");
         settings = settings.Class.Length > 0 ? settings : settings.As(kind);
         var roles = new Dictionary<string, int>();
-        foreach (var (role, id) in new[] { ("bos_token", model.TrainerSpec.BosId), ("eos_token", model.TrainerSpec.EosId), ("unk_token", model.TrainerSpec.UnkId), ("pad_token", model.TrainerSpec.PadId) })
+        foreach (
+            var (role, id) in new[]
+            {
+                ("bos_token", model.TrainerSpec.BosId),
+                ("eos_token", model.TrainerSpec.EosId),
+                ("unk_token", model.TrainerSpec.UnkId),
+                ("pad_token", model.TrainerSpec.PadId),
+            }
+        )
             if (settings.Named(role) is { } text && tokens.IndexOf(text) is >= 0 and var named)
                 roles[role] = named;
             else if (id >= 0 && id < model.Pieces.Count)
@@ -109,13 +146,16 @@ internal static class SentencePieceFile
 
     /// <summary>Control pieces and what the user has defined, which no text is cut into.</summary>
     private static AddedToken[] Added(ModelProto model, string[] tokens, TokenizerSettings settings) =>
-    [
-        .. model.Pieces.Index().Where(piece => piece.Item.Type is PieceType.Control or PieceType.UserDefined or PieceType.Unknown)
-            .Select(piece => new AddedToken(piece.Index, tokens[piece.Index])
-            {
-                Special = piece.Item.Type != PieceType.UserDefined || settings.SpecialTokens.Any(token => token.Content == piece.Item.Piece),
-            }),
-    ];
+        [
+            .. model
+                .Pieces.Index()
+                .Where(piece => piece.Item.Type is PieceType.Control or PieceType.UserDefined or PieceType.Unknown)
+                .Select(piece => new AddedToken(piece.Index, tokens[piece.Index])
+                {
+                    Special =
+                        piece.Item.Type != PieceType.UserDefined || settings.SpecialTokens.Any(token => token.Content == piece.Item.Piece),
+                }),
+        ];
 
     private static ReadOnlyMemory<byte> Map(string path, ModelProto model)
     {

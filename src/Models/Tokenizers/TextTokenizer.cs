@@ -11,23 +11,36 @@ namespace DfPO.Models.Tokenizers;
 
 /// <summary>Text to token ids and back, exactly as transformers does with the same files.</summary>
 /// <remarks>
-/// One pipeline for all kinds: that of <c>tokenizer.json</c> (normaliser, pre-tokeniser, model, post-processor, decoder and added tokens). Where a folder has no such
-/// file, the one that its vocabulary files amount to is made. Special tokens in a text are taken for what they are, as transformers does, unless
-/// <c>split_special_tokens</c> is set. Safe for use by several threads.
+/// One pipeline for all kinds: that of <c>tokenizer.json</c> (normaliser, pre-tokeniser, model, post-processor, decoder and added tokens).
+/// Where a folder has no such file, the one that its vocabulary files amount to is made. Special tokens in a text are taken for what they
+/// are, as transformers does, unless <c>split_special_tokens</c> is set. Safe for use by several threads.
 /// </remarks>
 public sealed class TextTokenizer
 {
-    private static readonly JsonSerializerOptions s_writing = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions s_writing = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
     private readonly TokenizerPipeline _pipeline;
     private readonly Func<ReadOnlyMemory<byte>> _document;
     private readonly Dictionary<string, int> _roles = [];
-    private readonly IReadOnlyList<int> _prefix, _suffix;
+    private readonly IReadOnlyList<int> _prefix,
+        _suffix;
 
-    private TextTokenizer(string folder, TokenizerPipeline pipeline, IEnumerable<(string Role, int Id)> roles, Func<ReadOnlyMemory<byte>> document)
+    private TextTokenizer(
+        string folder,
+        TokenizerPipeline pipeline,
+        IEnumerable<(string Role, int Id)> roles,
+        Func<ReadOnlyMemory<byte>> document
+    )
     {
         (Folder, _pipeline, _document) = (folder, pipeline, document);
         foreach (var (role, id) in roles)
-            _roles[role] = id >= 0 && id < pipeline.End ? id : throw TokenizerFiles.Corrupt(folder, $"its {role} is {id}, which is none of its {pipeline.End} tokens");
+            _roles[role] =
+                id >= 0 && id < pipeline.End
+                    ? id
+                    : throw TokenizerFiles.Corrupt(folder, $"its {role} is {id}, which is none of its {pipeline.End} tokens");
         var parts = pipeline.Template.Single;
         _prefix = [.. parts.TakeWhile(part => part.Text is null).SelectMany(part => part.Special)];
         _suffix = [.. parts.SkipWhile(part => part.Text is null).Skip(1).SelectMany(part => part.Special)];
@@ -41,10 +54,17 @@ public sealed class TextTokenizer
 
     /// <summary>Id of the token that ends a text; an encoder's separator where it has no such token.</summary>
     /// <exception cref="DfpoException"><c>tokenizer/missing</c>: the tokenizer's files name neither.</exception>
-    public int EosTokenId => Role("eos_token") ?? Role("sep_token") ?? throw new DfpoException("tokenizer/missing",
-        $"'{Folder}' does not say which token ends a text: put its {TokenizerSettings.FileName} with the field 'eos_token' there.");
+    public int EosTokenId =>
+        Role("eos_token")
+        ?? Role("sep_token")
+        ?? throw new DfpoException(
+            "tokenizer/missing",
+            $"'{Folder}' does not say which token ends a text: put its {TokenizerSettings.FileName} with the field 'eos_token' there."
+        );
 
-    /// <summary>Ids that end a text as the tokenizer's own files say; empty where they do not. Those of the model's configuration come on top.</summary>
+    /// <summary>
+    /// Ids that end a text as the tokenizer's own files say; empty where they do not. Those of the model's configuration come on top.
+    /// </summary>
     public IReadOnlyList<int> EosTokenIds => Role("eos_token") is { } id ? [id] : [];
 
     /// <summary>Id of padding; that of the end of text where there is no padding token.</summary>
@@ -61,10 +81,12 @@ public sealed class TextTokenizer
 
     /// <summary>Loads the tokenizer of a checkpoint folder: its <c>tokenizer.json</c>, or without one its vocabulary files.</summary>
     /// <remarks>
-    /// Vocabulary files: <c>vocab.json</c> and <c>merges.txt</c> (GPT-2, RoBERTa, Qwen2), <c>vocab.txt</c> (BERT), <c>spiece.model</c> (T5), <c>tokenizer.model</c> or llama2.c's
-    /// <c>tokens.json</c> (Llama), each with <c>added_tokens.json</c>. Which of these it is stands in <c>tokenizer_config.json</c> or follows from <c>config.json</c>.
+    /// Vocabulary files: <c>vocab.json</c> and <c>merges.txt</c> (GPT-2, RoBERTa, Qwen2), <c>vocab.txt</c> (BERT), <c>spiece.model</c>
+    /// (T5), <c>tokenizer.model</c> or llama2.c's <c>tokens.json</c> (Llama), each with <c>added_tokens.json</c>. Which of these it is
+    /// stands in <c>tokenizer_config.json</c> or follows from <c>config.json</c>.
     /// </remarks>
-    /// <exception cref="DfpoException"><c>tokenizer/missing</c>, <c>tokenizer/corrupt</c> or <c>tokenizer/unsupported</c>, with file and field.</exception>
+    /// <exception cref="DfpoException"><c>tokenizer/missing</c>, <c>tokenizer/corrupt</c> or <c>tokenizer/unsupported</c>, with file and
+    /// field.</exception>
     public static TextTokenizer Load(string folder)
     {
         if (GgufModel.Find(folder) is { } gguf)
@@ -74,13 +96,20 @@ public sealed class TextTokenizer
         if (File.Exists(path))
         {
             var pipeline = TokenizerJson.Read(path, TokenizerFiles.Read(path), settings);
-            var named = TokenizerSettings.Names.Select(role => (Role: role, Id: settings.Named(role) is { } text ? pipeline.Id(text) : null)).Where(token => token.Id is not null).Select(token => (token.Role, token.Id!.Value)).ToList();
+            var named = TokenizerSettings
+                .Names.Select(role => (Role: role, Id: settings.Named(role) is { } text ? pipeline.Id(text) : null))
+                .Where(token => token.Id is not null)
+                .Select(token => (token.Role, token.Id!.Value))
+                .ToList();
             if (named.All(token => token.Role != "eos_token") && EosOfModel(folder) is { } end)
                 named.Add(("eos_token", end));
             return new TextTokenizer(folder, pipeline, named, () => TokenizerFiles.Read(path));
         }
-        var vocabulary = VocabularyFiles.Read(folder, settings) ?? throw new DfpoException("tokenizer/missing",
-            $"'{folder}' holds no tokenizer: expected are {TokenizerJson.FileName}, or vocab.json and merges.txt (GPT-2, RoBERTa), vocab.txt (BERT), spiece.model (T5), tokenizer.model (Llama).");
+        var vocabulary = VocabularyFiles.Read(folder, settings)
+            ?? throw new DfpoException(
+                "tokenizer/missing",
+                $"'{folder}' holds no tokenizer: expected are {TokenizerJson.FileName}, or vocab.json and merges.txt (GPT-2, RoBERTa), vocab.txt (BERT), spiece.model (T5), tokenizer.model (Llama)."
+            );
         return Create(folder, vocabulary, settings);
     }
 
@@ -88,13 +117,18 @@ public sealed class TextTokenizer
     /// <param name="source">Where it comes from, for messages.</param>
     /// <param name="vocabulary">Its parts.</param>
     /// <exception cref="DfpoException"><c>tokenizer/corrupt</c> or <c>tokenizer/unsupported</c>.</exception>
-    public static TextTokenizer Create(string source, TokenizerVocabulary vocabulary) => Create(source, vocabulary, new TokenizerSettings());
+    public static TextTokenizer Create(string source, TokenizerVocabulary vocabulary) =>
+        Create(source, vocabulary, new TokenizerSettings());
 
     /// <summary>Token ids of a text, without special tokens around it.</summary>
-    /// <exception cref="DfpoException"><c>tokenizer/corrupt</c>: the files are broken in a way that only this text shows. <c>tokenizer/pattern</c>: a pattern takes too long.</exception>
+    /// <exception cref="DfpoException"><c>tokenizer/corrupt</c>: the files are broken in a way that only this text shows.
+    /// <c>tokenizer/pattern</c>: a pattern takes too long.</exception>
     public int[] Encode(string text) => Encode(text, _pipeline.SplitSpecial);
 
-    /// <summary>Token ids of a text in which special tokens are only the characters that they are written with, whatever <c>split_special_tokens</c> says.</summary>
+    /// <summary>
+    /// Token ids of a text in which special tokens are only the characters that they are written with, whatever <c>split_special_tokens</c>
+    /// says.
+    /// </summary>
     /// <exception cref="DfpoException">As for <see cref="Encode(string)"/>.</exception>
     public int[] EncodeLiteral(string text) => Encode(text, splitSpecial: true);
 
@@ -118,7 +152,9 @@ public sealed class TextTokenizer
     /// <summary>The special tokens of an input around ids of a text, or of a part of one.</summary>
     public int[] Surround(int[] ids) => [.. _prefix, .. ids, .. _suffix];
 
-    /// <summary>Token ids of two texts as one input, with special tokens, and the segment that each belongs to (<c>token_type_ids</c>).</summary>
+    /// <summary>
+    /// Token ids of two texts as one input, with special tokens, and the segment that each belongs to (<c>token_type_ids</c>).
+    /// </summary>
     /// <param name="first">Any text.</param>
     /// <param name="second">Any text; with an empty one the input is the first alone, as in transformers.</param>
     public (int[] Ids, int[] Segments) EncodePair(string first, string second) =>
@@ -147,8 +183,10 @@ public sealed class TextTokenizer
     public void CheckFits(int embeddingRows)
     {
         if (VocabularySize > embeddingRows)
-            throw new DfpoException("tokenizer/mismatch",
-                $"The tokenizer in '{Folder}' has {VocabularySize} tokens but the model's embedding has {embeddingRows} rows: take the tokenizer that the model was trained with.");
+            throw new DfpoException(
+                "tokenizer/mismatch",
+                $"The tokenizer in '{Folder}' has {VocabularySize} tokens but the model's embedding has {embeddingRows} rows: take the tokenizer that the model was trained with."
+            );
     }
 
     /// <inheritdoc cref="CheckFits(int)"/>
@@ -156,8 +194,9 @@ public sealed class TextTokenizer
 
     /// <summary>Writes the tokenizer so that transformers, and <see cref="Load"/>, make the same ids and texts of it.</summary>
     /// <remarks>
-    /// A folder with a <c>tokenizer.json</c> is copied byte for byte. Otherwise <c>tokenizer.json</c>, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> are written;
-    /// the class is <c>PreTrainedTokenizerFast</c>, for which both transformers 4 and 5 take <c>tokenizer.json</c> as it stands.
+    /// A folder with a <c>tokenizer.json</c> is copied byte for byte. Otherwise <c>tokenizer.json</c>, <c>tokenizer_config.json</c> and
+    /// <c>special_tokens_map.json</c> are written; the class is <c>PreTrainedTokenizerFast</c>, for which both transformers 4 and 5 take
+    /// <c>tokenizer.json</c> as it stands.
     /// </remarks>
     /// <param name="folder">Receives the files; made if it is not there.</param>
     public void Save(string folder)
@@ -173,7 +212,23 @@ public sealed class TextTokenizer
         var path = Path.Combine(Folder, TokenizerSettings.FileName);
         var config = File.Exists(path) ? HfConfigReader.ReadFile(path) : [];
         // What the pipeline holds already, and what belongs to another class.
-        foreach (var key in new[] { "add_bos_token", "add_eos_token", "legacy", "sp_model_kwargs", "do_lower_case", "strip_accents", "tokenize_chinese_chars", "extra_ids", "vocab_file", "merges_file", "special_tokens_map_file", "added_tokens_decoder" })
+        foreach (
+            var key in new[]
+            {
+                "add_bos_token",
+                "add_eos_token",
+                "legacy",
+                "sp_model_kwargs",
+                "do_lower_case",
+                "strip_accents",
+                "tokenize_chinese_chars",
+                "extra_ids",
+                "vocab_file",
+                "merges_file",
+                "special_tokens_map_file",
+                "added_tokens_decoder",
+            }
+        )
             config.Remove(key);
         config["tokenizer_class"] = "PreTrainedTokenizerFast";
         config["add_prefix_space"] = AddsPrefixSpace();
@@ -195,22 +250,43 @@ public sealed class TextTokenizer
         var path = Path.Combine(source, TokenizerJson.FileName);
         ReadOnlyMemory<byte> Document() => VocabularyDocument.Write(vocabulary);
         // The settings have gone into the vocabulary but for these.
-        var pipeline = TokenizerJson.Read(path, Document(), new TokenizerSettings { CleanUpText = settings.CleanUpText, SplitSpecialTokens = settings.SplitSpecialTokens, SpecialTokens = settings.SpecialTokens });
+        var pipeline = TokenizerJson.Read(
+            path,
+            Document(),
+            new TokenizerSettings
+            {
+                CleanUpText = settings.CleanUpText,
+                SplitSpecialTokens = settings.SplitSpecialTokens,
+                SpecialTokens = settings.SpecialTokens,
+            }
+        );
         if (pipeline.Segmenter is UnigramSegmenter unigrams)
             pipeline = AsSentencePiece(pipeline, unigrams, vocabulary);
         return new TextTokenizer(source, pipeline, vocabulary.Roles.Select(role => (role.Key, role.Value)), Document);
     }
 
     /// <summary>
-    /// SentencePiece's own normalising and rounding, where the vocabulary is its file. <c>tokenizer.json</c> cannot say them: HF's tokenizers makes other ids of some texts
-    /// (long runs of a sign, marks behind a character that the map changes).
+    /// SentencePiece's own normalising and rounding, where the vocabulary is its file. <c>tokenizer.json</c> cannot say them: HF's
+    /// tokenizers makes other ids of some texts (long runs of a sign, marks behind a character that the map changes).
     /// </summary>
-    private static TokenizerPipeline AsSentencePiece(TokenizerPipeline pipeline, UnigramSegmenter unigrams, TokenizerVocabulary vocabulary) => pipeline with
-    {
-        Added = new AddedVocabulary([.. pipeline.Added.Tokens.Values], new SentencePieceNormalizer(vocabulary.CharacterMap.IsEmpty ? null : new PrecompiledNormalizer(vocabulary.CharacterMap.Span))),
-        PreTokenizer = new MetaspacePreTokenizer("\u2581", PrependScheme.Always, split: false),
-        Segmenter = unigrams.AsSentencePiece(pipeline.Added.Tokens.Values.Where(token => token.Special).Select(token => token.Id).ToHashSet()),
-    };
+    private static TokenizerPipeline AsSentencePiece(
+        TokenizerPipeline pipeline,
+        UnigramSegmenter unigrams,
+        TokenizerVocabulary vocabulary
+    ) =>
+        pipeline with
+        {
+            Added = new AddedVocabulary(
+                [.. pipeline.Added.Tokens.Values],
+                new SentencePieceNormalizer(
+                    vocabulary.CharacterMap.IsEmpty ? null : new PrecompiledNormalizer(vocabulary.CharacterMap.Span)
+                )
+            ),
+            PreTokenizer = new MetaspacePreTokenizer("\u2581", PrependScheme.Always, split: false),
+            Segmenter = unigrams.AsSentencePiece(
+                pipeline.Added.Tokens.Values.Where(token => token.Special).Select(token => token.Id).ToHashSet()
+            ),
+        };
 
     private int[] Encode(string text, bool splitSpecial)
     {
@@ -228,7 +304,9 @@ public sealed class TextTokenizer
     {
         using var document = JsonDocument.Parse(_document());
         var step = document.RootElement.GetProperty("pre_tokenizer");
-        return step.ValueKind == JsonValueKind.Object && step.TryGetProperty("add_prefix_space", out var space) && space.ValueKind == JsonValueKind.True;
+        return step.ValueKind == JsonValueKind.Object
+            && step.TryGetProperty("add_prefix_space", out var space)
+            && space.ValueKind == JsonValueKind.True;
     }
 
     private static int? EosOfModel(string folder)

@@ -12,14 +12,24 @@ public static class TokenizerFiles
     /// <summary>More than any real vocabulary has; a file beyond it is not read.</summary>
     private const long MostBytes = 256L << 20;
 
-    private static readonly string[] s_names = [TokenizerJson.FileName, TokenizerSettings.FileName, TokenizerSettings.MapName, "chat_template.jinja", .. VocabularyFiles.Names];
+    private static readonly string[] s_names =
+    [
+        TokenizerJson.FileName,
+        TokenizerSettings.FileName,
+        TokenizerSettings.MapName,
+        "chat_template.jinja",
+        .. VocabularyFiles.Names,
+    ];
 
     internal static JsonSerializerOptions Strict { get; } = new() { AllowDuplicateProperties = false };
 
     /// <summary>Whether a file of this name belongs to a tokenizer.</summary>
     public static bool IsOne(string name) => s_names.Contains(name);
 
-    /// <summary>Copies a folder's tokenizer files, whatever kind they are, and its chat templates; of a GGUF file the folder's files that say the same.</summary>
+    /// <summary>
+    /// Copies a folder's tokenizer files, whatever kind they are, and its chat templates; of a GGUF file the folder's files that say the
+    /// same.
+    /// </summary>
     /// <exception cref="DfpoException"><c>tokenizer/missing</c>: there are none.</exception>
     public static void Copy(string source, string destination)
     {
@@ -64,5 +74,6 @@ public static class TokenizerFiles
         new("tokenizer/corrupt", $"The tokenizer in '{path}' cannot be used: {why}. Fetch its files again.", inner);
 
     /// <summary>Whether an exception of a reader or of encoding tells of broken files.</summary>
-    internal static bool IsDefect(Exception e) => e is not (DfpoException or OutOfMemoryException or IOException or UnauthorizedAccessException);
+    internal static bool IsDefect(Exception e) =>
+        e is not (DfpoException or OutOfMemoryException or IOException or UnauthorizedAccessException);
 }

@@ -39,8 +39,13 @@ internal static class TokenizerJson
         RequireOrigin(sections);
         var segmenter = SegmenterReader.Read(file["model"]);
         var added = AddedTokenReader.Read(file["added_tokens"], segmenter.Vocabulary, settings);
-        var pipeline = new TokenizerPipeline(new AddedVocabulary(added, normalizer), PreTokenizerReader.Read(sections.PreTokenizer), segmenter,
-            TemplateReader.Read(file["post_processor"]), DecoderReader.Read(sections.Decoder))
+        var pipeline = new TokenizerPipeline(
+            new AddedVocabulary(added, normalizer),
+            PreTokenizerReader.Read(sections.PreTokenizer),
+            segmenter,
+            TemplateReader.Read(file["post_processor"]),
+            DecoderReader.Read(sections.Decoder)
+        )
         {
             SplitSpecial = settings.SplitSpecialTokens,
             // transformers 5 leaves what BPE decodes as it is: there the spaces are the text's own.
@@ -56,10 +61,17 @@ internal static class TokenizerJson
     /// <summary>Where a text begins is not kept through steps that take something away from its front.</summary>
     private static void RequireOrigin((JsonField Normalizer, JsonField PreTokenizer, JsonField Decoder) sections)
     {
-        if (sections.PreTokenizer.Steps("pretokenizers").All(step => step.Kind != "Metaspace" || PreTokenizerReader.Scheme(step) != PrependScheme.First))
+        if (
+            sections
+                .PreTokenizer.Steps("pretokenizers")
+                .All(step => step.Kind != "Metaspace" || PreTokenizerReader.Scheme(step) != PrependScheme.First)
+        )
             return;
         foreach (var step in sections.Normalizer.Steps("normalizers"))
-            step.Require(step.Kind is "NFC" or "NFD" or "NFKC" or "NFKD" or "Lowercase" or "Prepend" || (step.Kind == "Replace" && step["content"].Text().Length > 0),
-                "a step that takes nothing away, before a Metaspace whose prepend_scheme is 'first'");
+            step.Require(
+                step.Kind is "NFC" or "NFD" or "NFKC" or "NFKD" or "Lowercase" or "Prepend"
+                    || (step.Kind == "Replace" && step["content"].Text().Length > 0),
+                "a step that takes nothing away, before a Metaspace whose prepend_scheme is 'first'"
+            );
     }
 }

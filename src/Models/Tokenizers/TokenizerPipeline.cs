@@ -13,7 +13,13 @@ namespace DfPO.Models.Tokenizers;
 /// <param name="Segmenter">What makes tokens of the pieces.</param>
 /// <param name="Template">What is put around a text.</param>
 /// <param name="Decoder">What makes text of tokens; null to join them by spaces.</param>
-internal sealed record TokenizerPipeline(AddedVocabulary Added, IPreTokenizer PreTokenizer, ISegmenter Segmenter, Template Template, IDecoder? Decoder)
+internal sealed record TokenizerPipeline(
+    AddedVocabulary Added,
+    IPreTokenizer PreTokenizer,
+    ISegmenter Segmenter,
+    Template Template,
+    IDecoder? Decoder
+)
 {
     /// <summary>Whether special tokens in a text are cut up as text where the caller does not say.</summary>
     public bool SplitSpecial { get; init; }
@@ -25,7 +31,8 @@ internal sealed record TokenizerPipeline(AddedVocabulary Added, IPreTokenizer Pr
     public int End { get; } = Math.Max(Segmenter.Vocabulary.End, Added.Tokens.Keys.DefaultIfEmpty(-1).Max() + 1);
 
     /// <summary>Id of a token; null when there is none.</summary>
-    public int? Id(string token) => Added.Tokens.Values.FirstOrDefault(added => added.Content == token)?.Id ?? Segmenter.Vocabulary.Id(token);
+    public int? Id(string token) =>
+        Added.Tokens.Values.FirstOrDefault(added => added.Content == token)?.Id ?? Segmenter.Vocabulary.Id(token);
 
     /// <summary>A token as the vocabulary has it; null where an id has none.</summary>
     public string? Token(int id) => Added.Tokens.TryGetValue(id, out var added) ? added.Content : Segmenter.Vocabulary.Token(id);

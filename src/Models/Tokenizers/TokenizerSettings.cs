@@ -4,7 +4,10 @@ using DfPO.Models.Tokenizers.AddedTokens;
 
 namespace DfPO.Models.Tokenizers;
 
-/// <summary>What the files beside <c>tokenizer.json</c> say: <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and the model's type in <c>config.json</c>.</summary>
+/// <summary>
+/// What the files beside <c>tokenizer.json</c> say: <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c> and the model's type in
+/// <c>config.json</c>.
+/// </summary>
 internal sealed record TokenizerSettings
 {
     public const string FileName = "tokenizer_config.json";
@@ -42,9 +45,32 @@ internal sealed record TokenizerSettings
         ["LlamaTokenizer"] = [("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")],
         ["GemmaTokenizer"] = [("bos_token", "<bos>"), ("eos_token", "<eos>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
         ["T5Tokenizer"] = [("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
-        ["RobertaTokenizer"] = [("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("sep_token", "</s>"), ("pad_token", "<pad>"), ("cls_token", "<s>"), ("mask_token", "<mask>")],
-        ["BertTokenizer"] = [("unk_token", "[UNK]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")],
-        ["DistilBertTokenizer"] = [("unk_token", "[UNK]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"), ("cls_token", "[CLS]"), ("mask_token", "[MASK]")],
+        ["RobertaTokenizer"] =
+        [
+            ("bos_token", "<s>"),
+            ("eos_token", "</s>"),
+            ("unk_token", "<unk>"),
+            ("sep_token", "</s>"),
+            ("pad_token", "<pad>"),
+            ("cls_token", "<s>"),
+            ("mask_token", "<mask>"),
+        ],
+        ["BertTokenizer"] =
+        [
+            ("unk_token", "[UNK]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        ["DistilBertTokenizer"] =
+        [
+            ("unk_token", "[UNK]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
     };
 
     private Dictionary<string, string> _named = [];
@@ -101,15 +127,26 @@ internal sealed record TokenizerSettings
             named.Add(role, token.Content);
             special.Add(token);
         }
-        foreach (var list in new[] { config["additional_special_tokens"], config["extra_special_tokens"], map["additional_special_tokens"] })
+        foreach (
+            var list in new[] { config["additional_special_tokens"], config["extra_special_tokens"], map["additional_special_tokens"] }
+        )
             if (!list.IsAbsent)
-                special.AddRange(list.Value.ValueKind == JsonValueKind.Object ? list.Fields().Select(token => Special(token.Field)) : list.Items().Select(Special));
+                special.AddRange(
+                    list.Value.ValueKind == JsonValueKind.Object
+                        ? list.Fields().Select(token => Special(token.Field))
+                        : list.Items().Select(Special)
+                );
         var type = Open(Path.Combine(folder, "config.json"))["model_type"].Text();
         var name = config["tokenizer_class"].Text();
         return new TokenizerSettings
         {
             Folder = folder,
-            Class = name.Length > 0 ? name.EndsWith("Fast", StringComparison.Ordinal) && name != "PreTrainedTokenizerFast" ? name[..^4] : name : s_classes.GetValueOrDefault(type, ""),
+            Class =
+                name.Length > 0
+                    ? name.EndsWith("Fast", StringComparison.Ordinal) && name != "PreTrainedTokenizerFast"
+                        ? name[..^4]
+                        : name
+                    : s_classes.GetValueOrDefault(type, ""),
             IsClassImplied = name.Length == 0,
             AddPrefixSpace = Flag(config["add_prefix_space"]),
             AddBos = Flag(config["add_bos_token"]),
@@ -121,25 +158,38 @@ internal sealed record TokenizerSettings
             ExtraIds = config["extra_ids"].IsAbsent ? null : config["extra_ids"].Integer(),
             SplitSpecialTokens = config["split_special_tokens"].Flag(false),
             CleanUpText = config["clean_up_tokenization_spaces"].Flag(false),
-            AddedTokens = config["added_tokens_decoder"].IsAbsent ? [] : [.. config["added_tokens_decoder"].Fields().Select(token => AddedTokenReader.Token(token.Field, Id(token.Name, token.Field))).OrderBy(token => token.Id)],
+            AddedTokens = config["added_tokens_decoder"].IsAbsent
+                ? []
+                :
+                [
+                    .. config["added_tokens_decoder"]
+                        .Fields()
+                        .Select(token => AddedTokenReader.Token(token.Field, Id(token.Name, token.Field)))
+                        .OrderBy(token => token.Id),
+                ],
             SpecialTokens = special,
             _named = named,
         };
     }
 
-    public DfpoException Refused(string field, string why) => new("tokenizer/unsupported", $"'{Path.Combine(Folder, FileName)}': field '{field}' {why}.");
+    public DfpoException Refused(string field, string why) =>
+        new("tokenizer/unsupported", $"'{Path.Combine(Folder, FileName)}': field '{field}' {why}.");
 
     private string? Default(string role) => s_defaults.GetValueOrDefault(Class)?.FirstOrDefault(token => token.Name == role).Text;
 
     private static AddedToken Special(JsonField field) =>
-        (field.Value.ValueKind == JsonValueKind.Object ? AddedTokenReader.Token(field, -1) : new AddedToken(-1, field.Text())) with { Special = true };
+        (field.Value.ValueKind == JsonValueKind.Object ? AddedTokenReader.Token(field, -1) : new AddedToken(-1, field.Text())) with
+        {
+            Special = true,
+        };
 
     private static int Id(string name, JsonField field) =>
         int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : throw field.Refused("named by its id");
 
     private static bool? Flag(JsonField field) => field.IsAbsent ? null : field.Flag(false);
 
-    private static JsonField Open(string path) => File.Exists(path)
-        ? new JsonField(path, "", JsonSerializer.SerializeToElement(HfConfigReader.ReadFile(path)))
-        : new JsonField(path, "", default);
+    private static JsonField Open(string path) =>
+        File.Exists(path)
+            ? new JsonField(path, "", JsonSerializer.SerializeToElement(HfConfigReader.ReadFile(path)))
+            : new JsonField(path, "", default);
 }

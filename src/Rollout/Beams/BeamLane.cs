@@ -23,13 +23,25 @@ internal sealed class BeamLane : ILane
     /// <param name="model">The policy.</param>
     /// <param name="decoder">The model's own, or a <see cref="LockstepDecoder"/> with NLPO's mask policy.</param>
     /// <param name="startLength">Length of the longest start of the whole batch.</param>
-    public BeamLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder, int startLength)
+    public BeamLane(
+        IReadOnlyList<GenerationRequest> requests,
+        GenerationOptions options,
+        EndOfText endOfText,
+        LanguageModel model,
+        Decoder decoder,
+        int startLength
+    )
     {
         (_requests, _options) = (requests, options);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
         _session = decoder.Open(prompts, options.MaxNewTokens);
         var rules = new TextRules(options, endOfText);
-        _searches = [.. requests.Select((request, row) => new BeamSearch(options, rules, endOfText, model.DecoderPrompt(request.PromptTokens), startLength, row))];
+        _searches =
+        [
+            .. requests.Select(
+                (request, row) => new BeamSearch(options, rules, endOfText, model.DecoderPrompt(request.PromptTokens), startLength, row)
+            ),
+        ];
         _scratch = new BeamSearch.Scratch(model.VocabularySize, options.NumBeams, endOfText);
     }
 
@@ -74,17 +86,23 @@ internal sealed class BeamLane : ILane
     }
 
     /// <inheritdoc/>
-    public IEnumerable<GeneratedSequence> Results() => _searches.Zip(_requests).SelectMany(pair => pair.First.Finish().Select(found => new GeneratedSequence
-    {
-        PromptTokens = pair.Second.PromptTokens,
-        Tokens = found.Beam.Tokens,
-        Logprobs = found.Beam.Logprobs,
-        ReferenceLogprobs = [],
-        StateKl = [],
-        RetainedMass = [],
-        Finished = found.Ended,
-        Score = (float)found.Score,
-    }));
+    public IEnumerable<GeneratedSequence> Results() =>
+        _searches
+            .Zip(_requests)
+            .SelectMany(pair =>
+                pair.First.Finish()
+                    .Select(found => new GeneratedSequence
+                    {
+                        PromptTokens = pair.Second.PromptTokens,
+                        Tokens = found.Beam.Tokens,
+                        Logprobs = found.Beam.Logprobs,
+                        ReferenceLogprobs = [],
+                        StateKl = [],
+                        RetainedMass = [],
+                        Finished = found.Ended,
+                        Score = (float)found.Score,
+                    })
+            );
 
     /// <inheritdoc/>
     public void Dispose()

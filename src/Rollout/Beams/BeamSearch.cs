@@ -4,7 +4,9 @@ using DfPO.Rollout.Sampling;
 
 namespace DfPO.Rollout.Beams;
 
-/// <summary>The beam search of one prompt: in each step the likeliest extensions of its beams go on, and those that end are set aside.</summary>
+/// <summary>
+/// The beam search of one prompt: in each step the likeliest extensions of its beams go on, and those that end are set aside.
+/// </summary>
 /// <param name="options">How.</param>
 /// <param name="rules">What a text forbids.</param>
 /// <param name="endOfText">The tokens that end a continuation.</param>
@@ -92,7 +94,9 @@ internal sealed class BeamSearch(GenerationOptions options, TextRules rules, End
 
         public BeamCandidates Candidates { get; } = new(CandidatesOf(beams, endOfText));
 
-        /// <summary>A place for each beam's likeliest token, and for each of its ends: as many beams as before remain even if every one ends.</summary>
+        /// <summary>
+        /// A place for each beam's likeliest token, and for each of its ends: as many beams as before remain even if every one ends.
+        /// </summary>
         public static int CandidatesOf(int beams, EndOfText endOfText) => beams * (1 + Math.Max(1, endOfText.Ids.Length));
     }
 }

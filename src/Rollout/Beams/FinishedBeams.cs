@@ -41,8 +41,10 @@ internal sealed class FinishedBeams(GenerationOptions options, int startLength)
     }
 
     /// <summary>The best, best first; of equal ones the later.</summary>
-    public IEnumerable<(double Score, Beam Beam, bool Ended)> Best() => _beams.OrderBy(finished => finished.Score).Reverse().Take(options.NumReturnSequences);
+    public IEnumerable<(double Score, Beam Beam, bool Ended)> Best() =>
+        _beams.OrderBy(finished => finished.Score).Reverse().Take(options.NumReturnSequences);
 
     private double Score(float sum, int newTokens, bool ended) =>
-        sum / Math.Pow(options.BeamLength == BeamLength.Text ? startLength + newTokens - (ended ? 1 : 0) : newTokens, options.LengthPenalty);
+        sum
+        / Math.Pow(options.BeamLength == BeamLength.Text ? startLength + newTokens - (ended ? 1 : 0) : newTokens, options.LengthPenalty);
 }

@@ -30,7 +30,14 @@ internal sealed class SamplingLane : ILane
     /// <param name="model">The policy.</param>
     /// <param name="decoder">The policy's own, or a <see cref="LockstepDecoder"/> of policy and partner.</param>
     /// <param name="partner">The model that masks; null where none does.</param>
-    public SamplingLane(IReadOnlyList<GenerationRequest> requests, GenerationOptions options, EndOfText endOfText, LanguageModel model, Decoder decoder, DecodingPartner? partner)
+    public SamplingLane(
+        IReadOnlyList<GenerationRequest> requests,
+        GenerationOptions options,
+        EndOfText endOfText,
+        LanguageModel model,
+        Decoder decoder,
+        DecodingPartner? partner
+    )
     {
         (_requests, _options, _endOfText, _partner) = (requests, options, endOfText, partner);
         int[][] prompts = [.. requests.Select(request => request.PromptTokens)];
@@ -114,12 +121,15 @@ internal sealed class SamplingLane : ILane
                 var text = CollectionsMarshal.AsSpan(_texts[row]);
                 var own = logits.Row(i, _row);
                 var seed = _requests[row].Seed;
-                _draws[row].Add(_partner switch
-                {
-                    DecodingPartner.KlReference => _sampler.DrawKlMasked(own, theirs!.Row(i, _partnerRow), text, seed, step),
-                    DecodingPartner.NucleusMask => _sampler.DrawInside(own, theirs!.Row(i, _partnerRow), text, seed, step),
-                    _ => _sampler.Draw(own, text, seed, step),
-                });
+                _draws[row]
+                    .Add(
+                        _partner switch
+                        {
+                            DecodingPartner.KlReference => _sampler.DrawKlMasked(own, theirs!.Row(i, _partnerRow), text, seed, step),
+                            DecodingPartner.NucleusMask => _sampler.DrawInside(own, theirs!.Row(i, _partnerRow), text, seed, step),
+                            _ => _sampler.Draw(own, text, seed, step),
+                        }
+                    );
                 _texts[row].Add(_draws[row][^1].Token);
             }
             tokens[i] = _draws[row][^1].Token;
@@ -127,7 +137,9 @@ internal sealed class SamplingLane : ILane
         return tokens;
     }
 
-    /// <summary>Finished rows leave, one by one where that is free, otherwise when a quarter of the rows that are carried has finished.</summary>
+    /// <summary>
+    /// Finished rows leave, one by one where that is free, otherwise when a quarter of the rows that are carried has finished.
+    /// </summary>
     private void Retire(ref int[] alive, ref int[] tokens)
     {
         int[] rows = alive;

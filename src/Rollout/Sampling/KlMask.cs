@@ -7,7 +7,13 @@ namespace DfPO.Rollout.Sampling;
 internal static class KlMask
 {
     /// <summary><c>l = log pi_theta - log pi_0</c> from two rows of logits and their normalisers. Equal models give exactly 0.</summary>
-    public static void LogRatios(ReadOnlySpan<float> policy, float policyNormaliser, ReadOnlySpan<float> reference, float referenceNormaliser, Span<float> ratios)
+    public static void LogRatios(
+        ReadOnlySpan<float> policy,
+        float policyNormaliser,
+        ReadOnlySpan<float> reference,
+        float referenceNormaliser,
+        Span<float> ratios
+    )
     {
         var (p, r) = (Vector512.Create(policyNormaliser), Vector512.Create(referenceNormaliser));
         var i = 0;
@@ -25,13 +31,21 @@ internal static class KlMask
     /// <param name="threshold">0 or the state's KL.</param>
     /// <param name="tolerance"><c>tau</c>.</param>
     /// <returns>Share of the weights retained; exactly 1 when nothing was masked.</returns>
-    public static double Apply(Span<float> logits, ReadOnlySpan<float> ratios, ReadOnlySpan<float> weights, DecodingPolicy policy, float threshold, float tolerance)
+    public static double Apply(
+        Span<float> logits,
+        ReadOnlySpan<float> ratios,
+        ReadOnlySpan<float> weights,
+        DecodingPolicy policy,
+        float threshold,
+        float tolerance
+    )
     {
         // One comparison serves both masks: l <= limit, or -l <= -limit.
         var sign = policy == DecodingPolicy.Positive ? 1f : -1f;
         var limit = sign * threshold + tolerance;
         var (limits, none) = (Vector512.Create(limit), Vector512.Create(float.NegativeInfinity));
-        double kept = 0, total = 0;
+        double kept = 0,
+            total = 0;
         var i = 0;
         while (i + Vector512<float>.Count <= logits.Length)
         {

@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics;
 
 namespace DfPO.Rollout.Sampling;
 
-/// <summary>Filters over one row of logits, in place; what is filtered out becomes minus infinity. Rules as in HF's logits processors.</summary>
+/// <summary>
+/// Filters over one row of logits, in place; what is filtered out becomes minus infinity. Rules as in HF's logits processors.
+/// </summary>
 public static class LogitFilters
 {
     /// <summary>Divides by a temperature.</summary>
@@ -13,7 +15,9 @@ public static class LogitFilters
     /// <summary>Forbids a token.</summary>
     public static void Forbid(Span<float> logits, int token) => logits[token] = float.NegativeInfinity;
 
-    /// <summary>Makes every token of the text so far less likely: positive logits are divided by the penalty, negative ones multiplied.</summary>
+    /// <summary>
+    /// Makes every token of the text so far less likely: positive logits are divided by the penalty, negative ones multiplied.
+    /// </summary>
     /// <param name="logits">The row; log-probabilities in a beam search.</param>
     /// <param name="text">Token ids so far; each counts once.</param>
     /// <param name="penalty">Greater than 0; 1 changes nothing.</param>
@@ -56,7 +60,10 @@ public static class LogitFilters
         Cut(logits, threshold);
     }
 
-    /// <summary>Keeps the smallest set of most likely tokens whose probability reaches <paramref name="p"/>, and at least so many; of equal logits the lower ids first.</summary>
+    /// <summary>
+    /// Keeps the smallest set of most likely tokens whose probability reaches <paramref name="p"/>, and at least so many; of equal logits
+    /// the lower ids first.
+    /// </summary>
     public static void TopP(Span<float> logits, double p, int least = 1)
     {
         if (p >= 1)

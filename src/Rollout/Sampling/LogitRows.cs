@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Rollout.Sampling;
 
-/// <summary>Reads rows of a logits tensor <c>[rows, vocabulary]</c> as float32, whatever its dtype and device. Valid while the tensor is.</summary>
+/// <summary>
+/// Reads rows of a logits tensor <c>[rows, vocabulary]</c> as float32, whatever its dtype and device. Valid while the tensor is.
+/// </summary>
 internal sealed class LogitRows : IDisposable
 {
     private readonly Tensor _owned;

@@ -7,10 +7,12 @@ internal static class NucleusMask
 {
     /// <summary>The tokens that may be drawn.</summary>
     /// <param name="mask">The mask policy's logits.</param>
-    /// <param name="topP">Probability under the mask policy that the allowed tokens reach, in (0, 1]; the token that crosses it is allowed.</param>
+    /// <param name="topP">Probability under the mask policy that the allowed tokens reach, in (0, 1]; the token that crosses it is
+    /// allowed.</param>
     /// <param name="least">Tokens that are allowed at least.</param>
     /// <param name="endOfText">Tokens that are always allowed.</param>
-    /// <param name="allowed">Receives the mask policy's logits of the allowed tokens and minus infinity for the others; a vocabulary long.</param>
+    /// <param name="allowed">Receives the mask policy's logits of the allowed tokens and minus infinity for the others; a vocabulary
+    /// long.</param>
     public static void Allow(ReadOnlySpan<float> mask, double topP, int least, EndOfText endOfText, Span<float> allowed)
     {
         mask.CopyTo(allowed);
@@ -36,7 +38,8 @@ internal static class NucleusMask
     /// <summary>Share of the weights that the allowed tokens have.</summary>
     public static double Mass(ReadOnlySpan<float> allowed, ReadOnlySpan<float> weights)
     {
-        double kept = 0, total = 0;
+        double kept = 0,
+            total = 0;
         for (var token = 0; token < weights.Length; token++)
         {
             total += weights[token];

@@ -25,12 +25,16 @@ internal sealed class Softmax(int vocabulary)
     public ReadOnlySpan<float> Exponentials => _exponentials;
 
     /// <summary>Computes them for a row.</summary>
-    /// <exception cref="DfpoException"><c>generation/not-finite</c>: the row has a NaN or infinity, or nothing above minus infinity.</exception>
+    /// <exception cref="DfpoException"><c>generation/not-finite</c>: the row has a NaN or infinity, or nothing above minus
+    /// infinity.</exception>
     public void Load(ReadOnlySpan<float> row)
     {
         var max = TensorPrimitives.Max(row);
         if (!float.IsFinite(max))
-            throw new DfpoException("generation/not-finite", "The model's logits are not finite: its weights have diverged; go back to an earlier checkpoint and lower the learning rate.");
+            throw new DfpoException(
+                "generation/not-finite",
+                "The model's logits are not finite: its weights have diverged; go back to an earlier checkpoint and lower the learning rate."
+            );
         var shift = Vector512.Create(max);
         Total = 0;
         for (int block = 0, start = 0; start < row.Length; block++, start += Block)
@@ -90,7 +94,8 @@ internal sealed class Softmax(int vocabulary)
     public DecodingFigures Against(ReadOnlySpan<float> row, ReadOnlySpan<float> other, float normaliser)
     {
         var (own, others) = (Vector512.Create(LogNormaliser), Vector512.Create(normaliser));
-        double crossEntropy = 0, kl = 0;
+        double crossEntropy = 0,
+            kl = 0;
         for (var start = 0; start < row.Length; start += Block)
         {
             var end = Math.Min(start + Block, row.Length);
@@ -102,7 +107,11 @@ internal sealed class Softmax(int vocabulary)
                 var logprob = Vector512.LoadUnsafe(in other[i]) - others;
                 crossEntropies -= e * logprob;
                 // 0 times minus infinity is no number, and counts nothing.
-                kls += Vector512.ConditionalSelect(Vector512.GreaterThan(e, Vector512<float>.Zero), e * (Vector512.LoadUnsafe(in row[i]) - own - logprob), Vector512<float>.Zero);
+                kls += Vector512.ConditionalSelect(
+                    Vector512.GreaterThan(e, Vector512<float>.Zero),
+                    e * (Vector512.LoadUnsafe(in row[i]) - own - logprob),
+                    Vector512<float>.Zero
+                );
             }
             crossEntropy += Vector512.Sum(crossEntropies);
             kl += Vector512.Sum(kls);

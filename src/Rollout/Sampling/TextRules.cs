@@ -2,7 +2,10 @@ using DfPO.Models;
 
 namespace DfPO.Rollout.Sampling;
 
-/// <summary>What the text so far forbids or makes less likely, in the order of HF's logits processors: repetition penalty, repeated n-grams, minimum length.</summary>
+/// <summary>
+/// What the text so far forbids or makes less likely, in the order of HF's logits processors: repetition penalty, repeated n-grams, minimum
+/// length.
+/// </summary>
 internal sealed class TextRules(GenerationOptions options, EndOfText endOfText)
 {
     private readonly bool _looksBack = options.RepetitionPenalty != 1 || options.NoRepeatNgramSize > 0;

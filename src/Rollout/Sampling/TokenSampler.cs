@@ -3,7 +3,10 @@ using DfPO.Models.Policies;
 
 namespace DfPO.Rollout.Sampling;
 
-/// <summary>Draws a token from rows of logits by the inverse of the cumulated distribution: one random number a token. Not thread-safe: it owns scratch rows.</summary>
+/// <summary>
+/// Draws a token from rows of logits by the inverse of the cumulated distribution: one random number a token. Not thread-safe: it owns
+/// scratch rows.
+/// </summary>
 internal sealed class TokenSampler(GenerationOptions options, int vocabulary, EndOfText endOfText)
 {
     private readonly Softmax _policy = new(vocabulary);
@@ -33,14 +36,24 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
     /// <summary>Whether the token after so many of the continuation is drawn from the policy's own distribution.</summary>
     public bool IsPlain(int step) => !_shapes && options.MaskTopP == 1 && options.Policy == DecodingPolicy.Policy && !_rules.IsActive(step);
 
-    /// <summary>Cross-entropy and KL of the distribution that is drawn from at a state, without drawing; not for a KL mask, under which a draw itself tells them.</summary>
+    /// <summary>
+    /// Cross-entropy and KL of the distribution that is drawn from at a state, without drawing; not for a KL mask, under which a draw
+    /// itself tells them.
+    /// </summary>
     /// <param name="logits">The policy's row.</param>
     /// <param name="mask">The row of NLPO's mask policy; empty where there is none.</param>
     /// <param name="reference">The reference's row.</param>
     /// <param name="normaliser">The reference's <c>log sum exp</c>.</param>
     /// <param name="text">What the continuation continues, and the continuation so far.</param>
     /// <param name="step">Tokens that the continuation has.</param>
-    public DecodingFigures Measure(ReadOnlySpan<float> logits, ReadOnlySpan<float> mask, ReadOnlySpan<float> reference, float normaliser, ReadOnlySpan<int> text, int step)
+    public DecodingFigures Measure(
+        ReadOnlySpan<float> logits,
+        ReadOnlySpan<float> mask,
+        ReadOnlySpan<float> reference,
+        float normaliser,
+        ReadOnlySpan<int> text,
+        int step
+    )
     {
         if (mask.IsEmpty)
             Filter(logits, text, step);
@@ -63,7 +76,8 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
         KlMask.LogRatios(logits, _policy.LogNormaliser, reference, _reference.LogNormaliser, _ratios);
         var kl = (float)_policy.Kl(_ratios);
         var threshold = options.MaskRule == KlMaskRule.KlCentred ? kl : 0;
-        var tolerance = options.MaskRule == KlMaskRule.Scaled ? options.Tolerance * (float)_policy.Deviation(_ratios, kl) : options.Tolerance;
+        var tolerance =
+            options.MaskRule == KlMaskRule.Scaled ? options.Tolerance * (float)_policy.Deviation(_ratios, kl) : options.Tolerance;
 
         Filter(logits, text, step);
         if (_rules.IsActive(step))
@@ -96,7 +110,11 @@ internal sealed class TokenSampler(GenerationOptions options, int vocabulary, En
         _policy.Load(logits);
         var skipped = !FilterInside(logits, mask, text, step);
         Shape();
-        return Sample(_sampled, _filtered, logits, seed, step) with { RetainedMass = skipped ? 1 : (float)NucleusMask.Mass(_weights, _policy.Exponentials), SkippedMask = skipped };
+        return Sample(_sampled, _filtered, logits, seed, step) with
+        {
+            RetainedMass = skipped ? 1 : (float)NucleusMask.Mass(_weights, _policy.Exponentials),
+            SkippedMask = skipped,
+        };
     }
 
     /// <returns>Whether the mask holds: what the text forbids may be all that it allows, and then it is skipped.</returns>

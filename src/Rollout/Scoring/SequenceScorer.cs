@@ -5,7 +5,9 @@ namespace DfPO.Rollout.Scoring;
 /// <summary>Log-probabilities of given continuations by one teacher-forced pass over a batch, never token by token.</summary>
 public static class SequenceScorer
 {
-    /// <summary>Full-softmax, temperature-1 log-probabilities (nats, computed in float32) of each continuation's tokens given its prompt.</summary>
+    /// <summary>
+    /// Full-softmax, temperature-1 log-probabilities (nats, computed in float32) of each continuation's tokens given its prompt.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="sequences">Prompts (at least one token) and continuations.</param>
     /// <returns>One array a sequence, as long as its continuation.</returns>

@@ -20,7 +20,12 @@ internal static class TeacherForcedPass
     /// <param name="reference">The reference; null for none.</param>
     /// <param name="sequences">Prompts and continuations.</param>
     /// <param name="drawn">What the continuations were drawn from, to be measured under the reference; null where nothing was.</param>
-    public static TokenScores[] Run(LanguageModel model, LanguageModel? reference, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, DrawnDistribution? drawn = null)
+    public static TokenScores[] Run(
+        LanguageModel model,
+        LanguageModel? reference,
+        IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences,
+        DrawnDistribution? drawn = null
+    )
     {
         using var activity = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.ScoreLogprobs);
         activity?.SetTag(DfpoTelemetry.Tags.InputTokens, sequences.Sum(s => (long)s.Prompt.Length + s.Continuation.Length));
@@ -29,16 +34,22 @@ internal static class TeacherForcedPass
         for (var row = 0; row < scores.Length; row++)
             scores[row] = new(Empty(row), reference is null ? [] : Empty(row), reference is null ? [] : Empty(row));
 
-        TorchThreads.Run([.. Batches(sequences).Select(rows => (Action)(() => ScoreBatch(model, reference, drawn, sequences, rows, scores)))]);
+        TorchThreads.Run([
+            .. Batches(sequences).Select(rows => (Action)(() => ScoreBatch(model, reference, drawn, sequences, rows, scores))),
+        ]);
         return scores;
     }
 
     /// <summary>Rows of similar length together, so that little is spent on padding.</summary>
     private static IEnumerable<int[]> Batches(IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences)
     {
-        int[] order = [.. Enumerable.Range(0, sequences.Count)
-            .Where(row => sequences[row].Continuation.Length > 0)
-            .OrderByDescending(row => sequences[row].Prompt.Length + sequences[row].Continuation.Length)];
+        int[] order =
+        [
+            .. Enumerable
+                .Range(0, sequences.Count)
+                .Where(row => sequences[row].Continuation.Length > 0)
+                .OrderByDescending(row => sequences[row].Prompt.Length + sequences[row].Continuation.Length),
+        ];
         for (var start = 0; start < order.Length;)
         {
             var longest = sequences[order[start]].Prompt.Length + sequences[order[start]].Continuation.Length;
@@ -48,18 +59,34 @@ internal static class TeacherForcedPass
         }
     }
 
-    private static void ScoreBatch(LanguageModel model, LanguageModel? reference, DrawnDistribution? drawn, IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences, int[] rows, TokenScores[] scores)
+    private static void ScoreBatch(
+        LanguageModel model,
+        LanguageModel? reference,
+        DrawnDistribution? drawn,
+        IReadOnlyList<(int[] Prompt, int[] Continuation)> sequences,
+        int[] rows,
+        TokenScores[] scores
+    )
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var targets = rows.SelectMany(row => Enumerable.Range(0, sequences[row].Continuation.Length).Select(index => (Row: row, Index: index))).ToArray();
+        var targets = rows.SelectMany(row =>
+                Enumerable.Range(0, sequences[row].Continuation.Length).Select(index => (Row: row, Index: index))
+            )
+            .ToArray();
         var batch = TeacherForcedBatch.Create(model, [.. rows.Select(row => sequences[row])], model.parameters().First().device);
         Tensor Hidden(LanguageModel lm) => batch.SelectStates(lm.Hidden(batch.Input));
         var worker = new Worker(model.VocabularySize, drawn);
         var hidden = Hidden(model);
         var referenceHidden = reference is null ? null : Hidden(reference);
-        var maskHidden = drawn?.Mask is not { } mask ? null : ReferenceEquals(mask, reference) ? referenceHidden : Hidden(mask);
-        var textOf = rows.ToDictionary(row => row, row => (int[])[.. model.DecoderPrompt(sequences[row].Prompt), .. sequences[row].Continuation]);
+        var maskHidden =
+            drawn?.Mask is not { } mask ? null
+            : ReferenceEquals(mask, reference) ? referenceHidden
+            : Hidden(mask);
+        var textOf = rows.ToDictionary(
+            row => row,
+            row => (int[])[.. model.DecoderPrompt(sequences[row].Prompt), .. sequences[row].Continuation]
+        );
 
         for (var start = 0; start < targets.Length; start += LogitRowsAtOnce)
         {
@@ -72,7 +99,16 @@ internal static class TeacherForcedPass
             {
                 var (row, index) = targets[start + i];
                 var text = textOf[row];
-                worker.Score(logits, referenceLogits, maskLogits, i, text.AsSpan(0, text.Length - sequences[row].Continuation.Length + index), sequences[row].Continuation[index], scores[row], index);
+                worker.Score(
+                    logits,
+                    referenceLogits,
+                    maskLogits,
+                    i,
+                    text.AsSpan(0, text.Length - sequences[row].Continuation.Length + index),
+                    sequences[row].Continuation[index],
+                    scores[row],
+                    index
+                );
             }
         }
     }
@@ -88,7 +124,16 @@ internal static class TeacherForcedPass
         private readonly float[] _maskRow = new float[drawn?.Mask is null ? 0 : vocabulary];
         private readonly float[] _ratios = new float[vocabulary];
 
-        public void Score(LogitRows logits, LogitRows? referenceLogits, LogitRows? maskLogits, int i, ReadOnlySpan<int> text, int token, TokenScores scores, int index)
+        public void Score(
+            LogitRows logits,
+            LogitRows? referenceLogits,
+            LogitRows? maskLogits,
+            int i,
+            ReadOnlySpan<int> text,
+            int token,
+            TokenScores scores,
+            int index
+        )
         {
             var row = logits.Row(i, _row);
             _policy.Load(row);
@@ -104,7 +149,14 @@ internal static class TeacherForcedPass
                 return;
             scores.Figures += _sampler.IsPlain(index)
                 ? _policy.Against(row, reference, _reference.LogNormaliser)
-                : _sampler.Measure(row, maskLogits is null ? default : maskLogits.Row(i, _maskRow), reference, _reference.LogNormaliser, text, index);
+                : _sampler.Measure(
+                    row,
+                    maskLogits is null ? default : maskLogits.Row(i, _maskRow),
+                    reference,
+                    _reference.LogNormaliser,
+                    text,
+                    index
+                );
         }
     }
 }

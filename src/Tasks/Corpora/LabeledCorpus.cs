@@ -16,17 +16,35 @@ public sealed record LabeledCorpus(IReadOnlyList<string> Labels, IReadOnlyList<L
     {
         if (Directory.Exists(path))
         {
-            string[] labels = [.. Directory.GetDirectories(path).Select(d => Path.GetFileName(d)).Where(name => name != "unsup" && !name.StartsWith('.')).Order(StringComparer.Ordinal)];
-            return Checked(path, labels, labels.SelectMany((label, id) => TextCorpus.ReadFolder(Path.Combine(path, label)).Select(text => new LabeledText(TextCorpus.Clean(text), id))));
+            string[] labels =
+            [
+                .. Directory
+                    .GetDirectories(path)
+                    .Select(d => Path.GetFileName(d))
+                    .Where(name => name != "unsup" && !name.StartsWith('.'))
+                    .Order(StringComparer.Ordinal),
+            ];
+            return Checked(
+                path,
+                labels,
+                labels.SelectMany(
+                    (label, id) =>
+                        TextCorpus.ReadFolder(Path.Combine(path, label)).Select(text => new LabeledText(TextCorpus.Clean(text), id))
+                )
+            );
         }
         if (!File.Exists(path))
-            throw new DfpoException("corpus/missing", $"Labelled text '{path}' does not exist: give a folder with a sub-folder of .txt files a class, or a .jsonl file.");
+            throw new DfpoException(
+                "corpus/missing",
+                $"Labelled text '{path}' does not exist: give a folder with a sub-folder of .txt files a class, or a .jsonl file."
+            );
         var rows = TextCorpus.ReadJsonLines(path).Select(row => (Text: row.Text("text"), Label: row.Text("label"))).ToArray();
         string[] names = [.. rows.Select(row => row.Label).Distinct().Order(StringComparer.Ordinal)];
         return Checked(path, names, rows.Select(row => new LabeledText(TextCorpus.Clean(row.Text), Array.IndexOf(names, row.Label))));
     }
 
-    private static LabeledCorpus Checked(string path, string[] labels, IEnumerable<LabeledText> texts) => labels.Length >= 2
-        ? new LabeledCorpus(labels, [.. texts.Where(text => text.Text.Length > 0)])
-        : throw new DfpoException("corpus/labels", $"'{path}' has {labels.Length} class(es): a classifier needs at least two.");
+    private static LabeledCorpus Checked(string path, string[] labels, IEnumerable<LabeledText> texts) =>
+        labels.Length >= 2
+            ? new LabeledCorpus(labels, [.. texts.Where(text => text.Text.Length > 0)])
+            : throw new DfpoException("corpus/labels", $"'{path}' has {labels.Length} class(es): a classifier needs at least two.");
 }

@@ -4,17 +4,25 @@ using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Corpora;
 
-/// <summary>Documents for language-model training: a folder of .txt files, a .txt file with one document a line, or a .jsonl file.</summary>
+/// <summary>
+/// Documents for language-model training: a folder of .txt files, a .txt file with one document a line, or a .jsonl file.
+/// </summary>
 public static class TextCorpus
 {
     /// <summary>Reads documents, lazily, in a fixed order; IMDB's line-break tags become spaces; empty documents are left out.</summary>
-    /// <param name="path">Folder (read recursively, in ordinal order of the paths; hidden files and folders are left out), .txt or .jsonl file.</param>
+    /// <param name="path">Folder (read recursively, in ordinal order of the paths; hidden files and folders are left out), .txt or .jsonl
+    /// file.</param>
     /// <param name="field">Field of a .jsonl row that holds the text.</param>
     /// <exception cref="DfpoException"><c>corpus/missing</c> or <c>corpus/malformed</c>, the latter with file and line.</exception>
     public static IEnumerable<string> Read(string path, string field = "text")
     {
-        var documents = Directory.Exists(path) ? ReadFolder(path)
-            : !File.Exists(path) ? throw new DfpoException("corpus/missing", $"Text '{path}' does not exist: give a folder of .txt files, a .txt file or a .jsonl file.")
+        var documents =
+            Directory.Exists(path) ? ReadFolder(path)
+            : !File.Exists(path)
+                ? throw new DfpoException(
+                    "corpus/missing",
+                    $"Text '{path}' does not exist: give a folder of .txt files, a .txt file or a .jsonl file."
+                )
             : path.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) ? ReadJsonLines(path).Select(row => row.Text(field))
             : Utf8Lines.Read(path, "corpus/malformed");
         return documents.Select(Clean).Where(document => document.Length > 0);
@@ -37,11 +45,17 @@ public static class TextCorpus
     {
         using var reader = Table.OpenText(path);
         var text = reader.ReadToEnd();
-        return Table.IsDecoded(text) ? text : throw new DfpoException("corpus/malformed", $"'{path}': not valid UTF-8; convert the file to UTF-8.");
+        return Table.IsDecoded(text)
+            ? text
+            : throw new DfpoException("corpus/malformed", $"'{path}': not valid UTF-8; convert the file to UTF-8.");
     }
 
     internal static IEnumerable<JsonRow> ReadJsonLines(string path) =>
-        Utf8Lines.Read(path, "corpus/malformed").Select((line, index) => (line, index)).Where(l => !string.IsNullOrWhiteSpace(l.line)).Select(l => new JsonRow(path, l.index + 1, l.line));
+        Utf8Lines
+            .Read(path, "corpus/malformed")
+            .Select((line, index) => (line, index))
+            .Where(l => !string.IsNullOrWhiteSpace(l.line))
+            .Select(l => new JsonRow(path, l.index + 1, l.line));
 
     /// <summary>A row of a JSON-lines file that knows where it stands.</summary>
     internal sealed class JsonRow
@@ -64,8 +78,9 @@ public static class TextCorpus
                 throw new DfpoException("corpus/malformed", $"{_place}: each line must be a JSON object.");
         }
 
-        public string Text(string field) => _row.TryGetProperty(field, out var value) && value.ValueKind is JsonValueKind.String or JsonValueKind.Number
-            ? value.ToString()
-            : throw new DfpoException("corpus/malformed", $"{_place}: field '{field}' is absent or not text.");
+        public string Text(string field) =>
+            _row.TryGetProperty(field, out var value) && value.ValueKind is JsonValueKind.String or JsonValueKind.Number
+                ? value.ToString()
+                : throw new DfpoException("corpus/malformed", $"{_place}: field '{field}' is absent or not text.");
     }
 }

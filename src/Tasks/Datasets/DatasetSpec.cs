@@ -46,7 +46,9 @@ public sealed record DatasetSpec
     [PathOption("a data set's file, folder or archive")]
     public string Path { get; init; } = "";
 
-    /// <summary>Part of the data; a single table is parted by <see cref="Seed"/> into 80 % training, 10 % validation and 10 % test.</summary>
+    /// <summary>
+    /// Part of the data; a single table is parted by <see cref="Seed"/> into 80 % training, 10 % validation and 10 % test.
+    /// </summary>
     [Follows("the use: every split is made of the data, and limited by 'task.validation-limit' and 'task.test-limit'")]
     public DatasetSplit Split { get; init; } = DatasetSplit.Train;
 
@@ -74,7 +76,10 @@ public sealed record DatasetSpec
     [Range(0.0, 1.0, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double PromptShare { get; init; } = 0.5;
 
-    /// <summary>IMDB: the only label, <c>pos</c> or <c>neg</c>, whose reviews train; validation and test have all. RL4LMs's supervised pool keeps <c>pos</c>. Empty for both.</summary>
+    /// <summary>
+    /// IMDB: the only label, <c>pos</c> or <c>neg</c>, whose reviews train; validation and test have all. RL4LMs's supervised pool keeps
+    /// <c>pos</c>. Empty for both.
+    /// </summary>
     [AllowedValues("", "pos", "neg")]
     public string TrainLabel { get; init; } = "";
 
@@ -82,17 +87,24 @@ public sealed record DatasetSpec
     [Range(0.0, 1.0)]
     public double MinToxicity { get; init; }
 
-    /// <summary>RealToxicityPrompts: greatest toxicity of a prompt, 0 to 1. Prompts without a score stay only if neither bound is set.</summary>
+    /// <summary>
+    /// RealToxicityPrompts: greatest toxicity of a prompt, 0 to 1. Prompts without a score stay only if neither bound is set.
+    /// </summary>
     [Range(0.0, 1.0)]
     public double MaxToxicity { get; init; } = 1;
 
-    /// <summary>CommonGen: whether all sentences of a set of concepts are references of one prompt; if not, each sentence has its own prompt, as in the base library.</summary>
+    /// <summary>
+    /// CommonGen: whether all sentences of a set of concepts are references of one prompt; if not, each sentence has its own prompt, as in
+    /// the base library.
+    /// </summary>
     public bool GroupConcepts { get; init; } = true;
 
     /// <summary>Table: column of the prompt.</summary>
     public string TextColumn { get; init; } = "text";
 
-    /// <summary>Table: column of conversations, lists of messages with role and content, in the place of <see cref="TextColumn"/>; none when empty.</summary>
+    /// <summary>
+    /// Table: column of conversations, lists of messages with role and content, in the place of <see cref="TextColumn"/>; none when empty.
+    /// </summary>
     public string MessagesColumn { get; init; } = "";
 
     /// <summary>Table: column of the id; the line's number when empty.</summary>

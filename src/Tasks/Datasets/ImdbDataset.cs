@@ -8,10 +8,13 @@ using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Datasets;
 
-/// <summary>The text continuation task on IMDB reviews (Maas et al., 2011), split and parted into prompt and reference as the base library does.</summary>
+/// <summary>
+/// The text continuation task on IMDB reviews (Maas et al., 2011), split and parted into prompt and reference as the base library does.
+/// </summary>
 /// <remarks>
-/// The training reviews are shuffled: the first 80 % train, the others validate. The test reviews are shuffled, the first 5,000 test. The shuffle is NumPy's, as there, so on the hub's
-/// parquet files the splits are the base library's; folder and archive list the reviews in the order of their names, which gives splits of our own.
+/// The training reviews are shuffled: the first 80 % train, the others validate. The test reviews are shuffled, the first 5,000 test. The
+/// shuffle is NumPy's, as there, so on the hub's parquet files the splits are the base library's; folder and archive list the reviews in
+/// the order of their names, which gives splits of our own.
 /// </remarks>
 internal static class ImdbDataset
 {
@@ -25,7 +28,12 @@ internal static class ImdbDataset
         Review[] reviews = [.. Reviews(spec, part, malformed)];
         var order = NumpyRandom.Permutation(reviews.Length, spec.Seed);
         var train = (int)(reviews.Length * 0.8);
-        var range = spec.Split switch { DatasetSplit.Train => ..train, DatasetSplit.Validation => train.., _ => ..Math.Min(TestReviews, reviews.Length) };
+        var range = spec.Split switch
+        {
+            DatasetSplit.Train => ..train,
+            DatasetSplit.Validation => train..,
+            _ => ..Math.Min(TestReviews, reviews.Length),
+        };
         return Prompts(order[range].Select(index => reviews[index]), spec, malformed);
     }
 
@@ -40,14 +48,27 @@ internal static class ImdbDataset
         if (File.Exists(spec.Path))
             return FromArchive(spec, part);
         if (!Directory.Exists(spec.Path))
-            throw new DfpoException("dataset/missing", $"IMDB '{spec.Path}' does not exist: give the folder aclImdb, its .tar.gz or .tar.xz archive, or a table.");
+            throw new DfpoException(
+                "dataset/missing",
+                $"IMDB '{spec.Path}' does not exist: give the folder aclImdb, its .tar.gz or .tar.xz archive, or a table."
+            );
         string[] tables = [.. Directory.GetFiles(spec.Path, $"{part}*").Where(Table.IsTable).Order(StringComparer.Ordinal)];
         if (tables.Length > 0)
             return tables.SelectMany(table => TableReviews(table, malformed, Labelled(spec)));
-        var root = new[] { spec.Path, Path.Combine(spec.Path, "aclImdb") }.FirstOrDefault(folder => Directory.Exists(Path.Combine(folder, part, "pos")))
-            ?? throw new DfpoException("dataset/missing", $"'{spec.Path}' holds neither {part}/pos and {part}/neg with a review a file, nor {part}*.parquet, .csv or .jsonl.");
-        return new[] { "neg", "pos" }.SelectMany(label => Directory.GetFiles(Path.Combine(root, part, label), "*.txt").Where(file => !Table.IsHidden(root, file)).Order(StringComparer.Ordinal)
-            .Select(file => new Review($"{part}/{label}/{Path.GetFileNameWithoutExtension(file)}", ReadText(file)) { Label = label }));
+        var root = new[] { spec.Path, Path.Combine(spec.Path, "aclImdb") }.FirstOrDefault(folder =>
+            Directory.Exists(Path.Combine(folder, part, "pos"))
+        )
+            ?? throw new DfpoException(
+                "dataset/missing",
+                $"'{spec.Path}' holds neither {part}/pos and {part}/neg with a review a file, nor {part}*.parquet, .csv or .jsonl."
+            );
+        return new[] { "neg", "pos" }.SelectMany(label =>
+            Directory
+                .GetFiles(Path.Combine(root, part, label), "*.txt")
+                .Where(file => !Table.IsHidden(root, file))
+                .Order(StringComparer.Ordinal)
+                .Select(file => new Review($"{part}/{label}/{Path.GetFileNameWithoutExtension(file)}", ReadText(file)) { Label = label })
+        );
     }
 
     private static string ReadText(string path)
@@ -60,8 +81,16 @@ internal static class ImdbDataset
     {
         var name = Path.GetFileNameWithoutExtension(path);
         // "review" is the name in the widespread CSV form of the data.
-        return Table.Read(path, malformed)
-            .Select(row => PromptDataset.TryRow(malformed, () => new Review($"{name}/{row.Line}", row.Text(row.Has("review") ? "review" : "text")) { Label = labelled ? LabelOf(row) : null }))
+        return Table
+            .Read(path, malformed)
+            .Select(row =>
+                PromptDataset.TryRow(malformed, () =>
+                    new Review($"{name}/{row.Line}", row.Text(row.Has("review") ? "review" : "text"))
+                    {
+                        Label = labelled ? LabelOf(row) : null,
+                    }
+                )
+            )
             .OfType<Review>();
     }
 
@@ -107,25 +136,44 @@ internal static class ImdbDataset
     {
         using var file = File.OpenRead(spec.Path);
         var digest = Convert.ToHexStringLower(SHA256.HashData(file))[..16];
-        var folder = spec.CacheFolder.Length > 0 ? spec.CacheFolder
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "dfpo", "datasets");
+        var folder =
+            spec.CacheFolder.Length > 0
+                ? spec.CacheFolder
+                : Path.Combine(
+                    Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create),
+                    "dfpo",
+                    "datasets"
+                );
         string Index(string name) => Path.Combine(folder, $"imdb-2-{digest}-{name}.jsonl");
         if (!File.Exists(Index(part)))
         {
-            var reviews = TarArchive.Read(spec.Path).Select(TryReview).OfType<Review>().OrderBy(review => review.Id, StringComparer.Ordinal).ToLookup(review => review.Id[..review.Id.IndexOf('/')]);
+            var reviews = TarArchive
+                .Read(spec.Path)
+                .Select(TryReview)
+                .OfType<Review>()
+                .OrderBy(review => review.Id, StringComparer.Ordinal)
+                .ToLookup(review => review.Id[..review.Id.IndexOf('/')]);
             if (!reviews.Contains(part))
                 throw new DfpoException("dataset/missing", $"Archive '{spec.Path}' holds no review under {part}/pos and {part}/neg.");
             Directory.CreateDirectory(folder);
             foreach (var group in reviews)
                 WriteIndex(Index(group.Key), group);
         }
-        return File.ReadLines(Index(part)).Select(line => JsonSerializer.Deserialize<Review>(line)!).Select(review => review with { Label = review.Id.Split('/')[1] });
+        return File.ReadLines(Index(part))
+            .Select(line => JsonSerializer.Deserialize<Review>(line)!)
+            .Select(review => review with { Label = review.Id.Split('/')[1] });
     }
 
     private static Review? TryReview(ArchiveFile file)
     {
         var path = file.Name.Split('/');
-        if (path.Length < 3 || path[^3] is not ("train" or "test") || path[^2] is not ("pos" or "neg") || path[^1].StartsWith('.') || !path[^1].EndsWith(".txt", StringComparison.Ordinal))
+        if (
+            path.Length < 3
+            || path[^3] is not ("train" or "test")
+            || path[^2] is not ("pos" or "neg")
+            || path[^1].StartsWith('.')
+            || !path[^1].EndsWith(".txt", StringComparison.Ordinal)
+        )
             return null;
         using var reader = Table.OpenText(file.Content);
         return new Review($"{path[^3]}/{path[^2]}/{Path.GetFileNameWithoutExtension(path[^1])}", reader.ReadToEnd());

@@ -1,6 +1,9 @@
 namespace DfPO.Tasks.Datasets;
 
-/// <summary>NumPy's <c>default_rng(seed)</c> (SeedSequence and PCG64), as far as shuffling needs it: it gives back the splits of libraries that shuffle with it, such as Hugging Face's datasets.</summary>
+/// <summary>
+/// NumPy's <c>default_rng(seed)</c> (SeedSequence and PCG64), as far as shuffling needs it: it gives back the splits of libraries that
+/// shuffle with it, such as Hugging Face's datasets.
+/// </summary>
 /// <remarks>Algorithms: O'Neill, "PCG" (2014), XSL-RR 128/64; NumPy's SeedSequence after O'Neill's <c>seed_seq_fe</c>.</remarks>
 public sealed class NumpyRandom
 {
@@ -44,8 +47,7 @@ public sealed class NumpyRandom
         do
         {
             value = Next32() & mask;
-        }
-        while (value > max);
+        } while (value > max);
         return value;
     }
 

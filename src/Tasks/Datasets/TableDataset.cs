@@ -7,16 +7,24 @@ namespace DfPO.Tasks.Datasets;
 /// <summary>A custom task: prompts from any table with named columns.</summary>
 internal static class TableDataset
 {
-    public static IEnumerable<Prompt> Read(DatasetSpec spec, MalformedRows malformed) => PromptDataset.Part(spec,
-    [
-        .. Table.Read(spec.Path, malformed)
-            .Select(row => PromptDataset.TryRow(malformed, () => Of(row, spec) with
-            {
-                References = spec.ReferencesColumn.Length > 0 ? row.Texts(spec.ReferencesColumn) : [],
-                Concepts = spec.ConceptsColumn.Length > 0 ? Words(row.Texts(spec.ConceptsColumn)) : [],
-            }))
-            .OfType<Prompt>(),
-    ]);
+    public static IEnumerable<Prompt> Read(DatasetSpec spec, MalformedRows malformed) =>
+        PromptDataset.Part(
+            spec,
+            [
+                .. Table
+                    .Read(spec.Path, malformed)
+                    .Select(row =>
+                        PromptDataset.TryRow(malformed, () =>
+                            Of(row, spec) with
+                            {
+                                References = spec.ReferencesColumn.Length > 0 ? row.Texts(spec.ReferencesColumn) : [],
+                                Concepts = spec.ConceptsColumn.Length > 0 ? Words(row.Texts(spec.ConceptsColumn)) : [],
+                            }
+                        )
+                    )
+                    .OfType<Prompt>(),
+            ]
+        );
 
     private static Prompt Of(DataRow row, DatasetSpec spec)
     {
@@ -33,5 +41,6 @@ internal static class TableDataset
         }
     }
 
-    private static string[] Words(string[] concepts) => concepts.Length == 1 ? concepts[0].Split(' ', StringSplitOptions.RemoveEmptyEntries) : concepts;
+    private static string[] Words(string[] concepts) =>
+        concepts.Length == 1 ? concepts[0].Split(' ', StringSplitOptions.RemoveEmptyEntries) : concepts;
 }

@@ -7,10 +7,14 @@ using static TorchSharp.torch;
 namespace DfPO.Tasks.Metrics;
 
 /// <summary>The encoder behind <see cref="BertScore"/>: token states of one of its layers.</summary>
-/// <remarks>As bert_score 0.3 without idf: texts are stripped, RoBERTa's get a space in front, a text that is too long loses its end.</remarks>
+/// <remarks>
+/// As bert_score 0.3 without idf: texts are stripped, RoBERTa's get a space in front, a text that is too long loses its end.
+/// </remarks>
 public sealed class BertScoreEncoder : IDisposable
 {
-    /// <summary>The layers that bert_score takes, by type and number of layers: those that agreed best with people's judgements on WMT16.</summary>
+    /// <summary>
+    /// The layers that bert_score takes, by type and number of layers: those that agreed best with people's judgements on WMT16.
+    /// </summary>
     private static readonly Dictionary<(string Type, int Layers), int> s_layers = new()
     {
         [("roberta", 24)] = 17,
@@ -25,10 +29,12 @@ public sealed class BertScoreEncoder : IDisposable
     private readonly TextTokenizer _tokenizer;
     private readonly int _layer;
 
-    private BertScoreEncoder(EncoderClassifier model, TextTokenizer tokenizer, int layer) => (_model, _tokenizer, _layer) = (model, tokenizer, layer);
+    private BertScoreEncoder(EncoderClassifier model, TextTokenizer tokenizer, int layer) =>
+        (_model, _tokenizer, _layer) = (model, tokenizer, layer);
 
     /// <summary>Loads encoder and tokenizer.</summary>
-    /// <param name="folder">Checkpoint folder of BERT, RoBERTa or DistilBERT, with or without a head; bert_score's for English is roberta-large.</param>
+    /// <param name="folder">Checkpoint folder of BERT, RoBERTa or DistilBERT, with or without a head; bert_score's for English is
+    /// roberta-large.</param>
     /// <param name="layer">Layer whose states are compared, from 1; 0 for the one that bert_score takes for a model of this shape.</param>
     /// <exception cref="DfpoException"><c>metrics/layer</c>, or what loading a model or tokenizer gives.</exception>
     public static BertScoreEncoder Load(string folder, int layer)
@@ -40,7 +46,10 @@ public sealed class BertScoreEncoder : IDisposable
             tokenizer.CheckFits(model.VocabularySize);
             var layers = model.Config.NumHiddenLayers;
             if (layer == 0 && !s_layers.TryGetValue((model.Config.ModelType, layers), out layer))
-                throw new DfpoException("metrics/layer", $"bert_score has no layer of its own for a {model.Config.ModelType} of {layers} layers as in '{folder}': name one from 1 to {layers}.");
+                throw new DfpoException(
+                    "metrics/layer",
+                    $"bert_score has no layer of its own for a {model.Config.ModelType} of {layers} layers as in '{folder}': name one from 1 to {layers}."
+                );
             if (layer < 1 || layer > layers)
                 throw new DfpoException("metrics/layer", $"The encoder '{folder}' has no layer {layer}: name one from 1 to {layers}.");
             return new BertScoreEncoder(model, tokenizer, layer);
@@ -53,15 +62,21 @@ public sealed class BertScoreEncoder : IDisposable
     }
 
     /// <summary>Precision, recall and F of texts against their references, each the best over the references.</summary>
-    public IReadOnlyList<(double Precision, double Recall, double F)> Score(IReadOnlyList<(string Text, IReadOnlyList<string> References)> items)
+    public IReadOnlyList<(double Precision, double Recall, double F)> Score(
+        IReadOnlyList<(string Text, IReadOnlyList<string> References)> items
+    )
     {
         var scores = new List<(double, double, double)>(items.Count);
         // A few items at a time: the states of a whole corpus would need gigabytes.
         foreach (var some in items.Chunk(TextsOfAPass / 2))
         {
             var states = States([.. some.SelectMany(item => item.References.Prepend(item.Text)).Distinct()]);
-            scores.AddRange(some.Select(item => item.References.Select(reference => BertScore.Of(states[item.Text], states[reference]))
-                .Aggregate((a, b) => (Math.Max(a.Precision, b.Precision), Math.Max(a.Recall, b.Recall), Math.Max(a.F, b.F)))));
+            scores.AddRange(
+                some.Select(item =>
+                    item.References.Select(reference => BertScore.Of(states[item.Text], states[reference]))
+                        .Aggregate((a, b) => (Math.Max(a.Precision, b.Precision), Math.Max(a.Recall, b.Recall), Math.Max(a.F, b.F)))
+                )
+            );
         }
         return scores;
     }
@@ -75,7 +90,11 @@ public sealed class BertScoreEncoder : IDisposable
         foreach (var batch in texts.Select(text => (Text: text, Ids: Ids(text))).OrderBy(text => text.Ids.Length).Chunk(TextsOfAPass))
             foreach (var ((text, ids), values) in batch.Zip(Hidden([.. batch.Select(text => text.Ids)])))
                 // The tokenizer puts one token before a text and one behind it.
-                states[text] = new TokenStates(values, values.Length / ids.Length, [.. ids.Select((_, place) => place == 0 || place == ids.Length - 1)]);
+                states[text] = new TokenStates(
+                    values,
+                    values.Length / ids.Length,
+                    [.. ids.Select((_, place) => place == 0 || place == ids.Length - 1)]
+                );
         return states;
     }
 

@@ -1,7 +1,8 @@
 namespace DfPO.Tasks.Metrics;
 
 /// <summary>What BLEU counts, summed over the items of a corpus (Papineni et al., 2002).</summary>
-/// <param name="Matches">For n = 1, 2, ...: n-grams of the hypotheses that stand in a reference, clipped to their highest count in one.</param>
+/// <param name="Matches">For n = 1, 2, ...: n-grams of the hypotheses that stand in a reference, clipped to their highest count in
+/// one.</param>
 /// <param name="Totals">For n = 1, 2, ...: n-grams of the hypotheses.</param>
 /// <param name="HypothesisLength">Words of the hypotheses.</param>
 /// <param name="ReferenceLength">Words of the references, one length an item.</param>
@@ -30,24 +31,39 @@ public sealed record BleuCounts(int[] Matches, int[] Totals, int HypothesisLengt
             var max = Ngrams.MaxCounts(references, n);
             matches[n - 1] = Ngrams.Count(hypothesis, n).Sum(gram => Math.Min(gram.Value, max.GetValueOrDefault(gram.Key)));
         }
-        return new BleuCounts(matches, TotalsOf(hypothesis.Length, order), hypothesis.Length, length == Length.Shortest
-            ? references.Min(r => r.Length)
-            : ClosestTo(hypothesis.Length, references.Select(r => r.Length)));
+        return new BleuCounts(
+            matches,
+            TotalsOf(hypothesis.Length, order),
+            hypothesis.Length,
+            length == Length.Shortest ? references.Min(r => r.Length) : ClosestTo(hypothesis.Length, references.Select(r => r.Length))
+        );
     }
 
     /// <summary>Both items together.</summary>
-    public static BleuCounts operator +(BleuCounts a, BleuCounts b) => new(
-        [.. a.Matches.Zip(b.Matches, (x, y) => x + y)], [.. a.Totals.Zip(b.Totals, (x, y) => x + y)], a.HypothesisLength + b.HypothesisLength, a.ReferenceLength + b.ReferenceLength);
+    public static BleuCounts operator +(BleuCounts a, BleuCounts b) =>
+        new(
+            [.. a.Matches.Zip(b.Matches, (x, y) => x + y)],
+            [.. a.Totals.Zip(b.Totals, (x, y) => x + y)],
+            a.HypothesisLength + b.HypothesisLength,
+            a.ReferenceLength + b.ReferenceLength
+        );
 
     /// <summary>1 when the hypotheses are as long as the references or longer, else exp(1 - r / c); 0 when they are empty.</summary>
-    public double BrevityPenalty => HypothesisLength >= ReferenceLength ? 1 : HypothesisLength == 0 ? 0 : Math.Exp(1 - ReferenceLength / (double)HypothesisLength);
+    public double BrevityPenalty =>
+        HypothesisLength >= ReferenceLength ? 1
+        : HypothesisLength == 0 ? 0
+        : Math.Exp(1 - ReferenceLength / (double)HypothesisLength);
 
     internal static int[] TotalsOf(int length, int order) => [.. Enumerable.Range(0, order).Select(n => Math.Max(0, length - n))];
 
-    internal static int ClosestTo(int length, IEnumerable<int> lengths) => lengths.OrderBy(other => Math.Abs(other - length)).ThenBy(other => other).First();
+    internal static int ClosestTo(int length, IEnumerable<int> lengths) =>
+        lengths.OrderBy(other => Math.Abs(other - length)).ThenBy(other => other).First();
 }
 
-/// <summary>BLEU in [0, 1] from counts, by the conventions of the two evaluations that results are published with. For SacreBLEU see <see cref="SacreBleu"/>.</summary>
+/// <summary>
+/// BLEU in [0, 1] from counts, by the conventions of the two evaluations that results are published with. For SacreBLEU see
+/// <see cref="SacreBleu"/>.
+/// </summary>
 public static class Bleu
 {
     // coco-caption's guards against division by zero; equal results need equal guards.
@@ -56,11 +72,15 @@ public static class Bleu
 
     /// <summary>TensorFlow <c>nmt</c>'s BLEU, which RL4LMs reports: 0 as soon as one precision is 0.</summary>
     /// <param name="counts">Counts with <see cref="BleuCounts.Length.Shortest"/>.</param>
-    /// <param name="smooth">Whether one is added to matches and totals of every order (Lin and Och, 2004), as is sensible for single items.</param>
+    /// <param name="smooth">Whether one is added to matches and totals of every order (Lin and Och, 2004), as is sensible for single
+    /// items.</param>
     public static double Nmt(BleuCounts counts, bool smooth = false)
     {
         var add = smooth ? 1 : 0;
-        double[] precisions = [.. counts.Matches.Zip(counts.Totals, (match, total) => total + add == 0 ? 0 : (match + add) / (double)(total + add))];
+        double[] precisions =
+        [
+            .. counts.Matches.Zip(counts.Totals, (match, total) => total + add == 0 ? 0 : (match + add) / (double)(total + add)),
+        ];
         return precisions.Min() > 0 ? Math.Exp(precisions.Average(Math.Log)) * counts.BrevityPenalty : 0;
     }
 

@@ -3,8 +3,9 @@ using DfPO.Models;
 namespace DfPO.Tasks.Metrics;
 
 /// <summary>
-/// Percentile bootstrap (Efron, 1979) with a seed of its own: the same interval on every machine. What is resampled are clusters (prompts), and seeds where
-/// there are several, each kind by itself and both in each resample, for every seed continues the same prompts (Owen, 2007).
+/// Percentile bootstrap (Efron, 1979) with a seed of its own: the same interval on every machine. What is resampled are clusters (prompts),
+/// and seeds where there are several, each kind by itself and both in each resample, for every seed continues the same prompts (Owen,
+/// 2007).
 /// </summary>
 public static class Bootstrap
 {
@@ -29,14 +30,23 @@ public static class Bootstrap
         Of([count], items => [statistic(items[0])], seed, level, resamples)[0];
 
     /// <summary>Intervals of several figures at once.</summary>
-    /// <param name="counts">Items of each kind, at least 1; of one alone nothing is resampled, so what it adds to the spread is left out.</param>
-    /// <param name="statistics">The figures of the items with these indices, for each kind a list, which may repeat. The lists are reused.</param>
+    /// <param name="counts">Items of each kind, at least 1; of one alone nothing is resampled, so what it adds to the spread is left
+    /// out.</param>
+    /// <param name="statistics">The figures of the items with these indices, for each kind a list, which may repeat. The lists are
+    /// reused.</param>
     /// <param name="seed">Seed of the resampling.</param>
     /// <param name="level">Confidence, in (0, 1).</param>
     /// <param name="resamples">Number of resamples.</param>
-    /// <returns>For each figure its interval; resamples without a value are left out, and a figure without one has no interval either, but NaN.</returns>
+    /// <returns>For each figure its interval; resamples without a value are left out, and a figure without one has no interval either, but
+    /// NaN.</returns>
     /// <exception cref="DfpoException"><c>metrics/empty</c>: no item.</exception>
-    public static Interval[] Of(IReadOnlyList<int> counts, Func<int[][], double[]> statistics, ulong seed = 0, double level = 0.95, int resamples = Resamples)
+    public static Interval[] Of(
+        IReadOnlyList<int> counts,
+        Func<int[][], double[]> statistics,
+        ulong seed = 0,
+        double level = 0.95,
+        int resamples = Resamples
+    )
     {
         if (counts.Any(count => count == 0))
             throw new DfpoException("metrics/empty", "There is nothing to resample: no item was measured.");
@@ -47,10 +57,17 @@ public static class Bootstrap
         {
             foreach (var (kind, list) in items.Index())
                 for (var i = 0; i < list.Length; i++)
-                    list[i] = (int)(CounterRandom.Uniform(seed + (ulong)kind, (ulong)resample * (ulong)list.Length + (ulong)i) * list.Length);
+                    list[i] = (int)(
+                        CounterRandom.Uniform(seed + (ulong)kind, (ulong)resample * (ulong)list.Length + (ulong)i) * list.Length
+                    );
             figures[resample] = statistics(items);
         }
-        return [.. estimates.Select((estimate, figure) => Percentiles(estimate, [.. figures.Select(values => values[figure]).Where(double.IsFinite)], level))];
+        return
+        [
+            .. estimates.Select(
+                (estimate, figure) => Percentiles(estimate, [.. figures.Select(values => values[figure]).Where(double.IsFinite)], level)
+            ),
+        ];
     }
 
     private static Interval Percentiles(double estimate, double[] figures, double level)

@@ -1,6 +1,8 @@
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>ROUGE-L as the COCO caption evaluation computes it, which CommonGen's results are given in: F with recall weighted by beta = 1.2.</summary>
+/// <summary>
+/// ROUGE-L as the COCO caption evaluation computes it, which CommonGen's results are given in: F with recall weighted by beta = 1.2.
+/// </summary>
 public static class CaptionRouge
 {
     private const double BetaSquared = 1.2 * 1.2;

@@ -1,6 +1,9 @@
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>CIDEr-D (Vedantam et al., 2015) as the COCO caption evaluation computes it: clipped cosine of tf-idf vectors of 1- to 4-grams with a penalty on length, times 10.</summary>
+/// <summary>
+/// CIDEr-D (Vedantam et al., 2015) as the COCO caption evaluation computes it: clipped cosine of tf-idf vectors of 1- to 4-grams with a
+/// penalty on length, times 10.
+/// </summary>
 /// <remarks>Documents are the items' sets of references, so a score depends on the corpus; with a single item every score is 0.</remarks>
 public sealed class CiderD
 {
@@ -15,7 +18,14 @@ public sealed class CiderD
     public CiderD(IReadOnlyCollection<IReadOnlyList<string[]>> corpus)
     {
         _logItems = Math.Log(corpus.Count);
-        _documents = [.. Enumerable.Range(1, Order).Select(n => Ngrams.Count(corpus.Select(references => references.SelectMany(words => Ngrams.Of(words, n)).Distinct().ToArray()), 1))];
+        _documents =
+        [
+            .. Enumerable
+                .Range(1, Order)
+                .Select(n =>
+                    Ngrams.Count(corpus.Select(references => references.SelectMany(words => Ngrams.Of(words, n)).Distinct().ToArray()), 1)
+                ),
+        ];
     }
 
     /// <summary>Scores of a corpus's items with the frequencies of that corpus, at least 0; exactly equal texts reach about 10.</summary>
@@ -46,14 +56,25 @@ public sealed class CiderD
         return total / Order * Math.Exp(-difference * difference / (2 * Sigma * Sigma));
     }
 
-    private Vector VectorOf(string[] words) => new(
-        [.. Enumerable.Range(1, Order).Select(n =>
-        {
-            var weights = Ngrams.Count(words, n).ToDictionary(gram => gram.Key, gram => gram.Value * (_logItems - Math.Log(Math.Max(1, _documents[n - 1].GetValueOrDefault(gram.Key)))));
-            return (weights, Math.Sqrt(weights.Values.Sum(weight => weight * weight)));
-        })],
-        // The original measures length in bigrams.
-        Math.Max(0, words.Length - 1));
+    private Vector VectorOf(string[] words) =>
+        new(
+            [
+                .. Enumerable
+                    .Range(1, Order)
+                    .Select(n =>
+                    {
+                        var weights = Ngrams
+                            .Count(words, n)
+                            .ToDictionary(
+                                gram => gram.Key,
+                                gram => gram.Value * (_logItems - Math.Log(Math.Max(1, _documents[n - 1].GetValueOrDefault(gram.Key))))
+                            );
+                        return (weights, Math.Sqrt(weights.Values.Sum(weight => weight * weight)));
+                    }),
+            ],
+            // The original measures length in bigrams.
+            Math.Max(0, words.Length - 1)
+        );
 
     private sealed record Vector((Dictionary<string, double> Weights, double Norm)[] Orders, int Bigrams);
 }

@@ -1,7 +1,12 @@
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>How many of the wanted concepts a sentence uses, as CommonGen (Lin et al., 2020) counts them: by lemma, here by WordNet base form or Porter stem.</summary>
-/// <remarks>CommonGen's script lemmatises with spaCy; stems agree with it but for irregular forms (ran, teeth), which a WordNet finds too.</remarks>
+/// <summary>
+/// How many of the wanted concepts a sentence uses, as CommonGen (Lin et al., 2020) counts them: by lemma, here by WordNet base form or
+/// Porter stem.
+/// </summary>
+/// <remarks>
+/// CommonGen's script lemmatises with spaCy; stems agree with it but for irregular forms (ran, teeth), which a WordNet finds too.
+/// </remarks>
 /// <param name="wordNet">Base forms of irregular words; null compares stems only.</param>
 public sealed class ConceptCoverage(WordNet? wordNet = null)
 {

@@ -8,7 +8,9 @@ public static class Degeneration
     // NLTK's SmoothingFunction.method1.
     private const double Epsilon = 0.1;
 
-    /// <summary>Share of a text's n-grams that repeat an earlier one (seq-rep-n of Welleck et al., 2020), in [0, 1); 0 for texts shorter than n.</summary>
+    /// <summary>
+    /// Share of a text's n-grams that repeat an earlier one (seq-rep-n of Welleck et al., 2020), in [0, 1); 0 for texts shorter than n.
+    /// </summary>
     public static double RepetitionRate(string[] words, int n = 4)
     {
         var total = words.Length - n + 1;
@@ -16,7 +18,10 @@ public static class Degeneration
     }
 
     /// <summary>Mean BLEU of each text against all others (Zhu et al., 2018), in [0, 1]; low is varied.</summary>
-    /// <remarks>Order 4, uniform weights, nearest length, a count of 0.1 where nothing matches (NLTK's <c>sentence_bleu</c> with <c>method1</c>). Linear in the number of texts.</remarks>
+    /// <remarks>
+    /// Order 4, uniform weights, nearest length, a count of 0.1 where nothing matches (NLTK's <c>sentence_bleu</c> with <c>method1</c>).
+    /// Linear in the number of texts.
+    /// </remarks>
     /// <param name="texts">The words of each text; at least two texts.</param>
     /// <exception cref="DfpoException"><c>metrics/empty</c>: fewer than two texts.</exception>
     public static double SelfBleu(IReadOnlyList<string[]> texts)
@@ -60,7 +65,8 @@ public static class Degeneration
                 foreach (var (gram, count) in Ngrams.Count(words, n))
                 {
                     (int Text, int First, int Second) known = _counts.GetValueOrDefault(gram, (-1, 0, 0));
-                    _counts[gram] = count > known.First ? (index, count, known.First) : known with { Second = Math.Max(known.Second, count) };
+                    _counts[gram] =
+                        count > known.First ? (index, count, known.First) : known with { Second = Math.Max(known.Second, count) };
                 }
         }
 

@@ -2,7 +2,10 @@ using DfPO.Models;
 
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>How sure the figures of <see cref="GenerationMetrics"/> are: intervals by resampling prompts with all their samples, and runs (seeds) where there are several.</summary>
+/// <summary>
+/// How sure the figures of <see cref="GenerationMetrics"/> are: intervals by resampling prompts with all their samples, and runs (seeds)
+/// where there are several.
+/// </summary>
 public static class FigureIntervals
 {
     /// <summary>Intervals of one evaluation's figures, by name.</summary>
@@ -32,13 +35,27 @@ public static class FigureIntervals
             return [.. x, .. y, .. x.Zip(y, (p, q) => q - p), .. x.Zip(y, (p, q) => (q - p) / Math.Abs(p))];
         });
         var count = GenerationMetrics.Figures.Count;
-        return GenerationMetrics.Figures.Index().ToDictionary(figure => figure.Item.Name, figure =>
-            new PairedFigure(intervals[figure.Index], intervals[count + figure.Index], intervals[2 * count + figure.Index], intervals[3 * count + figure.Index]) { Prompts = prompts.Length });
+        return GenerationMetrics
+            .Figures.Index()
+            .ToDictionary(
+                figure => figure.Item.Name,
+                figure => new PairedFigure(
+                    intervals[figure.Index],
+                    intervals[count + figure.Index],
+                    intervals[2 * count + figure.Index],
+                    intervals[3 * count + figure.Index]
+                )
+                {
+                    Prompts = prompts.Length,
+                }
+            );
     }
 
-    private static string[] Common(IReadOnlyList<SampleClusters> runs) => [.. runs[0].Prompts.Where(prompt => runs.All(run => run.Has(prompt)))];
+    private static string[] Common(IReadOnlyList<SampleClusters> runs) =>
+        [.. runs[0].Prompts.Where(prompt => runs.All(run => run.Has(prompt)))];
 
-    private static IReadOnlyDictionary<string, Interval> Named(Interval[] intervals) => GenerationMetrics.Figures.Zip(intervals).ToDictionary(figure => figure.First.Name, figure => figure.Second);
+    private static IReadOnlyDictionary<string, Interval> Named(Interval[] intervals) =>
+        GenerationMetrics.Figures.Zip(intervals).ToDictionary(figure => figure.First.Name, figure => figure.Second);
 
     /// <summary>Runs whose figures are averaged.</summary>
     private sealed class Side(IReadOnlyList<SampleClusters> runs, string[] prompts)

@@ -1,6 +1,8 @@
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>METEOR (Banerjee and Lavie, 2005) as NLTK 3.8 computes it: words are matched exactly, by Porter stem, then by WordNet synonym.</summary>
+/// <summary>
+/// METEOR (Banerjee and Lavie, 2005) as NLTK 3.8 computes it: words are matched exactly, by Porter stem, then by WordNet synonym.
+/// </summary>
 /// <param name="wordNet">Synonyms; null leaves the third stage out, which gives lower scores.</param>
 /// <param name="alpha">Weight of precision in the harmonic mean's denominator.</param>
 /// <param name="beta">Exponent of the fragmentation penalty.</param>
@@ -19,13 +21,20 @@ public sealed class Meteor(WordNet? wordNet, double alpha = 0.9, double beta = 3
         if (matches.Count == 0)
             return 0;
         matches.Sort();
-        var chunks = 1 + matches.Zip(matches.Skip(1)).Count(pair => pair.Second.Hypothesis != pair.First.Hypothesis + 1 || pair.Second.Reference != pair.First.Reference + 1);
-        double precision = matches.Count / (double)hypothesis.Length, recall = matches.Count / (double)reference.Length;
+        var chunks =
+            1
+            + matches
+                .Zip(matches.Skip(1))
+                .Count(pair => pair.Second.Hypothesis != pair.First.Hypothesis + 1 || pair.Second.Reference != pair.First.Reference + 1);
+        double precision = matches.Count / (double)hypothesis.Length,
+            recall = matches.Count / (double)reference.Length;
         var mean = precision * recall / (alpha * precision + (1 - alpha) * recall);
         return (1 - gamma * Math.Pow(chunks / (double)matches.Count, beta)) * mean;
     }
 
-    /// <summary>What RL4LMs really compares with: the references as Python prints a list, because its wrapper hands a list to a field for one text.</summary>
+    /// <summary>
+    /// What RL4LMs really compares with: the references as Python prints a list, because its wrapper hands a list to a field for one text.
+    /// </summary>
     /// <remarks>Brackets and quotes enter the words, so scores are lower. For comparison with its published numbers only.</remarks>
     public static string PythonList(IEnumerable<string> references) => $"[{string.Join(", ", references.Select(PythonText))}]";
 
@@ -52,7 +61,12 @@ public sealed class Meteor(WordNet? wordNet, double alpha = 0.9, double beta = 3
     }
 
     // Greedy and from the end, as in NLTK: the order decides which of several equal words match, and so the chunks.
-    private static void Match(List<(int Index, string Word)> left, List<(int Index, string Word)> right, List<(int, int)> matches, Func<string, string, bool> same)
+    private static void Match(
+        List<(int Index, string Word)> left,
+        List<(int Index, string Word)> right,
+        List<(int, int)> matches,
+        Func<string, string, bool> same
+    )
     {
         for (var i = left.Count - 1; i >= 0; i--)
         {

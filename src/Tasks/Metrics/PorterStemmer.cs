@@ -1,26 +1,77 @@
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>Porter's stemmer (Program 14(3), 1980) with the departures that NLTK's <c>PorterStemmer</c> makes by default, which METEOR and Google's ROUGE use.</summary>
+/// <summary>
+/// Porter's stemmer (Program 14(3), 1980) with the departures that NLTK's <c>PorterStemmer</c> makes by default, which METEOR and Google's
+/// ROUGE use.
+/// </summary>
 public static class PorterStemmer
 {
-    private static readonly Dictionary<string, string> s_irregular =
-        """
+    private static readonly Dictionary<string, string> s_irregular = """
         sky:sky skies:sky dying:die lying:lie tying:tie news:news innings:inning inning:inning outings:outing outing:outing cannings:canning canning:canning howe:howe proceed:proceed
         exceed:exceed succeed:succeed
-        """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(pair => pair.Split(':')).ToDictionary(pair => pair[0], pair => pair[1]);
+        """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(pair => pair.Split(':')).ToDictionary(
+        pair => pair[0],
+        pair => pair[1]
+    );
 
     private static readonly (string Suffix, string Replacement)[] s_step2 =
     [
-        ("ational", "ate"), ("tional", "tion"), ("enci", "ence"), ("anci", "ance"), ("izer", "ize"), ("bli", "ble"), ("alli", "al"), ("entli", "ent"), ("eli", "e"), ("ousli", "ous"),
-        ("ization", "ize"), ("ation", "ate"), ("ator", "ate"), ("alism", "al"), ("iveness", "ive"), ("fulness", "ful"), ("ousness", "ous"), ("aliti", "al"), ("iviti", "ive"),
-        ("biliti", "ble"), ("fulli", "ful"),
+        ("ational", "ate"),
+        ("tional", "tion"),
+        ("enci", "ence"),
+        ("anci", "ance"),
+        ("izer", "ize"),
+        ("bli", "ble"),
+        ("alli", "al"),
+        ("entli", "ent"),
+        ("eli", "e"),
+        ("ousli", "ous"),
+        ("ization", "ize"),
+        ("ation", "ate"),
+        ("ator", "ate"),
+        ("alism", "al"),
+        ("iveness", "ive"),
+        ("fulness", "ful"),
+        ("ousness", "ous"),
+        ("aliti", "al"),
+        ("iviti", "ive"),
+        ("biliti", "ble"),
+        ("fulli", "ful"),
     ];
 
     private static readonly (string Suffix, string Replacement)[] s_step3 =
-        [("icate", "ic"), ("ative", ""), ("alize", "al"), ("iciti", "ic"), ("ical", "ic"), ("ful", ""), ("ness", "")];
+    [
+        ("icate", "ic"),
+        ("ative", ""),
+        ("alize", "al"),
+        ("iciti", "ic"),
+        ("ical", "ic"),
+        ("ful", ""),
+        ("ness", ""),
+    ];
 
     private static readonly string[] s_step4 =
-        ["al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ion", "ou", "ism", "ate", "iti", "ous", "ive", "ize"];
+    [
+        "al",
+        "ance",
+        "ence",
+        "er",
+        "ic",
+        "able",
+        "ible",
+        "ant",
+        "ement",
+        "ment",
+        "ent",
+        "ion",
+        "ou",
+        "ism",
+        "ate",
+        "iti",
+        "ous",
+        "ive",
+        "ize",
+    ];
 
     /// <summary>The stem of a word, lower-cased.</summary>
     public static string Stem(string word)
@@ -33,9 +84,12 @@ public static class PorterStemmer
 
     private static string Step1a(string word) =>
         word.EndsWith("sses", StringComparison.Ordinal) ? word[..^2]
-        : word.EndsWith("ies", StringComparison.Ordinal) ? word.Length == 4 ? word[..^1] : word[..^2]
+        : word.EndsWith("ies", StringComparison.Ordinal)
+            ? word.Length == 4 ? word[..^1]
+                : word[..^2]
         : word.EndsWith("ss", StringComparison.Ordinal) ? word
-        : word.EndsWith('s') ? word[..^1] : word;
+        : word.EndsWith('s') ? word[..^1]
+        : word;
 
     private static string Step1b(string word)
     {
@@ -43,11 +97,17 @@ public static class PorterStemmer
             return word.Length == 4 ? word[..^1] : word[..^2];
         if (word.EndsWith("eed", StringComparison.Ordinal))
             return Measure(word[..^3]) > 0 ? word[..^1] : word;
-        var stem = word.EndsWith("ed", StringComparison.Ordinal) && HasVowel(word[..^2]) ? word[..^2]
-            : word.EndsWith("ing", StringComparison.Ordinal) && HasVowel(word[..^3]) ? word[..^3] : null;
+        var stem =
+            word.EndsWith("ed", StringComparison.Ordinal) && HasVowel(word[..^2]) ? word[..^2]
+            : word.EndsWith("ing", StringComparison.Ordinal) && HasVowel(word[..^3]) ? word[..^3]
+            : null;
         if (stem is null)
             return word;
-        if (stem.EndsWith("at", StringComparison.Ordinal) || stem.EndsWith("bl", StringComparison.Ordinal) || stem.EndsWith("iz", StringComparison.Ordinal))
+        if (
+            stem.EndsWith("at", StringComparison.Ordinal)
+            || stem.EndsWith("bl", StringComparison.Ordinal)
+            || stem.EndsWith("iz", StringComparison.Ordinal)
+        )
             return stem + "e";
         if (stem.Length >= 2 && stem[^1] == stem[^2] && IsConsonant(stem, stem.Length - 1))
             return stem[^1] is 'l' or 's' or 'z' ? stem : stem[..^1];
@@ -97,12 +157,13 @@ public static class PorterStemmer
         return word;
     }
 
-    private static bool IsConsonant(string word, int i) => word[i] switch
-    {
-        'a' or 'e' or 'i' or 'o' or 'u' => false,
-        'y' => i == 0 || !IsConsonant(word, i - 1),
-        _ => true,
-    };
+    private static bool IsConsonant(string word, int i) =>
+        word[i] switch
+        {
+            'a' or 'e' or 'i' or 'o' or 'u' => false,
+            'y' => i == 0 || !IsConsonant(word, i - 1),
+            _ => true,
+        };
 
     /// <summary>Porter's m: how often a run of vowels is followed by one of consonants.</summary>
     private static int Measure(string stem)
@@ -120,7 +181,10 @@ public static class PorterStemmer
     {
         var last = word.Length - 1;
         if (last >= 2)
-            return IsConsonant(word, last - 2) && !IsConsonant(word, last - 1) && IsConsonant(word, last) && word[last] is not ('w' or 'x' or 'y');
+            return IsConsonant(word, last - 2)
+                && !IsConsonant(word, last - 1)
+                && IsConsonant(word, last)
+                && word[last] is not ('w' or 'x' or 'y');
         return last == 1 && !IsConsonant(word, 0) && IsConsonant(word, 1);
     }
 }

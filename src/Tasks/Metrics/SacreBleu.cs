@@ -2,7 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace DfPO.Tasks.Metrics;
 
-/// <summary>BLEU as SacreBLEU 2.2 (Post, 2018) computes it by default, 0 to 100: exponential smoothing, nearest reference length, its own tokenizers.</summary>
+/// <summary>
+/// BLEU as SacreBLEU 2.2 (Post, 2018) computes it by default, 0 to 100: exponential smoothing, nearest reference length, its own
+/// tokenizers.
+/// </summary>
 /// <param name="tokenizer">How texts become words.</param>
 /// <param name="lowercase">Whether case is ignored.</param>
 public sealed partial class SacreBleu(SacreBleu.Tokenizer tokenizer = SacreBleu.Tokenizer.Mteval13a, bool lowercase = false)
@@ -21,7 +24,8 @@ public sealed partial class SacreBleu(SacreBleu.Tokenizer tokenizer = SacreBleu.
     }
 
     /// <summary>Counts of one item.</summary>
-    public BleuCounts Count(string hypothesis, IEnumerable<string> references) => BleuCounts.Of(Words(hypothesis), [.. references.Select(Words)]);
+    public BleuCounts Count(string hypothesis, IEnumerable<string> references) =>
+        BleuCounts.Of(Words(hypothesis), [.. references.Select(Words)]);
 
     /// <summary>Score of a corpus.</summary>
     public static double Corpus(BleuCounts counts) => Score(counts, counts.Matches.Length);
@@ -39,7 +43,9 @@ public sealed partial class SacreBleu(SacreBleu.Tokenizer tokenizer = SacreBleu.
             // A corpus too short for an order has no precision there; SacreBLEU's logarithm of 0 is so low that the score is 0.
             if (counts.Totals[n] == 0)
                 return 0;
-            logs += Math.Log(counts.Matches[n] > 0 ? 100.0 * counts.Matches[n] / counts.Totals[n] : 100.0 / ((smooth *= 2) * counts.Totals[n]));
+            logs += Math.Log(
+                counts.Matches[n] > 0 ? 100.0 * counts.Matches[n] / counts.Totals[n] : 100.0 / ((smooth *= 2) * counts.Totals[n])
+            );
         }
         return counts.BrevityPenalty * Math.Exp(logs / order);
     }
@@ -47,12 +53,25 @@ public sealed partial class SacreBleu(SacreBleu.Tokenizer tokenizer = SacreBleu.
     internal string[] Words(string text)
     {
         text = (lowercase ? text.ToLowerInvariant() : text).TrimEnd();
-        return (tokenizer switch { Tokenizer.Mteval13a => Mteval(text), Tokenizer.International => Intl(text), _ => text }).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        return (
+            tokenizer switch
+            {
+                Tokenizer.Mteval13a => Mteval(text),
+                Tokenizer.International => Intl(text),
+                _ => text,
+            }
+        ).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
     }
 
     private static string Mteval(string text)
     {
-        text = text.Replace("<skipped>", "").Replace("-\n", "").Replace("\n", " ").Replace("&quot;", "\"").Replace("&amp;", "&").Replace("&lt;", "<").Replace("&gt;", ">");
+        text = text.Replace("<skipped>", "")
+            .Replace("-\n", "")
+            .Replace("\n", " ")
+            .Replace("&quot;", "\"")
+            .Replace("&amp;", "&")
+            .Replace("&lt;", "<")
+            .Replace("&gt;", ">");
         text = Symbol().Replace($" {text} ", " $1 ");
         text = MarkAfterNonDigit().Replace(text, "$1 $2 ");
         text = MarkBeforeNonDigit().Replace(text, " $1 $2");

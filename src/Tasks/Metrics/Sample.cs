@@ -18,6 +18,8 @@ public sealed record Sample(string PromptId, string Prompt, string Continuation,
     /// <summary>Sum over its states of <c>KL(pi_theta || pi_0)</c> of the policy itself, whatever was drawn from, nats.</summary>
     public double PolicyKl { get; init; }
 
-    /// <summary>Cross-entropy, entropy and KL of what was drawn from, summed over its states; null of a beam search, which draws nothing.</summary>
+    /// <summary>
+    /// Cross-entropy, entropy and KL of what was drawn from, summed over its states; null of a beam search, which draws nothing.
+    /// </summary>
     public DecodingFigures? Decoding { get; init; }
 }

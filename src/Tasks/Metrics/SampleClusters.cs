@@ -27,7 +27,11 @@ public sealed class SampleClusters
     /// <param name="samples">In any order; those of a prompt have one <see cref="Sample.PromptId"/>.</param>
     public static SampleClusters Of(IReadOnlyList<Sample> samples)
     {
-        Dictionary<string, int>[] ids = [[], []];
+        Dictionary<string, int>[] ids =
+        [
+            [],
+            [],
+        ];
         return new([.. samples.GroupBy(sample => sample.PromptId).Select(prompt => Cluster.Of(prompt.Key, [.. prompt], ids))]);
     }
 
@@ -47,14 +51,22 @@ public sealed class SampleClusters
 
     /// <summary>The figures of a resample: as many prompts as there are, each as often as it comes.</summary>
     /// <remarks>
-    /// Distinct-n counts different things, of which a prompt that comes again has none to add, so resamples would vary with how often that happens. It is taken
-    /// as linear in the prompts, each with its jackknife influence: what the figure loses without it (Efron and Stein, 1981).
+    /// Distinct-n counts different things, of which a prompt that comes again has none to add, so resamples would vary with how often that
+    /// happens. It is taken as linear in the prompts, each with its jackknife influence: what the figure loses without it (Efron and Stein,
+    /// 1981).
     /// </remarks>
     /// <param name="places">Places in <see cref="Prompts"/>.</param>
     public GenerationMetrics Metrics(ReadOnlySpan<int> places)
     {
-        double reward = 0, drawn = 0, policyKl = 0, crossEntropy = 0, kl = 0, distinct1 = 0, distinct2 = 0;
-        long samples = 0, tokens = 0;
+        double reward = 0,
+            drawn = 0,
+            policyKl = 0,
+            crossEntropy = 0,
+            kl = 0,
+            distinct1 = 0,
+            distinct2 = 0;
+        long samples = 0,
+            tokens = 0;
         foreach (var place in places)
         {
             var cluster = _clusters[place];
@@ -70,8 +82,15 @@ public sealed class SampleClusters
         }
         // Sums of a beam search are NaN, and so are the figures that it does not have.
         var perplexity = Math.Exp(drawn / tokens);
-        return new(reward / samples, double.IsNaN(kl) ? perplexity : Math.Exp(crossEntropy / tokens), (crossEntropy - kl) / tokens, kl / tokens,
-            _distinct[0] + distinct1 / places.Length, _distinct[1] + distinct2 / places.Length, tokens / (double)samples)
+        return new(
+            reward / samples,
+            double.IsNaN(kl) ? perplexity : Math.Exp(crossEntropy / tokens),
+            (crossEntropy - kl) / tokens,
+            kl / tokens,
+            _distinct[0] + distinct1 / places.Length,
+            _distinct[1] + distinct2 / places.Length,
+            tokens / (double)samples
+        )
         {
             DrawnPerplexity = perplexity,
             PolicyKl = policyKl / tokens,
@@ -84,7 +103,15 @@ public sealed class SampleClusters
         var kinds = clusters.SelectMany(cluster => cluster.Kinds[n]).CountBy(kind => kind).ToDictionary();
         var words = clusters.Sum(cluster => cluster.Words[n]);
         var distinct = Share(kinds.Count, words);
-        double[] influence = [.. clusters.Select(cluster => words == cluster.Words[n] ? 0 : (clusters.Length - 1) * (distinct - Share(kinds.Count - cluster.Kinds[n].Count(kind => kinds[kind] == 1), words - cluster.Words[n])))];
+        double[] influence =
+        [
+            .. clusters.Select(cluster =>
+                words == cluster.Words[n]
+                    ? 0
+                    : (clusters.Length - 1)
+                        * (distinct - Share(kinds.Count - cluster.Kinds[n].Count(kind => kinds[kind] == 1), words - cluster.Words[n]))
+            ),
+        ];
         var mean = influence.DefaultIfEmpty().Average();
         return (distinct, [.. influence.Select(value => value - mean)]);
     }
@@ -92,15 +119,35 @@ public sealed class SampleClusters
     private static double Share(long different, long all) => all == 0 ? 0 : different / (double)all;
 
     /// <summary>Sums over a prompt's samples; of its words how many, and the numbers of the different ones.</summary>
-    private sealed record Cluster(string Prompt, int Samples, long Tokens, double Reward, double Drawn, double PolicyKl, double CrossEntropy, double Kl, long[] Words, int[][] Kinds)
+    private sealed record Cluster(
+        string Prompt,
+        int Samples,
+        long Tokens,
+        double Reward,
+        double Drawn,
+        double PolicyKl,
+        double CrossEntropy,
+        double Kl,
+        long[] Words,
+        int[][] Kinds
+    )
     {
         public static Cluster Of(string prompt, Sample[] samples, Dictionary<string, int>[] ids)
         {
             string[][] texts = [.. samples.Select(sample => WordTokens.Of(sample.Continuation))];
             string[][] ngrams = [.. Enumerable.Range(1, 2).Select(n => (string[])[.. texts.SelectMany(words => Ngrams.Of(words, n))])];
-            return new(prompt, samples.Length, samples.Sum(sample => (long)sample.Tokens), samples.Sum(sample => sample.Reward), samples.Sum(sample => sample.DrawnCrossEntropy),
-                samples.Sum(sample => sample.PolicyKl), samples.Sum(sample => sample.Decoding?.CrossEntropy ?? double.NaN), samples.Sum(sample => sample.Decoding?.Kl ?? double.NaN),
-                [.. ngrams.Select(all => (long)all.Length)], [.. ngrams.Select((all, n) => all.Select(ngram => Number(ids[n], ngram)).Distinct().ToArray())]);
+            return new(
+                prompt,
+                samples.Length,
+                samples.Sum(sample => (long)sample.Tokens),
+                samples.Sum(sample => sample.Reward),
+                samples.Sum(sample => sample.DrawnCrossEntropy),
+                samples.Sum(sample => sample.PolicyKl),
+                samples.Sum(sample => sample.Decoding?.CrossEntropy ?? double.NaN),
+                samples.Sum(sample => sample.Decoding?.Kl ?? double.NaN),
+                [.. ngrams.Select(all => (long)all.Length)],
+                [.. ngrams.Select((all, n) => all.Select(ngram => Number(ids[n], ngram)).Distinct().ToArray())]
+            );
         }
 
         private static int Number(Dictionary<string, int> ids, string ngram)

@@ -31,7 +31,10 @@ public sealed record TextMetricOptions
 /// <param name="Items">The items' figures, whose mean the corpus's is unless the metric pools; null where a single item has none.</param>
 public sealed record MetricValue(string Name, double Corpus, IReadOnlyList<double>? Items);
 
-/// <summary>The text metrics by name. Those by comparison take the best reference or pool over all, on lower-cased Treebank words unless the metric has words of its own.</summary>
+/// <summary>
+/// The text metrics by name. Those by comparison take the best reference or pool over all, on lower-cased Treebank words unless the metric
+/// has words of its own.
+/// </summary>
 public static class TextMetrics
 {
     private delegate IEnumerable<MetricValue> Compute(Corpus corpus);
@@ -43,7 +46,9 @@ public static class TextMetrics
         ("bleu", Needs.References, Bleus),
         ("sacrebleu", Needs.References, SacreBleus),
         ("cider", Needs.References, Ciders),
-        ("caption-rouge-l", Needs.References, corpus => Mean("caption-rouge-l", corpus, item => CaptionRouge.Score(item.Words, item.References))),
+        ("caption-rouge-l", Needs.References, corpus =>
+            Mean("caption-rouge-l", corpus, item => CaptionRouge.Score(item.Words, item.References))
+        ),
         ("spice", Needs.References | Needs.Spice, Spices),
         ("bert-score", Needs.References | Needs.Encoder, BertScores),
         ("coverage", Needs.Concepts, Coverages),
@@ -70,7 +75,8 @@ public static class TextMetrics
     public static IReadOnlyList<string> Names { get; } = [.. s_metrics.Select(metric => metric.Name)];
 
     /// <summary>Computes the metrics asked for.</summary>
-    /// <exception cref="DfpoException"><c>metrics/empty</c>: no text; <c>metrics/unknown</c>: no such metric; <c>metrics/needs</c>: a metric that was asked for lacks what it needs.</exception>
+    /// <exception cref="DfpoException"><c>metrics/empty</c>: no text; <c>metrics/unknown</c>: no such metric; <c>metrics/needs</c>: a
+    /// metric that was asked for lacks what it needs.</exception>
     public static IReadOnlyList<MetricValue> Of(IReadOnlyList<PromptContinuation> texts, TextMetricOptions options)
     {
         if (texts.Count == 0)
@@ -79,9 +85,19 @@ public static class TextMetrics
             throw new DfpoException("metrics/unknown", $"There is no metric '{unknown}': choose among {string.Join(", ", Names)}.");
         var lacking = Lacking(texts, options);
         foreach (var (name, needs, _) in s_metrics)
-            if (options.Metrics.Contains(name) && (needs & lacking.Keys.Aggregate(Needs.Nothing, (a, b) => a | b)) is var missing and not Needs.Nothing)
-                throw new DfpoException("metrics/needs", $"The metric '{name}' cannot be computed: {string.Join("; ", lacking.Where(l => missing.HasFlag(l.Key)).Select(l => l.Value))}.");
-        var chosen = s_metrics.Where(metric => options.Metrics.Count > 0 ? options.Metrics.Contains(metric.Name) : !lacking.Keys.Any(need => metric.Needs.HasFlag(need))).ToArray();
+            if (
+                options.Metrics.Contains(name)
+                && (needs & lacking.Keys.Aggregate(Needs.Nothing, (a, b) => a | b)) is var missing and not Needs.Nothing
+            )
+                throw new DfpoException(
+                    "metrics/needs",
+                    $"The metric '{name}' cannot be computed: {string.Join("; ", lacking.Where(l => missing.HasFlag(l.Key)).Select(l => l.Value))}."
+                );
+        var chosen = s_metrics
+            .Where(metric =>
+                options.Metrics.Count > 0 ? options.Metrics.Contains(metric.Name) : !lacking.Keys.Any(need => metric.Needs.HasFlag(need))
+            )
+            .ToArray();
         var corpus = new Corpus(texts, options);
         return [.. chosen.SelectMany(metric => metric.Compute(corpus))];
     }
@@ -94,8 +110,16 @@ public static class TextMetrics
             if (!isMet)
                 lacking[need] = otherwise;
         }
-        Check(Needs.References, texts.All(text => text.References.Count > 0), $"{texts.Count(text => text.References.Count == 0)} of {texts.Count} prompts have no reference");
-        Check(Needs.Concepts, texts.All(text => text.Concepts.Count > 0), $"{texts.Count(text => text.Concepts.Count == 0)} of {texts.Count} prompts have no concepts");
+        Check(
+            Needs.References,
+            texts.All(text => text.References.Count > 0),
+            $"{texts.Count(text => text.References.Count == 0)} of {texts.Count} prompts have no reference"
+        );
+        Check(
+            Needs.Concepts,
+            texts.All(text => text.Concepts.Count > 0),
+            $"{texts.Count(text => text.Concepts.Count == 0)} of {texts.Count} prompts have no concepts"
+        );
         Check(Needs.WordNet, options.WordNet.Length > 0, "word-net names neither WordNet's folder or archive nor 'none'");
         Check(Needs.Lexicon, options.Lexicon.Length > 0, "lexicon does not name vader_lexicon.txt");
         Check(Needs.Spice, options.SpiceJar.Length > 0, "spice-jar does not name SPICE's program, which its authors give out");
@@ -127,9 +151,14 @@ public static class TextMetrics
         var rouge = new Rouge();
         var types = new (string Name, Func<string, string, RougeScore> Score)[]
         {
-            ("rouge1", (text, reference) => rouge.N(text, reference, 1)), ("rouge2", (text, reference) => rouge.N(text, reference, 2)), ("rougeL", rouge.L), ("rougeLsum", rouge.LSum),
+            ("rouge1", (text, reference) => rouge.N(text, reference, 1)),
+            ("rouge2", (text, reference) => rouge.N(text, reference, 2)),
+            ("rougeL", rouge.L),
+            ("rougeLsum", rouge.LSum),
         };
-        return types.SelectMany(type => Mean(type.Name, corpus, item => item.Text.References.Max(reference => type.Score(item.Text.Continuation, reference).F)));
+        return types.SelectMany(type =>
+            Mean(type.Name, corpus, item => item.Text.References.Max(reference => type.Score(item.Text.Continuation, reference).F))
+        );
     }
 
     private static IEnumerable<MetricValue> Bleus(Corpus corpus)
@@ -144,7 +173,11 @@ public static class TextMetrics
     {
         var bleu = new SacreBleu();
         BleuCounts[] counts = [.. corpus.Items.Select(item => bleu.Count(item.Text.Continuation, item.Text.References))];
-        yield return new MetricValue("sacrebleu", SacreBleu.Corpus(counts.Aggregate((a, b) => a + b)), [.. counts.Select(SacreBleu.Sentence)]);
+        yield return new MetricValue(
+            "sacrebleu",
+            SacreBleu.Corpus(counts.Aggregate((a, b) => a + b)),
+            [.. counts.Select(SacreBleu.Sentence)]
+        );
     }
 
     private static IEnumerable<MetricValue> Ciders(Corpus corpus)
@@ -155,7 +188,9 @@ public static class TextMetrics
 
     private static IEnumerable<MetricValue> Spices(Corpus corpus)
     {
-        var scores = new Spice(corpus.Options.SpiceJar).Score([.. corpus.Items.Select(item => (item.Text.Continuation, item.Text.References))]);
+        var scores = new Spice(corpus.Options.SpiceJar).Score([
+            .. corpus.Items.Select(item => (item.Text.Continuation, item.Text.References)),
+        ]);
         // An item without a tuple has no score; the authors' mean leaves it out.
         yield return new MetricValue("spice", scores.Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average(), scores);
     }
@@ -164,34 +199,57 @@ public static class TextMetrics
     {
         using var encoder = BertScoreEncoder.Load(corpus.Options.BertScoreModel, corpus.Options.BertScoreLayer);
         var scores = encoder.Score([.. corpus.Items.Select(item => (item.Text.Continuation, item.Text.References))]);
-        MetricValue Value(string name, Func<(double Precision, double Recall, double F), double> score) => new(name, scores.Average(score), [.. scores.Select(score)]);
-        return [Value("bert-score-precision", s => s.Precision), Value("bert-score-recall", s => s.Recall), Value("bert-score-f1", s => s.F)];
+        MetricValue Value(string name, Func<(double Precision, double Recall, double F), double> score) =>
+            new(name, scores.Average(score), [.. scores.Select(score)]);
+        return
+        [
+            Value("bert-score-precision", s => s.Precision),
+            Value("bert-score-recall", s => s.Recall),
+            Value("bert-score-f1", s => s.F),
+        ];
     }
 
     private static IEnumerable<MetricValue> Diversities(Corpus corpus)
     {
         var lengths = Diversity.Lengths(corpus.Words);
-        IEnumerable<MetricValue> figures = [new("msttr-100", Diversity.Msttr(corpus.Words), null), new("length", lengths.Mean, [.. corpus.Words.Select(words => (double)words.Length)])];
-        return figures.Concat(Enumerable.Range(1, 3).SelectMany(n =>
-        {
-            var ngrams = Diversity.OfNgrams(corpus.Words, n);
-            return new (string Name, double Value)[]
-            {
-                ("distinct", ngrams.Distinct), ("vocabulary", ngrams.Vocabulary), ("unique", ngrams.Unique), ("entropy", ngrams.Entropy), ("conditional-entropy", ngrams.ConditionalEntropy),
-            }.Where(figure => !double.IsNaN(figure.Value)).Select(figure => new MetricValue($"{figure.Name}-{n}", figure.Value, null));
-        }));
+        IEnumerable<MetricValue> figures =
+        [
+            new("msttr-100", Diversity.Msttr(corpus.Words), null),
+            new("length", lengths.Mean, [.. corpus.Words.Select(words => (double)words.Length)]),
+        ];
+        return figures.Concat(
+            Enumerable
+                .Range(1, 3)
+                .SelectMany(n =>
+                {
+                    var ngrams = Diversity.OfNgrams(corpus.Words, n);
+                    return new (string Name, double Value)[]
+                    {
+                        ("distinct", ngrams.Distinct),
+                        ("vocabulary", ngrams.Vocabulary),
+                        ("unique", ngrams.Unique),
+                        ("entropy", ngrams.Entropy),
+                        ("conditional-entropy", ngrams.ConditionalEntropy),
+                    }
+                        .Where(figure => !double.IsNaN(figure.Value))
+                        .Select(figure => new MetricValue($"{figure.Name}-{n}", figure.Value, null));
+                })
+        );
     }
 
     private sealed record Item(PromptContinuation Text, string[] Words, string[][] References);
 
     private sealed class Corpus(IReadOnlyList<PromptContinuation> texts, TextMetricOptions options)
     {
-        private readonly Lazy<WordNet?> _wordNet = new(() => options.WordNet is "" or "none" ? null : Metrics.WordNet.Load(options.WordNet));
+        private readonly Lazy<WordNet?> _wordNet = new(() =>
+            options.WordNet is "" or "none" ? null : Metrics.WordNet.Load(options.WordNet)
+        );
         private readonly Lazy<Vader> _vader = new(() => Vader.Load(options.Lexicon));
 
         public TextMetricOptions Options => options;
 
-        public Item[] Items { get; } = [.. texts.Select(text => new Item(text, TreebankWords.Lower(text.Continuation), [.. text.References.Select(TreebankWords.Lower)]))];
+        public Item[] Items { get; } =
+        [.. texts.Select(text => new Item(text, TreebankWords.Lower(text.Continuation), [.. text.References.Select(TreebankWords.Lower)]))];
 
         public IReadOnlyList<string[]> Words => [.. Items.Select(item => item.Words)];
 

@@ -7,7 +7,9 @@ namespace DfPO.Tasks.Metrics;
 /// <summary>Shares of negative, neutral and positive words (sum 1, three digits) and the compound score in [-1, 1] (four digits).</summary>
 public readonly record struct VaderScores(double Negative, double Neutral, double Positive, double Compound);
 
-/// <summary>VADER (Hutto and Gilbert, 2014): sentiment by a lexicon and rules, as NLTK 3.8's <c>SentimentIntensityAnalyzer</c> computes it.</summary>
+/// <summary>
+/// VADER (Hutto and Gilbert, 2014): sentiment by a lexicon and rules, as NLTK 3.8's <c>SentimentIntensityAnalyzer</c> computes it.
+/// </summary>
 public sealed class Vader
 {
     private readonly Dictionary<string, double> _lexicon;
@@ -21,7 +23,10 @@ public sealed class Vader
     {
         var file = Directory.Exists(path) ? Path.Combine(path, "vader_lexicon.txt") : path;
         if (!File.Exists(file))
-            throw new DfpoException("lexicon/missing", $"VADER's lexicon '{file}' does not exist: name vader_lexicon.txt of vaderSentiment or of NLTK's data.");
+            throw new DfpoException(
+                "lexicon/missing",
+                $"VADER's lexicon '{file}' does not exist: name vader_lexicon.txt of vaderSentiment or of NLTK's data."
+            );
         var lexicon = new Dictionary<string, double>();
         foreach (var (index, line) in File.ReadLines(file).Index())
         {
@@ -65,12 +70,24 @@ public sealed class Vader
             if (Knows(words[i - back]))
                 continue;
             var boost = VaderRules.Boost(words[i - back], valence, shouts);
-            valence += boost * (back switch { 1 => 1, 2 => 0.95, _ => 0.9 });
+            valence +=
+                boost
+                * (
+                    back switch
+                    {
+                        1 => 1,
+                        2 => 0.95,
+                        _ => 0.9,
+                    }
+                );
             valence = VaderRules.Negate(valence, words, i, back);
             if (back == 3)
                 valence = VaderRules.Idioms(valence, words, i);
         }
-        var isLeast = i > 0 && words[i - 1].Equals("least", StringComparison.OrdinalIgnoreCase) && !Knows(words[i - 1])
+        var isLeast =
+            i > 0
+            && words[i - 1].Equals("least", StringComparison.OrdinalIgnoreCase)
+            && !Knows(words[i - 1])
             && !(i > 1 && words[i - 2].ToLowerInvariant() is "at" or "very");
         return isLeast ? valence * VaderRules.Negation : valence;
     }
@@ -81,13 +98,21 @@ public sealed class Vader
     {
         var but = Array.FindIndex(words, word => word.Equals("but", StringComparison.OrdinalIgnoreCase));
         for (var i = 0; but >= 0 && i < valences.Length; i++)
-            valences[i] *= i < but ? 0.5 : i > but ? 1.5 : 1;
+            valences[i] *=
+                i < but ? 0.5
+                : i > but ? 1.5
+                : 1;
     }
 
     private static double PunctuationEmphasis(string text)
     {
         var questions = text.Count(c => c == '?');
-        return Math.Min(text.Count(c => c == '!'), 4) * 0.292 + (questions <= 1 ? 0 : questions <= 3 ? questions * 0.18 : 0.96);
+        return Math.Min(text.Count(c => c == '!'), 4) * 0.292
+            + (
+                questions <= 1 ? 0
+                : questions <= 3 ? questions * 0.18
+                : 0.96
+            );
     }
 
     private static VaderScores Sum(double[] valences, double emphasis)
@@ -95,7 +120,8 @@ public sealed class Vader
         var sum = valences.Sum();
         sum += Math.Sign(sum) * emphasis;
         // One is added to each word's weight, so that it counts as much as a neutral word at least.
-        double positive = valences.Where(v => v > 0).Sum(v => v + 1), negative = valences.Where(v => v < 0).Sum(v => 1 - v);
+        double positive = valences.Where(v => v > 0).Sum(v => v + 1),
+            negative = valences.Where(v => v < 0).Sum(v => 1 - v);
         if (positive > negative)
             positive += emphasis;
         else if (positive < negative)
@@ -103,24 +129,56 @@ public sealed class Vader
         var neutral = valences.Count(v => v == 0);
         var total = positive + negative + neutral;
         return new VaderScores(
-            Math.Round(negative / total, 3), Math.Round(neutral / total, 3), Math.Round(positive / total, 3),
-            Math.Round(Math.Clamp(sum / Math.Sqrt(sum * sum + 15), -1, 1), 4));
+            Math.Round(negative / total, 3),
+            Math.Round(neutral / total, 3),
+            Math.Round(positive / total, 3),
+            Math.Round(Math.Clamp(sum / Math.Sqrt(sum * sum + 15), -1, 1), 4)
+        );
     }
 }
 
 /// <summary>How VADER parts a text: at white space, one punctuation mark taken off a word.</summary>
 internal static partial class VaderWords
 {
-    private static readonly string[] s_marks = [".", "!", "?", ",", ";", ":", "-", "'", "\"", "!!", "!!!", "??", "???", "?!?", "!?!", "?!?!", "!?!?"];
+    private static readonly string[] s_marks =
+    [
+        ".",
+        "!",
+        "?",
+        ",",
+        ";",
+        ":",
+        "-",
+        "'",
+        "\"",
+        "!!",
+        "!!!",
+        "??",
+        "???",
+        "?!?",
+        "!?!",
+        "?!?!",
+        "!?!?",
+    ];
 
     public static string[] Of(string text)
     {
         // A mark is taken off only where what is left is a word of the text without any punctuation: "don't," keeps its comma.
         var plain = Split(Punctuation().Replace(text, "")).Where(IsWord).ToHashSet();
-        return [.. Split(text).Where(IsWord).Select(word =>
-            s_marks.Select(mark => word.EndsWith(mark, StringComparison.Ordinal) ? word[..^mark.Length] : "").FirstOrDefault(plain.Contains)
-            ?? s_marks.Select(mark => word.StartsWith(mark, StringComparison.Ordinal) ? word[mark.Length..] : "").FirstOrDefault(plain.Contains)
-            ?? word)];
+        return
+        [
+            .. Split(text)
+                .Where(IsWord)
+                .Select(word =>
+                    s_marks
+                        .Select(mark => word.EndsWith(mark, StringComparison.Ordinal) ? word[..^mark.Length] : "")
+                        .FirstOrDefault(plain.Contains)
+                    ?? s_marks
+                        .Select(mark => word.StartsWith(mark, StringComparison.Ordinal) ? word[mark.Length..] : "")
+                        .FirstOrDefault(plain.Contains)
+                    ?? word
+                ),
+        ];
     }
 
     private static string[] Split(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);

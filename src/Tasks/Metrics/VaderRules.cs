@@ -14,10 +14,10 @@ internal static class VaderRules
     private static readonly HashSet<string> s_negations =
     [
         .. """
-           aint arent cannot cant couldnt darent didnt doesnt ain't aren't can't couldn't daren't didn't doesn't dont hadnt hasnt havent isnt mightnt mustnt neither don't hadn't hasn't
-           haven't isn't mightn't mustn't neednt needn't never none nope nor not nothing nowhere oughtnt shant shouldnt uhuh wasnt werent oughtn't shan't shouldn't uh-uh wasn't weren't
-           without wont wouldnt won't wouldn't rarely seldom despite
-           """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries),
+            aint arent cannot cant couldnt darent didnt doesnt ain't aren't can't couldn't daren't didn't doesn't dont hadnt hasnt havent isnt mightnt mustnt neither don't hadn't hasn't
+            haven't isn't mightn't mustn't neednt needn't never none nope nor not nothing nowhere oughtnt shant shouldnt uhuh wasnt werent oughtn't shan't shouldn't uh-uh wasn't weren't
+            without wont wouldnt won't wouldn't rarely seldom despite
+            """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries),
     ];
 
     private static readonly Dictionary<string, double> s_idioms = new()
@@ -34,13 +34,14 @@ internal static class VaderRules
     /// <summary>Words that strengthen or weaken the next.</summary>
     public static IReadOnlyDictionary<string, double> Boosters { get; } =
         """
-        absolutely,amazingly,awfully,completely,considerably,decidedly,deeply,effing,enormously,entirely,especially,exceptionally,extremely,fabulously,flipping,flippin,fricking,frickin,
-        frigging,friggin,fully,fucking,greatly,hella,highly,hugely,incredibly,intensely,majorly,more,most,particularly,purely,quite,really,remarkably,so,substantially,thoroughly,totally,
-        tremendously,uber,unbelievably,unusually,utterly,very
-        """.Split(',', StringSplitOptions.TrimEntries).Select(word => (word, Booster))
-        .Concat("almost,barely,hardly,just enough,kind of,kinda,kindof,kind-of,less,little,marginally,occasionally,partly,scarcely,slightly,somewhat,sort of,sorta,sortof,sort-of"
-            .Split(',').Select(word => (word, -Booster)))
-        .ToDictionary(pair => pair.word, pair => pair.Item2);
+            absolutely,amazingly,awfully,completely,considerably,decidedly,deeply,effing,enormously,entirely,especially,exceptionally,extremely,fabulously,flipping,flippin,fricking,frickin,
+            frigging,friggin,fully,fucking,greatly,hella,highly,hugely,incredibly,intensely,majorly,more,most,particularly,purely,quite,really,remarkably,so,substantially,thoroughly,totally,
+            tremendously,uber,unbelievably,unusually,utterly,very
+            """.Split(',', StringSplitOptions.TrimEntries).Select(word => (word, Booster)).Concat(
+            "almost,barely,hardly,just enough,kind of,kinda,kindof,kind-of,less,little,marginally,occasionally,partly,scarcely,slightly,somewhat,sort of,sorta,sortof,sort-of"
+                .Split(',')
+                .Select(word => (word, -Booster))
+        ).ToDictionary(pair => pair.word, pair => pair.Item2);
 
     /// <summary>Whether a word has a cased letter and none in lower case.</summary>
     public static bool IsUpper(string word) => word.Any(char.IsUpper) && !word.Any(char.IsLower);
@@ -81,5 +82,6 @@ internal static class VaderRules
         return Boosters.ContainsKey(Run(-3, -2)) || Boosters.ContainsKey(Run(-2, -1)) ? valence - Booster : valence;
     }
 
-    private static bool IsNegation(string word) => word.ToLowerInvariant() is var lower && (s_negations.Contains(lower) || lower.Contains("n't", StringComparison.Ordinal));
+    private static bool IsNegation(string word) =>
+        word.ToLowerInvariant() is var lower && (s_negations.Contains(lower) || lower.Contains("n't", StringComparison.Ordinal));
 }

@@ -6,7 +6,10 @@ namespace DfPO.Tasks.Metrics;
 public static partial class WordTokens
 {
     /// <summary>Lower-cased runs of letters, digits and apostrophes, and every other visible character by itself.</summary>
-    /// <remarks>Close to GEM's Treebank words (<see cref="TreebankWords"/>) in one pass; hyphenated words and decimals are parted, contractions are not.</remarks>
+    /// <remarks>
+    /// Close to GEM's Treebank words (<see cref="TreebankWords"/>) in one pass; hyphenated words and decimals are parted, contractions are
+    /// not.
+    /// </remarks>
     public static string[] Of(string text) => [.. Token().Matches(text).Select(match => match.Value.ToLowerInvariant())];
 
     /// <summary>Different n-grams over all n-grams; n-grams do not cross instances, their table does. 0 when there is none.</summary>

@@ -10,12 +10,19 @@ namespace DfPO.Tasks.Prompts;
 /// <param name="Rejected">The worse one.</param>
 public sealed record Preference(string Prompt, string Chosen, string Rejected)
 {
-    /// <summary>Reads a .jsonl file of objects with the fields <c>prompt</c>, <c>chosen</c> and <c>rejected</c>; blank lines are skipped. A continuation may repeat its prompt.</summary>
-    /// <exception cref="DfpoException"><c>preferences/missing</c>, <c>preferences/malformed</c> or <c>preferences/empty</c>, with file and line.</exception>
+    /// <summary>
+    /// Reads a .jsonl file of objects with the fields <c>prompt</c>, <c>chosen</c> and <c>rejected</c>; blank lines are skipped. A
+    /// continuation may repeat its prompt.
+    /// </summary>
+    /// <exception cref="DfpoException"><c>preferences/missing</c>, <c>preferences/malformed</c> or <c>preferences/empty</c>, with file and
+    /// line.</exception>
     public static IReadOnlyList<Preference> Read(string path)
     {
         if (!File.Exists(path))
-            throw new DfpoException("preferences/missing", $"File '{path}' does not exist: give a .jsonl file with one object {{\"prompt\": ..., \"chosen\": ..., \"rejected\": ...}} a line.");
+            throw new DfpoException(
+                "preferences/missing",
+                $"File '{path}' does not exist: give a .jsonl file with one object {{\"prompt\": ..., \"chosen\": ..., \"rejected\": ...}} a line."
+            );
         var pairs = new List<Preference>();
         foreach (var (number, line) in Table.Lines(path))
         {
@@ -37,7 +44,12 @@ public sealed record Preference(string Prompt, string Chosen, string Rejected)
             string Continuation(string name)
             {
                 var text = Field(row.RootElement, name, place);
-                return text == prompt ? throw new DfpoException("preferences/malformed", $"{place}: field '{name}' is the prompt alone; it needs a continuation.") : text;
+                return text == prompt
+                    ? throw new DfpoException(
+                        "preferences/malformed",
+                        $"{place}: field '{name}' is the prompt alone; it needs a continuation."
+                    )
+                    : text;
             }
             return new Preference(prompt, Continuation("chosen"), Continuation("rejected"));
         }
@@ -48,7 +60,11 @@ public sealed record Preference(string Prompt, string Chosen, string Rejected)
     }
 
     private static string Field(JsonElement row, string name, string place) =>
-        row.ValueKind == JsonValueKind.Object && row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.GetString() is { } text && !string.IsNullOrWhiteSpace(text)
+        row.ValueKind == JsonValueKind.Object
+        && row.TryGetProperty(name, out var value)
+        && value.ValueKind == JsonValueKind.String
+        && value.GetString() is { } text
+        && !string.IsNullOrWhiteSpace(text)
             ? text
             : throw new DfpoException("preferences/malformed", $"{place}: field '{name}' is absent, empty or not a string.");
 }

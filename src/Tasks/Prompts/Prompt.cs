@@ -6,8 +6,9 @@ namespace DfPO.Tasks.Prompts;
 public sealed record Prompt(string Id, string Text)
 {
     /// <summary>
-    /// A conversation in the place of a text: a JSON array of messages with role and content, of which the last is not the assistant's. <see cref="Text"/> is what the policy's
-    /// chat template makes of it (<see cref="ChatPrompts"/>), and this array before that. Null for a plain text.
+    /// A conversation in the place of a text: a JSON array of messages with role and content, of which the last is not the assistant's.
+    /// <see cref="Text"/> is what the policy's chat template makes of it (<see cref="ChatPrompts"/>), and this array before that. Null for
+    /// a plain text.
     /// </summary>
     public string? Messages { get; init; }
 
@@ -18,7 +19,13 @@ public sealed record Prompt(string Id, string Text)
     public IReadOnlyList<string> Concepts { get; init; } = [];
 
     /// <summary>Equal in all texts, those in the lists included.</summary>
-    public bool Equals(Prompt? other) => other is not null && Id == other.Id && Text == other.Text && Messages == other.Messages && References.SequenceEqual(other.References) && Concepts.SequenceEqual(other.Concepts);
+    public bool Equals(Prompt? other) =>
+        other is not null
+        && Id == other.Id
+        && Text == other.Text
+        && Messages == other.Messages
+        && References.SequenceEqual(other.References)
+        && Concepts.SequenceEqual(other.Concepts);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Id, Text);

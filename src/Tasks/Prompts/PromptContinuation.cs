@@ -13,7 +13,11 @@ public sealed record PromptContinuation(string Prompt, string Continuation)
 
     /// <summary>Equal in all texts, those in the lists included.</summary>
     public bool Equals(PromptContinuation? other) =>
-        other is not null && Prompt == other.Prompt && Continuation == other.Continuation && References.SequenceEqual(other.References) && Concepts.SequenceEqual(other.Concepts);
+        other is not null
+        && Prompt == other.Prompt
+        && Continuation == other.Continuation
+        && References.SequenceEqual(other.References)
+        && Concepts.SequenceEqual(other.Concepts);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Prompt, Continuation);

@@ -5,7 +5,10 @@ using DfPO.Tasks.Tables;
 
 namespace DfPO.Tasks.Prompts;
 
-/// <summary>The prompts of one split, from a .jsonl file with fields <c>id</c> and <c>text</c>, or <c>messages</c> for a conversation, and optionally <c>references</c> and <c>concepts</c>, lists of texts.</summary>
+/// <summary>
+/// The prompts of one split, from a .jsonl file with fields <c>id</c> and <c>text</c>, or <c>messages</c> for a conversation, and
+/// optionally <c>references</c> and <c>concepts</c>, lists of texts.
+/// </summary>
 public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
 {
     private static readonly JsonWriterOptions s_writing = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -16,11 +19,15 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
     public IReadOnlyList<Prompt> Prompts { get; } = prompts;
 
     /// <summary>Reads a file; blank lines are skipped.</summary>
-    /// <exception cref="DfpoException"><c>prompts/missing</c>, <c>prompts/malformed</c>, <c>prompts/empty</c> or <c>prompts/duplicate</c>, with file and line.</exception>
+    /// <exception cref="DfpoException"><c>prompts/missing</c>, <c>prompts/malformed</c>, <c>prompts/empty</c> or <c>prompts/duplicate</c>,
+    /// with file and line.</exception>
     public static PromptSet Read(string path)
     {
         if (!File.Exists(path))
-            throw new DfpoException("prompts/missing", $"Prompt file '{path}' does not exist: give a .jsonl file with one object {{\"id\": ..., \"text\": ...}}, or with \"messages\" in place of the text, a line.");
+            throw new DfpoException(
+                "prompts/missing",
+                $"Prompt file '{path}' does not exist: give a .jsonl file with one object {{\"id\": ..., \"text\": ...}}, or with \"messages\" in place of the text, a line."
+            );
         var prompts = new List<Prompt>();
         var lines = new Dictionary<string, int>();
         foreach (var (number, line) in Table.Lines(path))
@@ -32,7 +39,10 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
             var place = $"'{path}', line {number}";
             var prompt = Parse(line, place);
             if (!lines.TryAdd(prompt.Id, number))
-                throw new DfpoException("prompts/duplicate", $"{place}: the id '{prompt.Id}' stands already in line {lines[prompt.Id]}; ids must be unique within a file.");
+                throw new DfpoException(
+                    "prompts/duplicate",
+                    $"{place}: the id '{prompt.Id}' stands already in line {lines[prompt.Id]}; ids must be unique within a file."
+                );
             prompts.Add(prompt);
         }
         return prompts.Count > 0
@@ -55,7 +65,8 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
     }
 
     /// <summary>
-    /// The n-th prompt of an endless seeded stream that goes through a fresh permutation each epoch; a pure function, so the cursor is all there is to save.
+    /// The n-th prompt of an endless seeded stream that goes through a fresh permutation each epoch; a pure function, so the cursor is all
+    /// there is to save.
     /// </summary>
     /// <param name="seed">Seed of the stream.</param>
     /// <param name="index">Draws before this one, at least 0.</param>
@@ -101,7 +112,9 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
             var isChat = row.RootElement.TryGetProperty("messages", out var messages);
             if (isChat && row.RootElement.TryGetProperty("text", out _))
                 throw new DfpoException("prompts/malformed", $"{place}: there are both 'text' and 'messages'; a prompt is one of them.");
-            var prompt = isChat ? ChatPrompts.Create(id, messages.GetRawText(), $"{place}: field 'messages'") : new Prompt(id, Field(row.RootElement, "text", place));
+            var prompt = isChat
+                ? ChatPrompts.Create(id, messages.GetRawText(), $"{place}: field 'messages'")
+                : new Prompt(id, Field(row.RootElement, "text", place));
             return prompt with
             {
                 References = List(row.RootElement, "references", place),
@@ -121,9 +134,7 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
         if (!row.TryGetProperty(name, out var value) || value.ValueKind != JsonValueKind.String)
             throw new DfpoException("prompts/malformed", $"{place}: field '{name}' is absent or not a string.");
         var text = Text(value, name, place);
-        return string.IsNullOrWhiteSpace(text)
-            ? throw new DfpoException("prompts/empty", $"{place}: field '{name}' is empty.")
-            : text;
+        return string.IsNullOrWhiteSpace(text) ? throw new DfpoException("prompts/empty", $"{place}: field '{name}' is empty.") : text;
     }
 
     private static string[] List(JsonElement row, string name, string place)

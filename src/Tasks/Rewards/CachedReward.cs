@@ -2,7 +2,9 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 
-/// <summary>Asks a reward for each text once, as long as the text is among those seen last. For rewards whose score depends on the text alone.</summary>
+/// <summary>
+/// Asks a reward for each text once, as long as the text is among those seen last. For rewards whose score depends on the text alone.
+/// </summary>
 /// <param name="reward">The reward, which this one owns.</param>
 /// <param name="capacity">Scores that are kept, at least 1.</param>
 public sealed class CachedReward(IReward reward, int capacity) : IReward
@@ -43,5 +45,6 @@ public sealed class CachedReward(IReward reward, int capacity) : IReward
     public void Dispose() => reward.Dispose();
 
     // References and concepts belong to the key: two prompts of equal text may differ in them.
-    private static string Key(PromptContinuation text) => string.Join('\0', [text.Prompt, text.Continuation, $"{text.References.Count}", .. text.References, .. text.Concepts]);
+    private static string Key(PromptContinuation text) =>
+        string.Join('\0', [text.Prompt, text.Continuation, $"{text.References.Count}", .. text.References, .. text.Concepts]);
 }

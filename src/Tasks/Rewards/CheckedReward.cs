@@ -14,10 +14,16 @@ public sealed class CheckedReward(string name, IReward reward) : IReward
     {
         var scores = reward.Score(texts);
         if (scores.Count != texts.Count)
-            throw new DfpoException("reward/count", $"The reward '{name}' gave {scores.Count} scores for {texts.Count} texts: it must give one a text, in their order.");
+            throw new DfpoException(
+                "reward/count",
+                $"The reward '{name}' gave {scores.Count} scores for {texts.Count} texts: it must give one a text, in their order."
+            );
         foreach (var (row, score) in scores.Index())
             if (!float.IsFinite(score))
-                throw new DfpoException("reward/not-finite", $"The reward '{name}' gave {score} for text {row + 1} of {texts.Count}: a reward must be a finite number.");
+                throw new DfpoException(
+                    "reward/not-finite",
+                    $"The reward '{name}' gave {score} for text {row + 1} of {texts.Count}: a reward must be a finite number."
+                );
         return scores;
     }
 

@@ -25,15 +25,18 @@ public sealed class ClassifierReward : IReward
     /// <param name="device">Where the classifier runs; CPU when null.</param>
     /// <param name="bf16">Whether its matrix products are taken in bfloat16; weights and scores stay float32.</param>
     /// <param name="batchSize">Most texts of one pass, at least 1.</param>
-    /// <exception cref="DfpoException"><c>reward/label</c>: the classifier knows no such label; or what loading a model or tokenizer gives.</exception>
+    /// <exception cref="DfpoException"><c>reward/label</c>: the classifier knows no such label; or what loading a model or tokenizer
+    /// gives.</exception>
     public static ClassifierReward Load(string folder, string label, Device? device = null, bool bf16 = false, int batchSize = 32)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         var labels = PretrainedModels.ReadLabels(folder);
         var id = labels.ToList().IndexOf(label);
         if (id < 0)
-            throw new DfpoException("reward/label",
-                $"The classifier '{folder}' has no label '{label}': {(labels.Count == 0 ? "its config.json has no id2label" : $"choose one of '{string.Join("', '", labels)}'")}.");
+            throw new DfpoException(
+                "reward/label",
+                $"The classifier '{folder}' has no label '{label}': {(labels.Count == 0 ? "its config.json has no id2label" : $"choose one of '{string.Join("', '", labels)}'")}."
+            );
         var tokenizer = TextTokenizer.Load(folder);
         var model = PretrainedModels.LoadSequenceClassifier(folder, device);
         try
@@ -60,7 +63,10 @@ public sealed class ClassifierReward : IReward
             foreach (var (row, probability) in rows.Zip(Probabilities([.. rows.Select(row => tokens[row])])))
                 scores[row] = float.IsFinite(probability)
                     ? probability
-                    : throw new DfpoException("reward/not-finite", $"The classifier '{_tokenizer.Folder}' gave {probability} for text {row} of the batch: check its weights.");
+                    : throw new DfpoException(
+                        "reward/not-finite",
+                        $"The classifier '{_tokenizer.Folder}' gave {probability} for text {row} of the batch: check its weights."
+                    );
         return scores;
     }
 

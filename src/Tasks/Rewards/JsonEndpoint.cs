@@ -9,12 +9,18 @@ using Polly.Timeout;
 
 namespace DfPO.Tasks.Rewards;
 
-/// <summary>An HTTP endpoint that answers JSON with JSON: paced, with a timeout an attempt, retries, and a circuit breaker so that a dead one is not waited for again and again.</summary>
+/// <summary>
+/// An HTTP endpoint that answers JSON with JSON: paced, with a timeout an attempt, retries, and a circuit breaker so that a dead one is not
+/// waited for again and again.
+/// </summary>
 internal sealed class JsonEndpoint : IDisposable
 {
     private static readonly TimeSpan s_longest = TimeSpan.FromDays(1);
 
-    private readonly HttpClient _client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = System.Threading.Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+    {
+        Timeout = System.Threading.Timeout.InfiniteTimeSpan,
+    };
     private readonly Uri _url;
     private readonly ResiliencePipeline<JsonDocument> _pipeline;
     private readonly ResiliencePipeline<JsonDocument> _attempt;
@@ -26,37 +32,53 @@ internal sealed class JsonEndpoint : IDisposable
     public JsonEndpoint(EndpointOptions options, Action<HttpRequestHeaders> headers, TimeProvider? time = null)
     {
         if (!Uri.TryCreate(options.Url, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
-            throw new DfpoException("reward/spec", $"Reward: endpoint.url '{options.Url}' is not an address that begins with http:// or https://.");
+            throw new DfpoException(
+                "reward/spec",
+                $"Reward: endpoint.url '{options.Url}' is not an address that begins with http:// or https://."
+            );
         Check(options);
         (_url, _headers, _time) = (url, headers, time ?? TimeProvider.System);
         _pace = options.RequestsPerSecond > 0 ? TimeSpan.FromSeconds(1 / options.RequestsPerSecond) : TimeSpan.Zero;
-        var passing = new PredicateBuilder<JsonDocument>().Handle<TransientException>().Handle<TimeoutRejectedException>().Handle<HttpRequestException>().Handle<IOException>();
+        var passing = new PredicateBuilder<JsonDocument>()
+            .Handle<TransientException>()
+            .Handle<TimeoutRejectedException>()
+            .Handle<HttpRequestException>()
+            .Handle<IOException>();
         var builder = new ResiliencePipelineBuilder<JsonDocument> { TimeProvider = _time };
         if (options.Retries > 0)
-            builder.AddRetry(new RetryStrategyOptions<JsonDocument>
-            {
-                MaxRetryAttempts = options.Retries,
-                Delay = options.RetryDelay,
-                BackoffType = DelayBackoffType.Exponential,
-                UseJitter = true,
-                ShouldHandle = passing,
-                DelayGenerator = attempt => ValueTask.FromResult((attempt.Outcome.Exception as TransientException)?.RetryAfter),
-            });
+            builder.AddRetry(
+                new RetryStrategyOptions<JsonDocument>
+                {
+                    MaxRetryAttempts = options.Retries,
+                    Delay = options.RetryDelay,
+                    BackoffType = DelayBackoffType.Exponential,
+                    UseJitter = true,
+                    ShouldHandle = passing,
+                    DelayGenerator = attempt => ValueTask.FromResult((attempt.Outcome.Exception as TransientException)?.RetryAfter),
+                }
+            );
         _pipeline = builder
-            .AddCircuitBreaker(new CircuitBreakerStrategyOptions<JsonDocument>
-            {
-                FailureRatio = 1,
-                MinimumThroughput = options.BreakAfter,
-                SamplingDuration = TimeSpan.FromSeconds(Math.Clamp(options.BreakAfter * (options.Timeout + options.RetryDelay).TotalSeconds, 60, s_longest.TotalSeconds)),
-                BreakDuration = options.BreakFor,
-                ShouldHandle = passing,
-            })
+            .AddCircuitBreaker(
+                new CircuitBreakerStrategyOptions<JsonDocument>
+                {
+                    FailureRatio = 1,
+                    MinimumThroughput = options.BreakAfter,
+                    SamplingDuration = TimeSpan.FromSeconds(
+                        Math.Clamp(options.BreakAfter * (options.Timeout + options.RetryDelay).TotalSeconds, 60, s_longest.TotalSeconds)
+                    ),
+                    BreakDuration = options.BreakFor,
+                    ShouldHandle = passing,
+                }
+            )
             .Build();
-        _attempt = new ResiliencePipelineBuilder<JsonDocument> { TimeProvider = _time }.AddTimeout(options.Timeout).Build();
+        _attempt = new ResiliencePipelineBuilder<JsonDocument> { TimeProvider = _time }
+            .AddTimeout(options.Timeout)
+            .Build();
     }
 
     /// <summary>Sends a body and gives the answer, which the caller disposes.</summary>
-    /// <exception cref="DfpoException"><c>reward/endpoint</c>: no usable answer came; <c>reward/endpoint-open</c>: so many attempts failed that none is made for a while.</exception>
+    /// <exception cref="DfpoException"><c>reward/endpoint</c>: no usable answer came; <c>reward/endpoint-open</c>: so many attempts failed
+    /// that none is made for a while.</exception>
     public JsonDocument Post<T>(T body)
     {
         var bytes = JsonSerializer.SerializeToUtf8Bytes(body, JsonSerializerOptions.Web);
@@ -71,11 +93,19 @@ internal sealed class JsonEndpoint : IDisposable
         }
         catch (BrokenCircuitException e)
         {
-            throw new DfpoException("reward/endpoint-open", $"The reward's endpoint {_url} failed again and again, so that it is not asked for a while: {e.InnerException?.Message}", e);
+            throw new DfpoException(
+                "reward/endpoint-open",
+                $"The reward's endpoint {_url} failed again and again, so that it is not asked for a while: {e.InnerException?.Message}",
+                e
+            );
         }
         catch (TimeoutRejectedException e)
         {
-            throw new DfpoException("reward/endpoint", $"The reward's endpoint {_url} did not answer within {e.Timeout.TotalSeconds:0.###} s.", e);
+            throw new DfpoException(
+                "reward/endpoint",
+                $"The reward's endpoint {_url} did not answer within {e.Timeout.TotalSeconds:0.###} s.",
+                e
+            );
         }
         catch (Exception e) when (e is TransientException or HttpRequestException or IOException)
         {
@@ -83,15 +113,18 @@ internal sealed class JsonEndpoint : IDisposable
         }
     }
 
-    public DfpoException Unexpected(string what, Exception? inner = null) => new("reward/endpoint", $"The reward's endpoint {_url} answered with {what}.", inner);
+    public DfpoException Unexpected(string what, Exception? inner = null) =>
+        new("reward/endpoint", $"The reward's endpoint {_url} answered with {what}.", inner);
 
     public void Dispose() => _client.Dispose();
 
     private static void Check(EndpointOptions options)
     {
-        var problem = options.Timeout < TimeSpan.FromMilliseconds(10) || options.Timeout > s_longest ? "timeout must lie between 10 ms and a day"
+        var problem =
+            options.Timeout < TimeSpan.FromMilliseconds(10) || options.Timeout > s_longest ? "timeout must lie between 10 ms and a day"
             : options.RetryDelay < TimeSpan.Zero || options.RetryDelay > s_longest ? "retry-delay must lie between 0 and a day"
-            : options.BreakFor < TimeSpan.FromMilliseconds(500) || options.BreakFor > s_longest ? "break-for must lie between 500 ms and a day"
+            : options.BreakFor < TimeSpan.FromMilliseconds(500) || options.BreakFor > s_longest
+                ? "break-for must lie between 500 ms and a day"
             : options.BreakAfter < 2 ? "break-after must be at least 2"
             : options.BatchSize < 1 ? "batch-size must be at least 1"
             : options.Retries < 0 || !(options.RequestsPerSecond >= 0) ? "retries and requests-per-second must not be negative"
@@ -102,14 +135,20 @@ internal sealed class JsonEndpoint : IDisposable
 
     private JsonDocument Send(byte[] body, CancellationToken token)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, _url) { Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } } };
+        using var request = new HttpRequestMessage(HttpMethod.Post, _url)
+        {
+            Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
+        };
         _headers(request.Headers);
         using var response = _client.Send(request, token);
         using var content = response.Content.ReadAsStream(token);
         if (!response.IsSuccessStatusCode)
         {
             var message = $"status {(int)response.StatusCode} ({response.ReasonPhrase})";
-            throw response.StatusCode is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
+            throw response.StatusCode
+                is HttpStatusCode.RequestTimeout
+                    or HttpStatusCode.TooManyRequests
+                    or >= HttpStatusCode.InternalServerError
                 ? new TransientException(message, response.Headers.RetryAfter?.Delta)
                 : Unexpected($"{message}: {Start(content)}");
         }

@@ -4,7 +4,9 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 
-/// <summary>1 - toxicity by Google's Perspective API (<c>comments:analyze</c>, attribute TOXICITY), a request a text; an empty text is not toxic.</summary>
+/// <summary>
+/// 1 - toxicity by Google's Perspective API (<c>comments:analyze</c>, attribute TOXICITY), a request a text; an empty text is not toxic.
+/// </summary>
 public sealed class PerspectiveReward : IReward
 {
     private const string Url = "https://commentanalyzer.googleapis.com/v1alpha1/comments:analyze";
@@ -14,7 +16,8 @@ public sealed class PerspectiveReward : IReward
     private readonly RewardScope _scope;
 
     /// <summary>Makes the reward; nothing is sent yet.</summary>
-    /// <param name="options">Empty address, key variable and rate stand for Perspective's own, <c>PERSPECTIVE_API_KEY</c> and one request a second.</param>
+    /// <param name="options">Empty address, key variable and rate stand for Perspective's own, <c>PERSPECTIVE_API_KEY</c> and one request a
+    /// second.</param>
     /// <param name="scope">What is judged.</param>
     /// <param name="time">Clock of pace and retries.</param>
     /// <exception cref="DfpoException"><c>reward/key</c> or <c>reward/spec</c>.</exception>
@@ -22,17 +25,22 @@ public sealed class PerspectiveReward : IReward
     {
         // In a header, so that no message with the address shows the key.
         var key = ApiKey.Read(options.KeyVariable.Length > 0 ? options.KeyVariable : KeyVariable);
-        _endpoint = new JsonEndpoint(options with
-        {
-            Url = options.Url.Length > 0 ? options.Url : Url,
-            RequestsPerSecond = options.RequestsPerSecond > 0 ? options.RequestsPerSecond : 1,
-        }, headers => headers.Add("X-Goog-Api-Key", key), time);
+        _endpoint = new JsonEndpoint(
+            options with
+            {
+                Url = options.Url.Length > 0 ? options.Url : Url,
+                RequestsPerSecond = options.RequestsPerSecond > 0 ? options.RequestsPerSecond : 1,
+            },
+            headers => headers.Add("X-Goog-Api-Key", key),
+            time
+        );
         _scope = scope;
     }
 
     /// <inheritdoc/>
     /// <exception cref="DfpoException"><c>reward/endpoint</c> or <c>reward/endpoint-open</c>.</exception>
-    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => [.. texts.Select(text => 1 - Toxicity(text.Read(_scope)))];
+    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) =>
+        [.. texts.Select(text => 1 - Toxicity(text.Read(_scope)))];
 
     /// <inheritdoc/>
     public void Dispose() => _endpoint.Dispose();
@@ -41,10 +49,23 @@ public sealed class PerspectiveReward : IReward
     {
         if (string.IsNullOrWhiteSpace(text))
             return 0;
-        using var answer = _endpoint.Post(new { Comment = new { Text = text }, Languages = new[] { "en" }, RequestedAttributes = new Dictionary<string, object> { ["TOXICITY"] = new { } }, DoNotStore = true });
+        using var answer = _endpoint.Post(
+            new
+            {
+                Comment = new { Text = text },
+                Languages = new[] { "en" },
+                RequestedAttributes = new Dictionary<string, object> { ["TOXICITY"] = new { } },
+                DoNotStore = true,
+            }
+        );
         try
         {
-            return answer.RootElement.GetProperty("attributeScores").GetProperty("TOXICITY").GetProperty("summaryScore").GetProperty("value").GetSingle();
+            return answer
+                .RootElement.GetProperty("attributeScores")
+                .GetProperty("TOXICITY")
+                .GetProperty("summaryScore")
+                .GetProperty("value")
+                .GetSingle();
         }
         catch (Exception e) when (e is KeyNotFoundException or InvalidOperationException or FormatException)
         {

@@ -5,7 +5,10 @@ using DfPO.Tasks.Prompts;
 
 namespace DfPO.Tasks.Rewards;
 
-/// <summary>A reward from the user's own assembly, loaded apart from the program: it brings its own versions of its libraries, and shares only the contract.</summary>
+/// <summary>
+/// A reward from the user's own assembly, loaded apart from the program: it brings its own versions of its libraries, and shares only the
+/// contract.
+/// </summary>
 public sealed class PluginReward : IReward
 {
     private readonly IReward _reward;
@@ -34,7 +37,11 @@ public sealed class PluginReward : IReward
         {
             context.Unload();
             if (e is BadImageFormatException or FileLoadException or FileNotFoundException or ReflectionTypeLoadException)
-                throw new DfpoException("plugin/load", $"Plug-in '{assembly}' cannot be loaded ({e.Message}): build it for .NET 10 against this version of DfPO.Tasks, and copy its libraries beside it.", e);
+                throw new DfpoException(
+                    "plugin/load",
+                    $"Plug-in '{assembly}' cannot be loaded ({e.Message}): build it for .NET 10 against this version of DfPO.Tasks, and copy its libraries beside it.",
+                    e
+                );
             throw;
         }
     }
@@ -62,25 +69,42 @@ public sealed class PluginReward : IReward
 
     private static Type ClassOf(Assembly assembly, string path, string name)
     {
-        Type[] rewards = [.. assembly.GetExportedTypes().Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(IReward)))];
+        Type[] rewards =
+        [
+            .. assembly
+                .GetExportedTypes()
+                .Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(IReward))),
+        ];
         Type[] named = name.Length == 0 ? rewards : [.. rewards.Where(type => type.FullName == name)];
-        return named.Length == 1 ? named[0] : throw new DfpoException("plugin/class", rewards.Length == 0
-            ? $"Plug-in '{path}' has no public class with {typeof(IReward).FullName}."
-            : $"Plug-in '{path}' has {(name.Length == 0 ? "several rewards" : $"no reward '{name}'")}: choose one of '{string.Join("', '", rewards.Select(type => type.FullName))}'.");
+        return named.Length == 1
+            ? named[0]
+            : throw new DfpoException(
+                "plugin/class",
+                rewards.Length == 0
+                    ? $"Plug-in '{path}' has no public class with {typeof(IReward).FullName}."
+                    : $"Plug-in '{path}' has {(name.Length == 0 ? "several rewards" : $"no reward '{name}'")}: choose one of '{string.Join("', '", rewards.Select(type => type.FullName))}'."
+            );
     }
 
     private static IReward Make(Type type, string path, string argument)
     {
         var withText = type.GetConstructor([typeof(string)]);
         if (withText is null && (argument.Length > 0 || type.GetConstructor([]) is null))
-            throw new DfpoException("plugin/class", $"The reward {type.FullName} of '{path}' needs a public constructor that takes {(argument.Length > 0 ? "one text, because an argument is given" : "nothing or one text")}.");
+            throw new DfpoException(
+                "plugin/class",
+                $"The reward {type.FullName} of '{path}' needs a public constructor that takes {(argument.Length > 0 ? "one text, because an argument is given" : "nothing or one text")}."
+            );
         try
         {
             return (IReward)(withText is null ? Activator.CreateInstance(type)! : withText.Invoke([argument]));
         }
         catch (TargetInvocationException e)
         {
-            throw new DfpoException("plugin/failed", $"The reward {type.FullName} of '{path}' could not be made: {e.InnerException?.Message}", e);
+            throw new DfpoException(
+                "plugin/failed",
+                $"The reward {type.FullName} of '{path}' could not be made: {e.InnerException?.Message}",
+                e
+            );
         }
     }
 
@@ -89,8 +113,12 @@ public sealed class PluginReward : IReward
         private readonly AssemblyDependencyResolver _resolver = new(path);
 
         // The contract's types must be the program's own, or the plug-in's reward would be none here.
-        protected override Assembly? Load(AssemblyName name) => name.Name is "DfPO.Tasks" or "DfPO.Models" ? null : _resolver.ResolveAssemblyToPath(name) is { } found ? LoadFromAssemblyPath(found) : null;
+        protected override Assembly? Load(AssemblyName name) =>
+            name.Name is "DfPO.Tasks" or "DfPO.Models" ? null
+            : _resolver.ResolveAssemblyToPath(name) is { } found ? LoadFromAssemblyPath(found)
+            : null;
 
-        protected override IntPtr LoadUnmanagedDll(string name) => _resolver.ResolveUnmanagedDllToPath(name) is { } found ? LoadUnmanagedDllFromPath(found) : IntPtr.Zero;
+        protected override IntPtr LoadUnmanagedDll(string name) =>
+            _resolver.ResolveUnmanagedDllToPath(name) is { } found ? LoadUnmanagedDllFromPath(found) : IntPtr.Zero;
     }
 }

@@ -11,29 +11,48 @@ public static class RewardFactory
     /// <summary>A reward whose scores are checked for number and finiteness, cached if asked for.</summary>
     /// <param name="spec">What to make.</param>
     /// <param name="classifier">Loads the classifier, which needs a device; null where there is none.</param>
-    /// <exception cref="DfpoException"><c>reward/spec</c>: an option is missing or contradictory; or what loading the reward's data gives.</exception>
+    /// <exception cref="DfpoException"><c>reward/spec</c>: an option is missing or contradictory; or what loading the reward's data
+    /// gives.</exception>
     public static IReward Create(RewardSpec spec, Func<IReward>? classifier = null)
     {
         IReward reward = spec.Kind == RewardKind.Combination ? Combination(spec, classifier) : One(spec.Kind, spec, classifier);
         return spec.CacheSize > 0 ? new CachedReward(reward, spec.CacheSize) : reward;
     }
 
-    private static CheckedReward One(RewardKind kind, RewardSpec spec, Func<IReward>? classifier) => new($"{kind}", kind switch
-    {
-        RewardKind.Classifier => classifier?.Invoke() ?? throw Wrong("a classifier was asked for, but none is configured here"),
-        RewardKind.Meteor => ReferenceRewards.Meteor(new Meteor(WordNetOf(spec)), spec.Rl4lmsCompat),
-        RewardKind.Rouge => ReferenceRewards.Rouge(spec.RougeType),
-        RewardKind.Bleu => ReferenceRewards.Bleu(),
-        RewardKind.Cider => ReferenceRewards.Cider(PromptSet.Read(Needed(spec.CiderCorpus, "cider-corpus", "a prompts file with references"))),
-        RewardKind.Coverage => ConceptRewards.Coverage(new ConceptCoverage(WordNetOf(spec))),
-        RewardKind.RepeatPenalty => ConceptRewards.RepeatPenalty(),
-        RewardKind.Vader => LexiconReward(Vader.Load(Needed(spec.Lexicon, "lexicon", "vader_lexicon.txt")), spec.Scope),
-        RewardKind.NonToxicity => NonToxicity(ToxicityRegressor.Load(Needed(spec.ToxicityModel, "toxicity-model", "a file written by its training")), spec.Scope),
-        RewardKind.Perspective => new PerspectiveReward(spec.Endpoint, spec.Scope),
-        RewardKind.Http => new HttpReward(spec.Endpoint with { Url = Needed(spec.Endpoint.Url, "endpoint.url", "the address that scores are asked from") }),
-        RewardKind.Plugin => PluginReward.Load(Needed(spec.PluginAssembly, "plugin-assembly", "a .dll"), spec.PluginClass, spec.PluginArgument),
-        _ => throw Wrong("a combination cannot be a term of a combination"),
-    });
+    private static CheckedReward One(RewardKind kind, RewardSpec spec, Func<IReward>? classifier) =>
+        new(
+            $"{kind}",
+            kind switch
+            {
+                RewardKind.Classifier => classifier?.Invoke() ?? throw Wrong("a classifier was asked for, but none is configured here"),
+                RewardKind.Meteor => ReferenceRewards.Meteor(new Meteor(WordNetOf(spec)), spec.Rl4lmsCompat),
+                RewardKind.Rouge => ReferenceRewards.Rouge(spec.RougeType),
+                RewardKind.Bleu => ReferenceRewards.Bleu(),
+                RewardKind.Cider => ReferenceRewards.Cider(
+                    PromptSet.Read(Needed(spec.CiderCorpus, "cider-corpus", "a prompts file with references"))
+                ),
+                RewardKind.Coverage => ConceptRewards.Coverage(new ConceptCoverage(WordNetOf(spec))),
+                RewardKind.RepeatPenalty => ConceptRewards.RepeatPenalty(),
+                RewardKind.Vader => LexiconReward(Vader.Load(Needed(spec.Lexicon, "lexicon", "vader_lexicon.txt")), spec.Scope),
+                RewardKind.NonToxicity => NonToxicity(
+                    ToxicityRegressor.Load(Needed(spec.ToxicityModel, "toxicity-model", "a file written by its training")),
+                    spec.Scope
+                ),
+                RewardKind.Perspective => new PerspectiveReward(spec.Endpoint, spec.Scope),
+                RewardKind.Http => new HttpReward(
+                    spec.Endpoint with
+                    {
+                        Url = Needed(spec.Endpoint.Url, "endpoint.url", "the address that scores are asked from"),
+                    }
+                ),
+                RewardKind.Plugin => PluginReward.Load(
+                    Needed(spec.PluginAssembly, "plugin-assembly", "a .dll"),
+                    spec.PluginClass,
+                    spec.PluginArgument
+                ),
+                _ => throw Wrong("a combination cannot be a term of a combination"),
+            }
+        );
 
     private static LinearReward Combination(RewardSpec spec, Func<IReward>? classifier)
     {
@@ -57,12 +76,16 @@ public static class RewardFactory
 
     private static TextReward LexiconReward(Vader vader, RewardScope scope) => new(text => vader.Score(text.Read(scope)).Compound);
 
-    private static TextReward NonToxicity(ToxicityRegressor regressor, RewardScope scope) => new(text => 1 - regressor.Score(text.Read(scope)));
+    private static TextReward NonToxicity(ToxicityRegressor regressor, RewardScope scope) =>
+        new(text => 1 - regressor.Score(text.Read(scope)));
 
     private static WordNet? WordNetOf(RewardSpec spec) =>
-        Needed(spec.WordNet, "word-net", $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms") == RewardFiles.None ? null : WordNet.Load(spec.WordNet);
+        Needed(spec.WordNet, "word-net", $"WordNet's folder or archive, or '{RewardFiles.None}' to do without synonyms") == RewardFiles.None
+            ? null
+            : WordNet.Load(spec.WordNet);
 
-    private static string Needed(string value, string option, string what) => value.Length > 0 ? value : throw Wrong($"option '{option}' is not set: name {what}");
+    private static string Needed(string value, string option, string what) =>
+        value.Length > 0 ? value : throw Wrong($"option '{option}' is not set: name {what}");
 
     private static DfpoException Wrong(string problem) => new("reward/spec", $"Reward: {problem}.");
 }

@@ -24,7 +24,9 @@ public enum RewardKind
     /// <summary>Share of the concepts used, [0, 1].</summary>
     Coverage,
 
-    /// <summary>-1 where the continuation repeats the prompt instead of using its concepts (the base library's shaping for CommonGen), else 0.</summary>
+    /// <summary>
+    /// -1 where the continuation repeats the prompt instead of using its concepts (the base library's shaping for CommonGen), else 0.
+    /// </summary>
     RepeatPenalty,
 
     /// <summary>VADER's compound sentiment, [-1, 1].</summary>
@@ -56,7 +58,9 @@ public enum RewardScope
     Whole,
 }
 
-/// <summary>A reward as an experiment names it. Options that the kind does not use are ignored; a combination shares them among its terms.</summary>
+/// <summary>
+/// A reward as an experiment names it. Options that the kind does not use are ignored; a combination shares them among its terms.
+/// </summary>
 public sealed record RewardSpec
 {
     /// <summary>What kind of reward.</summary>
@@ -75,11 +79,15 @@ public sealed record RewardSpec
     [Range(0, int.MaxValue)]
     public int CacheSize { get; init; }
 
-    /// <summary>METEOR: folder or archive of WordNet, or <c>none</c> to do without synonyms. Coverage: likewise, for irregular forms.</summary>
+    /// <summary>
+    /// METEOR: folder or archive of WordNet, or <c>none</c> to do without synonyms. Coverage: likewise, for irregular forms.
+    /// </summary>
     [PathOption("WordNet's folder or archive", Except = RewardFiles.None)]
     public string WordNet { get; init; } = "";
 
-    /// <summary>METEOR: whether references are read as the base library reads them by mistake (<see cref="Metrics.Meteor.PythonList"/>).</summary>
+    /// <summary>
+    /// METEOR: whether references are read as the base library reads them by mistake (<see cref="Metrics.Meteor.PythonList"/>).
+    /// </summary>
     public bool Rl4lmsCompat { get; init; }
 
     /// <summary>ROUGE: <c>rouge1</c>, <c>rouge2</c>, <c>rougeL</c> or <c>rougeLsum</c>.</summary>

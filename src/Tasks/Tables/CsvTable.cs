@@ -5,13 +5,19 @@ using DfPO.Models;
 
 namespace DfPO.Tasks.Tables;
 
-/// <summary>Comma- or tab-separated values with a header line; fields in double quotes may hold separators and line breaks (RFC 4180).</summary>
+/// <summary>
+/// Comma- or tab-separated values with a header line; fields in double quotes may hold separators and line breaks (RFC 4180).
+/// </summary>
 internal static class CsvTable
 {
     public static IEnumerable<DataRow> Read(string path, char separator, MalformedRows malformed)
     {
         string? badQuote = null;
-        var configuration = new CsvConfiguration(CultureInfo.InvariantCulture) { Delimiter = separator.ToString(), BadDataFound = bad => badQuote = bad.Field };
+        var configuration = new CsvConfiguration(CultureInfo.InvariantCulture)
+        {
+            Delimiter = separator.ToString(),
+            BadDataFound = bad => badQuote = bad.Field,
+        };
         using var reader = Table.OpenText(path);
         using var parser = new CsvParser(reader, configuration);
         if (!parser.Read())
@@ -29,10 +35,14 @@ internal static class CsvTable
             // The raw row is the last line of a record that may span several.
             line = parser.RawRow + 1;
             var lines = Math.Max(1, parser.RawRecord.TrimEnd('\r', '\n').Count(character => character == '\n') + 1);
-            var problem = !fields.All(Table.IsDecoded) ? Table.NotDecoded(path, start)
-                : Unclosed(parser.RawRecord) is { } opened ? $"'{path}', line {start + opened}: a double quote opens a field and never closes, which swallows the {lines} lines from {start} to the end; close it, or write it twice inside a field in quotes."
-                : badQuote is not null && lines > 1 ? $"'{path}', line {start}: a double quote opens a field and another one stands inside it, which swallows {lines} lines; write a quote inside a field in quotes twice."
-                : badQuote is not null ? $"'{path}', line {start}: a double quote stands inside a field; write the field in quotes and the quote twice."
+            var problem =
+                !fields.All(Table.IsDecoded) ? Table.NotDecoded(path, start)
+                : Unclosed(parser.RawRecord) is { } opened
+                    ? $"'{path}', line {start + opened}: a double quote opens a field and never closes, which swallows the {lines} lines from {start} to the end; close it, or write it twice inside a field in quotes."
+                : badQuote is not null && lines > 1
+                    ? $"'{path}', line {start}: a double quote opens a field and another one stands inside it, which swallows {lines} lines; write a quote inside a field in quotes twice."
+                : badQuote is not null
+                    ? $"'{path}', line {start}: a double quote stands inside a field; write the field in quotes and the quote twice."
                 : fields.Length != columns.Length ? $"'{path}', line {start}: {fields.Length} fields instead of {columns.Length}."
                 : null;
             badQuote = null;
@@ -41,7 +51,12 @@ internal static class CsvTable
                 malformed.Add(problem, lines);
                 continue;
             }
-            yield return new DataRow(path, start, isFirst, columns.Zip(fields).ToDictionary(field => field.First, field => (object?)field.Second));
+            yield return new DataRow(
+                path,
+                start,
+                isFirst,
+                columns.Zip(fields).ToDictionary(field => field.First, field => (object?)field.Second)
+            );
             isFirst = false;
         }
     }

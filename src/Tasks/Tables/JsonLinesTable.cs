@@ -53,16 +53,17 @@ internal static class JsonLinesTable
         return members;
     }
 
-    private static object? Value(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.String => element.GetString(),
-        JsonValueKind.Number => Number(element),
-        JsonValueKind.True => true,
-        JsonValueKind.False => false,
-        JsonValueKind.Array => element.EnumerateArray().Select(Value).ToList(),
-        JsonValueKind.Object => Members(element),
-        _ => null,
-    };
+    private static object? Value(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.String => element.GetString(),
+            JsonValueKind.Number => Number(element),
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            JsonValueKind.Array => element.EnumerateArray().Select(Value).ToList(),
+            JsonValueKind.Object => Members(element),
+            _ => null,
+        };
 
     /// <summary>Integers keep all their digits, as ids have more than float64 can tell apart.</summary>
     private static object Number(JsonElement element)

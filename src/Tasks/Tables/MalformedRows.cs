@@ -25,8 +25,11 @@ public sealed class MalformedRows(int limit)
             _first.Add(message);
         Count += rows;
         if (Count > limit)
-            throw new DfpoException("dataset/malformed", limit == 0
-                ? $"{message} Repair the row, or allow some malformed rows (max-malformed)."
-                : $"More than {limit} malformed rows, the first: {string.Join(" ", _first)}");
+            throw new DfpoException(
+                "dataset/malformed",
+                limit == 0
+                    ? $"{message} Repair the row, or allow some malformed rows (max-malformed)."
+                    : $"More than {limit} malformed rows, the first: {string.Join(" ", _first)}"
+            );
     }
 }

@@ -22,7 +22,10 @@ internal static class ParquetColumns
             object?[] column;
             try
             {
-                column = field is DataField data && data.MaxRepetitionLevel == 0 ? await Column(rows, data, members.Length) : throw new NotSupportedException("a nested column of a file with a column that cannot be read");
+                column =
+                    field is DataField data && data.MaxRepetitionLevel == 0
+                        ? await Column(rows, data, members.Length)
+                        : throw new NotSupportedException("a nested column of a file with a column that cannot be read");
                 readable++;
             }
             catch (Exception e) when (e is not (OutOfMemoryException or IOException))
@@ -57,7 +60,8 @@ internal static class ParquetColumns
             : throw new NotSupportedException($"a column of type {field.ClrType.Name} in a file with a column that cannot be read");
     }
 
-    private static async Task<object?[]> Numbers<T>(ParquetRowGroupReader rows, DataField field, int count) where T : struct
+    private static async Task<object?[]> Numbers<T>(ParquetRowGroupReader rows, DataField field, int count)
+        where T : struct
     {
         if (field.IsNullable)
         {

@@ -76,14 +76,15 @@ internal static class ParquetTable
     /// <summary>The library has U+FFFD for bytes that are not UTF-8.</summary>
     internal static string Marked(string text) => text.Contains('\uFFFD') ? Table.NoText : text;
 
-    private static object? Value(object? value, Field field) => value switch
-    {
-        null => null,
-        string text => Marked(text),
-        IDictionary<string, object> members when field is StructField inner => Members(members, inner.Fields),
-        ReadOnlyMemory<char> text => Marked(text.ToString()),
-        byte[] bytes => Decode(bytes),
-        IEnumerable items => items.Cast<object?>().Select(item => Value(item, field is ListField list ? list.Item : field)).ToList(),
-        _ => value,
-    };
+    private static object? Value(object? value, Field field) =>
+        value switch
+        {
+            null => null,
+            string text => Marked(text),
+            IDictionary<string, object> members when field is StructField inner => Members(members, inner.Fields),
+            ReadOnlyMemory<char> text => Marked(text.ToString()),
+            byte[] bytes => Decode(bytes),
+            IEnumerable items => items.Cast<object?>().Select(item => Value(item, field is ListField list ? list.Item : field)).ToList(),
+            _ => value,
+        };
 }

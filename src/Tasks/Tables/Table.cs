@@ -20,7 +20,8 @@ public static class Table
     public static bool IsTable(string path) => s_endings.Contains(Ending(path));
 
     /// <summary>The rows in the file's order. Rows that cannot be read are noted and passed over.</summary>
-    /// <exception cref="DfpoException"><c>dataset/missing</c>, <c>dataset/format</c>, or <c>dataset/malformed</c> when the limit is passed.</exception>
+    /// <exception cref="DfpoException"><c>dataset/missing</c>, <c>dataset/format</c>, or <c>dataset/malformed</c> when the limit is
+    /// passed.</exception>
     public static IEnumerable<DataRow> Read(string path, MalformedRows malformed)
     {
         if (!File.Exists(path))
@@ -32,11 +33,16 @@ public static class Table
             ".csv" => CsvTable.Read(path, ',', malformed),
             ".tsv" => CsvTable.Read(path, '\t', malformed),
             ".parquet" => ParquetTable.Read(path),
-            _ => throw new DfpoException("dataset/format", $"'{path}' is not a table that can be read here: give {string.Join(", ", s_endings)} (text formats also as .gz)."),
+            _ => throw new DfpoException(
+                "dataset/format",
+                $"'{path}' is not a table that can be read here: give {string.Join(", ", s_endings)} (text formats also as .gz)."
+            ),
         };
     }
 
-    /// <summary>A text file, UTF-8 unless a byte order mark says otherwise; whether bytes were undecodable is asked with <see cref="IsDecoded"/>.</summary>
+    /// <summary>
+    /// A text file, UTF-8 unless a byte order mark says otherwise; whether bytes were undecodable is asked with <see cref="IsDecoded"/>.
+    /// </summary>
     internal static StreamReader OpenText(string path)
     {
         LfsPointer.Refuse(path);
@@ -48,7 +54,11 @@ public static class Table
 
     /// <inheritdoc cref="OpenText(string)"/>
     internal static StreamReader OpenText(Stream stream) =>
-        new(stream, Encoding.GetEncoding("utf-8", EncoderFallback.ExceptionFallback, new DecoderReplacementFallback(Undecodable.ToString())), detectEncodingFromByteOrderMarks: true);
+        new(
+            stream,
+            Encoding.GetEncoding("utf-8", EncoderFallback.ExceptionFallback, new DecoderReplacementFallback(Undecodable.ToString())),
+            detectEncodingFromByteOrderMarks: true
+        );
 
     internal static bool IsDecoded(string text) => !text.Contains(Undecodable);
 
@@ -61,12 +71,20 @@ public static class Table
             yield return (line, text);
     }
 
-    /// <summary>Whether a file or folder below a root is hidden (its own name or a folder's begins with a dot), as those of editors and file systems are: <c>.ipynb_checkpoints</c>, <c>._a.txt</c>.</summary>
-    internal static bool IsHidden(string root, string path) => Path.GetRelativePath(root, path).Split(Path.DirectorySeparatorChar, '/').Any(name => name.StartsWith('.'));
+    /// <summary>
+    /// Whether a file or folder below a root is hidden (its own name or a folder's begins with a dot), as those of editors and file systems
+    /// are: <c>.ipynb_checkpoints</c>, <c>._a.txt</c>.
+    /// </summary>
+    internal static bool IsHidden(string root, string path) =>
+        Path.GetRelativePath(root, path).Split(Path.DirectorySeparatorChar, '/').Any(name => name.StartsWith('.'));
 
     private static string Ending(string path)
     {
         var ending = Path.GetExtension(path).ToLowerInvariant();
-        return ending == ".gz" ? Path.GetExtension(path[..^3]).ToLowerInvariant() is var inner && inner != ".parquet" ? inner : ending : ending;
+        return ending == ".gz"
+            ? Path.GetExtension(path[..^3]).ToLowerInvariant() is var inner && inner != ".parquet"
+                ? inner
+                : ending
+            : ending;
     }
 }

@@ -19,11 +19,15 @@ public static class TarArchive
     public static bool IsArchive(string path) => s_endings.Any(ending => path.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The archive's files in its order.</summary>
-    /// <exception cref="DfpoException"><c>archive/unknown</c>: another kind of file; <c>archive/damaged</c>: it cannot be unpacked.</exception>
+    /// <exception cref="DfpoException"><c>archive/unknown</c>: another kind of file; <c>archive/damaged</c>: it cannot be
+    /// unpacked.</exception>
     public static IEnumerable<ArchiveFile> Read(string path)
     {
         if (!IsArchive(path))
-            throw new DfpoException("archive/unknown", $"'{path}' is not an archive that can be read here: give {string.Join(", ", s_endings)}, or an unpacked folder.");
+            throw new DfpoException(
+                "archive/unknown",
+                $"'{path}' is not an archive that can be read here: give {string.Join(", ", s_endings)}, or an unpacked folder."
+            );
         using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
         using var unpacked = Unpack(path, file);
         using var reader = new TarReader(unpacked);
@@ -40,12 +44,17 @@ public static class TarArchive
         }
         catch (Exception e) when (e is not DfpoException)
         {
-            throw new DfpoException("archive/damaged", $"Archive '{path}' cannot be unpacked ({e.Message}): it is cut off or damaged, fetch it again.", e);
+            throw new DfpoException(
+                "archive/damaged",
+                $"Archive '{path}' cannot be unpacked ({e.Message}): it is cut off or damaged, fetch it again.",
+                e
+            );
         }
     }
 
     private static Stream Unpack(string path, FileStream file) =>
-        path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".tgz", StringComparison.OrdinalIgnoreCase) ? new GZipStream(file, CompressionMode.Decompress)
+        path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".tgz", StringComparison.OrdinalIgnoreCase)
+            ? new GZipStream(file, CompressionMode.Decompress)
         : path.EndsWith("xz", StringComparison.OrdinalIgnoreCase) ? new BufferedStream(new XZStream(file), 1 << 16)
         : file;
 }

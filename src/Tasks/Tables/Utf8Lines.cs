@@ -22,6 +22,8 @@ public static class Utf8Lines
     {
         using (reader)
             for (var line = 1; reader.ReadLine() is { } text; line++)
-                yield return Table.IsDecoded(text) ? text : throw new DfpoException(code, $"{name}, line {line}: not valid UTF-8; convert the text to UTF-8.");
+                yield return Table.IsDecoded(text)
+                    ? text
+                    : throw new DfpoException(code, $"{name}, line {line}: not valid UTF-8; convert the text to UTF-8.");
     }
 }

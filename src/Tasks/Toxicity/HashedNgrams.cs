@@ -1,6 +1,8 @@
 namespace DfPO.Tasks.Toxicity;
 
-/// <summary>What the regressor sees of a text: hashed words, word pairs and letter n-grams within words, as a sparse vector of length 1.</summary>
+/// <summary>
+/// What the regressor sees of a text: hashed words, word pairs and letter n-grams within words, as a sparse vector of length 1.
+/// </summary>
 public static class HashedNgrams
 {
     private const int ShortestLetters = 2;

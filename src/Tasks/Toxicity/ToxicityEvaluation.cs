@@ -10,11 +10,13 @@ public sealed record ToxicityEvaluation(double Pearson, double Auc)
         Of([.. texts.Select(text => (double)regressor.Score(text.Text))], [.. texts.Select(text => (double)text.Toxicity)]);
 
     /// <summary>Compares predictions with truth, item by item.</summary>
-    public static ToxicityEvaluation Of(double[] predicted, double[] truth) => new(Correlation(predicted, truth), AreaUnderCurve(predicted, truth));
+    public static ToxicityEvaluation Of(double[] predicted, double[] truth) =>
+        new(Correlation(predicted, truth), AreaUnderCurve(predicted, truth));
 
     private static double Correlation(double[] a, double[] b)
     {
-        double meanA = a.Average(), meanB = b.Average();
+        double meanA = a.Average(),
+            meanB = b.Average();
         var covariance = a.Zip(b, (x, y) => (x - meanA) * (y - meanB)).Sum();
         return covariance / Math.Sqrt(a.Sum(x => (x - meanA) * (x - meanA)) * b.Sum(y => (y - meanB) * (y - meanB)));
     }

@@ -27,7 +27,10 @@ public sealed class ToxicityRegressor
         return 1 / (1 + MathF.Exp(-(_bias + _scale * logit)));
     }
 
-    /// <summary>Writes the regressor: a line of JSON with format, size, scale and bias, then a signed byte a weight. The file appears whole or not at all.</summary>
+    /// <summary>
+    /// Writes the regressor: a line of JSON with format, size, scale and bias, then a signed byte a weight. The file appears whole or not
+    /// at all.
+    /// </summary>
     public void Save(string path)
     {
         var unfinished = path + ".tmp";
@@ -47,20 +50,36 @@ public sealed class ToxicityRegressor
     {
         var file = Directory.Exists(path) ? Path.Combine(path, FileName) : path;
         if (!File.Exists(file))
-            throw new DfpoException("toxicity/missing", $"Toxicity regressor '{file}' does not exist: name the file that its training wrote.");
+            throw new DfpoException(
+                "toxicity/missing",
+                $"Toxicity regressor '{file}' does not exist: name the file that its training wrote."
+            );
         var bytes = File.ReadAllBytes(file);
         var end = Array.IndexOf(bytes, (byte)'\n');
         try
         {
             var header = end < 0 ? null : JsonSerializer.Deserialize<Header>(bytes.AsSpan(0, end), JsonSerializerOptions.Web);
-            if (header is { Format: Format, Buckets: >= 2 } && int.IsPow2(header.Buckets) && bytes.Length - end - 1 == header.Buckets && float.IsFinite(header.Scale) && float.IsFinite(header.Bias))
-                return new ToxicityRegressor([.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, sbyte>(bytes.AsSpan(end + 1))], header.Scale, header.Bias);
+            if (
+                header is { Format: Format, Buckets: >= 2 }
+                && int.IsPow2(header.Buckets)
+                && bytes.Length - end - 1 == header.Buckets
+                && float.IsFinite(header.Scale)
+                && float.IsFinite(header.Bias)
+            )
+                return new ToxicityRegressor(
+                    [.. System.Runtime.InteropServices.MemoryMarshal.Cast<byte, sbyte>(bytes.AsSpan(end + 1))],
+                    header.Scale,
+                    header.Bias
+                );
         }
         catch (JsonException)
         {
             // Told below, with the name of the file.
         }
-        throw new DfpoException("toxicity/malformed", $"'{file}' is no toxicity regressor, or it is cut off: train it again, or fetch it again.");
+        throw new DfpoException(
+            "toxicity/malformed",
+            $"'{file}' is no toxicity regressor, or it is cut off: train it again, or fetch it again."
+        );
     }
 
     internal static ToxicityRegressor FromWeights(float[] weights, float bias)

@@ -24,11 +24,15 @@ public sealed record ToxicityTraining
     public ulong Seed { get; init; } = 42;
 }
 
-/// <summary>Trains the regressor: logistic regression on soft targets by AdaGrad, one text at a time, on one thread, so the same texts give the same bits.</summary>
+/// <summary>
+/// Trains the regressor: logistic regression on soft targets by AdaGrad, one text at a time, on one thread, so the same texts give the same
+/// bits.
+/// </summary>
 public static class ToxicityTrainer
 {
     /// <summary>Trains on texts.</summary>
-    /// <exception cref="DfpoException"><c>toxicity/training</c>: no text, a toxicity outside [0, 1], or options that make no sense.</exception>
+    /// <exception cref="DfpoException"><c>toxicity/training</c>: no text, a toxicity outside [0, 1], or options that make no
+    /// sense.</exception>
     public static ToxicityRegressor Train(IReadOnlyList<ScoredText> texts, ToxicityTraining? options = null)
     {
         options ??= new ToxicityTraining();
@@ -60,10 +64,13 @@ public static class ToxicityTrainer
 
     private static void Check(IReadOnlyList<ScoredText> texts, ToxicityTraining options)
     {
-        var problem = texts.Count == 0 ? "there is no text to train on"
-            : texts.FirstOrDefault(text => text.Toxicity is not (>= 0 and <= 1)) is { } wrong ? $"a toxicity is {wrong.Toxicity} but must lie between 0 and 1"
+        var problem =
+            texts.Count == 0 ? "there is no text to train on"
+            : texts.FirstOrDefault(text => text.Toxicity is not (>= 0 and <= 1)) is { } wrong
+                ? $"a toxicity is {wrong.Toxicity} but must lie between 0 and 1"
             : options.Buckets < 2 || !int.IsPow2(options.Buckets) ? $"buckets are {options.Buckets} but must be a power of two"
-            : options is not { Epochs: >= 1, LearningRate: > 0, Decay: >= 0 } ? "epochs and learning rate must be over 0 and decay not negative"
+            : options is not { Epochs: >= 1, LearningRate: > 0, Decay: >= 0 }
+                ? "epochs and learning rate must be over 0 and decay not negative"
             : null;
         if (problem is not null)
             throw new DfpoException("toxicity/training", $"Toxicity regressor: {problem}.");

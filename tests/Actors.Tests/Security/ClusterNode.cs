@@ -33,7 +33,12 @@ internal sealed class ClusterNode : IAsyncDisposable, ILoggerProvider, ILogger
     }
 
     /// <summary>Starts a node; without an address to join it is a cluster of its own, and with one it may or may not get in.</summary>
-    public static async Task<ClusterNode> Start(string role, Address? join = null, NodeIdentity? identity = null, Action<AkkaConfigurationBuilder>? more = null)
+    public static async Task<ClusterNode> Start(
+        string role,
+        Address? join = null,
+        NodeIdentity? identity = null,
+        Action<AkkaConfigurationBuilder>? more = null
+    )
     {
         var node = new ClusterNode();
         var builder = Hosting.CreateApplicationBuilder();
@@ -57,7 +62,8 @@ internal sealed class ClusterNode : IAsyncDisposable, ILoggerProvider, ILogger
     }
 
     /// <summary>Waits until so many members are up.</summary>
-    public Task Members(int count) => Eventually(() => Cluster.State.Members.Count(m => m.Status == MemberStatus.Up) == count, $"{count} members at {Address}");
+    public Task Members(int count) =>
+        Eventually(() => Cluster.State.Members.Count(m => m.Status == MemberStatus.Up) == count, $"{count} members at {Address}");
 
     public static async Task Eventually(Func<bool> holds, string what)
     {
@@ -81,15 +87,19 @@ internal sealed class ClusterNode : IAsyncDisposable, ILoggerProvider, ILogger
 
     ILogger ILoggerProvider.CreateLogger(string categoryName) => this;
 
-    void IDisposable.Dispose()
-    {
-    }
+    void IDisposable.Dispose() { }
 
     IDisposable? ILogger.BeginScope<TState>(TState state) => null;
 
     bool ILogger.IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
 
-    void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    void ILogger.Log<TState>(
+        LogLevel logLevel,
+        EventId eventId,
+        TState state,
+        Exception? exception,
+        Func<TState, Exception?, string> formatter
+    )
     {
         lock (_log)
             _log.Add(formatter(state, exception) + exception?.Message);

@@ -35,13 +35,21 @@ public sealed class MutualTlsTests : IDisposable
         await using var learner = await ClusterNode.Start(ClusterRoles.Learner, identity: _ours);
         Assert.Equal("akka.ssl.tcp", learner.Address.Protocol);
         // It trusts whoever it dials, so that it is the learner who must refuse it.
-        using var stranger = ActorSystem.Create(DfpoClusterExtensions.SystemName, BootstrapSetup.Create()
-            .WithConfig(ConfigurationFactory.ParseString($$"""
-                akka { loglevel = OFF, stdout-loglevel = OFF, actor.provider = cluster
-                  remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0, enable-ssl = on }
-                  cluster { seed-nodes = ["{{learner.Address}}"], seed-node-timeout = 1s } }
-                """))
-            .And(new DotNettySslSetup(_theirs.Certificate, suppressValidation: true, requireMutualAuthentication: true)));
+        using var stranger = ActorSystem.Create(
+            DfpoClusterExtensions.SystemName,
+            BootstrapSetup
+                .Create()
+                .WithConfig(
+                    ConfigurationFactory.ParseString(
+                        $$"""
+                        akka { loglevel = OFF, stdout-loglevel = OFF, actor.provider = cluster
+                          remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0, enable-ssl = on }
+                          cluster { seed-nodes = ["{{learner.Address}}"], seed-node-timeout = 1s } }
+                        """
+                    )
+                )
+                .And(new DotNettySslSetup(_theirs.Certificate, suppressValidation: true, requireMutualAuthentication: true))
+        );
         await using var plain = await ClusterNode.Start(ClusterRoles.Rollout, learner.Address);
         await using var worker = await ClusterNode.Start(ClusterRoles.Rollout, learner.Address, _ours);
         await learner.Members(2);
@@ -59,8 +67,13 @@ public sealed class MutualTlsTests : IDisposable
         var learner = await ClusterNode.Start(ClusterRoles.Learner, identity: _ours);
         await using (var plain = await ClusterNode.Start(ClusterRoles.Rollout))
         {
-            learner.System.ActorSelection($"akka.ssl.tcp://dfpo@127.0.0.1:{plain.Address.Port}/user/nobody").Tell(new WorkProtocol.LeaveQueue(new WorkerId("ann")));
-            await ClusterNode.Eventually(() => CoordinatedShutdown.Get(learner.System).ShutdownReason is not null, "Akka starts its shutdown");
+            learner
+                .System.ActorSelection($"akka.ssl.tcp://dfpo@127.0.0.1:{plain.Address.Port}/user/nobody")
+                .Tell(new WorkProtocol.LeaveQueue(new WorkerId("ann")));
+            await ClusterNode.Eventually(
+                () => CoordinatedShutdown.Get(learner.System).ShutdownReason is not null,
+                "Akka starts its shutdown"
+            );
         }
         await using (var worker = await ClusterNode.Start(ClusterRoles.Rollout, learner.Address, _ours))
             await learner.Members(2);
@@ -82,18 +95,22 @@ public sealed class MutualTlsTests : IDisposable
         // Clients that trust whom they dial, so that it is the server who must refuse them.
         foreach (var certificate in new[] { null, _theirs.Certificate })
         {
-            using var http = new HttpClient(new SocketsHttpHandler
-            {
-                SslOptions = new SslClientAuthenticationOptions
+            using var http = new HttpClient(
+                new SocketsHttpHandler
                 {
-                    RemoteCertificateValidationCallback = (_, _, _, _) => true,
-                    LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
-                },
-            });
+                    SslOptions = new SslClientAuthenticationOptions
+                    {
+                        RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                        LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
+                    },
+                }
+            );
             await Assert.ThrowsAnyAsync<HttpRequestException>(() => http.GetStringAsync(url));
         }
         using var unencrypted = new HttpClient();
-        await Assert.ThrowsAnyAsync<HttpRequestException>(() => unencrypted.GetStringAsync(url.Replace("https:", "http:", StringComparison.Ordinal)));
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() =>
+            unencrypted.GetStringAsync(url.Replace("https:", "http:", StringComparison.Ordinal))
+        );
     }
 
     [Fact]
@@ -101,7 +118,9 @@ public sealed class MutualTlsTests : IDisposable
     {
         await using var server = await Serve(_ours);
         using var client = new WeightsClient(_folder["scratch"], new WeightsClientOptions { Identity = _ours });
-        var error = await Assert.ThrowsAsync<DfpoException>(() => client.FetchFolder($"https://localhost:{new Uri(server.Urls.First()).Port}/models/policy", default));
+        var error = await Assert.ThrowsAsync<DfpoException>(() =>
+            client.FetchFolder($"https://localhost:{new Uri(server.Urls.First()).Port}/models/policy", default)
+        );
         Assert.Equal("tls/bulk", error.Code);
         Assert.Contains("is for 127.0.0.1", error.Message);
     }
@@ -112,7 +131,10 @@ public sealed class MutualTlsTests : IDisposable
         await using var server = await Serve(null);
         using var http = new HttpClient();
         Assert.Equal(HttpStatusCode.OK, (await http.GetAsync($"{server.Urls.First()}/models/policy")).StatusCode);
-        Assert.Equal(HttpStatusCode.RequestUriTooLong, (await http.GetAsync($"{server.Urls.First()}/models/{new string('a', 5000)}")).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.RequestUriTooLong,
+            (await http.GetAsync($"{server.Urls.First()}/models/{new string('a', 5000)}")).StatusCode
+        );
         using var headers = new HttpRequestMessage(HttpMethod.Get, $"{server.Urls.First()}/models/policy");
         headers.Headers.Add("X-Long", new string('a', 9000));
         Assert.Equal(HttpStatusCode.RequestHeaderFieldsTooLarge, (await http.SendAsync(headers)).StatusCode);
@@ -125,7 +147,8 @@ public sealed class MutualTlsTests : IDisposable
     {
         await using var secret = await ClusterNode.Start(ClusterRoles.Learner, identity: _ours);
         await using var open = await ClusterNode.Start(ClusterRoles.Learner);
-        Task<DfpoException?> Obstacle(ClusterNode node, NodeIdentity? identity) => JoinProbe.Obstacle("127.0.0.1", node.Address.Port!.Value, identity, default);
+        Task<DfpoException?> Obstacle(ClusterNode node, NodeIdentity? identity) =>
+            JoinProbe.Obstacle("127.0.0.1", node.Address.Port!.Value, identity, default);
         Assert.Null(await Obstacle(secret, _ours));
         Assert.Null(await Obstacle(open, null));
         Assert.Null(await JoinProbe.Obstacle("127.0.0.1", 1, _ours, default));
@@ -140,11 +163,20 @@ public sealed class MutualTlsTests : IDisposable
 
         // A new authority that the learner has not heard of, while this node still knows the old one.
         var both = _folder.Write("both.pem", File.ReadAllText(_folder["ours/ca.pem"]) + File.ReadAllText(_folder["theirs/ca.pem"]));
-        var moved = NodeIdentity.Load(new TlsOptions { Ca = both, Certificate = _folder["theirs/theirs.pem"], Key = _folder["theirs/theirs.key"] }, "127.0.0.1");
+        var moved = NodeIdentity.Load(
+            new TlsOptions
+            {
+                Ca = both,
+                Certificate = _folder["theirs/theirs.pem"],
+                Key = _folder["theirs/theirs.key"],
+            },
+            "127.0.0.1"
+        );
         Told(await Obstacle(secret, moved), "tls/refused", "refuses this node's certificate");
     }
 
-    private NodeIdentity Identity(string name) => NodeIdentity.Load(CertificateAuthority.Open(_folder[name]).Issue(name, ["127.0.0.1"], 1), "127.0.0.1");
+    private NodeIdentity Identity(string name) =>
+        NodeIdentity.Load(CertificateAuthority.Open(_folder[name]).Issue(name, ["127.0.0.1"], 1), "127.0.0.1");
 
     private async Task<WebApplication> Serve(NodeIdentity? identity)
     {

@@ -29,14 +29,19 @@ public sealed class NodeIdentityTests : IDisposable
     {
         var identity = NodeIdentity.Load(_files, host);
         Assert.Null(identity.Refusal(identity.Certificate, null, SslPolicyErrors.RemoteCertificateChainErrors));
-        Assert.Contains("127.0.0.1, localhost", identity.Refusal(identity.Certificate, null, SslPolicyErrors.RemoteCertificateNameMismatch));
+        Assert.Contains(
+            "127.0.0.1, localhost",
+            identity.Refusal(identity.Certificate, null, SslPolicyErrors.RemoteCertificateNameMismatch)
+        );
     }
 
     [Fact]
     public void A_stranger_is_not()
     {
         var identity = NodeIdentity.Load(_files, "127.0.0.1");
-        using var stranger = X509CertificateLoader.LoadCertificateFromFile(CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, 30).Certificate);
+        using var stranger = X509CertificateLoader.LoadCertificateFromFile(
+            CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, 30).Certificate
+        );
         Assert.Contains("not accepted", identity.Refusal(stranger, null, SslPolicyErrors.None));
         Assert.Contains("no certificate", identity.Refusal(null, null, SslPolicyErrors.RemoteCertificateNotAvailable));
     }
@@ -59,27 +64,40 @@ public sealed class NodeIdentityTests : IDisposable
     {
         var past = new FakeTimeProvider(DateTimeOffset.UtcNow.AddDays(-100));
         var files = CertificateAuthority.Open(_folder["past"], time: past).Issue("node", s_loopback, 30);
-        Assert.Equal("tls/certificate", DfpoAssert.CodeOf(() => NodeIdentity.Load(files, "127.0.0.1"), "node.pem", "valid until", "dfpo certs"));
+        Assert.Equal(
+            "tls/certificate",
+            DfpoAssert.CodeOf(() => NodeIdentity.Load(files, "127.0.0.1"), "node.pem", "valid until", "dfpo certs")
+        );
     }
 
     [Fact]
     public void A_certificate_of_another_authority_is_refused_at_the_start()
     {
         var theirs = CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, 30);
-        Assert.Equal("tls/certificate", DfpoAssert.CodeOf(() => NodeIdentity.Load(theirs with { Ca = _files.Ca }, "127.0.0.1"), "node.pem", "ca.pem"));
+        Assert.Equal(
+            "tls/certificate",
+            DfpoAssert.CodeOf(() => NodeIdentity.Load(theirs with { Ca = _files.Ca }, "127.0.0.1"), "node.pem", "ca.pem")
+        );
     }
 
     [Fact]
     public void A_certificate_that_does_not_name_the_host_is_refused_at_the_start() =>
-        Assert.Equal("tls/host", DfpoAssert.CodeOf(() => NodeIdentity.Load(_files, "10.0.0.5"), "node.pem", "127.0.0.1, localhost", "--host 10.0.0.5"));
+        Assert.Equal(
+            "tls/host",
+            DfpoAssert.CodeOf(() => NodeIdentity.Load(_files, "10.0.0.5"), "node.pem", "127.0.0.1, localhost", "--host 10.0.0.5")
+        );
 
     [Fact]
     public void Files_that_cannot_be_used_are_named_with_what_they_should_be()
     {
         var other = _authority.Issue("other", s_loopback, 30);
-        var encrypted = _folder.Write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+        var encrypted = _folder.Write(
+            "encrypted.key",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
+        );
         var text = _folder.Write("text", "this is not PEM");
-        void Refused(TlsOptions files, params string[] words) => Assert.Equal("tls/file", DfpoAssert.CodeOf(() => NodeIdentity.Load(files, "127.0.0.1"), words));
+        void Refused(TlsOptions files, params string[] words) =>
+            Assert.Equal("tls/file", DfpoAssert.CodeOf(() => NodeIdentity.Load(files, "127.0.0.1"), words));
         Refused(_files with { Ca = _folder["nowhere"] }, "nowhere", "authority");
         Refused(_files with { Ca = text }, text, "no certificate");
         Refused(_files with { Certificate = _folder["nowhere"] }, "nowhere", "this node's certificate");

@@ -4,7 +4,9 @@ using DfPO.Actors.Work;
 
 namespace DfPO.Actors.Tests.Security;
 
-/// <summary>A role's queue where workers look for it, below the experiment's singleton, and on each floor one that nobody may select.</summary>
+/// <summary>
+/// A role's queue where workers look for it, below the experiment's singleton, and on each floor one that nobody may select.
+/// </summary>
 internal sealed class QueueParent : UntypedActor
 {
     public QueueParent(string role, int floors)
@@ -24,7 +26,5 @@ internal sealed class QueueParent : UntypedActor
             Context.ActorOf(Props.Create(() => new QueueParent(role, floors - 1)), ExperimentProtocol.SingletonName);
     }
 
-    protected override void OnReceive(object message)
-    {
-    }
+    protected override void OnReceive(object message) { }
 }

@@ -19,15 +19,18 @@ public sealed class RogueNodeTests : IDisposable
     private readonly ConcurrentQueue<object> _seen = [];
     private readonly ActorSystem _rogue = ActorSystem.Create(DfpoClusterExtensions.SystemName, AsItComes);
 
-    private static Config AsItComes => ConfigurationFactory.ParseString("""
-        akka {
-          loglevel = OFF
-          stdout-loglevel = OFF
-          actor.provider = cluster
-          remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 }
-          cluster { gossip-interval = 200ms, leader-actions-interval = 200ms, periodic-tasks-initial-delay = 200ms }
-        }
-        """);
+    private static Config AsItComes =>
+        ConfigurationFactory.ParseString(
+            """
+            akka {
+              loglevel = OFF
+              stdout-loglevel = OFF
+              actor.provider = cluster
+              remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 }
+              cluster { gossip-interval = 200ms, leader-actions-interval = 200ms, periodic-tasks-initial-delay = 200ms }
+            }
+            """
+        );
 
     [Fact]
     public async Task A_node_of_ours_builds_nothing_obeys_nothing_and_goes_on_working()
@@ -39,7 +42,8 @@ public sealed class RogueNodeTests : IDisposable
         await learner.Members(2);
 
         await Attack(learner.Address);
-        // The same connection keeps its order, so everything before this has been dealt with; and the targets are neither dead nor suspended.
+        // The same connection keeps its order, so everything before this has been dealt with; and the targets are neither dead nor
+        // suspended.
         Assert.Equal("pong", await Target(learner.Address, "canary").Ask<string>("ping", s_patience));
         Assert.Equal("pong", await Target(learner.Address, "sleeper").Ask<string>("ping", s_patience));
         Assert.DoesNotContain(Built.Marks.Keys, IsMine);
@@ -48,7 +52,9 @@ public sealed class RogueNodeTests : IDisposable
         await using var worker = await ClusterNode.Start(ClusterRoles.Rollout, learner.Address);
         await worker.Members(3);
         var inbox = Inbox.Create(worker.System);
-        worker.System.ActorSelection(new RootActorPath(learner.Address) + ExperimentProtocol.QueuePath(ClusterRoles.Rollout)).Tell(new RegisterWorker(new WorkerId("ann"), "cpu", ProductVersion.Text, ""), inbox.Receiver);
+        worker
+            .System.ActorSelection(new RootActorPath(learner.Address) + ExperimentProtocol.QueuePath(ClusterRoles.Rollout))
+            .Tell(new RegisterWorker(new WorkerId("ann"), "cpu", ProductVersion.Text, ""), inbox.Receiver);
         Assert.Equal("float32", Assert.IsType<WorkerAccepted>(await inbox.ReceiveAsync(s_patience)).Setup.Dtype);
     }
 
@@ -62,7 +68,10 @@ public sealed class RogueNodeTests : IDisposable
         PlaceCanaries(victim);
         await Attack(address);
         await ClusterNode.Eventually(() => Built.Marks.Keys.Count(IsMine) == 5, "five types are built");
-        await ClusterNode.Eventually(() => new object[] { "selected", "restarted", "stopped" }.All(_seen.Contains), "the target hears, restarts and stops");
+        await ClusterNode.Eventually(
+            () => new object[] { "selected", "restarted", "stopped" }.All(_seen.Contains),
+            "the target hears, restarts and stops"
+        );
         Assert.Contains(_seen, message => message is StringValue);
         await Assert.ThrowsAsync<AskTimeoutException>(() => Target(address, "sleeper").Ask<string>("ping", TimeSpan.FromSeconds(1)));
         await victim.Terminate();
@@ -80,7 +89,8 @@ public sealed class RogueNodeTests : IDisposable
 
     /// <summary>A reference needs no selection: it can be written down.</summary>
     private IInternalActorRef Target(Address address, string name) =>
-        (IInternalActorRef)((ExtendedActorSystem)_rogue).Provider.ResolveActorRef((new RootActorPath(address) / "user" / name).ToSerializationFormat());
+        (IInternalActorRef)
+            ((ExtendedActorSystem)_rogue).Provider.ResolveActorRef((new RootActorPath(address) / "user" / name).ToSerializationFormat());
 
     private async Task Attack(Address address)
     {

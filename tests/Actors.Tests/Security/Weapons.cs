@@ -4,7 +4,10 @@ using Akka.Actor;
 
 namespace DfPO.Actors.Tests.Security;
 
-/// <summary>Which of the rogue's types a receiver has built, by the mark that each carries. Rogue and victim share the process, so only what a receiver does is noted.</summary>
+/// <summary>
+/// Which of the rogue's types a receiver has built, by the mark that each carries. Rogue and victim share the process, so only what a
+/// receiver does is noted.
+/// </summary>
 internal static class Built
 {
     public static ConcurrentDictionary<string, bool> Marks { get; } = [];
@@ -20,12 +23,12 @@ public sealed record EvilMessage(string Mark)
 /// <summary>An exception, which Akka carries by the name of its type.</summary>
 public sealed class EvilException : Exception
 {
-    public EvilException(string mark) : base(mark)
-    {
-    }
+    public EvilException(string mark)
+        : base(mark) { }
 
 #pragma warning disable SYSLIB0051 // It is the constructor that Akka calls.
-    private EvilException(SerializationInfo info, StreamingContext context) : base(info, context) => Built.Marks[info.GetString("Message")!] = true;
+    private EvilException(SerializationInfo info, StreamingContext context)
+        : base(info, context) => Built.Marks[info.GetString("Message")!] = true;
 #pragma warning restore SYSLIB0051
 }
 
@@ -34,9 +37,7 @@ public sealed class EvilActor : UntypedActor
 {
     public EvilActor(string mark) => Built.Marks[mark] = true;
 
-    protected override void OnReceive(object message)
-    {
-    }
+    protected override void OnReceive(object message) { }
 }
 
 /// <summary>An actor that tells whether something has been done to it.</summary>

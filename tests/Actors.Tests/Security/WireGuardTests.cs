@@ -16,15 +16,27 @@ public sealed class WireGuardTests
     public async Task A_singleton_is_handed_over_between_learners()
     {
         var started = new List<Address>();
-        void Place(ClusterNode node) => node.System.ActorOf(
-            ClusterSingletonManager.Props(Props.Create(() => new Announcer(started)), PoisonPill.Instance, ClusterSingletonManagerSettings.Create(node.System).WithRole(ClusterRoles.Learner).WithSingletonName(ExperimentProtocol.SingletonName)), ExperimentProtocol.ManagerName);
+        void Place(ClusterNode node) =>
+            node.System.ActorOf(
+                ClusterSingletonManager.Props(
+                    Props.Create(() => new Announcer(started)),
+                    PoisonPill.Instance,
+                    ClusterSingletonManagerSettings
+                        .Create(node.System)
+                        .WithRole(ClusterRoles.Learner)
+                        .WithSingletonName(ExperimentProtocol.SingletonName)
+                ),
+                ExperimentProtocol.ManagerName
+            );
         await using var first = await ClusterNode.Start(ClusterRoles.Learner);
         Place(first);
         await ClusterNode.Eventually(() => started.SequenceEqual([first.Address]), "the first node has it");
         await using var second = await ClusterNode.Start(ClusterRoles.Learner, first.Address);
         Place(second);
         await second.Members(2);
-        Assert.IsType<ClusterSingletonMessageSerializer>(second.System.Serialization.FindSerializerForType(typeof(IClusterSingletonMessage)));
+        Assert.IsType<ClusterSingletonMessageSerializer>(
+            second.System.Serialization.FindSerializerForType(typeof(IClusterSingletonMessage))
+        );
         await first.Cluster.LeaveAsync();
         await ClusterNode.Eventually(() => started.SequenceEqual([first.Address, second.Address]), "the second node takes it over");
         Assert.DoesNotContain("not read", first.Log + second.Log);
@@ -40,7 +52,9 @@ public sealed class WireGuardTests
         var inbox = Inbox.Create(worker.System);
         async Task<object?> Answer(string path)
         {
-            worker.System.ActorSelection(new RootActorPath(learner.Address) + path).Tell(new RegisterWorker(new WorkerId("ann"), "cpu", ProductVersion.Text, ""), inbox.Receiver);
+            worker
+                .System.ActorSelection(new RootActorPath(learner.Address) + path)
+                .Tell(new RegisterWorker(new WorkerId("ann"), "cpu", ProductVersion.Text, ""), inbox.Receiver);
             try
             {
                 return await inbox.ReceiveAsync(TimeSpan.FromMilliseconds(500));
@@ -52,7 +66,14 @@ public sealed class WireGuardTests
         }
         var queuePath = ExperimentProtocol.QueuePath(ClusterRoles.Reward);
         Assert.IsType<WorkerAccepted>(await Answer(queuePath));
-        foreach (var path in new[] { queuePath.Replace(ClusterRoles.Reward, "other", StringComparison.Ordinal), queuePath.Replace(ClusterRoles.Reward, "*", StringComparison.Ordinal), $"/user/{ExperimentProtocol.ManagerName}/other" })
+        foreach (
+            var path in new[]
+            {
+                queuePath.Replace(ClusterRoles.Reward, "other", StringComparison.Ordinal),
+                queuePath.Replace(ClusterRoles.Reward, "*", StringComparison.Ordinal),
+                $"/user/{ExperimentProtocol.ManagerName}/other",
+            }
+        )
             Assert.Null(await Answer(path));
 
         // Watching crosses the wire as well: the queue hears of the worker's end.
@@ -69,8 +90,17 @@ public sealed class WireGuardTests
     public async Task What_nodes_do_not_exchange_is_not_sent_either()
     {
         await using var node = await ClusterNode.Start(ClusterRoles.Learner);
-        Assert.All(new object[] { new EvilMessage(""), PoisonPill.Instance, new Status.Failure(new EvilException("")), new byte[1], new Akka.Dispatch.SysMsg.Suspend() },
-            message => Assert.Throws<SerializationException>(() => node.System.Serialization.Serialize(message)));
+        Assert.All(
+            new object[]
+            {
+                new EvilMessage(""),
+                PoisonPill.Instance,
+                new Status.Failure(new EvilException("")),
+                new byte[1],
+                new Akka.Dispatch.SysMsg.Suspend(),
+            },
+            message => Assert.Throws<SerializationException>(() => node.System.Serialization.Serialize(message))
+        );
         Assert.NotEmpty(node.System.Serialization.Serialize(new LeaveQueue(new WorkerId("ann"))));
     }
 
@@ -78,8 +108,6 @@ public sealed class WireGuardTests
     {
         public Announcer(List<Address> started) => started.Add(Cluster.Get(Context.System).SelfAddress);
 
-        protected override void OnReceive(object message)
-        {
-        }
+        protected override void OnReceive(object message) { }
     }
 }

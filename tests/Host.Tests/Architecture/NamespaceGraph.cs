@@ -4,15 +4,18 @@ using System.Reflection.Emit;
 namespace DfPO.Host.Tests.Architecture;
 
 /// <summary>
-/// Which namespace of an assembly uses which, as the compiled code says: base types, signatures, attributes, generic arguments and what method bodies
-/// name. Constants leave no trace there, so sharing one counts as no use.
+/// Which namespace of an assembly uses which, as the compiled code says: base types, signatures, attributes, generic arguments and what
+/// method bodies name. Constants leave no trace there, so sharing one counts as no use.
 /// </summary>
 internal sealed class NamespaceGraph
 {
-    private static readonly Dictionary<short, OperandType> s_operands = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
-        .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value, code => code.OperandType);
+    private static readonly Dictionary<short, OperandType> s_operands = typeof(OpCodes)
+        .GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(field => (OpCode)field.GetValue(null)!)
+        .ToDictionary(code => code.Value, code => code.OperandType);
 
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
     private readonly Dictionary<(string From, string To), SortedSet<string>> _uses = [];
 
     public NamespaceGraph(IEnumerable<Assembly> assemblies)
@@ -37,15 +40,30 @@ internal sealed class NamespaceGraph
                 grown |= reached.Count > before;
             }
         }
-        return [.. reach.Keys.Where(name => reach[name].Contains(name))
-            .GroupBy(name => string.Join(' ', reach[name].Where(other => reach.GetValueOrDefault(other)?.Contains(name) == true).Order(StringComparer.Ordinal)))
-            .Select(circle => circle.Order(StringComparer.Ordinal).ToArray()).OrderBy(circle => circle[0], StringComparer.Ordinal)];
+        return
+        [
+            .. reach
+                .Keys.Where(name => reach[name].Contains(name))
+                .GroupBy(name =>
+                    string.Join(
+                        ' ',
+                        reach[name].Where(other => reach.GetValueOrDefault(other)?.Contains(name) == true).Order(StringComparer.Ordinal)
+                    )
+                )
+                .Select(circle => circle.Order(StringComparer.Ordinal).ToArray())
+                .OrderBy(circle => circle[0], StringComparer.Ordinal),
+        ];
     }
 
     /// <summary>Who uses what between the namespaces of a circle, a line a pair.</summary>
-    public string Explain(IReadOnlyCollection<string> circle) => string.Join('\n', _uses
-        .Where(use => circle.Contains(use.Key.From) && circle.Contains(use.Key.To)).OrderBy(use => use.Key)
-        .Select(use => $"  {use.Key.From} uses {use.Key.To}: {string.Join(", ", use.Value)}"));
+    public string Explain(IReadOnlyCollection<string> circle) =>
+        string.Join(
+            '\n',
+            _uses
+                .Where(use => circle.Contains(use.Key.From) && circle.Contains(use.Key.To))
+                .OrderBy(use => use.Key)
+                .Select(use => $"  {use.Key.From} uses {use.Key.To}: {string.Join(", ", use.Value)}")
+        );
 
     private void Add(Type type, Type used, string to)
     {
@@ -57,13 +75,14 @@ internal sealed class NamespaceGraph
     private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
 
     /// <summary>A type and what it is made of: elements, generic arguments.</summary>
-    private static IEnumerable<Type> Parts(Type type) => type switch
-    {
-        { HasElementType: true } => Parts(type.GetElementType()!),
-        { IsGenericParameter: true } => [],
-        { IsConstructedGenericType: true } => type.GetGenericArguments().SelectMany(Parts).Append(type.GetGenericTypeDefinition()),
-        _ => [type],
-    };
+    private static IEnumerable<Type> Parts(Type type) =>
+        type switch
+        {
+            { HasElementType: true } => Parts(type.GetElementType()!),
+            { IsGenericParameter: true } => [],
+            { IsConstructedGenericType: true } => type.GetGenericArguments().SelectMany(Parts).Append(type.GetGenericTypeDefinition()),
+            _ => [type],
+        };
 
     private static IEnumerable<Type> Used(Type type)
     {
@@ -71,20 +90,29 @@ internal sealed class NamespaceGraph
         return heads.Concat(type.BaseType is { } parent ? [parent] : []).Concat(type.GetMembers(Declared).SelectMany(Used));
     }
 
-    private static IEnumerable<Type> Used(MemberInfo member) => Attributes(member).Concat(member switch
-    {
-        FieldInfo field => [field.FieldType],
-        PropertyInfo property => [property.PropertyType],
-        EventInfo { EventHandlerType: { } handler } => [handler],
-        MethodInfo method => [method.ReturnType, .. Constraints(method.GetGenericArguments()), .. Called(method)],
-        ConstructorInfo constructor => Called(constructor),
-        _ => [],
-    });
+    private static IEnumerable<Type> Used(MemberInfo member) =>
+        Attributes(member)
+            .Concat(
+                member switch
+                {
+                    FieldInfo field => [field.FieldType],
+                    PropertyInfo property => [property.PropertyType],
+                    EventInfo { EventHandlerType: { } handler } => [handler],
+                    MethodInfo method => [method.ReturnType, .. Constraints(method.GetGenericArguments()), .. Called(method)],
+                    ConstructorInfo constructor => Called(constructor),
+                    _ => [],
+                }
+            );
 
-    private static IEnumerable<Type> Attributes(MemberInfo member) => member.GetCustomAttributesData()
-        .SelectMany(attribute => attribute.ConstructorArguments.Select(argument => argument.Value).OfType<Type>().Append(attribute.AttributeType));
+    private static IEnumerable<Type> Attributes(MemberInfo member) =>
+        member
+            .GetCustomAttributesData()
+            .SelectMany(attribute =>
+                attribute.ConstructorArguments.Select(argument => argument.Value).OfType<Type>().Append(attribute.AttributeType)
+            );
 
-    private static IEnumerable<Type> Constraints(Type[] arguments) => arguments.Where(argument => argument.IsGenericParameter).SelectMany(argument => argument.GetGenericParameterConstraints());
+    private static IEnumerable<Type> Constraints(Type[] arguments) =>
+        arguments.Where(argument => argument.IsGenericParameter).SelectMany(argument => argument.GetGenericParameterConstraints());
 
     private static IEnumerable<Type> Called(MethodBase method)
     {
@@ -108,13 +136,22 @@ internal sealed class NamespaceGraph
         var member = method.Module.ResolveMember(token, ofType, method.IsGenericMethod ? method.GetGenericArguments() : null)!;
         if (member is Type type)
             return [type];
-        return [member.DeclaringType ?? typeof(object), .. member switch
-        {
-            FieldInfo field => [field.FieldType],
-            MethodInfo called => [called.ReturnType, .. called.GetParameters().Select(p => p.ParameterType), .. called.IsGenericMethod ? called.GetGenericArguments() : []],
-            MethodBase called => called.GetParameters().Select(p => p.ParameterType),
-            _ => (IEnumerable<Type>)[],
-        }];
+        return
+        [
+            member.DeclaringType ?? typeof(object),
+            .. member switch
+            {
+                FieldInfo field => [field.FieldType],
+                MethodInfo called =>
+                [
+                    called.ReturnType,
+                    .. called.GetParameters().Select(p => p.ParameterType),
+                    .. called.IsGenericMethod ? called.GetGenericArguments() : [],
+                ],
+                MethodBase called => called.GetParameters().Select(p => p.ParameterType),
+                _ => (IEnumerable<Type>)[],
+            },
+        ];
     }
 
     /// <summary>The metadata tokens in a method's instructions.</summary>

@@ -13,18 +13,49 @@ public sealed class CancellationTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "SIGINT is sent with kill.");
         var text = _folder.Write("text.txt", string.Concat(Enumerable.Repeat("the film was about a man who went out to sea\n", 200)));
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dfpo.dll"), "train-lm", "--text", text, "--tokenizer", Repository.Gpt2Tokenizer,
-            "--vocab-size", "320", "--output", _folder["lm"], "--layers", "1", "--width", "16", "--heads", "2", "--block-size", "16", "--batch-size", "1", "--steps", "10000000", "--evaluate-every", "50", "--threads", "1"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(
+                "dotnet",
+                [
+                    Path.Combine(AppContext.BaseDirectory, "dfpo.dll"),
+                    "train-lm",
+                    "--text",
+                    text,
+                    "--tokenizer",
+                    Repository.Gpt2Tokenizer,
+                    "--vocab-size",
+                    "320",
+                    "--output",
+                    _folder["lm"],
+                    "--layers",
+                    "1",
+                    "--width",
+                    "16",
+                    "--heads",
+                    "2",
+                    "--block-size",
+                    "16",
+                    "--batch-size",
+                    "1",
+                    "--steps",
+                    "10000000",
+                    "--evaluate-every",
+                    "50",
+                    "--threads",
+                    "1",
+                ]
+            )
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            }
+        )!;
         using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         try
         {
-            while (await process.StandardOutput.ReadLineAsync(timeout.Token) is { } line && !line.StartsWith("step ", StringComparison.Ordinal))
-            {
-            }
+            while (
+                await process.StandardOutput.ReadLineAsync(timeout.Token) is { } line && !line.StartsWith("step ", StringComparison.Ordinal)
+            ) { }
             using (var kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
                 await kill.WaitForExitAsync(timeout.Token);
             var errors = process.StandardError.ReadToEndAsync(timeout.Token);

@@ -4,7 +4,13 @@ namespace DfPO.Host.Tests.Commands;
 
 public sealed class CommandLineTests : IDisposable
 {
-    private static readonly string[] s_models = ["--set", $"model.policy={Repository.Path("tests/fixtures/gpt2")}", "--set", $"task.reward-model={Repository.Path("tests/fixtures/gpt2")}"];
+    private static readonly string[] s_models =
+    [
+        "--set",
+        $"model.policy={Repository.Path("tests/fixtures/gpt2")}",
+        "--set",
+        $"task.reward-model={Repository.Path("tests/fixtures/gpt2")}",
+    ];
     private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -27,21 +33,28 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("export x", "output")]
     [InlineData("models pull", "model")]
     [InlineData("fly", "fly")]
-    public void A_wrong_command_line_is_refused(string line, string message) => Assert.Contains(CommandLine.Root().Parse(line).Errors, error => error.Message.Contains(message));
+    public void A_wrong_command_line_is_refused(string line, string message) =>
+        Assert.Contains(CommandLine.Root().Parse(line).Errors, error => error.Message.Contains(message));
 
     [Theory]
     [InlineData("")]
-    [InlineData("run --set iterations=3 --set learner.gamma=1 --resume runs/x --json --quiet --host 10.0.0.1 --port 1 --bulk-port 2 --local-workers 0")]
+    [InlineData(
+        "run --set iterations=3 --set learner.gamma=1 --resume runs/x --json --quiet --host 10.0.0.1 --port 1 --bulk-port 2 --local-workers 0"
+    )]
     [InlineData("certs --out x --name a --name b --host 10.0.0.1 --host node.example --days 9 --new-ca")]
     [InlineData("worker --join 10.0.0.1:4053 --role reward --devices cuda:0,cuda:1 --host 10.0.0.2 --port 0 --threads 2")]
-    [InlineData("generate x --prompt a --prompt b --reference y --policy negative --temperature 0.7 --top-k 5 --top-p 0.9 --max-new-tokens 9 --min-new-tokens 2 --seed 3 --dtype bfloat16 --device cuda:0 --json")]
+    [InlineData(
+        "generate x --prompt a --prompt b --reference y --policy negative --temperature 0.7 --top-k 5 --top-p 0.9 --max-new-tokens 9 --min-new-tokens 2 --seed 3 --dtype bfloat16 --device cuda:0 --json"
+    )]
     [InlineData("eval x --experiment e.conf --split validation --limit 9 --samples-per-prompt 3 --metrics diversity toxicity")]
     [InlineData("eval --compare a b")]
     [InlineData("eval --compare a,b,c d,e")]
     [InlineData("eval x --experiment e.conf --tolerance 0,0.1 0.4 --mask-rule kl-centred --policies pi_theta,pi-")]
     [InlineData("generate x --policy pi- --tolerance 0.2")]
     [InlineData("train-seq2seq --data d --format common-gen --tokenizer t --vocab-size 400 --output o --steps 3")]
-    [InlineData("eval x --reference y --prompts p.jsonl --reward-model r --reward-label pos --policies policy negative --samples 2 --output o.jsonl --json")]
+    [InlineData(
+        "eval x --reference y --prompts p.jsonl --reward-model r --reward-label pos --policies policy negative --samples 2 --output o.jsonl --json"
+    )]
     [InlineData("export runs/x out --dtype bfloat16")]
     [InlineData("models pull org/name --revision v1 --quiet")]
     [InlineData("models list --json")]
@@ -50,9 +63,26 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_plan_tells_sizes_steps_and_memory_without_weights()
     {
-        var (code, output, errors) = await DfpoProcess.Run(["plan", "--set", "learner.preset=dfpo-iclr", "--set", "iterations=10", "--set", "rollout.prompts-per-iteration=16", "--set", "rollout.unit-size=8", "--set", "learner.epochs=5", .. s_models], folder: _folder.Path);
+        var (code, output, errors) = await DfpoProcess.Run(
+            [
+                "plan",
+                "--set",
+                "learner.preset=dfpo-iclr",
+                "--set",
+                "iterations=10",
+                "--set",
+                "rollout.prompts-per-iteration=16",
+                "--set",
+                "rollout.unit-size=8",
+                "--set",
+                "learner.epochs=5",
+                .. s_models,
+            ],
+            folder: _folder.Path
+        );
         Assert.Equal((0, ""), (code, errors));
-        string Line(string what) => output.Split('\n').Single(line => line.StartsWith(what, StringComparison.Ordinal))[what.Length..].Trim();
+        string Line(string what) =>
+            output.Split('\n').Single(line => line.StartsWith(what, StringComparison.Ordinal))[what.Length..].Trim();
         Assert.Equal("32 (16 x 2 masked policies)", Line("sequences an iteration"));
         Assert.Equal("4 of 8 continuations", Line("work units an iteration"));
         Assert.Equal("2 of 16 sequences", Line("minibatches an epoch"));
@@ -66,9 +96,19 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_bad_configuration_ends_with_code_2_and_one_line_on_stderr()
     {
-        var (code, output, errors) = await DfpoProcess.Run(["run", "--set", "learner.learning-rat=1", "--runs-dir", _folder.Path, .. s_models]);
+        var (code, output, errors) = await DfpoProcess.Run([
+            "run",
+            "--set",
+            "learner.learning-rat=1",
+            "--runs-dir",
+            _folder.Path,
+            .. s_models,
+        ]);
         Assert.Equal((2, ""), (code, output));
-        Assert.Equal("dfpo: --set learner.learning-rat=1: key 'learner.learning-rat' is not known; the nearest known key is 'learner.learning-rate'. [config/unknown-key]", errors.Trim());
+        Assert.Equal(
+            "dfpo: --set learner.learning-rat=1: key 'learner.learning-rat' is not known; the nearest known key is 'learner.learning-rate'. [config/unknown-key]",
+            errors.Trim()
+        );
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
     }
 
@@ -110,6 +150,8 @@ public sealed class CommandLineTests : IDisposable
     {
         var (code, output, _) = await DfpoProcess.Run(["--help"]);
         Assert.Equal(0, code);
-        Assert.All(["run", "plan", "worker", "generate", "eval", "train-lm", "train-reward", "certs"], command => Assert.Contains($"  {command} ", output));
+        Assert.All(["run", "plan", "worker", "generate", "eval", "train-lm", "train-reward", "certs"], command =>
+            Assert.Contains($"  {command} ", output)
+        );
     }
 }

@@ -10,7 +10,12 @@ internal static class DfpoProcess
     /// <param name="input">Text on stdin, which is redirected and empty otherwise.</param>
     /// <param name="folder">Working directory; the test's own when null.</param>
     /// <param name="environment">Variables to set.</param>
-    public static async Task<(int ExitCode, string Output, string Errors)> Run(string[] arguments, string input = "", string? folder = null, Dictionary<string, string?>? environment = null)
+    public static async Task<(int ExitCode, string Output, string Errors)> Run(
+        string[] arguments,
+        string input = "",
+        string? folder = null,
+        Dictionary<string, string?>? environment = null
+    )
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "dfpo.dll"), .. arguments])
         {
@@ -27,7 +32,10 @@ internal static class DfpoProcess
         {
             await process.StandardInput.WriteAsync(input);
             process.StandardInput.Close();
-            var (output, errors) = (process.StandardOutput.ReadToEndAsync(timeout.Token), process.StandardError.ReadToEndAsync(timeout.Token));
+            var (output, errors) = (
+                process.StandardOutput.ReadToEndAsync(timeout.Token),
+                process.StandardError.ReadToEndAsync(timeout.Token)
+            );
             await process.WaitForExitAsync(timeout.Token);
             return (process.ExitCode, await output, await errors);
         }

@@ -24,18 +24,37 @@ public sealed class DistillCommandTests : IDisposable
     {
         await _experiment.RunToEnd("--set", "iterations=2");
         var (run, output) = (_experiment.RunFolders.Single(), _experiment.At("one"));
-        var (exit, text, errors) = await DfpoProcess.Run(["distill", run, "--out", output, "--json", "--minibatch-size", "8", "--learning-rate", "1e-2", "--batch-size", "32"]);
+        var (exit, text, errors) = await DfpoProcess.Run([
+            "distill",
+            run,
+            "--out",
+            output,
+            "--json",
+            "--minibatch-size",
+            "8",
+            "--learning-rate",
+            "1e-2",
+            "--batch-size",
+            "32",
+        ]);
         Assert.Equal((0, ""), (exit, errors));
         var report = JsonNode.Parse(text)!;
         double Reward(string model) => (double)report[model]!["reward"]!;
         Assert.All(["reference", "policy", "negative", "distilled"], model => Assert.True((double)report[model]!["perplexity"]! > 1));
         Assert.Equal(0, (double)report["reference"]!["kl"]!, 1e-6);
         if (Reward("negative") > Reward("reference"))
-            Assert.Equal((Reward("distilled") - Reward("reference")) / (Reward("negative") - Reward("reference")), (double)report["gain_survives"]!, 1e-9);
+            Assert.Equal(
+                (Reward("distilled") - Reward("reference")) / (Reward("negative") - Reward("reference")),
+                (double)report["gain_survives"]!,
+                1e-9
+            );
         else
             Assert.Null(report["gain_survives"]);
         using var model = PretrainedModels.LoadLanguageModel(output);
-        Assert.NotEqual(File.ReadAllBytes(Path.Combine(_experiment.At("policy"), "model.safetensors")), File.ReadAllBytes(Path.Combine(output, "model.safetensors")));
+        Assert.NotEqual(
+            File.ReadAllBytes(Path.Combine(_experiment.At("policy"), "model.safetensors")),
+            File.ReadAllBytes(Path.Combine(output, "model.safetensors"))
+        );
     }
 
     [Fact]
@@ -43,14 +62,36 @@ public sealed class DistillCommandTests : IDisposable
     {
         using var run = new NlpoRun();
         var output = run.Experiment.At("one");
-        var (exit, text, errors) = await DfpoProcess.Run(["distill", run.Path, "--out", output, "--json", "--minibatch-size", "8", "--learning-rate", "1e-2", "--threads", "1"]);
+        var (exit, text, errors) = await DfpoProcess.Run([
+            "distill",
+            run.Path,
+            "--out",
+            output,
+            "--json",
+            "--minibatch-size",
+            "8",
+            "--learning-rate",
+            "1e-2",
+            "--threads",
+            "1",
+        ]);
         Assert.Equal((0, ""), (exit, errors));
         var report = JsonNode.Parse(text)!;
         Assert.Null(report["negative"]);
 
         // Measured is what eval measures, with the same seed.
         var seed = CounterRandom.UInt64(1, DistillCommand.Measuring);
-        var (_, figures, _) = await DfpoProcess.Run(["eval", run.Path, "--policies", "policy", "--samples-per-prompt", "4", "--seed", $"{seed}", "--json"]);
+        var (_, figures, _) = await DfpoProcess.Run([
+            "eval",
+            run.Path,
+            "--policies",
+            "policy",
+            "--samples-per-prompt",
+            "4",
+            "--seed",
+            $"{seed}",
+            "--json",
+        ]);
         foreach (var name in new[] { "reward", "perplexity", "length" })
             Assert.Equal((double)JsonNode.Parse(figures)![name]!, (double)report["policy"]![name]!, 1e-4);
 
@@ -60,8 +101,14 @@ public sealed class DistillCommandTests : IDisposable
             var folder = run.Experiment.At($"expected-{drawn.MaskTopP}");
             using (var generator = TextGenerator.Load(run.Best, null, "cpu", "float32", MaskFolder.In(run.Best)))
             {
-                var prompts = Enumerable.Repeat(PromptSet.Read(run.Experiment.At("train.jsonl")).Prompts, 4).SelectMany(all => all).ToArray();
-                Continuation[] samples = [.. generator.Generate(prompts, drawn, CounterRandom.UInt64(1, DistillCommand.Training), 16, 64, default)];
+                var prompts = Enumerable
+                    .Repeat(PromptSet.Read(run.Experiment.At("train.jsonl")).Prompts, 4)
+                    .SelectMany(all => all)
+                    .ToArray();
+                Continuation[] samples =
+                [
+                    .. generator.Generate(prompts, drawn, CounterRandom.UInt64(1, DistillCommand.Training), 16, 64, default),
+                ];
                 Distiller.Train(run.Best, samples, new DistillerOptions(2, 1e-2, 8, 1, "cpu"), folder, (_, _) => { }, default);
             }
             using var expected = PretrainedModels.LoadLanguageModel(folder);
@@ -80,7 +127,16 @@ public sealed class DistillCommandTests : IDisposable
         Assert.Contains("--reference must be given", errors);
         Assert.Contains("[usage/distill]", errors);
 
-        (exit, _, errors) = await DfpoProcess.Run(["distill", policy, "--policy", "policy", "--experiment", _experiment.At("tiny.conf"), "--out", _experiment.At("one")]);
+        (exit, _, errors) = await DfpoProcess.Run([
+            "distill",
+            policy,
+            "--policy",
+            "policy",
+            "--experiment",
+            _experiment.At("tiny.conf"),
+            "--out",
+            _experiment.At("one"),
+        ]);
         Assert.Equal(2, exit);
         Assert.Contains("'dfpo export' writes it", errors);
 
@@ -88,8 +144,24 @@ public sealed class DistillCommandTests : IDisposable
         Assert.Equal(2, exit);
         Assert.Contains("[usage/output]", errors);
 
-        (exit, _, errors) = await DfpoProcess.Run(["distill", policy, "--out", _experiment.At("one"), "--reference", policy, "--prompts", _experiment.At("test.jsonl"),
-            "--test-prompts", _experiment.At("test.jsonl"), "--reward-model", _experiment.At("reward"), "--max-new-tokens", "3", "--samples-per-prompt", "1"]);
+        (exit, _, errors) = await DfpoProcess.Run([
+            "distill",
+            policy,
+            "--out",
+            _experiment.At("one"),
+            "--reference",
+            policy,
+            "--prompts",
+            _experiment.At("test.jsonl"),
+            "--test-prompts",
+            _experiment.At("test.jsonl"),
+            "--reward-model",
+            _experiment.At("reward"),
+            "--max-new-tokens",
+            "3",
+            "--samples-per-prompt",
+            "1",
+        ]);
         Assert.Equal(1, exit);
         Assert.Contains("4 samples do not fill one minibatch of 16", errors);
         Assert.False(Directory.Exists(_experiment.At("one")));

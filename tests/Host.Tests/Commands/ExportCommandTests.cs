@@ -26,9 +26,25 @@ public sealed class ExportCommandTests : IDisposable
         var (code, output, errors) = await DfpoProcess.Run(["export", source, _folder["out"], "--dtype", dtype]);
 
         Assert.Equal((0, _folder["out"], ""), (code, output.TrimEnd(), errors));
-        Assert.Equal(["README.md", "config.json", "generation_config.json", "merges.txt", "model.safetensors", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"], Directory.GetFiles(_folder["out"]).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [
+                "README.md",
+                "config.json",
+                "generation_config.json",
+                "merges.txt",
+                "model.safetensors",
+                "special_tokens_map.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "vocab.json",
+            ],
+            Directory.GetFiles(_folder["out"]).Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)
+        );
         var config = JsonNode.Parse(File.ReadAllText(_folder["out/config.json"]))!;
-        Assert.Equal(("GPT2LMHeadModel", "gpt2", dtype), ((string?)config["architectures"]![0], (string?)config["model_type"], (string?)config["torch_dtype"]));
+        Assert.Equal(
+            ("GPT2LMHeadModel", "gpt2", dtype),
+            ((string?)config["architectures"]![0], (string?)config["model_type"], (string?)config["torch_dtype"])
+        );
         using (var weights = CheckpointFolder.Open(_folder["out"]))
             Assert.All(weights.Names, tensor => Assert.Equal(name, weights.Entry(tensor).Dtype));
         Assert.Equal(320, TextTokenizer.Load(_folder["out"]).VocabularySize);
@@ -88,12 +104,27 @@ public sealed class ExportCommandTests : IDisposable
         foreach (var iteration in new[] { 2, 3 })
             TinyModels.Policy(_folder[$"run/best/iteration-{iteration:D5}"], (ulong)iteration);
         Directory.CreateDirectory(_folder["run/checkpoints/iteration-00004"]);
-        _folder.Write("run/checkpoints/iteration-00004.json", JsonSerializer.Serialize(new { Iteration = 4, ValidatedIteration = 4, BestIteration = 2, BestScore = 0.5, Before = (object?)null }));
+        _folder.Write(
+            "run/checkpoints/iteration-00004.json",
+            JsonSerializer.Serialize(
+                new
+                {
+                    Iteration = 4,
+                    ValidatedIteration = 4,
+                    BestIteration = 2,
+                    BestScore = 0.5,
+                    Before = (object?)null,
+                }
+            )
+        );
         Assert.Equal(2, new RunCheckpoints(_folder["run"]).Newest()!.BestIteration);
         (code, _, errors) = await DfpoProcess.Run(["export", _folder["run"], _folder["out"]]);
 
         Assert.Equal((0, ""), (code, errors));
-        Assert.Equal(File.ReadAllBytes(_folder["run/best/iteration-00002/model.safetensors"]), File.ReadAllBytes(_folder["out/model.safetensors"]));
+        Assert.Equal(
+            File.ReadAllBytes(_folder["run/best/iteration-00002/model.safetensors"]),
+            File.ReadAllBytes(_folder["out/model.safetensors"])
+        );
     }
 
     [Fact]

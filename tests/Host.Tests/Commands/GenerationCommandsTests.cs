@@ -10,16 +10,19 @@ namespace DfPO.Host.Tests.Commands;
 public sealed class GenerationCommandsTests : IDisposable
 {
     private readonly TestFolder _folder = new();
-    private readonly string _policy, _reference;
+    private readonly string _policy,
+        _reference;
 
-    public GenerationCommandsTests() => (_policy, _reference) = (TinyModels.Policy(_folder["policy"], 1), TinyModels.Policy(_folder["reference"], 2));
+    public GenerationCommandsTests() =>
+        (_policy, _reference) = (TinyModels.Policy(_folder["policy"], 1), TinyModels.Policy(_folder["reference"], 2));
 
     public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task Prompts_from_stdin_are_continued_the_same_for_the_same_seed()
     {
-        Task<(int, string Output, string)> Run(int seed) => DfpoProcess.Run(["generate", _policy, "--json", "--max-new-tokens", "6", "--seed", $"{seed}"], input: "the film\n\na story\n");
+        Task<(int, string Output, string)> Run(int seed) =>
+            DfpoProcess.Run(["generate", _policy, "--json", "--max-new-tokens", "6", "--seed", $"{seed}"], input: "the film\n\na story\n");
         var (first, again, other) = (await Run(3), await Run(3), await Run(4));
         Assert.Equal(first, again);
         Assert.NotEqual(first.Output, other.Output);
@@ -41,8 +44,21 @@ public sealed class GenerationCommandsTests : IDisposable
     [Fact]
     public async Task A_reward_model_is_not_trained_on_a_handful_of_texts()
     {
-        var texts = _folder.Write("few.jsonl", string.Concat(Enumerable.Range(0, 4).Select(i => $"{{\"text\": \"text {i}\", \"label\": {i % 2}}}\n")));
-        var (code, _, errors) = await DfpoProcess.Run(["train-reward", "--train", texts, "--test", texts, "--base", _policy, "--output", _folder["reward"]]);
+        var texts = _folder.Write(
+            "few.jsonl",
+            string.Concat(Enumerable.Range(0, 4).Select(i => $"{{\"text\": \"text {i}\", \"label\": {i % 2}}}\n"))
+        );
+        var (code, _, errors) = await DfpoProcess.Run([
+            "train-reward",
+            "--train",
+            texts,
+            "--test",
+            texts,
+            "--base",
+            _policy,
+            "--output",
+            _folder["reward"],
+        ]);
         Assert.Equal(1, code);
         Assert.Contains("has 4 texts but training needs at least 10", errors);
     }
@@ -50,7 +66,19 @@ public sealed class GenerationCommandsTests : IDisposable
     [Fact]
     public async Task Masked_policies_decode_with_the_reference()
     {
-        string[] common = ["generate", _policy, "--prompt", "the film", "--reference", _reference, "--max-new-tokens", "8", "--min-new-tokens", "8"];
+        string[] common =
+        [
+            "generate",
+            _policy,
+            "--prompt",
+            "the film",
+            "--reference",
+            _reference,
+            "--max-new-tokens",
+            "8",
+            "--min-new-tokens",
+            "8",
+        ];
         var outputs = new List<string>();
         foreach (var policy in new[] { "policy", "negative", "positive" })
         {
@@ -65,7 +93,19 @@ public sealed class GenerationCommandsTests : IDisposable
     [Fact]
     public async Task Beams_take_the_place_of_sampling_but_not_under_a_mask()
     {
-        string[] common = ["generate", _policy, "--prompt", "the film", "--reference", _reference, "--max-new-tokens", "6", "--num-beams", "3"];
+        string[] common =
+        [
+            "generate",
+            _policy,
+            "--prompt",
+            "the film",
+            "--reference",
+            _reference,
+            "--max-new-tokens",
+            "6",
+            "--num-beams",
+            "3",
+        ];
         var (code, output, errors) = await DfpoProcess.Run([.. common, "--seed", "1"]);
         Assert.Equal((0, ""), (code, errors));
         Assert.Equal((0, output, ""), await DfpoProcess.Run([.. common, "--seed", "2"]));
@@ -82,7 +122,12 @@ public sealed class GenerationCommandsTests : IDisposable
         var file = _folder.Write("prompts.txt", string.Join('\n', prompts));
         using (var generator = TextGenerator.Load(run.Best, null, "cpu", "float32", MaskFolder.In(run.Best)))
         {
-            string[] Texts(GenerationOptions options) => [.. generator.Generate([.. prompts.Select(text => new Prompt(text, text))], options, 5, 16, null, default).Select(continuation => continuation.Text)];
+            string[] Texts(GenerationOptions options) =>
+                [
+                    .. generator
+                        .Generate([.. prompts.Select(text => new Prompt(text, text))], options, 5, 16, null, default)
+                        .Select(continuation => continuation.Text),
+                ];
             var (code, output, errors) = await DfpoProcess.Run(["generate", run.Path, "--file", file, "--json", "--seed", "5"]);
             Assert.Equal((0, ""), (code, errors));
             Assert.Equal(Texts(NlpoRun.Masked), Continuations(output));
@@ -93,7 +138,12 @@ public sealed class GenerationCommandsTests : IDisposable
         foreach (var policy in new[] { "policy", "negative" })
         {
             var (_, output, _) = await DfpoProcess.Run(["generate", run.Best, "--policy", policy, "--file", file, "--json", "--seed", "5"]);
-            Assert.Equal(Lines(File.ReadAllText(evaluated)).Where(line => (string?)line["policy"] == policy).Select(line => (string?)line["continuation"]), Continuations(output));
+            Assert.Equal(
+                Lines(File.ReadAllText(evaluated))
+                    .Where(line => (string?)line["policy"] == policy)
+                    .Select(line => (string?)line["continuation"]),
+                Continuations(output)
+            );
         }
     }
 
@@ -110,7 +160,16 @@ public sealed class GenerationCommandsTests : IDisposable
             Assert.Contains("--experiment", errors);
             Assert.Contains("[usage/mask]", errors);
         }
-        var (fine, output, _) = await DfpoProcess.Run(["generate", copy, "--prompt", "a", "--experiment", Path.Combine(run.Path, "experiment.conf"), "--max-new-tokens", "3"]);
+        var (fine, output, _) = await DfpoProcess.Run([
+            "generate",
+            copy,
+            "--prompt",
+            "a",
+            "--experiment",
+            Path.Combine(run.Path, "experiment.conf"),
+            "--max-new-tokens",
+            "3",
+        ]);
         Assert.Equal(0, fine);
         Assert.StartsWith("a", output);
     }
@@ -118,13 +177,30 @@ public sealed class GenerationCommandsTests : IDisposable
     [Fact]
     public async Task An_evaluation_reports_each_policy_and_writes_its_continuations()
     {
-        var prompts = _folder.Write("prompts.jsonl", """
+        var prompts = _folder.Write(
+            "prompts.jsonl",
+            """
             {"id": "a", "text": "the film"}
             {"id": "b", "text": "a story about"}
             {"id": "c", "text": "in the end"}
-            """);
+            """
+        );
         var predictions = _folder["predictions.jsonl"];
-        string[] arguments = ["eval", _policy, "--reference", _reference, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--batch-size", "2"];
+        string[] arguments =
+        [
+            "eval",
+            _policy,
+            "--reference",
+            _reference,
+            "--prompts",
+            prompts,
+            "--reward-model",
+            TinyModels.Classifier(_folder["reward"], 3),
+            "--max-new-tokens",
+            "8",
+            "--batch-size",
+            "2",
+        ];
         var (code, output, errors) = await DfpoProcess.Run([.. arguments, "--json", "--output", predictions]);
         Assert.Equal((0, ""), (code, errors));
         var figures = Lines(output);
@@ -134,7 +210,11 @@ public sealed class GenerationCommandsTests : IDisposable
         Assert.All(figures, line =>
         {
             Assert.True((double)line["kl"]! > 0);
-            Assert.Equal(written.Where(w => (string?)w["policy"] == (string?)line["policy"]).Average(w => (double)w["reward"]!), (double)line["reward"]!, 1e-5);
+            Assert.Equal(
+                written.Where(w => (string?)w["policy"] == (string?)line["policy"]).Average(w => (double)w["reward"]!),
+                (double)line["reward"]!,
+                1e-5
+            );
         });
 
         (code, output, errors) = await DfpoProcess.Run([.. arguments, "--samples", "1", "--policies", "negative"]);
@@ -148,8 +228,28 @@ public sealed class GenerationCommandsTests : IDisposable
     public async Task Tolerances_draw_the_frontier_of_a_policy()
     {
         var prompts = _folder.Write("prompts.txt", "the film\na story\nin the end\n");
-        string[] arguments = ["eval", _policy, "--reference", _reference, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--samples-per-prompt", "3",
-            "--policies", "pi_theta,pi-", "--tolerance", "0,0.05,9", "--perplexity-model", _reference, "--json"];
+        string[] arguments =
+        [
+            "eval",
+            _policy,
+            "--reference",
+            _reference,
+            "--prompts",
+            prompts,
+            "--reward-model",
+            TinyModels.Classifier(_folder["reward"], 3),
+            "--max-new-tokens",
+            "8",
+            "--samples-per-prompt",
+            "3",
+            "--policies",
+            "pi_theta,pi-",
+            "--tolerance",
+            "0,0.05,9",
+            "--perplexity-model",
+            _reference,
+            "--json",
+        ];
         var (code, output, errors) = await DfpoProcess.Run(arguments);
         Assert.Equal((0, ""), (code, errors));
         var lines = Lines(output);
@@ -158,7 +258,9 @@ public sealed class GenerationCommandsTests : IDisposable
         // The narrower the mask, the farther from pi_0; one that masks nothing is the policy.
         Assert.True(kl[1] > kl[2] && kl[2] > kl[3]);
         Assert.Equal(kl[0], kl[3], 1e-5);
-        Assert.All(lines, line => Assert.Equal(Math.Log((double)line["perplexity"]!), (double)line["entropy"]! + (double)line["kl"]!, 1e-9));
+        Assert.All(lines, line =>
+            Assert.Equal(Math.Log((double)line["perplexity"]!), (double)line["entropy"]! + (double)line["kl"]!, 1e-9)
+        );
         Assert.All(lines, line => Assert.Equal((9, 3), ((int)line["continuations"]!, (int)line["prompts"]!)));
         Assert.All(lines, line => Assert.Equal(2, line["intervals"]!["kl"]!.AsArray().Count));
         Assert.All(lines, line => Assert.True((double)line["judge-bits-per-character"]! > 0));
@@ -168,7 +270,19 @@ public sealed class GenerationCommandsTests : IDisposable
     public async Task A_policy_that_is_its_reference_has_no_divergence()
     {
         var prompts = _folder.Write("prompts.txt", "the film\na story\n");
-        var (code, output, _) = await DfpoProcess.Run(["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--json"]);
+        var (code, output, _) = await DfpoProcess.Run([
+            "eval",
+            _policy,
+            "--reference",
+            _policy,
+            "--prompts",
+            prompts,
+            "--reward-model",
+            TinyModels.Classifier(_folder["reward"], 3),
+            "--max-new-tokens",
+            "8",
+            "--json",
+        ]);
         Assert.Equal(0, code);
         var figures = Lines(output);
         Assert.All(figures, line => Assert.Equal(0, (double)line["kl"]!));
@@ -178,8 +292,25 @@ public sealed class GenerationCommandsTests : IDisposable
     [Fact]
     public async Task The_perplexity_of_references_is_a_figure_of_pi_theta_and_needs_references()
     {
-        string[] Eval(string prompts) => ["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--max-new-tokens", "8", "--json", "--metrics", "reference-perplexity"];
-        var (code, output, _) = await DfpoProcess.Run(Eval(_folder.Write("prompts.jsonl", """{"id": "1", "text": "the film", "references": ["the film was good"]}""")));
+        string[] Eval(string prompts) =>
+            [
+                "eval",
+                _policy,
+                "--reference",
+                _policy,
+                "--prompts",
+                prompts,
+                "--reward-model",
+                TinyModels.Classifier(_folder["reward"], 3),
+                "--max-new-tokens",
+                "8",
+                "--json",
+                "--metrics",
+                "reference-perplexity",
+            ];
+        var (code, output, _) = await DfpoProcess.Run(
+            Eval(_folder.Write("prompts.jsonl", """{"id": "1", "text": "the film", "references": ["the film was good"]}"""))
+        );
         Assert.Equal(0, code);
         var figures = Lines(output);
         Assert.True((double)figures[0]["reference-perplexity"]! > 1);
@@ -195,12 +326,24 @@ public sealed class GenerationCommandsTests : IDisposable
     public async Task A_label_that_the_reward_model_lacks_is_told(string label, string error)
     {
         var prompts = _folder.Write("prompts.txt", "the film\n");
-        var (code, _, errors) = await DfpoProcess.Run(["eval", _policy, "--reference", _policy, "--prompts", prompts, "--reward-model", TinyModels.Classifier(_folder["reward"], 3), "--reward-label", label]);
+        var (code, _, errors) = await DfpoProcess.Run([
+            "eval",
+            _policy,
+            "--reference",
+            _policy,
+            "--prompts",
+            prompts,
+            "--reward-model",
+            TinyModels.Classifier(_folder["reward"], 3),
+            "--reward-label",
+            label,
+        ]);
         Assert.Equal(1, code);
         Assert.Contains(error, errors);
     }
 
     private static IEnumerable<string?> Continuations(string output) => Lines(output).Select(line => (string?)line["continuation"]);
 
-    private static List<JsonNode> Lines(string text) => [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
+    private static List<JsonNode> Lines(string text) =>
+        [.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
 }

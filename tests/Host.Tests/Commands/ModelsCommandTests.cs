@@ -18,8 +18,15 @@ public sealed class ModelsCommandTests : IDisposable
         await using var hub = await FakeHub.Start();
         hub.Add(TinyModels.Policy(_folder["policy"], 1));
         hub.RequiredToken = "secret";
-        Dictionary<string, string?> environment = new() { ["HF_ENDPOINT"] = hub.Endpoint, ["HF_HOME"] = _folder["home"], ["HF_TOKEN"] = "secret", ["HF_HUB_CACHE"] = null };
-        Task<(int ExitCode, string Output, string Errors)> Run(params string[] arguments) => DfpoProcess.Run(arguments, environment: environment);
+        Dictionary<string, string?> environment = new()
+        {
+            ["HF_ENDPOINT"] = hub.Endpoint,
+            ["HF_HOME"] = _folder["home"],
+            ["HF_TOKEN"] = "secret",
+            ["HF_HUB_CACHE"] = null,
+        };
+        Task<(int ExitCode, string Output, string Errors)> Run(params string[] arguments) =>
+            DfpoProcess.Run(arguments, environment: environment);
 
         Assert.Equal((0, $"No models in {_folder["home/hub"]}.\n", ""), await Run("models", "list"));
         var (code, output, errors) = await Run("models", "pull", FakeHub.Model);
@@ -31,7 +38,12 @@ public sealed class ModelsCommandTests : IDisposable
         var listed = JsonNode.Parse((await Run("models", "list", "--json")).Output)!;
         Assert.Equal((FakeHub.Model, FakeHub.Commit, path), ((string?)listed["model"], (string?)listed["commit"], (string?)listed["path"]));
         Assert.Contains(FakeHub.Model, (await Run("models", "list")).Output);
-        Assert.Equal((0, ""), (await Run("generate", path, "--prompt", "the film", "--max-new-tokens", "3")) is var generated ? (generated.ExitCode, generated.Errors) : default);
+        Assert.Equal(
+            (0, ""),
+            (await Run("generate", path, "--prompt", "the film", "--max-new-tokens", "3")) is var generated
+                ? (generated.ExitCode, generated.Errors)
+                : default
+        );
     }
 
     [Fact]
@@ -42,7 +54,10 @@ public sealed class ModelsCommandTests : IDisposable
         var (code, output, errors) = await DfpoProcess.Run(["models", "pull", "../x"], environment: environment);
 
         Assert.Equal((2, ""), (code, output));
-        Assert.Equal("dfpo: '../x' is not the name of a model: write organisation/name, such as openai-community/gpt2. [usage/hub]", errors.Trim());
+        Assert.Equal(
+            "dfpo: '../x' is not the name of a model: write organisation/name, such as openai-community/gpt2. [usage/hub]",
+            errors.Trim()
+        );
     }
 
     [Fact]
@@ -59,7 +74,10 @@ public sealed class ModelsCommandTests : IDisposable
         display.Report(new PullProgress(file, 2_000_000, false));
         display.Report(new PullProgress(file, 4_000_000, true));
 
-        Assert.Equal(["", "model.safetensors  0 B of 4.0 MB", "model.safetensors  2.0 MB of 4.0 MB  2.0 MB/s", "model.safetensors  4.0 MB"], writer.ToString().Split('\r', '\n').Where((_, i) => i < 4).Select(line => line.TrimEnd()));
+        Assert.Equal(
+            ["", "model.safetensors  0 B of 4.0 MB", "model.safetensors  2.0 MB of 4.0 MB  2.0 MB/s", "model.safetensors  4.0 MB"],
+            writer.ToString().Split('\r', '\n').Where((_, i) => i < 4).Select(line => line.TrimEnd())
+        );
     }
 
     [Fact]

@@ -18,8 +18,26 @@ public sealed class SecurityOptionsTests : IDisposable
     [Fact]
     public async Task Certificates_are_made_as_nodes_take_them_and_an_authority_is_kept()
     {
-        Assert.Equal(0, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--name", "learner", "--name", "worker", "--host", "10.1.2.3", "--days", "7"]));
-        Assert.Equal(["ca.key", "ca.pem", "learner.key", "learner.pem", "worker.key", "worker.pem"], Directory.GetFiles(_folder["certs"]).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            0,
+            await CommandLine.Invoke([
+                "certs",
+                "--out",
+                _folder["certs"],
+                "--name",
+                "learner",
+                "--name",
+                "worker",
+                "--host",
+                "10.1.2.3",
+                "--days",
+                "7",
+            ])
+        );
+        Assert.Equal(
+            ["ca.key", "ca.pem", "learner.key", "learner.pem", "worker.key", "worker.pem"],
+            Directory.GetFiles(_folder["certs"]).Select(Path.GetFileName).Order()
+        );
         var authority = File.ReadAllText(_folder["certs/ca.pem"]);
         Assert.Equal(0, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--name", "late"]));
         Assert.Equal(authority, File.ReadAllText(_folder["certs/ca.pem"]));
@@ -42,18 +60,41 @@ public sealed class SecurityOptionsTests : IDisposable
         if (code is not null)
             Assert.Equal(code, CodeOf(() => files.Read(command.Parse(line)), "--tls-ca, --tls-cert and --tls-key"));
         else
-            Assert.Equal(line.Length == 0 ? new TlsOptions() : new TlsOptions { Ca = "a", Certificate = "b", Key = "c" }, files.Read(command.Parse(line)));
+            Assert.Equal(
+                line.Length == 0
+                    ? new TlsOptions()
+                    : new TlsOptions
+                    {
+                        Ca = "a",
+                        Certificate = "b",
+                        Key = "c",
+                    },
+                files.Read(command.Parse(line))
+            );
     }
 
     [Fact]
-    public void Run_and_worker_take_them() => Assert.All(new[] { "run", "worker --join a:1" }, line =>
-        Assert.Empty(CommandLine.Root().Parse($"{line} --tls-ca a --tls-cert b --tls-key c").Errors));
+    public void Run_and_worker_take_them() =>
+        Assert.All(new[] { "run", "worker --join a:1" }, line =>
+            Assert.Empty(CommandLine.Root().Parse($"{line} --tls-ca a --tls-cert b --tls-key c").Errors)
+        );
 
     [Fact]
     public void An_experiment_names_all_three_files_or_none()
     {
-        ExperimentConfig Read(string tls) => ExperimentFile.Bind(_folder.Write("tls.conf", tls), [], new Hashtable(), path => path.EndsWith(".conf", StringComparison.Ordinal) ? path : $"/resolved/{path}");
-        Assert.Equal(new TlsOptions { Ca = "/resolved/a", Certificate = "/resolved/b", Key = "/resolved/c" }, Read("cluster.tls { ca = a, certificate = b, key = c }").Cluster.Tls);
+        ExperimentConfig Read(string tls) =>
+            ExperimentFile.Bind(_folder.Write("tls.conf", tls), [], new Hashtable(), path =>
+                path.EndsWith(".conf", StringComparison.Ordinal) ? path : $"/resolved/{path}"
+            );
+        Assert.Equal(
+            new TlsOptions
+            {
+                Ca = "/resolved/a",
+                Certificate = "/resolved/b",
+                Key = "/resolved/c",
+            },
+            Read("cluster.tls { ca = a, certificate = b, key = c }").Cluster.Tls
+        );
         Assert.True(Read("").Cluster.Tls.IsEmpty);
         var half = ExperimentFile.Load(ExperimentFile.Default) with { Cluster = new ClusterConfig { Tls = new TlsOptions { Ca = "a" } } };
         Assert.Equal("config/tls", CodeOf(() => ExperimentValidation.Checked(half), "cluster.tls", "dfpo certs"));
@@ -70,5 +111,11 @@ public sealed class SecurityOptionsTests : IDisposable
         Assert.Equal(lines, warnings.ToString().Count(c => c == '\n'));
     }
 
-    private TlsOptions Files(string name) => new() { Ca = _folder["certs/ca.pem"], Certificate = _folder[$"certs/{name}.pem"], Key = _folder[$"certs/{name}.key"] };
+    private TlsOptions Files(string name) =>
+        new()
+        {
+            Ca = _folder["certs/ca.pem"],
+            Certificate = _folder[$"certs/{name}.pem"],
+            Key = _folder[$"certs/{name}.key"],
+        };
 }

@@ -10,16 +10,17 @@ internal static class TinyModels
 {
     private const int Vocabulary = 320;
 
-    public static Gpt2Config Config { get; } = new()
-    {
-        VocabSize = Vocabulary,
-        NPositions = 64,
-        NEmbd = 16,
-        NLayer = 2,
-        NHead = 2,
-        EosTokenId = Vocabulary - 1,
-        InitializerRange = 0.3,
-    };
+    public static Gpt2Config Config { get; } =
+        new()
+        {
+            VocabSize = Vocabulary,
+            NPositions = 64,
+            NEmbd = 16,
+            NLayer = 2,
+            NHead = 2,
+            EosTokenId = Vocabulary - 1,
+            InitializerRange = 0.3,
+        };
 
     /// <summary>A language model.</summary>
     public static string Policy(string folder, ulong seed)

@@ -9,9 +9,11 @@ namespace DfPO.Host.Tests.Configuration;
 
 public sealed class BundledExperimentsTests
 {
-    public static TheoryData<string> Files => [.. Directory.GetFiles(Repository.Path("hocon/experiments"), "*.conf").Select(path => Path.GetFileName(path))];
+    public static TheoryData<string> Files =>
+        [.. Directory.GetFiles(Repository.Path("hocon/experiments"), "*.conf").Select(path => Path.GetFileName(path))];
 
-    public static TheoryData<string> TinyFiles => [.. Files.Select(file => file.Data).Where(file => file.Contains("-tiny", StringComparison.Ordinal))];
+    public static TheoryData<string> TinyFiles =>
+        [.. Files.Select(file => file.Data).Where(file => file.Contains("-tiny", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -33,7 +35,10 @@ public sealed class BundledExperimentsTests
         Assert.Equal((1e-5, 0.99, 0.95, 16), (learner.LearningRate, learner.Gamma, learner.Lambda, learner.MinibatchSize));
     }
 
-    /// <summary>Optimiser steps and token passes of RL4LMs's own configurations, from its buffer sizes: steps are tokens times epochs times iterations over 64.</summary>
+    /// <summary>
+    /// Optimiser steps and token passes of RL4LMs's own configurations, from its buffer sizes: steps are tokens times epochs times
+    /// iterations over 64.
+    /// </summary>
     [Theory]
     [InlineData("imdb-ppo", 1280, 50, 48)]
     [InlineData("imdb-nlpo", 1280, 50, 48)]
@@ -51,16 +56,32 @@ public sealed class BundledExperimentsTests
     {
         foreach (var task in new[] { "imdb", "detox", "commongen" })
         {
-            Assert.Equal((0f, 0f, 0.4f), (Bind($"{task}-dfpo.conf").Learner.Dfpo.Tolerance, Bind($"{task}-dfpo-iclr.conf").Learner.Dfpo.Tolerance, Bind($"{task}-dfpo-tolerant.conf").Learner.Dfpo.Tolerance));
+            Assert.Equal(
+                (0f, 0f, 0.4f),
+                (
+                    Bind($"{task}-dfpo.conf").Learner.Dfpo.Tolerance,
+                    Bind($"{task}-dfpo-iclr.conf").Learner.Dfpo.Tolerance,
+                    Bind($"{task}-dfpo-tolerant.conf").Learner.Dfpo.Tolerance
+                )
+            );
         }
-        Assert.Equal(("pos", 960), (Bind("imdb-supervised.conf").Task.Data.TrainLabel, Bind("imdb-supervised.conf").Task.MaxReferenceTokens));
+        Assert.Equal(
+            ("pos", 960),
+            (Bind("imdb-supervised.conf").Task.Data.TrainLabel, Bind("imdb-supervised.conf").Task.MaxReferenceTokens)
+        );
     }
 
     [Fact]
     public void The_tiny_experiments_differ_in_their_objective()
     {
-        Assert.Equal((ObjectiveKind.Dfpo, DfpoBehaviour.Policy), (Bind("imdb-tiny.conf").Learner.Objective, Bind("imdb-tiny.conf").Learner.Dfpo.Behaviour));
-        Assert.Equal((ObjectiveKind.Dfpo, DfpoBehaviour.Masked), (Bind("imdb-tiny-iclr.conf").Learner.Objective, Bind("imdb-tiny-iclr.conf").Learner.Dfpo.Behaviour));
+        Assert.Equal(
+            (ObjectiveKind.Dfpo, DfpoBehaviour.Policy),
+            (Bind("imdb-tiny.conf").Learner.Objective, Bind("imdb-tiny.conf").Learner.Dfpo.Behaviour)
+        );
+        Assert.Equal(
+            (ObjectiveKind.Dfpo, DfpoBehaviour.Masked),
+            (Bind("imdb-tiny-iclr.conf").Learner.Objective, Bind("imdb-tiny-iclr.conf").Learner.Dfpo.Behaviour)
+        );
         Assert.Equal(ObjectiveKind.Ppo, Bind("imdb-tiny-ppo.conf").Learner.Objective);
     }
 
@@ -69,7 +90,9 @@ public sealed class BundledExperimentsTests
     public void What_a_tiny_experiment_reads_is_bundled(string file)
     {
         var config = ExperimentValidation.Checked(Bind(file));
-        Assert.All([config.Task.TrainPrompts, config.Task.ValidationPrompts, config.Task.TestPrompts], path => Assert.True(File.Exists(path), path));
+        Assert.All([config.Task.TrainPrompts, config.Task.ValidationPrompts, config.Task.TestPrompts], path =>
+            Assert.True(File.Exists(path), path)
+        );
         Assert.Empty(config.Task.Data.Path);
     }
 
@@ -94,5 +117,8 @@ public sealed class BundledExperimentsTests
         Assert.All(PromptSet.Read(config.Task.TrainPrompts).Prompts, prompt => Assert.NotEmpty(prompt.References));
     }
 
-    private static ExperimentConfig Bind(string file) => ExperimentFile.Bind(Repository.Path($"hocon/experiments/{file}"), [], new Hashtable(), path => Path.GetFullPath(path, Repository.Root));
+    private static ExperimentConfig Bind(string file) =>
+        ExperimentFile.Bind(Repository.Path($"hocon/experiments/{file}"), [], new Hashtable(), path =>
+            Path.GetFullPath(path, Repository.Root)
+        );
 }

@@ -18,7 +18,8 @@ public sealed class ExperimentFileTests : IDisposable
     [Fact]
     public void Every_kind_of_value_reaches_its_property()
     {
-        var config = Bind("""
+        var config = Bind(
+            """
             task.reward-label = "a name" # text in quotes
             seed = 18446744073709551615
             iterations = 7
@@ -30,13 +31,23 @@ public sealed class ExperimentFileTests : IDisposable
             learner.learning-rate = 3e-5
             learner.bf16 = true
             learner.dfpo { mask-at = rollout, mask-rule = kl-centred, value = two-headed, tolerance = 0.25 } // enums
-            """);
+            """
+        );
         Assert.Equal(("a name", ulong.MaxValue, 7), (config.Task.RewardLabel, config.Seed, config.Iterations));
         Assert.Equal(["cuda:0", "cpu"], config.Rollout.Devices);
         Assert.Equal(TimeSpan.FromSeconds(90), config.Rollout.UnitTimeout);
         Assert.Equal((0.5f, 20), (config.Rollout.Generation.Temperature, config.Rollout.Generation.MaxNewTokens));
         Assert.Equal((3e-5, true), (config.Learner.LearningRate, config.Learner.Bf16));
-        Assert.Equal(new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, MaskRule = DfpoMaskRule.KlCentred, Value = DfpoValue.TwoHeaded, Tolerance = 0.25f }, config.Learner.Dfpo);
+        Assert.Equal(
+            new DfpoOptions
+            {
+                MaskAt = DfpoMaskAt.Rollout,
+                MaskRule = DfpoMaskRule.KlCentred,
+                Value = DfpoValue.TwoHeaded,
+                Tolerance = 0.25f,
+            },
+            config.Learner.Dfpo
+        );
     }
 
     [Theory]
@@ -57,7 +68,8 @@ public sealed class ExperimentFileTests : IDisposable
     }
 
     [Fact]
-    public void What_a_file_does_not_say_keeps_the_record_s_default() => Assert.Equal(ResolvedConfig.Write(new ExperimentConfig { Iterations = 3 }), ResolvedConfig.Write(Bind("iterations = 3")));
+    public void What_a_file_does_not_say_keeps_the_record_s_default() =>
+        Assert.Equal(ResolvedConfig.Write(new ExperimentConfig { Iterations = 3 }), ResolvedConfig.Write(Bind("iterations = 3")));
 
     [Theory]
     [InlineData("500ms", 500)]
@@ -65,7 +77,8 @@ public sealed class ExperimentFileTests : IDisposable
     [InlineData("1.5m", 90_000)]
     [InlineData("2 h", 7_200_000)]
     [InlineData("1d", 86_400_000)]
-    public void Durations_have_units(string text, double milliseconds) => Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), Bind($"rollout.unit-timeout = {text}").Rollout.UnitTimeout);
+    public void Durations_have_units(string text, double milliseconds) =>
+        Assert.Equal(TimeSpan.FromMilliseconds(milliseconds), Bind($"rollout.unit-timeout = {text}").Rollout.UnitTimeout);
 
     [Theory]
     [InlineData("learner.learning-rat = 1", "config/unknown-key", "'learner.learning-rat'", "'learner.learning-rate'")]
@@ -81,7 +94,12 @@ public sealed class ExperimentFileTests : IDisposable
     [InlineData("learner = 3", "config/value", "'learner' is '3'", "an object")]
     [InlineData("iterations { a = 1 }", "config/value", "'iterations' is an object", "a whole number")]
     [InlineData("iterations = [1, 2]", "config/value", "'iterations' is '[1, 2]'", "a whole number")]
-    [InlineData("learner.preset = best", "config/value", "'learner.preset' is 'best'", "dfpo, dfpo-iclr, dfpo-budget, ppo, nlpo, a2c, trpo, supervised, grpo, rloo, reinforce-plus-plus, dpo, kto, ppo-supervised")]
+    [InlineData(
+        "learner.preset = best",
+        "config/value",
+        "'learner.preset' is 'best'",
+        "dfpo, dfpo-iclr, dfpo-budget, ppo, nlpo, a2c, trpo, supervised, grpo, rloo, reinforce-plus-plus, dpo, kto, ppo-supervised"
+    )]
     [InlineData("learner {\n gamma = 1", "config/syntax", "line 1", "'{' is not closed")]
     [InlineData("a = 1 ]", "config/syntax", "line 1", "']' closes nothing")]
     [InlineData("name = \"x", "config/syntax", "line 1", "a quote is not closed")]
@@ -96,7 +114,8 @@ public sealed class ExperimentFileTests : IDisposable
     }
 
     [Fact]
-    public void A_missing_file_is_told() => Assert.Equal("config/missing-file", Assert.Throws<DfpoException>(() => ExperimentFile.Load(_folder["none.conf"])).Code);
+    public void A_missing_file_is_told() =>
+        Assert.Equal("config/missing-file", Assert.Throws<DfpoException>(() => ExperimentFile.Load(_folder["none.conf"])).Code);
 
     [Fact]
     public void An_include_is_relative_to_its_file_and_own_keys_win()
@@ -124,7 +143,13 @@ public sealed class ExperimentFileTests : IDisposable
     [Fact]
     public void The_command_line_beats_the_environment_beats_the_file()
     {
-        var environment = new Hashtable { ["DFPO__LEARNER__LEARNING_RATE"] = "2e-5", ["DFPO__ITERATIONS"] = "20", ["DFPO__ROLLOUT__DEVICES"] = "cpu,cuda:1", ["DFPO_FIXTURES"] = "elsewhere" };
+        var environment = new Hashtable
+        {
+            ["DFPO__LEARNER__LEARNING_RATE"] = "2e-5",
+            ["DFPO__ITERATIONS"] = "20",
+            ["DFPO__ROLLOUT__DEVICES"] = "cpu,cuda:1",
+            ["DFPO_FIXTURES"] = "elsewhere",
+        };
         var config = Bind("learner.learning-rate = 1e-5, iterations = 10, seed = 5", ["iterations=30"], environment);
         Assert.Equal((2e-5, 30, 5UL), (config.Learner.LearningRate, config.Iterations, config.Seed));
         Assert.Equal(["cpu", "cuda:1"], config.Rollout.Devices);
@@ -133,7 +158,10 @@ public sealed class ExperimentFileTests : IDisposable
     [Fact]
     public void A_mistake_outside_the_files_names_its_origin()
     {
-        Assert.Contains("DFPO__ITERATION ", Assert.Throws<DfpoException>(() => Bind("", [], new Hashtable { ["DFPO__ITERATION "] = "1" })).Message);
+        Assert.Contains(
+            "DFPO__ITERATION ",
+            Assert.Throws<DfpoException>(() => Bind("", [], new Hashtable { ["DFPO__ITERATION "] = "1" })).Message
+        );
         Assert.Contains("--set iterations=x", Assert.Throws<DfpoException>(() => Bind("", ["iterations=x"])).Message);
         Assert.Equal("config/set", Assert.Throws<DfpoException>(() => Bind("", ["iterations"])).Code);
     }
@@ -150,11 +178,33 @@ public sealed class ExperimentFileTests : IDisposable
     public void A_preset_sets_the_switches_and_explicit_keys_win()
     {
         var iclr = Bind("learner { preset = dfpo-iclr, dfpo { tolerance = 0.3, decode = policy } }").Learner;
-        Assert.Equal(new DfpoOptions { Behaviour = DfpoBehaviour.Masked, MaskAt = DfpoMaskAt.Rollout, Value = DfpoValue.Single, Decode = DecodingPolicy.Policy, Tolerance = 0.3f }, iclr.Dfpo);
+        Assert.Equal(
+            new DfpoOptions
+            {
+                Behaviour = DfpoBehaviour.Masked,
+                MaskAt = DfpoMaskAt.Rollout,
+                Value = DfpoValue.Single,
+                Decode = DecodingPolicy.Policy,
+                Tolerance = 0.3f,
+            },
+            iclr.Dfpo
+        );
         var budget = Bind("learner { preset = dfpo-budget, dfpo.kl-budget = 0.05 }").Learner;
-        Assert.Equal((AdvantageKind.Group, DfpoMaskRule.Budget, 0.05, DecodingPolicy.Policy), (budget.Advantages, budget.Dfpo.MaskRule, budget.Dfpo.KlBudget, budget.Dfpo.Decode));
+        Assert.Equal(
+            (AdvantageKind.Group, DfpoMaskRule.Budget, 0.05, DecodingPolicy.Policy),
+            (budget.Advantages, budget.Dfpo.MaskRule, budget.Dfpo.KlBudget, budget.Dfpo.Decode)
+        );
         Assert.Equal(ObjectiveKind.Ppo, Bind("learner.preset = dfpo", ["learner.preset=ppo"]).Learner.Objective);
-        Assert.Equal(new DfpoOptions { Behaviour = DfpoBehaviour.Policy, MaskAt = DfpoMaskAt.Update, Tolerance = 0.4f, Decode = DecodingPolicy.Negative }, Bind("learner.preset = dfpo").Learner.Dfpo);
+        Assert.Equal(
+            new DfpoOptions
+            {
+                Behaviour = DfpoBehaviour.Policy,
+                MaskAt = DfpoMaskAt.Update,
+                Tolerance = 0.4f,
+                Decode = DecodingPolicy.Negative,
+            },
+            Bind("learner.preset = dfpo").Learner.Dfpo
+        );
     }
 
     private ExperimentConfig Bind(string text, string[]? settings = null, Hashtable? environment = null) =>

@@ -41,14 +41,38 @@ public sealed class ExperimentValidationTests : IDisposable
     [InlineData("checkpoint.every = 0", "config/range", "'checkpoint.every'")]
     [InlineData("rollout.unit-size = 5", "config/batch", "set one of 1, 2, 4, 8, 16")]
     [InlineData("learner.minibatch-size = 32", "config/batch", "16 sequences of an iteration (16 prompts): set one of 1, 2, 4, 8, 16")]
-    [InlineData("learner { preset = dfpo-iclr, minibatch-size = 24 }", "config/batch", "32 sequences of an iteration (16 prompts x 2 masked policies)")]
-    [InlineData("learner.preset = grpo, rollout.unit-size = 12", "config/batch", "not a multiple of the 8 continuations of a prompt, which the objective compares and a unit never parts: set one of 8, 16, 32, 64, 128")]
-    [InlineData("learner.preset = dfpo-budget, rollout.unit-size = 12", "config/batch", "not a multiple of the 8 continuations of a prompt")]
-    [InlineData("learner { preset = dfpo-iclr, advantages = group, samples-per-prompt = 2, minibatch-size = 24 }", "config/batch", "64 sequences of an iteration (16 prompts x 2 masked policies x 2 continuations)")]
+    [InlineData(
+        "learner { preset = dfpo-iclr, minibatch-size = 24 }",
+        "config/batch",
+        "32 sequences of an iteration (16 prompts x 2 masked policies)"
+    )]
+    [InlineData(
+        "learner.preset = grpo, rollout.unit-size = 12",
+        "config/batch",
+        "not a multiple of the 8 continuations of a prompt, which the objective compares and a unit never parts: set one of 8, 16, 32, 64, 128"
+    )]
+    [InlineData(
+        "learner.preset = dfpo-budget, rollout.unit-size = 12",
+        "config/batch",
+        "not a multiple of the 8 continuations of a prompt"
+    )]
+    [InlineData(
+        "learner { preset = dfpo-iclr, advantages = group, samples-per-prompt = 2, minibatch-size = 24 }",
+        "config/batch",
+        "64 sequences of an iteration (16 prompts x 2 masked policies x 2 continuations)"
+    )]
     [InlineData("learner { preset = grpo, advantages = gae }", "config/range", "'advantages' must be default")]
     [InlineData("learner { preset = dfpo-iclr, dfpo.mask-rule = budget }", "config/range", "'dfpo.behaviour' must be policy")]
-    [InlineData("learner.preset = rloo, rollout.unit-size = 12", "config/batch", "does not divide the 64 continuations of an iteration (16 prompts x 4 continuations): set one of 4, 8, 16, 32, 64")]
-    [InlineData("learner { preset = rloo, minibatch-size = 24 }", "config/batch", "64 sequences of an iteration (16 prompts x 4 continuations)")]
+    [InlineData(
+        "learner.preset = rloo, rollout.unit-size = 12",
+        "config/batch",
+        "does not divide the 64 continuations of an iteration (16 prompts x 4 continuations): set one of 4, 8, 16, 32, 64"
+    )]
+    [InlineData(
+        "learner { preset = rloo, minibatch-size = 24 }",
+        "config/batch",
+        "64 sequences of an iteration (16 prompts x 4 continuations)"
+    )]
     [InlineData("learner { preset = dpo, dpo.pairs = offline }", "config/path", "'task.preferences' is not set")]
     [InlineData("learner.preset = supervised, async.max-staleness = 1", "config/conflict", "rolls nothing out")]
     [InlineData("learner.grpo.samples-per-prompt = 1", "config/range", "'learner.grpo.samples-per-prompt' is '1' but must be at least 2")]
@@ -87,7 +111,8 @@ public sealed class ExperimentValidationTests : IDisposable
     }
 
     [Fact]
-    public void Masked_behaviour_doubles_the_sequences_that_minibatches_divide() => Assert.Equal(2, BatchArithmetic.Of(Check("learner { preset = dfpo-iclr, minibatch-size = 16 }")).Minibatches);
+    public void Masked_behaviour_doubles_the_sequences_that_minibatches_divide() =>
+        Assert.Equal(2, BatchArithmetic.Of(Check("learner { preset = dfpo-iclr, minibatch-size = 16 }")).Minibatches);
 
     [Theory]
     [InlineData("learner.preset = ppo", 16, 1, 5)]
@@ -124,6 +149,8 @@ public sealed class ExperimentValidationTests : IDisposable
             task.test-prompts = "{prompts}"
             """;
         _folder.Write("base.conf", basis);
-        return ExperimentValidation.Checked(ExperimentFile.Bind(_folder.Write("main.conf", $"include \"base.conf\"\n{text}"), [], new Hashtable(), path => path));
+        return ExperimentValidation.Checked(
+            ExperimentFile.Bind(_folder.Write("main.conf", $"include \"base.conf\"\n{text}"), [], new Hashtable(), path => path)
+        );
     }
 }

@@ -31,16 +31,26 @@ public sealed class KeyReferenceTests
     }
 
     [Fact]
-    public void The_page_of_keys_is_in_step_with_the_code() => Assert.Equal(KeyReference.Page(), File.ReadAllText(Repository.Path("docs/configuration.md")));
+    public void The_page_of_keys_is_in_step_with_the_code() =>
+        Assert.Equal(KeyReference.Page(), File.ReadAllText(Repository.Path("docs/configuration.md")));
 
     [Fact]
-    public void The_schema_of_keys_is_in_step_with_the_code() => Assert.Equal(KeySchema.Write(), File.ReadAllText(Repository.Path("docs/experiment.schema.json")));
+    public void The_schema_of_keys_is_in_step_with_the_code() =>
+        Assert.Equal(KeySchema.Write(), File.ReadAllText(Repository.Path("docs/experiment.schema.json")));
 
     [Fact]
     public void The_schema_has_every_key_and_no_other()
     {
         var schema = JsonNode.Parse(KeySchema.Write())!;
-        string[] expected = [.. OptionSchema.Of(typeof(ExperimentConfig)).Where(key => key.Follows is null).Select(key => key.Key).Append("learner.preset").Order()];
+        string[] expected =
+        [
+            .. OptionSchema
+                .Of(typeof(ExperimentConfig))
+                .Where(key => key.Follows is null)
+                .Select(key => key.Key)
+                .Append("learner.preset")
+                .Order(),
+        ];
         Assert.Equal(expected, Names(schema, "").Order());
     }
 
@@ -60,10 +70,23 @@ public sealed class KeyReferenceTests
     // Any number will do for a weight of a sum.
     private static readonly string[] s_anyNumber =
     [
-        "task.reward.weights", "learner.grpo.off-policy-mask-threshold", "learner.dpo.loss-weights", "learner.dpo.f-alpha-divergence-coef", "learner.rloo.reward-clip-range",
-         "rollout.generation.length-penalty", "evaluation.generation.length-penalty",
+        "task.reward.weights",
+        "learner.grpo.off-policy-mask-threshold",
+        "learner.dpo.loss-weights",
+        "learner.dpo.f-alpha-divergence-coef",
+        "learner.rloo.reward-clip-range",
+        "rollout.generation.length-penalty",
+        "evaluation.generation.length-penalty",
     ];
 
-    private static IEnumerable<string> Names(JsonNode node, string prefix) => node["properties"]!.AsObject().SelectMany(property =>
-        (IEnumerable<string>)[prefix + property.Key, .. property.Value!["properties"] is null ? [] : Names(property.Value, $"{prefix}{property.Key}.")]);
+    private static IEnumerable<string> Names(JsonNode node, string prefix) =>
+        node["properties"]!
+            .AsObject()
+            .SelectMany(property =>
+                (IEnumerable<string>)
+                    [
+                        prefix + property.Key,
+                        .. property.Value!["properties"] is null ? [] : Names(property.Value, $"{prefix}{property.Key}."),
+                    ]
+            );
 }

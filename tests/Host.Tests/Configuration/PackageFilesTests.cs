@@ -36,7 +36,10 @@ public sealed class PackageFilesTests : IDisposable
         _folder.Write($"here/{ExperimentFile.Default}", "name = hostile, task.reward { kind = plugin, plugin = evil.dll }");
         // What the experiment lacks is told of the program's own file.
         Assert.Equal("config/path", DfpoAssert.CodeOf(() => ExperimentFile.LoadDefault([], _folder["package"], Resolve), "model.policy"));
-        Assert.Equal("config/package", DfpoAssert.CodeOf(() => ExperimentFile.LoadDefault([], _folder["here/nothing"], Resolve), ExperimentFile.Default));
+        Assert.Equal(
+            "config/package",
+            DfpoAssert.CodeOf(() => ExperimentFile.LoadDefault([], _folder["here/nothing"], Resolve), ExperimentFile.Default)
+        );
         Assert.Equal("config/package", DfpoAssert.CodeOf(() => ExperimentFile.LoadDefault([], null, Resolve), ExperimentFile.Default));
         Assert.Equal("imdb-tiny-budget", ExperimentFile.LoadDefault().Name);
     }

@@ -28,7 +28,9 @@ public sealed class ResolvedConfigTests : IDisposable
         });
         Assert.True(count > 50, $"{count} keys");
         var read = Read(ResolvedConfig.Write(config));
-        List<object> expected = Values(config), actual = Values(read), defaults = Values(new ExperimentConfig());
+        List<object> expected = Values(config),
+            actual = Values(read),
+            defaults = Values(new ExperimentConfig());
         for (var i = 0; i < expected.Count; i++)
         {
             Assert.Equal(expected[i], actual[i]);
@@ -44,9 +46,11 @@ public sealed class ResolvedConfigTests : IDisposable
     public void Any_text_survives(string text) => Assert.Equal(text, Read(ResolvedConfig.Write(With(text))).Task.Reward.PluginArgument);
 
     [Fact]
-    public void The_digest_tells_configurations_apart() => Assert.NotEqual(ResolvedConfig.Digest(new ExperimentConfig()), ResolvedConfig.Digest(new ExperimentConfig { Seed = 2 }));
+    public void The_digest_tells_configurations_apart() =>
+        Assert.NotEqual(ResolvedConfig.Digest(new ExperimentConfig()), ResolvedConfig.Digest(new ExperimentConfig { Seed = 2 }));
 
-    private ExperimentConfig Read(string text) => ExperimentFile.Bind(_folder.Write("resolved.conf", text), [], new Hashtable(), path => path);
+    private ExperimentConfig Read(string text) =>
+        ExperimentFile.Bind(_folder.Write("resolved.conf", text), [], new Hashtable(), path => path);
 
     private static ExperimentConfig With(string argument) => new() { Task = new() { Reward = new() { PluginArgument = argument } } };
 
@@ -56,35 +60,40 @@ public sealed class ResolvedConfigTests : IDisposable
         object[] candidates = property.GetCustomAttribute<AllowedValuesAttribute>() is { } allowed
             ? [.. allowed.Values.Where(other => !Equals(other, value)).Select(other => other!)]
             : [Far(property.PropertyType, value, n), Near(value, n), value is IReadOnlyList<string> ? new[] { $"cuda:{n}" } : $"cuda:{n}"];
-        return candidates.First(candidate => property.PropertyType.IsInstanceOfType(candidate) && !Equals(candidate, value) && OptionRange.Allows(property, candidate));
+        return candidates.First(candidate =>
+            property.PropertyType.IsInstanceOfType(candidate) && !Equals(candidate, value) && OptionRange.Allows(property, candidate)
+        );
     }
 
-    private static object Far(Type type, object value, int n) => value switch
-    {
-        string text => $"{text}.{n}",
-        bool flag => !flag,
-        int number => number + n,
-        ulong number => number + (ulong)n,
-        float number => number + (n / 7f),
-        double number => number + (n / 7.0),
-        TimeSpan span => span + TimeSpan.FromMilliseconds(n),
-        Enum => Enum.GetValues(type).Cast<object>().Last(member => !member.Equals(value)),
-        IReadOnlyList<double> => new[] { n / 3.0, -n },
-        IReadOnlyList<DecodingPolicy> => new[] { DecodingPolicy.Positive },
-        IReadOnlyList<RewardKind> => new[] { RewardKind.RepeatPenalty, RewardKind.Http },
-        IReadOnlyList<DpoLossType> => new[] { DpoLossType.ApoDown, DpoLossType.Sft },
-        IReadOnlyList<string> => new[] { $"a{n}", $"b:{n}" },
-        _ => throw new NotSupportedException($"{type} has no test value yet."),
-    };
+    private static object Far(Type type, object value, int n) =>
+        value switch
+        {
+            string text => $"{text}.{n}",
+            bool flag => !flag,
+            int number => number + n,
+            ulong number => number + (ulong)n,
+            float number => number + (n / 7f),
+            double number => number + (n / 7.0),
+            TimeSpan span => span + TimeSpan.FromMilliseconds(n),
+            Enum => Enum.GetValues(type).Cast<object>().Last(member => !member.Equals(value)),
+            IReadOnlyList<double> => new[] { n / 3.0, -n },
+            // Lists of different enums are the same to a type test.
+            _ when type == typeof(IReadOnlyList<DecodingPolicy>) => new[] { DecodingPolicy.Positive },
+            IReadOnlyList<RewardKind> => new[] { RewardKind.RepeatPenalty, RewardKind.Http },
+            IReadOnlyList<DpoLossType> => new[] { DpoLossType.ApoDown, DpoLossType.Sft },
+            IReadOnlyList<string> => new[] { $"a{n}", $"b:{n}" },
+            _ => throw new NotSupportedException($"{type} has no test value yet."),
+        };
 
     // For what must lie between 0 and 1, or between two whole numbers.
-    private static object Near(object value, int n) => value switch
-    {
-        float number => number > 0.5f ? number - (1 / (n + 2f)) : number + (1 / (n + 3f)),
-        double number => number > 0.5 ? number - (1 / (n + 2.0)) : number + (1 / (n + 3.0)),
-        int number => number + 1,
-        _ => value,
-    };
+    private static object Near(object value, int n) =>
+        value switch
+        {
+            float number => number > 0.5f ? number - (1 / (n + 2f)) : number + (1 / (n + 3f)),
+            double number => number > 0.5 ? number - (1 / (n + 2.0)) : number + (1 / (n + 3.0)),
+            int number => number + 1,
+            _ => value,
+        };
 
     private static List<object> Values(ExperimentConfig config)
     {
@@ -95,7 +104,12 @@ public sealed class ResolvedConfigTests : IDisposable
 
     private static void Visit(object record, Action<object, PropertyInfo> leaf)
     {
-        foreach (var property in record.GetType().GetProperties().Where(property => property.CanWrite && !property.IsDefined(typeof(FollowsAttribute))))
+        foreach (
+            var property in record
+                .GetType()
+                .GetProperties()
+                .Where(property => property.CanWrite && !property.IsDefined(typeof(FollowsAttribute)))
+        )
             if (property.PropertyType.Namespace!.StartsWith("DfPO", StringComparison.Ordinal) && !property.PropertyType.IsEnum)
             {
                 if (property.GetValue(record) is null)

@@ -9,7 +9,10 @@ namespace DfPO.Host.Tests.Documentation;
 /// <summary>Code in the pages: command lines are parsed, settings are bound, files of the repository that they name exist.</summary>
 public sealed partial class CodeTests : IDisposable
 {
-    private static readonly string[] s_algorithms = [.. Pages.ForReaders.Where(page => page.StartsWith("docs/algorithms/", StringComparison.Ordinal))];
+    private static readonly string[] s_algorithms =
+    [
+        .. Pages.ForReaders.Where(page => page.StartsWith("docs/algorithms/", StringComparison.Ordinal)),
+    ];
     private readonly TestFolder _folder = new();
 
     public static TheoryData<string> OfReaders => [.. Pages.ForReaders];
@@ -44,7 +47,10 @@ public sealed partial class CodeTests : IDisposable
             // Studies and presets have tests of their own.
             if (block.Contains("algorithms {", StringComparison.Ordinal) || IsPreset(block))
                 continue;
-            var file = _folder.Write("experiment.conf", block.Replace("include \"", $"include \"{Repository.Root}/", StringComparison.Ordinal));
+            var file = _folder.Write(
+                "experiment.conf",
+                block.Replace("include \"", $"include \"{Repository.Root}/", StringComparison.Ordinal)
+            );
             ExperimentFile.Bind(file, [], new Dictionary<string, string>(), path => path);
         }
     }
@@ -69,25 +75,38 @@ public sealed partial class CodeTests : IDisposable
     }
 
     [Fact]
-    public void Every_page_of_an_algorithm_has_formula_settings_code_and_results() => Assert.All(s_algorithms.Where(page => !page.EndsWith("/index.md", StringComparison.Ordinal)),
-        page => Assert.Equal(["formula", "settings", "code", "results"], Pages.Anchors(page).Where(anchor => anchor is "formula" or "settings" or "code" or "results")));
+    public void Every_page_of_an_algorithm_has_formula_settings_code_and_results() =>
+        Assert.All(s_algorithms.Where(page => !page.EndsWith("/index.md", StringComparison.Ordinal)), page =>
+            Assert.Equal(
+                ["formula", "settings", "code", "results"],
+                Pages.Anchors(page).Where(anchor => anchor is "formula" or "settings" or "code" or "results")
+            )
+        );
 
     [Fact]
     public void The_example_of_a_reward_in_the_documentation_is_the_one_that_tests_load() =>
-        Assert.Contains(Pages.Blocks("docs/tasks.md", "csharp").Single(), File.ReadAllText(Repository.Path("tests/Plugins/Brevity/Brevity.cs")), StringComparison.Ordinal);
+        Assert.Contains(
+            Pages.Blocks("docs/tasks.md", "csharp").Single(),
+            File.ReadAllText(Repository.Path("tests/Plugins/Brevity/Brevity.cs")),
+            StringComparison.Ordinal
+        );
 
     private static bool IsPreset(string block) => LearnerPresets.All.Values.Contains(Line(block));
 
     private static string Line(string block) => block.Trim().Replace("\n", ", ", StringComparison.Ordinal);
 
-    private static bool IsKey(string name) => name == LearnerPresets.Key || OptionSchema.Of(typeof(ExperimentConfig)).Any(key => key.Key == name);
+    private static bool IsKey(string name) =>
+        name == LearnerPresets.Key || OptionSchema.Of(typeof(ExperimentConfig)).Any(key => key.Key == name);
 
     /// <summary>The command lines of our program, in one line each and without what stands before the command.</summary>
-    private static IEnumerable<string> CommandLines(string page) => Pages.Blocks(page, "bash").Concat(Pages.Blocks(page, ""))
-        .SelectMany(block => block.Replace("\\\n", " ", StringComparison.Ordinal).Split('\n'))
-        .Select(line => OurProgram().Match(line.Split(" #")[0]))
-        .Where(match => match.Success)
-        .Select(match => match.Groups[1].Value.Split(" > ")[0].Trim());
+    private static IEnumerable<string> CommandLines(string page) =>
+        Pages
+            .Blocks(page, "bash")
+            .Concat(Pages.Blocks(page, ""))
+            .SelectMany(block => block.Replace("\\\n", " ", StringComparison.Ordinal).Split('\n'))
+            .Select(line => OurProgram().Match(line.Split(" #")[0]))
+            .Where(match => match.Success)
+            .Select(match => match.Groups[1].Value.Split(" > ")[0].Trim());
 
     [GeneratedRegex(@"^\s*(?:\w+=\S+ )?(?:dfpo(?= )|dotnet run --project src/Host(?: -c Release)?(?: --|$))(.*)$")]
     private static partial Regex OurProgram();

@@ -7,6 +7,15 @@ public sealed class LineTests
     [Theory]
     [InlineData("*.md")]
     [InlineData("*.conf")]
-    public void No_line_is_longer_than_a_reader_likes(string pattern) => Assert.Empty(Pages.Files(pattern).SelectMany(file => File.ReadLines(Repository.Path(file))
-        .Select((line, index) => (Text: line, Number: index + 1)).Where(line => line.Text.Length > Most).Select(line => $"{file}:{line.Number}: {line.Text.Length} characters")));
+    public void No_line_is_longer_than_a_reader_likes(string pattern) =>
+        Assert.Empty(
+            Pages
+                .Files(pattern)
+                .SelectMany(file =>
+                    File.ReadLines(Repository.Path(file))
+                        .Select((line, index) => (Text: line, Number: index + 1))
+                        .Where(line => line.Text.Length > Most)
+                        .Select(line => $"{file}:{line.Number}: {line.Text.Length} characters")
+                )
+        );
 }

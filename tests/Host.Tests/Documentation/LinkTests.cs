@@ -12,10 +12,15 @@ public sealed partial class LinkTests
     {
         foreach (Match link in Link().Matches(Pages.Prose(page)))
         {
-            var (target, anchor) = link.Groups[1].Value.Split('#') is [var path, var fragment] ? (path, fragment) : (link.Groups[1].Value, "");
+            var (target, anchor) = link.Groups[1].Value.Split('#') is [var path, var fragment]
+                ? (path, fragment)
+                : (link.Groups[1].Value, "");
             if (target.Contains("://", StringComparison.Ordinal))
                 continue;
-            var to = target.Length == 0 ? page : Path.GetRelativePath(Repository.Root, Repository.Path(Path.Combine(Path.GetDirectoryName(page)!, target)));
+            var to =
+                target.Length == 0
+                    ? page
+                    : Path.GetRelativePath(Repository.Root, Repository.Path(Path.Combine(Path.GetDirectoryName(page)!, target)));
             Assert.True(Path.Exists(Repository.Path(to)), $"{page}: '{target}' does not exist");
             if (anchor.Length > 0)
                 Assert.True(Pages.Anchors(to).Contains(anchor), $"{page}: '{to}' has no heading for '#{anchor}'");
@@ -29,8 +34,14 @@ public sealed partial class LinkTests
         while (waiting.TryDequeue(out var page))
             if (reached.Add(page))
                 foreach (Match link in Link().Matches(Pages.Prose(page)))
-                    if (link.Groups[1].Value.Split('#')[0] is { Length: > 0 } target && target.EndsWith(".md", StringComparison.Ordinal) && !target.Contains("://", StringComparison.Ordinal))
-                        waiting.Enqueue(Path.GetRelativePath(Repository.Root, Repository.Path(Path.Combine(Path.GetDirectoryName(page)!, target))));
+                    if (
+                        link.Groups[1].Value.Split('#')[0] is { Length: > 0 } target
+                        && target.EndsWith(".md", StringComparison.Ordinal)
+                        && !target.Contains("://", StringComparison.Ordinal)
+                    )
+                        waiting.Enqueue(
+                            Path.GetRelativePath(Repository.Root, Repository.Path(Path.Combine(Path.GetDirectoryName(page)!, target)))
+                        );
         Assert.Empty(Pages.ForReaders.Where(page => page.StartsWith("docs/", StringComparison.Ordinal)).Except(reached));
     }
 

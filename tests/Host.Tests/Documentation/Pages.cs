@@ -15,7 +15,8 @@ internal static partial class Pages
     public static IReadOnlyList<string> ForReaders { get; } = [.. All.Where(page => !page.StartsWith("tests/", StringComparison.Ordinal))];
 
     /// <summary>Files of a pattern, by their paths from the root.</summary>
-    public static IReadOnlyList<string> Files(string pattern) => [.. Walk(Repository.Root, pattern).Select(file => Path.GetRelativePath(Repository.Root, file)).Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Files(string pattern) =>
+        [.. Walk(Repository.Root, pattern).Select(file => Path.GetRelativePath(Repository.Root, file)).Order(StringComparer.Ordinal)];
 
     /// <summary>A page's text.</summary>
     public static string Read(string page) => File.ReadAllText(Repository.Path(page));
@@ -28,10 +29,20 @@ internal static partial class Pages
     public static string Prose(string page) => Fenced().Replace(Read(page), "");
 
     /// <summary>The anchors that a page's headings have on the web: lower case, without punctuation, hyphens for blanks.</summary>
-    public static IEnumerable<string> Anchors(string page) => Heading().Matches(Prose(page)).Select(heading => NoWord().Replace(heading.Groups[1].Value.ToLowerInvariant(), "").Trim().Replace(' ', '-'));
+    public static IEnumerable<string> Anchors(string page) =>
+        Heading()
+            .Matches(Prose(page))
+            .Select(heading => NoWord().Replace(heading.Groups[1].Value.ToLowerInvariant(), "").Trim().Replace(' ', '-'));
 
-    private static IEnumerable<string> Walk(string folder, string pattern) => Directory.EnumerateFiles(folder, pattern)
-        .Concat(Directory.EnumerateDirectories(folder).Where(inner => !s_notOurs.Contains(Path.GetFileName(inner))).SelectMany(inner => Walk(inner, pattern)));
+    private static IEnumerable<string> Walk(string folder, string pattern) =>
+        Directory
+            .EnumerateFiles(folder, pattern)
+            .Concat(
+                Directory
+                    .EnumerateDirectories(folder)
+                    .Where(inner => !s_notOurs.Contains(Path.GetFileName(inner)))
+                    .SelectMany(inner => Walk(inner, pattern))
+            );
 
     [GeneratedRegex(@"^[ ]*```(?<language>[\w ]*)\n(?<code>.*?)^[ ]*```$", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Fenced();

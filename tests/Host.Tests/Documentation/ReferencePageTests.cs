@@ -8,14 +8,31 @@ namespace DfPO.Host.Tests.Documentation;
 public sealed partial class ReferencePageTests
 {
     // Names with a slash that are neither metrics nor codes.
-    private static readonly string[] s_others = ["application/json", "application/octet-stream", "dfpo-toxicity/1", "n/a", "tok/s", "tokens/s"];
+    private static readonly string[] s_others =
+    [
+        "application/json",
+        "application/octet-stream",
+        "dfpo-toxicity/1",
+        "n/a",
+        "tok/s",
+        "tokens/s",
+    ];
 
     // Training on pairs is a loss without a command: nothing records its figures.
     private const string Unrecorded = "reward/";
 
-    private static readonly IReadOnlyList<string> s_sources = [.. Pages.Files("*.cs").Where(file => file.StartsWith("src/", StringComparison.Ordinal)).Select(file => File.ReadAllText(Repository.Path(file)))];
+    private static readonly IReadOnlyList<string> s_sources =
+    [
+        .. Pages
+            .Files("*.cs")
+            .Where(file => file.StartsWith("src/", StringComparison.Ordinal))
+            .Select(file => File.ReadAllText(Repository.Path(file))),
+    ];
 
-    private static readonly IReadOnlyList<string> s_codes = [.. Row().Matches(Pages.Read("docs/errors.md")).Select(row => row.Groups[1].Value)];
+    private static readonly IReadOnlyList<string> s_codes =
+    [
+        .. Row().Matches(Pages.Read("docs/errors.md")).Select(row => row.Groups[1].Value),
+    ];
 
     [Fact]
     public void The_page_of_metrics_is_in_step_with_the_code() => Assert.Equal(MetricCatalog.Page(), Pages.Read("docs/metrics.md"));
@@ -24,30 +41,39 @@ public sealed partial class ReferencePageTests
     public void Every_name_in_the_source_is_a_metric_or_an_error_of_the_pages()
     {
         var names = s_sources.SelectMany(source => Literal().Matches(source)).Select(name => name.Groups[1].Value).Distinct();
-        Assert.DoesNotContain(names.Except(s_codes).Except(s_others), name => MetricCatalog.Find(name) is null && !name.StartsWith(Unrecorded, StringComparison.Ordinal));
+        Assert.DoesNotContain(names.Except(s_codes).Except(s_others), name =>
+            MetricCatalog.Find(name) is null && !name.StartsWith(Unrecorded, StringComparison.Ordinal)
+        );
     }
 
     [Fact]
-    public void Every_error_of_the_page_is_in_the_source() => Assert.All(s_codes, code => Assert.Contains(s_sources, source => source.Contains($"\"{code}\"", StringComparison.Ordinal)));
+    public void Every_error_of_the_page_is_in_the_source() =>
+        Assert.All(s_codes, code => Assert.Contains(s_sources, source => source.Contains($"\"{code}\"", StringComparison.Ordinal)));
 
     [Fact]
     public void Every_metric_of_the_page_is_in_the_source()
     {
         var figures = GenerationMetrics.Figures.Select(figure => figure.Name).ToArray();
-        Assert.All(MetricCatalog.All.Select(metric => metric.Name).Where(name => !name.Contains('{') && !figures.Contains(name.Split('/')[^1])),
-            name => Assert.Contains(s_sources, Recorded(name).IsMatch));
+        Assert.All(
+            MetricCatalog.All.Select(metric => metric.Name).Where(name => !name.Contains('{') && !figures.Contains(name.Split('/')[^1])),
+            name => Assert.Contains(s_sources, Recorded(name).IsMatch)
+        );
     }
 
     [Fact]
     public void Every_figure_of_an_evaluation_has_its_entry() =>
-        Assert.All(GenerationMetrics.Figures, figure => Assert.Equal($"rollout/{figure.Name}", MetricCatalog.Find($"rollout/{figure.Name}")?.Name));
+        Assert.All(GenerationMetrics.Figures, figure =>
+            Assert.Equal($"rollout/{figure.Name}", MetricCatalog.Find($"rollout/{figure.Name}")?.Name)
+        );
 
     [Fact]
     public void A_type_that_a_page_names_is_in_the_source()
     {
         var sources = string.Concat(Pages.Files("*.cs").Select(Pages.Read));
-        var names = Pages.ForReaders.Where(page => page.StartsWith("docs/a", StringComparison.Ordinal))
-            .SelectMany(page => TypeName().Matches(Pages.Prose(page)).Select(name => (Page: page, Name: name.Groups[1].Value))).Distinct();
+        var names = Pages
+            .ForReaders.Where(page => page.StartsWith("docs/a", StringComparison.Ordinal))
+            .SelectMany(page => TypeName().Matches(Pages.Prose(page)).Select(name => (Page: page, Name: name.Groups[1].Value)))
+            .Distinct();
         Assert.All(names, named => Assert.True(Regex.IsMatch(sources, $@"\b{named.Name}\b"), $"{named.Page}: there is no {named.Name}"));
     }
 

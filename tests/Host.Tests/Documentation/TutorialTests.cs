@@ -27,13 +27,23 @@ public sealed class TutorialTests : IDisposable
         Assert.Contains("<html", File.ReadAllText(_folder["my-task/report.html"]));
         var runs = Directory.GetDirectories(_folder["runs"]);
         Assert.Equal(2, runs.Length);
-        Assert.All(runs.SelectMany(run => File.ReadLines(Path.Combine(run, "metrics.jsonl"))).SelectMany(line => JsonNode.Parse(line)!.AsObject()).Select(field => field.Key).Where(name => name.Contains('/')),
-            name => Assert.NotNull(MetricCatalog.Find(name)));
+        Assert.All(
+            runs.SelectMany(run => File.ReadLines(Path.Combine(run, "metrics.jsonl")))
+                .SelectMany(line => JsonNode.Parse(line)!.AsObject())
+                .Select(field => field.Key)
+                .Where(name => name.Contains('/')),
+            name => Assert.NotNull(MetricCatalog.Find(name))
+        );
     }
 
     private async Task<(int Code, string Output)> Bash(string script)
     {
-        var start = new ProcessStartInfo("bash", [script]) { WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("bash", [script])
+        {
+            WorkingDirectory = _folder.Path,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);

@@ -58,7 +58,9 @@ public sealed class AsyncRunTests
         var folder = Assert.Single(experiment.RunFolders);
         var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
         Assert.True(exit == 0, $"{output}\n{errors}");
-        var numbers = Lines(Path.Combine(folder, "journal.jsonl")).SelectMany(line => line["units"]!.AsArray()).Select(unit => (int)unit!["number"]!);
+        var numbers = Lines(Path.Combine(folder, "journal.jsonl"))
+            .SelectMany(line => line["units"]!.AsArray())
+            .Select(unit => (int)unit!["number"]!);
         Assert.Equal(Enumerable.Range(0, 160), numbers.Order());
 
         (exit, output, errors) = await Replay(experiment, folder, "--json");
@@ -76,11 +78,33 @@ public sealed class AsyncRunTests
             var files = CertificateAuthority.Open(experiment.At("authority")).Issue(name, ["127.0.0.1"], 1);
             return ["--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key];
         }
-        using var run = RunningDfpo.Start(experiment.Run([.. s_async, "--local-workers", "0", "--set", $"iterations={Iterations}", "--set", "evaluation.every=100", "--set", "checkpoint.every=1", .. Certificate("learner")]));
+        using var run = RunningDfpo.Start(
+            experiment.Run([
+                .. s_async,
+                "--local-workers",
+                "0",
+                "--set",
+                $"iterations={Iterations}",
+                "--set",
+                "evaluation.every=100",
+                "--set",
+                "checkpoint.every=1",
+                .. Certificate("learner"),
+            ])
+        );
         var address = (await run.Printed(JoinHint)).Split(' ')[0];
         await run.Printed("tiny: starts");
         var folder = Assert.Single(experiment.RunFolders);
-        using var standby = RunningDfpo.Start(["worker", "--join", address, "--role", "learner-standby", "--run", folder, .. Certificate("standby")]);
+        using var standby = RunningDfpo.Start([
+            "worker",
+            "--join",
+            address,
+            "--role",
+            "learner-standby",
+            "--run",
+            folder,
+            .. Certificate("standby"),
+        ]);
         await standby.Printed("standing by");
         using var worker = RunningDfpo.Start(["worker", "--join", address, "--patience", "120", .. Certificate("worker")]);
         await run.Printed($"iteration 2/{Iterations}");
@@ -107,8 +131,11 @@ public sealed class AsyncRunTests
         Assert.Empty(experiment.RunFolders);
     }
 
-    private static Task<(int ExitCode, string Output, string Errors)> Replay(TinyExperiment experiment, string folder, params string[] more) =>
-        DfpoProcess.Run(["replay", folder, "--runs-dir", experiment.Runs, "--port", "0", .. more]);
+    private static Task<(int ExitCode, string Output, string Errors)> Replay(
+        TinyExperiment experiment,
+        string folder,
+        params string[] more
+    ) => DfpoProcess.Run(["replay", folder, "--runs-dir", experiment.Runs, "--port", "0", .. more]);
 
     private static JsonObject[] Lines(string path) => [.. File.ReadLines(path).Select(line => JsonNode.Parse(line)!.AsObject())];
 }

@@ -21,12 +21,15 @@ public sealed class BundledExperiment : IAsyncLifetime
     public string[] Run(string name, params string[] more) => RunAt(0, name, more);
 
     /// <summary>Command line of a run at a port.</summary>
-    public string[] RunAt(int port, string name, params string[] more) => BundledRun.Arguments(Path.Combine(_root.FullName, name), port, more);
+    public string[] RunAt(int port, string name, params string[] more) =>
+        BundledRun.Arguments(Path.Combine(_root.FullName, name), port, more);
 
     /// <summary>The one run folder of that name.</summary>
     public string Folder(string name) => Directory.GetDirectories(Path.Combine(_root.FullName, name)).Single();
 
-    /// <summary>Checks that the run of that name ended with the undisturbed weights, and that each of its iterations was recorded once.</summary>
+    /// <summary>
+    /// Checks that the run of that name ended with the undisturbed weights, and that each of its iterations was recorded once.
+    /// </summary>
     public void AssertUndisturbed(string name)
     {
         Assert.Equal(_undisturbed, BundledRun.Digest(Folder(name)));

@@ -19,9 +19,34 @@ public sealed class ChatRunTests
     {
         using var experiment = Conversations();
 
-        await experiment.RunToEnd([.. s_messages, "--set", "learner.preset=supervised", "--set", "iterations=12", "--set", "learner.learning-rate=0.02", "--set", "learner.warmup-steps=0", "--set", "evaluation.every=12"]);
+        await experiment.RunToEnd([
+            .. s_messages,
+            "--set",
+            "learner.preset=supervised",
+            "--set",
+            "iterations=12",
+            "--set",
+            "learner.learning-rate=0.02",
+            "--set",
+            "learner.warmup-steps=0",
+            "--set",
+            "evaluation.every=12",
+        ]);
 
-        var (code, output, errors) = await DfpoProcess.Run(["generate", experiment.RunFolders.Single(), "--policy", "pi_theta", "--chat", "--prompt", Question, "--top-k", "1", "--max-new-tokens", "8", "--json"]);
+        var (code, output, errors) = await DfpoProcess.Run([
+            "generate",
+            experiment.RunFolders.Single(),
+            "--policy",
+            "pi_theta",
+            "--chat",
+            "--prompt",
+            Question,
+            "--top-k",
+            "1",
+            "--max-new-tokens",
+            "8",
+            "--json",
+        ]);
         Assert.True(code == 0, errors);
         var line = JsonNode.Parse(output)!;
         var tokenizer = TextTokenizer.Load(experiment.At("policy"));
@@ -47,13 +72,17 @@ public sealed class ChatRunTests
 
         await experiment.RunToEnd([.. s_messages, "--set", "iterations=1"]);
 
-        var samples = File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "samples.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
+        var samples = File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "samples.jsonl"))
+            .Select(line => JsonNode.Parse(line)!)
+            .ToArray();
         Assert.NotEmpty(samples);
         Assert.All(samples, sample => Assert.Equal("", sample["continuation"]!.ToString()));
         Assert.All(samples, sample => Assert.EndsWith("<|im_start|>assistant\n", sample["prompt"]!.ToString()));
     }
 
-    /// <summary>The tiny experiment with a chat model's tokenizer and template, and questions that are always answered in the same way.</summary>
+    /// <summary>
+    /// The tiny experiment with a chat model's tokenizer and template, and questions that are always answered in the same way.
+    /// </summary>
     private static TinyExperiment Conversations()
     {
         var experiment = new TinyExperiment();
@@ -64,14 +93,29 @@ public sealed class ChatRunTests
             File.Copy(Repository.Path($"tests/tokenizers/hf/smollm/{name}"), Path.Combine(policy, name));
         File.Copy(Repository.Path("tests/chat/chatml_default/chat_template.jinja"), Path.Combine(policy, "chat_template.jinja"));
         var tokenizer = TextTokenizer.Load(policy);
-        using (var model = new Gpt2LMHeadModel(TinyModels.Config with { VocabSize = tokenizer.VocabularySize, EosTokenId = tokenizer.EosTokenId, InitializerRange = 0.05 }))
+        using (
+            var model = new Gpt2LMHeadModel(
+                TinyModels.Config with
+                {
+                    VocabSize = tokenizer.VocabularySize,
+                    EosTokenId = tokenizer.EosTokenId,
+                    InitializerRange = 0.05,
+                }
+            )
+        )
         {
             model.Initialise(1);
             PretrainedModels.Save(policy, model, ScalarType.Float32);
         }
         foreach (var (split, count) in new[] { ("train", 24), ("validation", 4), ("test", 4) })
-            File.WriteAllLines(experiment.At($"{split}.jsonl"), Enumerable.Range(0, count).Select(i =>
-                $$"""{"id": "{{split}}-{{i}}", "messages": [{"role": "user", "content": "{{Question}}{{new string(' ', i % 3)}}"}], "references": ["Yes"]}"""));
+            File.WriteAllLines(
+                experiment.At($"{split}.jsonl"),
+                Enumerable
+                    .Range(0, count)
+                    .Select(i =>
+                        $$"""{"id": "{{split}}-{{i}}", "messages": [{"role": "user", "content": "{{Question}}{{new string(' ', i % 3)}}"}], "references": ["Yes"]}"""
+                    )
+            );
         return experiment;
     }
 }

@@ -1,6 +1,8 @@
 namespace DfPO.Host.Tests.EndToEnd;
 
-/// <summary>Whatever joins, leaves or dies, the run ends with the weights it would have had. Whole processes, killed with SIGKILL.</summary>
+/// <summary>
+/// Whatever joins, leaves or dies, the run ends with the weights it would have had. Whole processes, killed with SIGKILL.
+/// </summary>
 [Collection(WholeProcesses.Name)]
 public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<BundledExperiment>
 {
@@ -61,7 +63,15 @@ public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<Bun
         using var worker = RunningDfpo.Start(["worker", "--join", await run.Printed(JoinHint), "--patience", "120"]);
         await run.Printed("iteration 2/");
         run.Kill();
-        using var resumed = RunningDfpo.Start(["run", "--resume", experiment.Folder("resumed"), "--local-workers", "0", "--port", $"{port}"]);
+        using var resumed = RunningDfpo.Start([
+            "run",
+            "--resume",
+            experiment.Folder("resumed"),
+            "--local-workers",
+            "0",
+            "--port",
+            $"{port}",
+        ]);
         await resumed.Printed("goes on after iteration");
         Assert.True(await resumed.Exit() == 0, resumed.Text + worker.Text);
         Assert.True(await worker.Exit() == 0, worker.Text);
@@ -76,7 +86,15 @@ public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<Bun
         var join = await run.Printed(JoinHint);
         await run.Printed("imdb-tiny: starts");
         using var worker = RunningDfpo.Start(["worker", "--join", join, "--patience", "120"]);
-        using var standby = RunningDfpo.Start(["worker", "--join", join, "--role", "learner-standby", "--run", experiment.Folder("standby")]);
+        using var standby = RunningDfpo.Start([
+            "worker",
+            "--join",
+            join,
+            "--role",
+            "learner-standby",
+            "--run",
+            experiment.Folder("standby"),
+        ]);
         await standby.Printed("standing by");
         await run.Printed("iteration 2/");
         run.Kill();
@@ -90,7 +108,15 @@ public sealed class FaultTests(BundledExperiment experiment) : IClassFixture<Bun
     public async Task A_standby_that_is_not_needed_ends_with_the_run()
     {
         using var run = RunningDfpo.Start(experiment.Run("unneeded"));
-        using var standby = RunningDfpo.Start(["worker", "--join", await run.Printed(JoinHint), "--role", "learner-standby", "--run", experiment.Folder("unneeded")]);
+        using var standby = RunningDfpo.Start([
+            "worker",
+            "--join",
+            await run.Printed(JoinHint),
+            "--role",
+            "learner-standby",
+            "--run",
+            experiment.Folder("unneeded"),
+        ]);
         await standby.Printed("standing by");
         Assert.Equal(0, await run.Exit());
         Assert.True(await standby.Exit() == 0, standby.Text);

@@ -34,14 +34,20 @@ public sealed class LongRunMemoryTests
             using var reference = Model(1);
             using var value = new ValueModel(Model(2), 1);
             var engine = new GenerationEngine(policy, reference, s_config.EosTokenId);
-            using var learner = new PolicyLearner(policy, value, new LearnerOptions
-            {
-                LearningRate = 1e-4,
-                MinibatchSize = 8,
-                Epochs = 1,
-                MaxKl = 100,
-                Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked, MaskAt = DfpoMaskAt.Rollout },
-            }, 1, "unused");
+            using var learner = new PolicyLearner(
+                policy,
+                value,
+                new LearnerOptions
+                {
+                    LearningRate = 1e-4,
+                    MinibatchSize = 8,
+                    Epochs = 1,
+                    MaxKl = 100,
+                    Dfpo = new DfpoOptions { Behaviour = DfpoBehaviour.Masked, MaskAt = DfpoMaskAt.Rollout },
+                },
+                1,
+                "unused"
+            );
 
             Iterate(engine, learner, 20);
             var (live, resident) = (DisposeScopeManager.Statistics.ThreadTotalLiveCount, ResidentBytes());
@@ -59,27 +65,41 @@ public sealed class LongRunMemoryTests
     /// <summary>Iterations as a run has them: rollouts of both masked policies, an evaluation of the policy itself, an update.</summary>
     private static void Iterate(GenerationEngine engine, PolicyLearner learner, int count)
     {
-        var options = new GenerationOptions { MaxNewTokens = 16, MinNewTokens = 12, Tolerance = 0.1f };
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = 16,
+            MinNewTokens = 12,
+            Tolerance = 0.1f,
+        };
         for (var i = 0; i < count; i++)
         {
             var first = (ulong)learner.Iteration * 100;
-            GenerationRequest[] requests = [.. Enumerable.Range(0, 8).Select(row => new GenerationRequest([.. Enumerable.Range(7 * row, 2 + row)], first + (ulong)row))];
-            Trajectory[] batch = [.. new[] { DecodingPolicy.Positive, DecodingPolicy.Negative }.SelectMany(kind => engine.Generate(requests, options with { Policy = kind }).Select(s => Trajectory(s, kind)))];
+            GenerationRequest[] requests =
+            [
+                .. Enumerable.Range(0, 8).Select(row => new GenerationRequest([.. Enumerable.Range(7 * row, 2 + row)], first + (ulong)row)),
+            ];
+            Trajectory[] batch =
+            [
+                .. new[] { DecodingPolicy.Positive, DecodingPolicy.Negative }.SelectMany(kind =>
+                    engine.Generate(requests, options with { Policy = kind }).Select(s => Trajectory(s, kind))
+                ),
+            ];
             Assert.Equal(8, engine.Generate(requests, options).Count);
             learner.Update(batch);
         }
     }
 
-    private static Trajectory Trajectory(GeneratedSequence sequence, DecodingPolicy behaviour) => new()
-    {
-        PromptTokens = sequence.PromptTokens,
-        Tokens = sequence.Tokens,
-        Logprobs = sequence.Logprobs,
-        ReferenceLogprobs = sequence.ReferenceLogprobs,
-        StateKl = sequence.StateKl,
-        Reward = sequence.Tokens.Count(token => token % 2 == 0) / 16f,
-        Behaviour = behaviour,
-    };
+    private static Trajectory Trajectory(GeneratedSequence sequence, DecodingPolicy behaviour) =>
+        new()
+        {
+            PromptTokens = sequence.PromptTokens,
+            Tokens = sequence.Tokens,
+            Logprobs = sequence.Logprobs,
+            ReferenceLogprobs = sequence.ReferenceLogprobs,
+            StateKl = sequence.StateKl,
+            Reward = sequence.Tokens.Count(token => token % 2 == 0) / 16f,
+            Behaviour = behaviour,
+        };
 
     private static Gpt2LMHeadModel Model(ulong seed)
     {

@@ -1,6 +1,8 @@
 namespace DfPO.Host.Tests.EndToEnd;
 
-/// <summary>A cable is pulled: the side with the learner goes on, the other one stops itself and says so, and there are never two learners.</summary>
+/// <summary>
+/// A cable is pulled: the side with the learner goes on, the other one stops itself and says so, and there are never two learners.
+/// </summary>
 [Trait("Category", "Partition")]
 [Collection(WholeProcesses.Name)]
 public sealed class PartitionTests : IDisposable
@@ -14,7 +16,10 @@ public sealed class PartitionTests : IDisposable
         using var network = new NetworkNamespaces(2);
         using var run = Learner(network);
         await run.Printed("imdb-tiny: starts");
-        using var worker = RunningDfpo.Start(["worker", "--join", s_join, "--host", NetworkNamespaces.Address(2), "--patience", "5"], launcher: network.On(2));
+        using var worker = RunningDfpo.Start(
+            ["worker", "--join", s_join, "--host", NetworkNamespaces.Address(2), "--patience", "5"],
+            launcher: network.On(2)
+        );
         await worker.Printed("joined the run");
         network.Cut(2);
         await run.Printed("out of sight: its unit is handed out again");
@@ -31,9 +36,26 @@ public sealed class PartitionTests : IDisposable
         using var run = Learner(network);
         await run.Printed("imdb-tiny: starts");
         using var standby = RunningDfpo.Start(
-            ["worker", "--join", s_join, "--host", NetworkNamespaces.Address(2), "--role", "learner-standby", "--run", _runs.GetDirectories().Single().FullName, "--patience", "5"], launcher: network.On(2));
+            [
+                "worker",
+                "--join",
+                s_join,
+                "--host",
+                NetworkNamespaces.Address(2),
+                "--role",
+                "learner-standby",
+                "--run",
+                _runs.GetDirectories().Single().FullName,
+                "--patience",
+                "5",
+            ],
+            launcher: network.On(2)
+        );
         await standby.Printed("standing by");
-        using var worker = RunningDfpo.Start(["worker", "--join", s_join, "--host", NetworkNamespaces.Address(3), "--patience", "5"], launcher: network.On(3));
+        using var worker = RunningDfpo.Start(
+            ["worker", "--join", s_join, "--host", NetworkNamespaces.Address(3), "--patience", "5"],
+            launcher: network.On(3)
+        );
         await worker.Printed("joined the run");
         network.Cut(1);
         Assert.Equal(1, await standby.Exit());
@@ -46,8 +68,11 @@ public sealed class PartitionTests : IDisposable
     public void Dispose() => _runs.Delete(recursive: true);
 
     /// <summary>A run that ends only when it is told to.</summary>
-    private RunningDfpo Learner(NetworkNamespaces network) => RunningDfpo.Start(
-        BundledRun.Arguments(_runs.FullName, 4053, "--host", NetworkNamespaces.Address(1), "--set", "iterations=100000"), launcher: network.On(1));
+    private RunningDfpo Learner(NetworkNamespaces network) =>
+        RunningDfpo.Start(
+            BundledRun.Arguments(_runs.FullName, 4053, "--host", NetworkNamespaces.Address(1), "--set", "iterations=100000"),
+            launcher: network.On(1)
+        );
 
     private static async Task AssertGoesOn(RunningDfpo run)
     {

@@ -14,7 +14,10 @@ public sealed class PluginTests
 
         await experiment.RunToEnd([.. Plugin(Built("Brevity")), "--set", "task.reward.plugin-argument=4", "--set", "iterations=1"]);
 
-        JsonNode[] samples = [.. File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "samples.jsonl")).Select(line => JsonNode.Parse(line)!)];
+        JsonNode[] samples =
+        [
+            .. File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "samples.jsonl")).Select(line => JsonNode.Parse(line)!),
+        ];
         Assert.NotEmpty(samples);
         Assert.All(samples, sample => Assert.Equal(-((string)sample["continuation"]!).Length / 4.0, (double)sample["reward"]!, 1e-5));
     }
@@ -35,10 +38,22 @@ public sealed class PluginTests
     [InlineData("Misbehaving.Perfect", "plugin/class", "no reward 'Misbehaving.Perfect'", "'Misbehaving.NotANumber'")]
     [InlineData("Misbehaving.TooFew", "run/unit-abandoned", "gave 1 scores for 2 texts", "one a text")]
     [InlineData("Misbehaving.NotANumber", "run/unit-abandoned", "gave NaN for text 1 of 2", "finite number")]
-    public async Task A_plug_in_that_does_not_keep_to_the_contract_ends_the_run_with_one_error(string type, string code, params string[] words)
+    public async Task A_plug_in_that_does_not_keep_to_the_contract_ends_the_run_with_one_error(
+        string type,
+        string code,
+        params string[] words
+    )
     {
         using var experiment = new TinyExperiment();
-        var (exit, output, errors) = await DfpoProcess.Run(experiment.Run([.. Plugin(Built("Misbehaving")), "--set", $"task.reward.plugin-class={type}", "--set", "rollout.max-attempts=1"]));
+        var (exit, output, errors) = await DfpoProcess.Run(
+            experiment.Run([
+                .. Plugin(Built("Misbehaving")),
+                "--set",
+                $"task.reward.plugin-class={type}",
+                "--set",
+                "rollout.max-attempts=1",
+            ])
+        );
         Assert.Equal(1, exit);
         Assert.DoesNotContain("iteration 1", output);
         var line = Assert.Single(errors.Split('\n'), line => line.EndsWith($"[{code}]", StringComparison.Ordinal));
@@ -46,7 +61,8 @@ public sealed class PluginTests
         Assert.DoesNotContain("   at ", errors);
     }
 
-    private static string[] Plugin(string assembly) => ["--set", "task.reward-model=", "--set", "task.reward.kind=plugin", "--set", $"task.reward.plugin-assembly={assembly}"];
+    private static string[] Plugin(string assembly) =>
+        ["--set", "task.reward-model=", "--set", "task.reward.kind=plugin", "--set", $"task.reward.plugin-assembly={assembly}"];
 
     /// <summary>The assembly as its own project has built it, in the configuration of these tests.</summary>
     private static string Built(string name)

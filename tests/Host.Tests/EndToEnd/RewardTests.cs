@@ -15,7 +15,19 @@ public sealed class RewardTests
     public async Task A_reward_worker_of_another_process_fetches_the_reward_s_data_and_gives_the_same_weights()
     {
         using var experiment = new TinyExperiment();
-        string[] reward = ["--set", "iterations=2", "--set", "task.reward-model=", "--set", "task.reward.kind=non-toxicity", "--set", $"task.reward.toxicity-model={s_toxicity}", "--set", "evaluation.metrics=[toxicity, diversity]"];
+        string[] reward =
+        [
+            "--set",
+            "iterations=2",
+            "--set",
+            "task.reward-model=",
+            "--set",
+            "task.reward.kind=non-toxicity",
+            "--set",
+            $"task.reward.toxicity-model={s_toxicity}",
+            "--set",
+            "evaluation.metrics=[toxicity, diversity]",
+        ];
         var alone = await experiment.RunToEnd(reward);
         var before = experiment.RunFolders;
 
@@ -37,9 +49,28 @@ public sealed class RewardTests
     public async Task References_reach_the_reward_and_the_metrics_and_evaluation_decodes_in_its_own_way()
     {
         using var experiment = new TinyExperiment();
-        File.WriteAllLines(experiment.At("table.jsonl"), Enumerable.Range(0, 40).Select(i => $$"""{"text": "The film number {{i}} was", "reference": "good film {{i}}"}"""));
-        string[] data = ["task.train-prompts=", "task.validation-prompts=", "task.test-prompts=", "task.reward-model=", $"task.data.path={experiment.At("table.jsonl")}", "task.data.format=table", "task.data.references-column=reference",
-            "task.reward.kind=combination", "task.reward.terms=[rouge, bleu]", "task.reward.weights=[1, 0.5]", "evaluation.metrics=[bleu, rouge, reference-perplexity, model-perplexity]", $"evaluation.perplexity-model={Repository.Path("models/imdb-tiny/policy")}", "evaluation.generation.num-beams=2", "evaluation.generation.max-new-tokens=3", "iterations=1"];
+        File.WriteAllLines(
+            experiment.At("table.jsonl"),
+            Enumerable.Range(0, 40).Select(i => $$"""{"text": "The film number {{i}} was", "reference": "good film {{i}}"}""")
+        );
+        string[] data =
+        [
+            "task.train-prompts=",
+            "task.validation-prompts=",
+            "task.test-prompts=",
+            "task.reward-model=",
+            $"task.data.path={experiment.At("table.jsonl")}",
+            "task.data.format=table",
+            "task.data.references-column=reference",
+            "task.reward.kind=combination",
+            "task.reward.terms=[rouge, bleu]",
+            "task.reward.weights=[1, 0.5]",
+            "evaluation.metrics=[bleu, rouge, reference-perplexity, model-perplexity]",
+            $"evaluation.perplexity-model={Repository.Path("models/imdb-tiny/policy")}",
+            "evaluation.generation.num-beams=2",
+            "evaluation.generation.max-new-tokens=3",
+            "iterations=1",
+        ];
 
         await experiment.RunToEnd([.. data.SelectMany(setting => new[] { "--set", setting })]);
 
@@ -50,14 +81,22 @@ public sealed class RewardTests
         Assert.All(new[] { "reference-perplexity", "model-perplexity" }, name => Assert.InRange((double)first[name]!, 1, 1e6));
         Assert.InRange((double)first["length"]!, 1, 3);
         // A tenth of the table is the test split.
-        Assert.Equal(4, File.ReadLines(Path.Combine(folder, "samples.jsonl")).Select(line => JsonNode.Parse(line)!).Count(line => (string?)line["split"] == "test" && (int)line["iteration"]! == 0 && (string?)line["policy"] == "policy"));
+        Assert.Equal(
+            4,
+            File.ReadLines(Path.Combine(folder, "samples.jsonl"))
+                .Select(line => JsonNode.Parse(line)!)
+                .Count(line => (string?)line["split"] == "test" && (int)line["iteration"]! == 0 && (string?)line["policy"] == "policy")
+        );
     }
 
     [Fact]
     public async Task A_reward_that_compares_refuses_prompts_without_references()
     {
         using var experiment = new TinyExperiment();
-        File.WriteAllLines(experiment.At("train.jsonl"), Enumerable.Range(0, 24).Select(i => $$"""{"id": "{{i}}", "text": "Film {{i}} was"}"""));
+        File.WriteAllLines(
+            experiment.At("train.jsonl"),
+            Enumerable.Range(0, 24).Select(i => $$"""{"id": "{{i}}", "text": "Film {{i}} was"}""")
+        );
         var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "task.reward.kind=bleu"));
         Assert.Equal(1, exit);
         Assert.Contains("24 of 24 train prompts", errors);
@@ -94,8 +133,17 @@ public sealed class RewardTests
     {
         using var experiment = new TinyExperiment();
         using var endpoint = new PoisonedEndpoint(how);
-        string[] settings = ["task.reward.kind=http", $"task.reward.endpoint.url={endpoint.Url}", $"task.reward.endpoint.timeout={(how == "hangs" ? "200ms" : "20s")}", "task.reward.endpoint.retries=1", "task.reward.endpoint.retry-delay=10ms",
-            "task.reward.endpoint.break-after=100", "rollout.max-attempts=2", "rollout.unit-size=8"];
+        string[] settings =
+        [
+            "task.reward.kind=http",
+            $"task.reward.endpoint.url={endpoint.Url}",
+            $"task.reward.endpoint.timeout={(how == "hangs" ? "200ms" : "20s")}",
+            "task.reward.endpoint.retries=1",
+            "task.reward.endpoint.retry-delay=10ms",
+            "task.reward.endpoint.break-after=100",
+            "rollout.max-attempts=2",
+            "rollout.unit-size=8",
+        ];
 
         var (exit, _, errors) = await DfpoProcess.Run(experiment.Run([.. settings.SelectMany(setting => new[] { "--set", setting })]));
 
@@ -140,7 +188,9 @@ public sealed class RewardTests
                     continue;
                 var texts = JsonNode.Parse(context.Request.InputStream)!["texts"]!.AsArray().Count;
                 context.Response.StatusCode = how == "fails" ? 500 : 200;
-                await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes($$"""{"scores": [{{string.Join(", ", Enumerable.Repeat("1e999", texts))}}]}"""));
+                await context.Response.OutputStream.WriteAsync(
+                    Encoding.UTF8.GetBytes($$"""{"scores": [{{string.Join(", ", Enumerable.Repeat("1e999", texts))}}]}""")
+                );
                 context.Response.Close();
             }
         }

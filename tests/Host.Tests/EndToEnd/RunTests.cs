@@ -8,7 +8,12 @@ namespace DfPO.Host.Tests.EndToEnd;
 /// <summary>The program as a user runs it: whole processes, a real cluster, real files.</summary>
 public sealed class RunTests
 {
-    private static readonly string[] s_nlpo = [.. new[] { "learner.preset=nlpo", "learner.nlpo.top-p=0.5", "learner.nlpo.min-tokens-to-keep=5" }.SelectMany(s => new[] { "--set", s })];
+    private static readonly string[] s_nlpo =
+    [
+        .. new[] { "learner.preset=nlpo", "learner.nlpo.top-p=0.5", "learner.nlpo.min-tokens-to-keep=5" }.SelectMany(s =>
+            new[] { "--set", s }
+        ),
+    ];
 
     [Fact]
     public async Task A_run_ends_with_its_table_its_files_and_exit_code_0()
@@ -21,7 +26,10 @@ public sealed class RunTests
         var folder = Assert.Single(experiment.RunFolders);
         foreach (var file in new[] { "experiment.conf", "versions.json", "metrics.jsonl", "samples.jsonl", "result.json" })
             Assert.True(File.Exists(Path.Combine(folder, file)), file);
-        var iterations = File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration").ToArray();
+        var iterations = File.ReadLines(Path.Combine(folder, "metrics.jsonl"))
+            .Select(line => JsonNode.Parse(line)!)
+            .Where(line => (string?)line["type"] == "iteration")
+            .ToArray();
         Assert.Equal([1, 2, 3, 4], iterations.Select(line => (int)line["iteration"]!));
         Assert.All(iterations, line => Assert.True(double.IsFinite((double)line["objective/kl"]!)));
         Assert.True(File.Exists(Path.Combine(folder, "final", "model.safetensors")));
@@ -40,11 +48,25 @@ public sealed class RunTests
     public async Task A_run_under_nlpo_s_mask_draws_inside_it_and_ends_with_the_same_weights_by_other_workers()
     {
         using var experiment = new TinyExperiment();
-        string[] settings = [.. s_nlpo, "--set", "learner.nlpo.refresh-every=2", "--set", "iterations=3", "--set", "evaluation.every=100", "--set", "rollout.unit-size=4"];
+        string[] settings =
+        [
+            .. s_nlpo,
+            "--set",
+            "learner.nlpo.refresh-every=2",
+            "--set",
+            "iterations=3",
+            "--set",
+            "evaluation.every=100",
+            "--set",
+            "rollout.unit-size=4",
+        ];
         Assert.Equal(await experiment.RunToEnd(settings), await experiment.RunToEnd([.. settings, "--local-workers", "2"]));
         foreach (var folder in experiment.RunFolders)
             Assert.All(Iterations(folder), line => Assert.InRange((double)line["nlpo/outside_mask"]!, 0, 0.03));
-        Assert.NotEqual(File.ReadAllBytes(Path.Combine(experiment.At("policy"), "model.safetensors")), File.ReadAllBytes(Path.Combine(experiment.RunFolders[0], "final", "model.safetensors")));
+        Assert.NotEqual(
+            File.ReadAllBytes(Path.Combine(experiment.At("policy"), "model.safetensors")),
+            File.ReadAllBytes(Path.Combine(experiment.RunFolders[0], "final", "model.safetensors"))
+        );
     }
 
     // What is particular of it is tested by sessions, in seconds; to be run by hand, with -explicit on.
@@ -65,7 +87,11 @@ public sealed class RunTests
     }
 
     private static JsonNode[] Iterations(string folder) =>
-        [.. File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration")];
+        [
+            .. File.ReadLines(Path.Combine(folder, "metrics.jsonl"))
+                .Select(line => JsonNode.Parse(line)!)
+                .Where(line => (string?)line["type"] == "iteration"),
+        ];
 
     [Fact]
     public async Task A_run_stopped_by_Ctrl_C_exits_with_130_and_its_resumption_ends_with_the_weights_it_would_have_had()
@@ -84,7 +110,10 @@ public sealed class RunTests
         Assert.True(exit == 0, $"{output}\n{errors}");
         Assert.DoesNotContain("iteration 1/60", output);
         Assert.Equal(whole, TinyExperiment.Digest(folder));
-        var recorded = File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).Where(line => (string?)line["type"] == "iteration").Select(line => (int)line["iteration"]!);
+        var recorded = File.ReadLines(Path.Combine(folder, "metrics.jsonl"))
+            .Select(line => JsonNode.Parse(line)!)
+            .Where(line => (string?)line["type"] == "iteration")
+            .Select(line => (int)line["iteration"]!);
         Assert.Equal(Enumerable.Range(1, 60), recorded);
     }
 
@@ -111,8 +140,15 @@ public sealed class RunTests
     {
         using var experiment = new TinyExperiment();
         string[] common = ["iterations=2", "rollout.unit-size=8", "evaluation.every=2"];
-        await experiment.RunToEnd([.. common.Concat(settings).SelectMany(setting => new[] { "--set", setting.Replace("pairs.jsonl", experiment.At("pairs.jsonl")) })]);
-        Assert.NotEqual(File.ReadAllBytes(Path.Combine(experiment.At("policy"), "model.safetensors")), File.ReadAllBytes(Path.Combine(experiment.RunFolders.Single(), "final", "model.safetensors")));
+        await experiment.RunToEnd([
+            .. common
+                .Concat(settings)
+                .SelectMany(setting => new[] { "--set", setting.Replace("pairs.jsonl", experiment.At("pairs.jsonl")) }),
+        ]);
+        Assert.NotEqual(
+            File.ReadAllBytes(Path.Combine(experiment.At("policy"), "model.safetensors")),
+            File.ReadAllBytes(Path.Combine(experiment.RunFolders.Single(), "final", "model.safetensors"))
+        );
     }
 
     [Fact]
@@ -130,13 +166,24 @@ public sealed class RunTests
     public async Task A_guard_that_stops_a_run_ends_it_with_code_1_and_one_error_and_one_that_warns_is_on_record()
     {
         using var experiment = new TinyExperiment();
-        var (exit, output, errors) = await DfpoProcess.Run(experiment.Run("--set", "learner.guards.entropy-collapse=warn", "--set", "learner.guards.min-entropy=50", "--set", "learner.max-kl=1e-9"));
+        var (exit, output, errors) = await DfpoProcess.Run(
+            experiment.Run(
+                "--set",
+                "learner.guards.entropy-collapse=warn",
+                "--set",
+                "learner.guards.min-entropy=50",
+                "--set",
+                "learner.max-kl=1e-9"
+            )
+        );
         Assert.Equal(1, exit);
         var error = Assert.Single(errors.Split('\n'), line => line.Contains("[learner/", StringComparison.Ordinal));
         Assert.EndsWith("[learner/kl-exploded]", error.Trim());
         Assert.Contains("The offending batch is in", error);
         Assert.Contains("[learner/entropy-collapsed]", output);
-        var lines = File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
+        var lines = File.ReadLines(Path.Combine(experiment.RunFolders.Single(), "metrics.jsonl"))
+            .Select(line => JsonNode.Parse(line)!)
+            .ToArray();
         Assert.Equal("learner/entropy-collapsed", (string?)lines.First(line => (string?)line["type"] == "warning")["code"]);
         Assert.Equal(1, (double?)lines.First(line => (string?)line["type"] == "iteration")["guards/warnings"]);
     }

@@ -23,8 +23,13 @@ public sealed class SecurityTests
             return ["--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key];
         }
         // The experiment's own files do not exist: the command line beats them.
-        string[] beaten = [.. new[] { "ca", "certificate", "key" }.SelectMany(file => new[] { "--set", $"cluster.tls.{file}=nowhere.pem" })];
-        using var run = RunningDfpo.Start(experiment.Run(["--local-workers", "0", "--set", "iterations=1", .. beaten, .. Certificate("ours")]));
+        string[] beaten =
+        [
+            .. new[] { "ca", "certificate", "key" }.SelectMany(file => new[] { "--set", $"cluster.tls.{file}=nowhere.pem" }),
+        ];
+        using var run = RunningDfpo.Start(
+            experiment.Run(["--local-workers", "0", "--set", "iterations=1", .. beaten, .. Certificate("ours")])
+        );
         var address = (await run.Printed(JoinHint)).Split(' ')[0];
         using var plain = RunningDfpo.Start(["worker", "--join", address]);
         using var stranger = RunningDfpo.Start(["worker", "--join", address, .. Certificate("theirs")]);
@@ -42,9 +47,14 @@ public sealed class SecurityTests
         using var experiment = new TinyExperiment();
         using var run = RunningDfpo.Start(experiment.Run("--local-workers", "0", "--set", "iterations=1"));
         var address = await run.Printed(JoinHint);
-        using var rogue = ActorSystem.Create("dfpo", ConfigurationFactory.ParseString("""
-            akka { loglevel = OFF, stdout-loglevel = OFF, actor.provider = cluster, remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 } }
-            """));
+        using var rogue = ActorSystem.Create(
+            "dfpo",
+            ConfigurationFactory.ParseString(
+                """
+                akka { loglevel = OFF, stdout-loglevel = OFF, actor.provider = cluster, remote.dot-netty.tcp { hostname = 127.0.0.1, port = 0 } }
+                """
+            )
+        );
         var learner = Address.Parse($"akka.tcp://dfpo@{address}");
         await Cluster.Get(rogue).JoinAsync(learner).WaitAsync(TimeSpan.FromSeconds(20));
         Attack(rogue, learner);
@@ -60,7 +70,9 @@ public sealed class SecurityTests
     private static void Attack(ActorSystem rogue, Address learner)
     {
         string[] paths = [.. ExperimentProtocol.SelectedPaths, $"{ExperimentProtocol.SelectedPaths[1]}/learner", "/user/reward-0", "/user"];
-        foreach (var target in paths.Select(path => (IInternalActorRef)((ExtendedActorSystem)rogue).Provider.ResolveActorRef($"{learner}{path}")))
+        foreach (
+            var target in paths.Select(path => (IInternalActorRef)((ExtendedActorSystem)rogue).Provider.ResolveActorRef($"{learner}{path}"))
+        )
         {
             target.Tell(new { Anything = "that JSON can name" });
             target.Tell(new Status.Failure(new InvalidOperationException("of a type that it names")));
@@ -77,14 +89,16 @@ public sealed class SecurityTests
     private static async Task Refused(RunningDfpo worker, string code, string word)
     {
         var exit = await worker.Exit();
-        var line = worker.Text.Split('\n').SingleOrDefault(line => line.StartsWith("dfpo: ", StringComparison.Ordinal) && line.EndsWith($"[{code}]", StringComparison.Ordinal));
+        var line = worker
+            .Text.Split('\n')
+            .SingleOrDefault(line =>
+                line.StartsWith("dfpo: ", StringComparison.Ordinal) && line.EndsWith($"[{code}]", StringComparison.Ordinal)
+            );
         Assert.True(exit == 1 && line?.Contains(word, StringComparison.Ordinal) is true, $"exit code {exit}\n{worker.Text}");
     }
 
     private sealed class Guest : UntypedActor
     {
-        protected override void OnReceive(object message)
-        {
-        }
+        protected override void OnReceive(object message) { }
     }
 }

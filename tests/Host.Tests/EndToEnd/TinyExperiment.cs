@@ -13,22 +13,40 @@ internal sealed class TinyExperiment : IDisposable
         TinyModels.Policy(At("policy"), 1);
         TinyModels.Classifier(At("reward"), 2);
         foreach (var (split, count) in new[] { ("train", 24), ("validation", 4), ("test", 4) })
-            File.WriteAllLines(At($"{split}.jsonl"), Enumerable.Range(0, count).Select(i => $$"""{"id": "{{split}}-{{i}}", "text": "The {{split}} film number {{i}} was", "references": ["a good one", " not bad"]}"""));
-        File.WriteAllLines(At("pairs.jsonl"), Enumerable.Range(0, 8).Select(i => $$"""{"prompt": "Film {{i}} was", "chosen": " good", "rejected": " bad"}"""));
-        File.WriteAllText(At("tiny.conf"), $$"""
+            File.WriteAllLines(
+                At($"{split}.jsonl"),
+                Enumerable
+                    .Range(0, count)
+                    .Select(i =>
+                        $$"""{"id": "{{split}}-{{i}}", "text": "The {{split}} film number {{i}} was", "references": ["a good one", " not bad"]}"""
+                    )
+            );
+        File.WriteAllLines(
+            At("pairs.jsonl"),
+            Enumerable.Range(0, 8).Select(i => $$"""{"prompt": "Film {{i}} was", "chosen": " good", "rejected": " bad"}""")
+        );
+        File.WriteAllText(
+            At("tiny.conf"),
+            $$"""
             name = tiny
             iterations = 4
             model.policy = "{{At("policy")}}"
-            task { train-prompts = "{{At("train.jsonl")}}", validation-prompts = "{{At("validation.jsonl")}}", test-prompts = "{{At("test.jsonl")}}", reward-model = "{{At("reward")}}", reward-label = pos }
+            task { train-prompts = "{{At("train.jsonl")}}", validation-prompts = "{{At("validation.jsonl")}}", test-prompts = "{{At(
+                "test.jsonl"
+            )}}", reward-model = "{{At("reward")}}", reward-label = pos }
             rollout { prompts-per-iteration = 8, unit-size = 2, workers = 1, generation { max-new-tokens = 6 } }
             learner { preset = dfpo, value-warmup-iterations = 0, learning-rate = 1e-3, minibatch-size = 4, epochs = 2, max-kl = 100 }
             evaluation.every = 2
-            """);
+            """
+        );
     }
 
     public string Runs => At("runs");
 
-    /// <summary>A file or folder of the experiment: its models <c>policy</c> and <c>reward</c>, its prompts, pairs <c>pairs.jsonl</c>, its configuration.</summary>
+    /// <summary>
+    /// A file or folder of the experiment: its models <c>policy</c> and <c>reward</c>, its prompts, pairs <c>pairs.jsonl</c>, its
+    /// configuration.
+    /// </summary>
     public string At(string name) => Path.Combine(_root.FullName, name);
 
     /// <summary>The folders of all runs so far.</summary>
@@ -39,7 +57,11 @@ internal sealed class TinyExperiment : IDisposable
 
     /// <summary>Digest of a finished run's final weights.</summary>
     public static string Digest(string runFolder) =>
-        JsonNode.Parse(File.ReadAllText(Path.Combine(runFolder, "result.json")))!.AsObject().First(p => p.Key.Contains("digest", StringComparison.OrdinalIgnoreCase)).Value!.GetValue<string>();
+        JsonNode
+            .Parse(File.ReadAllText(Path.Combine(runFolder, "result.json")))!
+            .AsObject()
+            .First(p => p.Key.Contains("digest", StringComparison.OrdinalIgnoreCase))
+            .Value!.GetValue<string>();
 
     /// <summary>Runs to the end and gives the digest.</summary>
     public async Task<string> RunToEnd(params string[] more)

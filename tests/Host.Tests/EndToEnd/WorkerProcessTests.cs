@@ -19,7 +19,12 @@ public sealed class WorkerProcessTests
         Assert.Equal(0, await run.Exit());
         Assert.Equal(0, await worker.Exit());
         Assert.Contains("workers: 1 rollout", run.Text);
-        Assert.Equal(alone, TinyExperiment.Digest(experiment.RunFolders.Single(f => TinyExperiment.Digest(f) is not null && run.Text.Contains(Path.GetFileName(f)))));
+        Assert.Equal(
+            alone,
+            TinyExperiment.Digest(
+                experiment.RunFolders.Single(f => TinyExperiment.Digest(f) is not null && run.Text.Contains(Path.GetFileName(f)))
+            )
+        );
     }
 
     [Fact]

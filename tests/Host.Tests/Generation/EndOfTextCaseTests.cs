@@ -16,7 +16,13 @@ public sealed class EndOfTextCaseTests : IDisposable
 {
     private readonly TestFolder _folder = new();
 
-    public static TheoryData<string> Cases => [.. Directory.GetDirectories(Repository.Cases, "0*-eos-*").Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Cases =>
+        [
+            .. Directory
+                .GetDirectories(Repository.Cases, "0*-eos-*")
+                .Select(folder => Path.GetFileName(folder)!)
+                .Order(StringComparer.Ordinal),
+        ];
 
     public void Dispose() => _folder.Dispose();
 
@@ -33,7 +39,10 @@ public sealed class EndOfTextCaseTests : IDisposable
             int[] expected = [.. Enumerable.Repeat(token, token == 13 ? 6 : 1)];
             var options = new GenerationOptions { MaxNewTokens = 6, TopK = 1 };
             using (var generator = TextGenerator.Load(_folder.Path, null, "cpu", "float32"))
-                Assert.Equal(expected, generator.Generate([new Prompt("a", "the film")], options, 1, 1, null, default).Single().Sequence.Tokens);
+                Assert.Equal(
+                    expected,
+                    generator.Generate([new Prompt("a", "the film")], options, 1, 1, null, default).Single().Sequence.Tokens
+                );
             using var executor = new RolloutExecutor(_folder.Path, "cpu", "float32");
             var unit = new RolloutUnit(new UnitId("u"), [new GenerationRequest([5, 6], 1)], options, new WeightsRef(0, "d", 1, ""), ends);
             Assert.Equal(expected, ((RolloutResult)executor.Execute(unit, default)).Sequences.Single().Tokens);
@@ -48,7 +57,11 @@ public sealed class EndOfTextCaseTests : IDisposable
         var config = PretrainedModels.ReadConfig<Gpt2Config>(_folder.Path);
         using var model = new Gpt2LMHeadModel(config);
         model.Initialise(1);
-        var (norm, bias, embedding) = (model.get_parameter("transformer.ln_f.weight")!, model.get_parameter("transformer.ln_f.bias")!, model.get_parameter("transformer.wte.weight")!);
+        var (norm, bias, embedding) = (
+            model.get_parameter("transformer.ln_f.weight")!,
+            model.get_parameter("transformer.ln_f.bias")!,
+            model.get_parameter("transformer.wte.weight")!
+        );
         norm.zero_();
         bias.fill_(1f);
         embedding.zero_();

@@ -9,18 +9,36 @@ using DfPO.Rollout;
 
 namespace DfPO.Host.Tests.Generation;
 
-/// <summary>The folder of an NLPO run of the tiny experiment, with random weights where it would have learnt some: policy and mask are far apart.</summary>
+/// <summary>
+/// The folder of an NLPO run of the tiny experiment, with random weights where it would have learnt some: policy and mask are far apart.
+/// </summary>
 internal sealed class NlpoRun : IDisposable
 {
     /// <summary>How the run draws its policy.</summary>
-    public static readonly GenerationOptions Masked = new() { MaxNewTokens = 6, MinNewTokens = 4, Tolerance = 0.1f, MaskTopP = 0.5, MaskMinTokens = 5 };
+    public static readonly GenerationOptions Masked = new()
+    {
+        MaxNewTokens = 6,
+        MinNewTokens = 4,
+        Tolerance = 0.1f,
+        MaskTopP = 0.5,
+        MaskMinTokens = 5,
+    };
 
     /// <summary>The same without its mask.</summary>
     public static readonly GenerationOptions Plain = Masked with { MaskTopP = 1, MaskMinTokens = 1 };
 
     public NlpoRun(params string[] settings)
     {
-        var config = ExperimentFile.Load(Experiment.At("tiny.conf"), ["learner.preset=nlpo", "learner.nlpo.top-p=0.5", "learner.nlpo.min-tokens-to-keep=5", "rollout.generation.min-new-tokens=4", .. settings]);
+        var config = ExperimentFile.Load(
+            Experiment.At("tiny.conf"),
+            [
+                "learner.preset=nlpo",
+                "learner.nlpo.top-p=0.5",
+                "learner.nlpo.min-tokens-to-keep=5",
+                "rollout.generation.min-new-tokens=4",
+                .. settings,
+            ]
+        );
         var run = RunFolder.Create(Experiment.Runs, config);
         var checkpoints = new RunCheckpoints(run.Path);
         checkpoints.SaveState(new(3, 3, 3, 0.5, Reports.Evaluation("test", DecodingPolicy.Policy, 0)));

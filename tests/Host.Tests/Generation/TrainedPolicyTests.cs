@@ -57,7 +57,12 @@ public sealed class TrainedPolicyTests : IDisposable
     public void A_KL_mask_takes_the_place_of_nlpo_s_and_samples()
     {
         var trained = Open(_run.Path);
-        Assert.Equal((1.0, 1, DecodingPolicy.Negative), trained.Decoding(trained.Evaluated with { NumBeams = 3 }, DecodingPolicy.Negative) is var options ? (options.MaskTopP, options.NumBeams, options.Policy) : default);
+        Assert.Equal(
+            (1.0, 1, DecodingPolicy.Negative),
+            trained.Decoding(trained.Evaluated with { NumBeams = 3 }, DecodingPolicy.Negative) is var options
+                ? (options.MaskTopP, options.NumBeams, options.Policy)
+                : default
+        );
     }
 
     [Fact]
@@ -68,7 +73,8 @@ public sealed class TrainedPolicyTests : IDisposable
         Assert.Equal("config/path", DfpoAssert.CodeOf(() => TrainedPolicy.Open(_run.Path, null, null, whole: true), "task.train-prompts"));
     }
 
-    private static TrainedPolicy Open(string folder, string? experiment = null) => TrainedPolicy.Open(folder, experiment, null, whole: false);
+    private static TrainedPolicy Open(string folder, string? experiment = null) =>
+        TrainedPolicy.Open(folder, experiment, null, whole: false);
 
     private static GenerationOptions Options(TrainedPolicy trained) => trained.Decoding(trained.Evaluated, DecodingPolicy.Policy);
 
@@ -84,5 +90,6 @@ public sealed class TrainedPolicyTests : IDisposable
         return Texts(generator, options);
     }
 
-    private static string[] Texts(TextGenerator generator, GenerationOptions options) => [.. generator.Generate(s_prompts, options, 1, 16, null, default).Select(continuation => continuation.Text)];
+    private static string[] Texts(TextGenerator generator, GenerationOptions options) =>
+        [.. generator.Generate(s_prompts, options, 1, 16, null, default).Select(continuation => continuation.Text)];
 }

@@ -24,20 +24,30 @@ public sealed class MemoryEstimateTests
     [InlineData("opt_postnorm", "bert")]
     public void Every_part_of_a_run_needs_memory_whatever_the_architecture(string fixture, string classifier)
     {
-        var (policy, reward) = (PretrainedModels.ReadConfig(Repository.Path($"tests/fixtures/{fixture}")), PretrainedModels.ReadClassifierSize(Repository.Path($"tests/fixtures/{classifier}")));
+        var (policy, reward) = (
+            PretrainedModels.ReadConfig(Repository.Path($"tests/fixtures/{fixture}")),
+            PretrainedModels.ReadClassifierSize(Repository.Path($"tests/fixtures/{classifier}"))
+        );
 
         var estimate = MemoryEstimate.Of(new ExperimentConfig(), policy, reward);
 
         Assert.All(estimate.Parts, part => Assert.True(part.Bytes > 0, part.What));
         using var model = PretrainedModels.LoadLanguageModel(Repository.Path($"tests/fixtures/{fixture}"));
-        Assert.Equal(4.0 * model.parameters().Sum(parameter => parameter.numel()), estimate.Parts.Single(part => part.What == "learner: policy weights").Bytes);
+        Assert.Equal(
+            4.0 * model.parameters().Sum(parameter => parameter.numel()),
+            estimate.Parts.Single(part => part.What == "learner: policy weights").Bytes
+        );
     }
 
     [Fact]
     public void With_adapters_a_GPT_J_run_fits_one_80_GB_GPU_and_without_it_does_not()
     {
         var config = new ExperimentConfig();
-        config = config with { Model = config.Model with { Device = "cuda:0" }, Rollout = config.Rollout with { Devices = ["cuda:0"], UnitSize = 4 } };
+        config = config with
+        {
+            Model = config.Model with { Device = "cuda:0" },
+            Rollout = config.Rollout with { Devices = ["cuda:0"], UnitSize = 4 },
+        };
 
         var plan = MemoryEstimate.WithSwitches(config, s_gptj, s_gptj.ParameterCount).ToArray();
 
@@ -46,7 +56,9 @@ public sealed class MemoryEstimateTests
         Assert.All(plan.Zip(plan.Skip(1)), pair => Assert.True(pair.Second.OnDevice <= pair.First.OnDevice));
         var full = MemoryEstimate.Of(config, s_gptj, s_gptj.ParameterCount).Parts;
         Assert.Equal(6_050_882_784 * 4.0 * 2, full.Single(part => part.What == "learner: gradients").Bytes);
-        var lora = MemoryEstimate.Of(config with { Model = config.Model with { Lora = new LoraOptions { Rank = 16 } } }, s_gptj, s_gptj.ParameterCount).Parts;
+        var lora = MemoryEstimate
+            .Of(config with { Model = config.Model with { Lora = new LoraOptions { Rank = 16 } } }, s_gptj, s_gptj.ParameterCount)
+            .Parts;
         // 28 blocks, queries and values, two factors of 16 x 4096.
         Assert.Equal(28 * 2 * 2 * 16 * 4096 * 4.0 * 2, lora.Single(part => part.What == "learner: gradients").Bytes);
     }
@@ -57,13 +69,22 @@ public sealed class MemoryEstimateTests
         var policy = PretrainedModels.ReadConfig(Repository.Path("tests/fixtures/gpt2"));
         var plain = new ExperimentConfig { Learner = new() { Advantages = AdvantageKind.Group } };
         var budget = plain with { Learner = plain.Learner with { Dfpo = new DfpoOptions { MaskRule = DfpoMaskRule.Budget } } };
-        static ExperimentConfig Adapted(ExperimentConfig config) => config with { Model = config.Model with { Lora = new LoraOptions { Rank = 4 } } };
-        double More(ExperimentConfig with, ExperimentConfig without) => MemoryEstimate.Of(with, policy, 0).Total - MemoryEstimate.Of(without, policy, 0).Total;
+        static ExperimentConfig Adapted(ExperimentConfig config) =>
+            config with
+            {
+                Model = config.Model with { Lora = new LoraOptions { Rank = 4 } },
+            };
+        double More(ExperimentConfig with, ExperimentConfig without) =>
+            MemoryEstimate.Of(with, policy, 0).Total - MemoryEstimate.Of(without, policy, 0).Total;
         var logits = 4.0 * policy.VocabSize * 16 * 48;
 
         Assert.Equal((4.0 * policy.ParameterCount) + logits, More(budget, plain), 1e-3);
         Assert.Equal(logits, More(Adapted(budget), Adapted(plain)), 1e-3);
-        Assert.Equal(4.0 * 4 * policy.ParameterCount, More(plain with { Learner = plain.Learner with { Advantages = AdvantageKind.Gae } }, plain), 1e-3);
+        Assert.Equal(
+            4.0 * 4 * policy.ParameterCount,
+            More(plain with { Learner = plain.Learner with { Advantages = AdvantageKind.Gae } }, plain),
+            1e-3
+        );
         var sampled = budget with { Learner = budget.Learner with { Dfpo = budget.Learner.Dfpo with { BudgetForm = BudgetForm.Sampled } } };
         Assert.Equal(0, More(sampled, plain));
     }
@@ -101,16 +122,20 @@ public sealed class MemoryEstimateTests
         Assert.Equal((4 + 30 + 4, 3 * 2), (slides.CachedTokens(30), slides.CachedTokens(2)));
     }
 
-    private static ModelConfig GptJ(int vocabulary, int positions, int layers) => ModelConfig.FromJson(new JsonObject
-    {
-        ["model_type"] = "gptj",
-        ["vocab_size"] = vocabulary,
-        ["n_positions"] = positions,
-        ["n_embd"] = 4096,
-        ["n_layer"] = layers,
-        ["n_head"] = 16,
-        ["rotary_dim"] = 64,
-    }, "config.json");
+    private static ModelConfig GptJ(int vocabulary, int positions, int layers) =>
+        ModelConfig.FromJson(
+            new JsonObject
+            {
+                ["model_type"] = "gptj",
+                ["vocab_size"] = vocabulary,
+                ["n_positions"] = positions,
+                ["n_embd"] = 4096,
+                ["n_layer"] = layers,
+                ["n_head"] = 16,
+                ["rotary_dim"] = 64,
+            },
+            "config.json"
+        );
 
     private static double Resident()
     {

@@ -11,13 +11,17 @@ public sealed class RunComparisonTests : IDisposable
 
     private string Run(string name, double reward, ulong seed = 1) => RunFolders.Make(_folder.Path, name, seed, reward).Path;
 
-    private static Interval Difference(IReadOnlyList<RunComparison.Row> rows, string figure) => rows.Single(row => row.Figure == figure).Values.Difference;
+    private static Interval Difference(IReadOnlyList<RunComparison.Row> rows, string figure) =>
+        rows.Single(row => row.Figure == figure).Values.Difference;
 
     [Fact]
     public void Reward_perplexity_entropy_and_kl_are_compared_in_pairs_of_prompts()
     {
         var rows = RunComparison.Of([Run("a", 0.6)], [Run("b", 0.7)]);
-        Assert.Equal(["reward", "perplexity", "entropy", "KL", "distinct-1", "distinct-2", "length", "words", "repetition-4"], rows.Select(row => row.Figure));
+        Assert.Equal(
+            ["reward", "perplexity", "entropy", "KL", "distinct-1", "distinct-2", "length", "words", "repetition-4"],
+            rows.Select(row => row.Figure)
+        );
         Assert.All(rows, row => Assert.Equal(("pi_theta", 21), (row.Policy, row.Values.Prompts)));
         Assert.Equal(0.1, Difference(rows, "reward").Estimate, 1e-9);
         Assert.True(Difference(rows, "reward").ExcludesZero);
@@ -38,5 +42,11 @@ public sealed class RunComparisonTests : IDisposable
 
     [Fact]
     public void A_run_that_goes_on_is_refused() =>
-        Assert.Equal("compare/samples", DfpoAssert.CodeOf(() => RunComparison.Of([RunFolders.Make(_folder.Path, "c", finished: false).Path], [Run("d", 0.7)]), "only a finished run"));
+        Assert.Equal(
+            "compare/samples",
+            DfpoAssert.CodeOf(
+                () => RunComparison.Of([RunFolders.Make(_folder.Path, "c", finished: false).Path], [Run("d", 0.7)]),
+                "only a finished run"
+            )
+        );
 }

@@ -67,7 +67,9 @@ public sealed partial class ReportPageTests : IDisposable
         Assert.Equal(2, (int)points[2]![4]!);
         Assert.Contains(data["curves"]!.AsArray(), other => (string?)other!["metric"] == "dfpo/mask_negative");
         Assert.Contains(data["curves"]!.AsArray(), other => (string?)other!["metric"] == "objective/kl");
-        var frontier = data["frontier"]!.AsArray().Single(family => ((string)family!["label"]!).EndsWith(", policy", StringComparison.Ordinal))!;
+        var frontier = data["frontier"]!
+            .AsArray()
+            .Single(family => ((string)family!["label"]!).EndsWith(", policy", StringComparison.Ordinal))!;
         Assert.Equal((33, 0.7), ((double)frontier["means"]![0]!["x"]!, Math.Round((double)frontier["means"]![0]!["y"]!, 9)));
         Assert.Equal(2, frontier["seeds"]!.AsArray().Count);
     }
@@ -79,7 +81,10 @@ public sealed partial class ReportPageTests : IDisposable
         var data = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["divergence"]!.AsArray();
         Assert.Contains(data, family => ((string)family!["label"]!).EndsWith(", before", StringComparison.Ordinal));
         var masked = data.Single(family => (string?)family!["label"] == "my <run>, pi-")!["means"]!.AsArray();
-        Assert.Equal([(0.3, 0.7, "pi-, tau 0.2"), (0.9, 0.8, "pi-, tau 0")], masked.Select(point => ((double)point!["x"]!, (double)point["y"]!, (string)point["name"]!)));
+        Assert.Equal(
+            [(0.3, 0.7, "pi-, tau 0.2"), (0.9, 0.8, "pi-, tau 0")],
+            masked.Select(point => ((double)point!["x"]!, (double)point["y"]!, (string)point["name"]!))
+        );
         Assert.Contains("<td>my &lt;run&gt;</td><td>pi_theta</td><td>0.600 [0.550, 0.650]</td><td>31.00</td>", page);
         Assert.Contains("id=\"divergence\"", page);
         var file = _folder.Write("wrong.jsonl", "{\"reward\": 1}");
@@ -90,7 +95,12 @@ public sealed partial class ReportPageTests : IDisposable
     [Fact]
     public void A_stopped_run_is_told_with_its_reason_and_is_in_no_mean_of_the_finished_ones()
     {
-        RunFolder[] trials = [.. new[] { 0.6, 0.8, 0.2 }.Select((reward, i) => RunFolders.Make(_folder[$"trials/t{i}"], $"demo.s{i + 1}", (ulong)i + 1, reward, finished: i < 2))];
+        RunFolder[] trials =
+        [
+            .. new[] { 0.6, 0.8, 0.2 }.Select(
+                (reward, i) => RunFolders.Make(_folder[$"trials/t{i}"], $"demo.s{i + 1}", (ulong)i + 1, reward, finished: i < 2)
+            ),
+        ];
         new TrialOutcome(TrialStatus.Stopped, "reward <too> low").Write(_folder["trials/t2"]);
         // What a trial that is finished all the same was once said of does not count.
         new TrialOutcome(TrialStatus.Failed, "no memory").Write(_folder["trials/t1"]);
@@ -100,13 +110,16 @@ public sealed partial class ReportPageTests : IDisposable
         Assert.Matches("demo.s3-[-0-9]+: stopped, 3 of 3 iterations; reward &lt;too&gt; low", page);
         Assert.DoesNotContain("no memory", page);
         Assert.Matches(@"<td>demo</td><td>policy</td><td>2 of 3</td><td>0\.700 \[0\.5[89]\d, 0\.8[01]\d\]</td>", page);
-        var series = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["curves"]!.AsArray().Single(curve => (string?)curve!["metric"] == "rollout/reward")!["series"]!.AsArray();
+        var series = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["curves"]!
+            .AsArray()
+            .Single(curve => (string?)curve!["metric"] == "rollout/reward")!["series"]!.AsArray();
         Assert.Equal(["demo", "demo, stopped"], series.Select(one => (string?)one!["label"]));
         Assert.Equal([0.7, 0.2], series.Select(one => Math.Round((double)one!["points"]![2]![1]!, 9)));
     }
 
     [Fact]
-    public void What_is_no_run_is_refused() => Assert.Equal("report/input", DfpoAssert.CodeOf(() => ReportRun.Read([_folder.Path], _ => { }), _folder.Path));
+    public void What_is_no_run_is_refused() =>
+        Assert.Equal("report/input", DfpoAssert.CodeOf(() => ReportRun.Read([_folder.Path], _ => { }), _folder.Path));
 
     private string Page()
     {
@@ -116,14 +129,29 @@ public sealed partial class ReportPageTests : IDisposable
             RunFolders.Make(_folder.Path, "demo.s2", 2, 0.8).Path,
             RunFolders.Make(_folder.Path, "demo.s3", 3, 0.8, finished: false, coefficient: 0.5).Path,
         ];
-        return ReportPage.Write("A <b> title", ReportRun.Read(paths, _ => { }), ["trial-9: Failed"], [.. MeasuredDecoding.Read(_folder.Write("decodings.jsonl", """
-            {"source": "runs/my <run>/", "decoding": "pi_theta", "policy": "policy", "reward": 0.6, "kl": 0.1, "perplexity": 31, "intervals": {"reward": [0.55, 0.65]}}
-            {"source": "runs/my <run>/", "decoding": "pi-, tau 0.2", "policy": "negative", "reward": 0.7, "kl": 0.3, "perplexity": 32, "intervals": {}}
-            {"source": "runs/my <run>/", "decoding": "pi-, tau 0", "policy": "negative", "reward": 0.8, "kl": 0.9, "perplexity": 33}
-            """))]);
+        return ReportPage.Write(
+            "A <b> title",
+            ReportRun.Read(paths, _ => { }),
+            ["trial-9: Failed"],
+            [
+                .. MeasuredDecoding.Read(
+                    _folder.Write(
+                        "decodings.jsonl",
+                        """
+                        {"source": "runs/my <run>/", "decoding": "pi_theta", "policy": "policy", "reward": 0.6, "kl": 0.1, "perplexity": 31, "intervals": {"reward": [0.55, 0.65]}}
+                        {"source": "runs/my <run>/", "decoding": "pi-, tau 0.2", "policy": "negative", "reward": 0.7, "kl": 0.3, "perplexity": 32, "intervals": {}}
+                        {"source": "runs/my <run>/", "decoding": "pi-, tau 0", "policy": "negative", "reward": 0.8, "kl": 0.9, "perplexity": 33}
+                        """
+                    )
+                ),
+            ]
+        );
     }
 
-    [GeneratedRegex("""(<link|<iframe|<img|<object|<embed|@import|<base|\burl\(|\ssrc\s*=\s*["']|<script[^>]*\ssrc)""", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        """(<link|<iframe|<img|<object|<embed|@import|<base|\burl\(|\ssrc\s*=\s*["']|<script[^>]*\ssrc)""",
+        RegexOptions.IgnoreCase
+    )]
     private static partial Regex Loading();
 
     [GeneratedRegex("<script[ >]")]

@@ -32,12 +32,29 @@ public sealed class ReplayPlanTests
     public void A_journal_that_does_not_fit_the_configuration_is_told()
     {
         Refused("replay/journal", "Iteration 2", Line(1), Line(2) with { Units = [new TrainingUnit(2, 1, DecodingPolicy.Policy)] });
-        Refused("replay/journal", "Iteration 1", Line(1) with { Units = [new TrainingUnit(0, 0, DecodingPolicy.Positive), new TrainingUnit(1, 0, DecodingPolicy.Positive)] });
-        Refused("replay/journal", "staleness up to 2", Line(1), Line(2), Line(3) with { Units = [new TrainingUnit(4, 0, DecodingPolicy.Policy), new TrainingUnit(5, 2, DecodingPolicy.Policy)] });
+        Refused(
+            "replay/journal",
+            "Iteration 1",
+            Line(1) with
+            {
+                Units = [new TrainingUnit(0, 0, DecodingPolicy.Positive), new TrainingUnit(1, 0, DecodingPolicy.Positive)],
+            }
+        );
+        Refused(
+            "replay/journal",
+            "staleness up to 2",
+            Line(1),
+            Line(2),
+            Line(3) with
+            {
+                Units = [new TrainingUnit(4, 0, DecodingPolicy.Policy), new TrainingUnit(5, 2, DecodingPolicy.Policy)],
+            }
+        );
     }
 
     [Fact]
-    public void Several_numbers_of_threads_are_told() => Refused("replay/threads", "3 torch threads up to iteration 1 and with 4", Line(1), Line(2) with { Threads = 4 });
+    public void Several_numbers_of_threads_are_told() =>
+        Refused("replay/threads", "3 torch threads up to iteration 1 and with 4", Line(1), Line(2) with { Threads = 4 });
 
     [Fact]
     public void A_run_without_updates_is_told() => Refused("replay/journal", "nothing to replay");
@@ -49,5 +66,11 @@ public sealed class ReplayPlanTests
         Assert.Contains(message, error.Message);
     }
 
-    private static JournalLine Line(int iteration) => new(iteration, "digest", 3, [.. Enumerable.Range(2 * (iteration - 1), 2).Select(n => new TrainingUnit(n, iteration - 1, DecodingPolicy.Policy))]);
+    private static JournalLine Line(int iteration) =>
+        new(
+            iteration,
+            "digest",
+            3,
+            [.. Enumerable.Range(2 * (iteration - 1), 2).Select(n => new TrainingUnit(n, iteration - 1, DecodingPolicy.Policy))]
+        );
 }

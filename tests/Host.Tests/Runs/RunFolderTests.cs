@@ -35,56 +35,76 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
-    public void A_folder_that_is_no_run_is_refused() => Assert.Equal("config/resume", Assert.Throws<DfpoException>(() => RunFolder.Open(_folder.Path)).Code);
+    public void A_folder_that_is_no_run_is_refused() =>
+        Assert.Equal("config/resume", Assert.Throws<DfpoException>(() => RunFolder.Open(_folder.Path)).Code);
 
     [Fact]
     public void Events_become_lines()
     {
-        var run = Record((recorder, _) =>
-        {
-            recorder.Started(_config, 0);
-            recorder.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Negative, 0, reward: 0.4));
-            recorder.IterationFinished(Reports.Iteration(1));
-            recorder.Finished(Reports.Result());
-        });
+        var run = Record(
+            (recorder, _) =>
+            {
+                recorder.Started(_config, 0);
+                recorder.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Negative, 0, reward: 0.4));
+                recorder.IterationFinished(Reports.Iteration(1));
+                recorder.Finished(Reports.Result());
+            }
+        );
         var lines = Lines(run.Metrics);
         Assert.Equal(["evaluation", "iteration"], lines.Select(line => (string?)line["type"]));
         Assert.Equal(0.4, (double?)lines[0]["eval/validation/negative/reward"]);
-        Assert.Equal((1, 0.0042, 412.0), ((int?)lines[1]["iteration"], (double?)lines[1]["objective/kl"], (double?)lines[1]["tokens_per_second"]));
+        Assert.Equal(
+            (1, 0.0042, 412.0),
+            ((int?)lines[1]["iteration"], (double?)lines[1]["objective/kl"], (double?)lines[1]["tokens_per_second"])
+        );
         Assert.Equal((30.0, 0.98), ((double?)lines[1]["rollout/perplexity"], (double?)lines[1]["dfpo/mask_positive"]));
         Assert.True(lines[1].ContainsKey("value/explained_variance"));
         Assert.Null(lines[1]["value/explained_variance"]);
         var samples = Lines(run.Samples);
-        Assert.Equal(Reports.Evaluation("validation", DecodingPolicy.Negative, 0).Samples.Select(sample => sample.PromptId), samples.Select(line => (string?)line["id"]));
+        Assert.Equal(
+            Reports.Evaluation("validation", DecodingPolicy.Negative, 0).Samples.Select(sample => sample.PromptId),
+            samples.Select(line => (string?)line["id"])
+        );
         Assert.Equal(" of \"two\"", (string?)samples[1]["continuation"]);
         var result = JsonNode.Parse(File.ReadAllText(run.Result))!;
-        Assert.Equal((35, "abc123", 0.5), ((int?)result["best_iteration"], (string?)result["weights_digest"], (double?)result["before"]!["reward"]));
+        Assert.Equal(
+            (35, "abc123", 0.5),
+            ((int?)result["best_iteration"], (string?)result["weights_digest"], (double?)result["before"]!["reward"])
+        );
         Assert.Equal(["policy", "negative"], result["after"]!.AsArray().Select(after => (string?)after!["policy"]));
     }
 
     [Fact]
     public void A_resumed_run_drops_what_came_after_its_checkpoint_and_repeats_no_evaluation()
     {
-        var run = Record((recorder, run) =>
-        {
-            recorder.Started(_config, 0);
-            for (var i = 1; i <= 4; i++)
+        var run = Record(
+            (recorder, run) =>
             {
-                recorder.IterationFinished(Reports.Iteration(i));
-                recorder.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Policy, i));
+                recorder.Started(_config, 0);
+                for (var i = 1; i <= 4; i++)
+                {
+                    recorder.IterationFinished(Reports.Iteration(i));
+                    recorder.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Policy, i));
+                }
+                recorder.Finished(Reports.Result());
+                File.AppendAllText(run.Metrics, "{\"type\":\"iter");
             }
-            recorder.Finished(Reports.Result());
-            File.AppendAllText(run.Metrics, "{\"type\":\"iter");
-        });
+        );
         var again = new RunRecorder(RunFolder.Open(run.Path));
         again.Started(_config, 2);
         Assert.False(File.Exists(run.Result));
         again.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Policy, 2));
         again.IterationFinished(Reports.Iteration(3, reward: 0.9));
-        Assert.Equal(["iteration 1", "evaluation 1", "iteration 2", "evaluation 2", "iteration 3"], Lines(run.Metrics).Select(line => $"{line["type"]} {line["iteration"]}"));
+        Assert.Equal(
+            ["iteration 1", "evaluation 1", "iteration 2", "evaluation 2", "iteration 3"],
+            Lines(run.Metrics).Select(line => $"{line["type"]} {line["iteration"]}")
+        );
         Assert.Equal(0.9, (double?)Lines(run.Metrics)[^1]["rollout/reward"]);
         var each = Reports.Evaluation("validation", DecodingPolicy.Policy, 1).Samples.Count;
-        Assert.Equal([.. Enumerable.Repeat(1, each), .. Enumerable.Repeat(2, each)], Lines(run.Samples).Select(line => (int)line["iteration"]!));
+        Assert.Equal(
+            [.. Enumerable.Repeat(1, each), .. Enumerable.Repeat(2, each)],
+            Lines(run.Samples).Select(line => (int)line["iteration"]!)
+        );
     }
 
     [Fact]

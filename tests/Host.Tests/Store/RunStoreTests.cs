@@ -53,7 +53,18 @@ public sealed class RunStoreTests : IDisposable
     [InlineData("nlpo", "negative", 0.7)]
     public void The_final_figure_is_the_one_that_validation_chose_by(string objective, string decode, double reward)
     {
-        var run = new IndexedRun("r", "1", objective, "finished", "", 3, 3, new Dictionary<string, string> { ["learner.dfpo.decode"] = decode }, new Dictionary<string, double> { ["policy/reward"] = 0.7, ["negative/reward"] = 0.9 }, new Dictionary<string, double>());
+        var run = new IndexedRun(
+            "r",
+            "1",
+            objective,
+            "finished",
+            "",
+            3,
+            3,
+            new Dictionary<string, string> { ["learner.dfpo.decode"] = decode },
+            new Dictionary<string, double> { ["policy/reward"] = 0.7, ["negative/reward"] = 0.9 },
+            new Dictionary<string, double>()
+        );
         Assert.Equal(reward, run.Final("reward"));
         Assert.Null(run.Final("kl"));
     }
@@ -119,7 +130,10 @@ public sealed class RunStoreTests : IDisposable
         RunFolders.Make(_folder.Path, "b", reward: 0.8, coefficient: 0.5, finished: false);
         using var store = Open();
         var comparison = RunDifferences.Of(store.All());
-        Assert.Equal(["name", "learner.ppo.kl-coefficient"], comparison.Config.Select(row => row.Key).Order(StringComparer.Ordinal).Reverse());
+        Assert.Equal(
+            ["name", "learner.ppo.kl-coefficient"],
+            comparison.Config.Select(row => row.Key).Order(StringComparer.Ordinal).Reverse()
+        );
         Assert.Equal(["0.1", "0.5"], comparison.Config.Single(row => row.Key == "learner.ppo.kl-coefficient").Values);
         Assert.Equal([0.6, null], comparison.Figures.Single(row => row.Key == "policy/reward").Values);
         Assert.Equal(0.8, comparison.Last.Single(row => row.Key == "rollout/reward").Values[1]!.Value, 12);

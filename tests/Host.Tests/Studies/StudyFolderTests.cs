@@ -19,7 +19,10 @@ public sealed class StudyFolderTests : IDisposable
         study.Note(new(plan.Trials[3], TrialStatus.Stopped, "too low"));
         study.Note(new(plan.Trials[4], TrialStatus.Failed, "no memory"));
         var state = StudyFolder.Open(_folder["study"]).State();
-        Assert.Equal([TrialStatus.Waiting, TrialStatus.HalfDone, TrialStatus.Finished, TrialStatus.Stopped, TrialStatus.Failed], state.Trials.Select(trial => trial.Status));
+        Assert.Equal(
+            [TrialStatus.Waiting, TrialStatus.HalfDone, TrialStatus.Finished, TrialStatus.Stopped, TrialStatus.Failed],
+            state.Trials.Select(trial => trial.Status)
+        );
         Assert.Equal(["", "", "", "too low", "no memory"], state.Trials.Select(trial => trial.Note));
         study.Forget(plan.Trials[4]);
         Assert.Equal(TrialStatus.Waiting, study.State().Trials[4].Status);
@@ -48,5 +51,10 @@ public sealed class StudyFolderTests : IDisposable
         Assert.Equal("study/corrupt", DfpoAssert.CodeOf(() => StudyFolder.Open(_folder.Path), "plan.json"));
     }
 
-    private static StudyPlan Plan(params string[] names) => new("demo", [.. names.Select(name => new Trial(name, "t", "a", "", 1, "t.conf", [new("iterations", "3")], false))], new Halving("rollout/reward", 2, 0.5, false));
+    private static StudyPlan Plan(params string[] names) =>
+        new(
+            "demo",
+            [.. names.Select(name => new Trial(name, "t", "a", "", 1, "t.conf", [new("iterations", "3")], false))],
+            new Halving("rollout/reward", 2, 0.5, false)
+        );
 }

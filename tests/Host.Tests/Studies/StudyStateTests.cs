@@ -8,7 +8,14 @@ public sealed class StudyStateTests
     [Fact]
     public void As_many_start_as_may_run_side_by_side_and_half_done_ones_come_first()
     {
-        var state = new StudyState([Of("a", TrialStatus.Finished), Of("b"), Of("c"), Of("d", TrialStatus.HalfDone), Of("e", TrialStatus.Stopped), Of("f", TrialStatus.Failed)]);
+        var state = new StudyState([
+            Of("a", TrialStatus.Finished),
+            Of("b"),
+            Of("c"),
+            Of("d", TrialStatus.HalfDone),
+            Of("e", TrialStatus.Stopped),
+            Of("f", TrialStatus.Failed),
+        ]);
         Assert.Equal(["d", "b"], Names(state.Next(new HashSet<string>(), 2)));
         Assert.Equal(["b"], Names(state.Next(new HashSet<string> { "d" }, 2)));
         Assert.Empty(state.Next(new HashSet<string> { "d", "b" }, 2));
@@ -48,7 +55,8 @@ public sealed class StudyStateTests
     [InlineData(0.3, new[] { 0.1, 0.4, 0.2 }, false)]
     [InlineData(0.15, new[] { 0.1, 0.4, 0.2 }, true)]
     [InlineData(double.NaN, new[] { 0.1 }, true)]
-    public void The_better_half_of_those_at_a_rung_goes_on(double own, double[] others, bool stops) => Assert.Equal(stops, new Halving("m", 1, 0.5, false).Stops(own, others));
+    public void The_better_half_of_those_at_a_rung_goes_on(double own, double[] others, bool stops) =>
+        Assert.Equal(stops, new Halving("m", 1, 0.5, false).Stops(own, others));
 
     [Fact]
     public void A_figure_to_be_minimised_is_better_when_lower()
@@ -60,7 +68,14 @@ public sealed class StudyStateTests
     [Fact]
     public void A_figure_counts_once_the_run_is_beyond_the_rung()
     {
-        string[] lines = ["""{"type":"iteration","iteration":1,"m":1}""", """{"type":"iteration","iteration":2,"m":2}""", """{"type":"evaluation","iteration":2,"n":5}""", """{"type":"iteration","iteration":3,"m":3}""", """{"type":"it"""];
+        string[] lines =
+        [
+            """{"type":"iteration","iteration":1,"m":1}""",
+            """{"type":"iteration","iteration":2,"m":2}""",
+            """{"type":"evaluation","iteration":2,"n":5}""",
+            """{"type":"iteration","iteration":3,"m":3}""",
+            """{"type":"it""",
+        ];
         Assert.Equal(2, RungFigures.At(lines, "m", 2, ended: false));
         Assert.Equal(5, RungFigures.At(lines, "n", 2, ended: false));
         Assert.Null(RungFigures.At(lines, "m", 3, ended: false));
@@ -71,7 +86,11 @@ public sealed class StudyStateTests
     [Fact]
     public void Threads_are_divided_unless_the_trial_is_alone_or_says_how_many_it_wants()
     {
-        var config = new ExperimentConfig { Rollout = new() { Threads = 4 }, Model = new() { LearnerThreads = 4 } };
+        var config = new ExperimentConfig
+        {
+            Rollout = new() { Threads = 4 },
+            Model = new() { LearnerThreads = 4 },
+        };
         string[] Arguments(TrialState state, int share) => StudyRunner.Arguments(state.Trial, "runs", config, share);
         Assert.Contains("rollout.threads=2", Arguments(Of("a"), 2));
         Assert.Contains("model.learner-threads=2", Arguments(Of("a"), 2));
@@ -81,7 +100,8 @@ public sealed class StudyStateTests
         Assert.DoesNotContain("rollout.threads=2", Arguments(own, 2));
     }
 
-    private static TrialState Of(string name, TrialStatus status = TrialStatus.Waiting, bool alone = false) => new(new Trial(name, "t", "a", "", 1, "t.conf", [], alone), status);
+    private static TrialState Of(string name, TrialStatus status = TrialStatus.Waiting, bool alone = false) =>
+        new(new Trial(name, "t", "a", "", 1, "t.conf", [], alone), status);
 
     private static IEnumerable<string> Names(IEnumerable<TrialState> states) => states.Select(state => state.Trial.Name);
 }

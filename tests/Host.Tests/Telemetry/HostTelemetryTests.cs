@@ -22,7 +22,12 @@ public sealed class HostTelemetryTests
                 using (var generate = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Generate))
                     unit = generate!.Context;
             }
-            using var learn = DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Learn, ActivityKind.Internal, default(ActivityContext), links: [new ActivityLink(unit)]);
+            using var learn = DfpoTelemetry.Source.StartActivity(
+                DfpoTelemetry.Spans.Learn,
+                ActivityKind.Internal,
+                default(ActivityContext),
+                links: [new ActivityLink(unit)]
+            );
         }
         var root = receiver.Spans.Single(span => span.Name == DfpoTelemetry.Spans.Iteration);
         var child = receiver.Spans.Single(span => span.Name == DfpoTelemetry.Spans.Generate);
@@ -52,10 +57,27 @@ public sealed class HostTelemetryTests
     }
 
     [Fact]
-    public void Names_of_spans_are_pinned() => Assert.Equal(
-        ["orchestrate iteration", "orchestrate evaluation", "process unit", "generate unit", "prefill prompts", "decode tokens", "score logprobs", "score unit", "learn batch",
-            "compute advantages", "optimise epoch", "publish weights", "fetch weights", "apply weights"],
-        typeof(DfpoTelemetry.Spans).GetFields().Select(field => (string)field.GetRawConstantValue()!));
+    public void Names_of_spans_are_pinned() =>
+        Assert.Equal(
+            [
+                "orchestrate iteration",
+                "orchestrate evaluation",
+                "process unit",
+                "generate unit",
+                "prefill prompts",
+                "decode tokens",
+                "score logprobs",
+                "score unit",
+                "learn batch",
+                "compute advantages",
+                "optimise epoch",
+                "publish weights",
+                "fetch weights",
+                "apply weights",
+            ],
+            typeof(DfpoTelemetry.Spans).GetFields().Select(field => (string)field.GetRawConstantValue()!)
+        );
 
-    private static IConfiguration Settings(Dictionary<string, string?> values) => new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+    private static IConfiguration Settings(Dictionary<string, string?> values) =>
+        new ConfigurationBuilder().AddInMemoryCollection(values).Build();
 }

@@ -6,7 +6,13 @@ namespace DfPO.Learner.Tests.Objectives;
 
 public sealed class DpoObjectiveTests : IDisposable
 {
-    private static readonly int[][] s_pairs = [[0, 1], [2, 0], [1, 1], [1, 2]];
+    private static readonly int[][] s_pairs =
+    [
+        [0, 1],
+        [2, 0],
+        [1, 1],
+        [1, 2],
+    ];
     private readonly Toy _toy = new(5);
 
     public void Dispose() => _toy.Dispose();
@@ -21,7 +27,11 @@ public sealed class DpoObjectiveTests : IDisposable
         Tensor Loss(Tensor logits) => dpo.Loss(Toy.Logprobs(logits, s_pairs), _toy.Batch([new double[8]], s_pairs), statistics);
         double[] margins = [Margin(s_pairs[0], s_pairs[1], 0.5), Margin(s_pairs[2], s_pairs[3], 0.5)];
         static double LogSigmoid(double x) => -Math.Log(1 + Math.Exp(-x));
-        Assert.Equal(-margins.Average(m => (1 - smoothing) * LogSigmoid(m) + smoothing * LogSigmoid(-m)), Loss(_toy.Logits.detach()).ToNumber(), 1e-6);
+        Assert.Equal(
+            -margins.Average(m => (1 - smoothing) * LogSigmoid(m) + smoothing * LogSigmoid(-m)),
+            Loss(_toy.Logits.detach()).ToNumber(),
+            1e-6
+        );
         Assert.Equal(margins.Average(), statistics.Means()["dpo/margin"], 1e-6);
         Assert.Equal(margins.Count(m => m > 0) / 2.0, statistics.Means()["dpo/accuracy"]);
         Support.Close(_toy.FiniteDifferences(Loss), _toy.Gradient(Loss), 1e-6);
@@ -34,8 +44,13 @@ public sealed class DpoObjectiveTests : IDisposable
         var (chosen, rejected) = (s_pairs[0], s_pairs[1]);
         var dpo = new DpoObjective(new DpoOptions { Beta = 0.5 });
         var weight = -0.5 / (1 + Math.Exp(Margin(chosen, rejected, 0.5)));
-        Support.Close(_toy.Gradient(logits => (Toy.Logprobs(logits, chosen).sum() - Toy.Logprobs(logits, rejected).sum()).Times(weight)),
-            _toy.Gradient(logits => dpo.Loss(Toy.Logprobs(logits, chosen, rejected), _toy.Batch([new double[4]], chosen, rejected), new Statistics())), 1e-6);
+        Support.Close(
+            _toy.Gradient(logits => (Toy.Logprobs(logits, chosen).sum() - Toy.Logprobs(logits, rejected).sum()).Times(weight)),
+            _toy.Gradient(logits =>
+                dpo.Loss(Toy.Logprobs(logits, chosen, rejected), _toy.Batch([new double[4]], chosen, rejected), new Statistics())
+            ),
+            1e-6
+        );
     }
 
     [Fact]
@@ -43,7 +58,11 @@ public sealed class DpoObjectiveTests : IDisposable
     {
         Trajectory[] batch =
         [
-            _toy.Trajectory([0, 0], 1, 0.5), _toy.Trajectory([0, 1], 2, 0.3), _toy.Trajectory([0, 2], 1, 0.9), _toy.Trajectory([1, 0], 1, 0.1), _toy.Trajectory([1, 1], 2, 0.3),
+            _toy.Trajectory([0, 0], 1, 0.5),
+            _toy.Trajectory([0, 1], 2, 0.3),
+            _toy.Trajectory([0, 2], 1, 0.9),
+            _toy.Trajectory([1, 0], 1, 0.1),
+            _toy.Trajectory([1, 1], 2, 0.3),
         ];
         var pair = Assert.Single(new DpoObjective(new DpoOptions()).Bundles(batch));
         Assert.Same(batch[2], pair[0]);

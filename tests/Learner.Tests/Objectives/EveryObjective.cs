@@ -18,7 +18,12 @@ internal static class EveryObjective
         MaxKl = 100,
         Ppo = new PpoOptions { TargetKl = 0.5 },
         Grpo = new GrpoOptions { TargetKl = 0.5, TargetKlRate = 1 },
-        Nlpo = new NlpoOptions { RefreshEvery = 2, MinTokensToKeep = 3, TopP = 0.7 },
+        Nlpo = new NlpoOptions
+        {
+            RefreshEvery = 2,
+            MinTokensToKeep = 3,
+            TopP = 0.7,
+        },
         Trpo = new TrpoOptions { CriticEpochs = 2, ConjugateGradientIterations = 5 },
     };
 
@@ -34,7 +39,12 @@ internal static class EveryObjective
         if (traits.SamplesPerPrompt == 0)
             return [.. batch.Select(t => Trajectory.Demonstrated(t.PromptTokens, t.Tokens))];
         if (traits.SamplesPerPrompt > 1)
-            batch = [.. batch.Select((t, i) => Rescored(t with { PromptTokens = batch[i / 4 * 4].PromptTokens, Group = i / 4 }, policy, reference))];
+            batch =
+            [
+                .. batch.Select(
+                    (t, i) => Rescored(t with { PromptTokens = batch[i / 4 * 4].PromptTokens, Group = i / 4 }, policy, reference)
+                ),
+            ];
         if (traits.NeedsDemonstrations)
             batch = [.. batch.Select((t, i) => t with { Demonstration = batch[7 - i].Tokens })];
         return batch;

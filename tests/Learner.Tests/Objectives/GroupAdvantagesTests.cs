@@ -53,13 +53,41 @@ public sealed class GroupAdvantagesTests
                 spans.Add(new SequenceSpan(start, (int)row.Sum(), false));
                 start += (int)row.Sum();
             }
-            var perToken = ClippedSurrogate.PerToken(tensor(Field("logprobs")), Field("old_logprobs"), Field("advantages"), c.GetProperty("clip").GetDouble(), new Statistics()).neg();
+            var perToken = ClippedSurrogate
+                .PerToken(
+                    tensor(Field("logprobs")),
+                    Field("old_logprobs"),
+                    Field("advantages"),
+                    c.GetProperty("clip").GetDouble(),
+                    new Statistics()
+                )
+                .neg();
             Support.Close(Field("per_token_loss"), perToken.ToDoubles(), 1e-9);
-            var batch = Support.Tokens([], [], []) with { Logprobs = Field("old_logprobs"), ReferenceLogprobs = Field("logprobs"), Advantages = Field("advantages"), Sequences = spans };
-            foreach (var (how, name) in new[] { (GrpoLossType.Bnpo, "loss_mask_mean"), (GrpoLossType.Grpo, "loss_seq_mean_token_mean"), (GrpoLossType.DrGrpo, "loss_seq_mean_token_sum") })
+            var batch = Support.Tokens([], [], []) with
             {
-                var grpo = new GrpoObjective(new GrpoOptions { LossType = how, MaxCompletionLength = 1 }, c.GetProperty("clip").GetDouble());
-                Assert.Equal(c.GetProperty(name).GetDouble(), grpo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToNumber(), 1e-9);
+                Logprobs = Field("old_logprobs"),
+                ReferenceLogprobs = Field("logprobs"),
+                Advantages = Field("advantages"),
+                Sequences = spans,
+            };
+            foreach (
+                var (how, name) in new[]
+                {
+                    (GrpoLossType.Bnpo, "loss_mask_mean"),
+                    (GrpoLossType.Grpo, "loss_seq_mean_token_mean"),
+                    (GrpoLossType.DrGrpo, "loss_seq_mean_token_sum"),
+                }
+            )
+            {
+                var grpo = new GrpoObjective(
+                    new GrpoOptions { LossType = how, MaxCompletionLength = 1 },
+                    c.GetProperty("clip").GetDouble()
+                );
+                Assert.Equal(
+                    c.GetProperty(name).GetDouble(),
+                    grpo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToNumber(),
+                    1e-9
+                );
             }
         }
     }
@@ -67,9 +95,27 @@ public sealed class GroupAdvantagesTests
     [Fact]
     public void A_group_gets_its_own_baseline_wherever_its_members_stand()
     {
-        Trajectory Member(int group, float reward, int length) => Trajectory.Demonstrated([1], new int[length]) with { Group = group, Reward = reward };
-        var advantages = new GrpoObjective(new GrpoOptions { ScaleRewards = RewardScale.None }, 0.2).Advantages([Member(4, 1, 2), Member(9, 10, 1), Member(4, 3, 1), Member(9, 30, 3)]);
-        Assert.Equal([[-1, -1], [-10], [1], [10, 10, 10]], advantages);
+        Trajectory Member(int group, float reward, int length) =>
+            Trajectory.Demonstrated([1], new int[length]) with
+            {
+                Group = group,
+                Reward = reward,
+            };
+        var advantages = new GrpoObjective(new GrpoOptions { ScaleRewards = RewardScale.None }, 0.2).Advantages([
+            Member(4, 1, 2),
+            Member(9, 10, 1),
+            Member(4, 3, 1),
+            Member(9, 30, 3),
+        ]);
+        Assert.Equal(
+            [
+                [-1, -1],
+                [-10],
+                [1],
+                [10, 10, 10],
+            ],
+            advantages
+        );
     }
 
     [Fact]

@@ -37,7 +37,14 @@ public sealed class KtoObjectiveTests
         Trajectory[] batch = [Of([1], [10, 11, 12, 13]), Of([1], [20]), Of([2, 2], [30, 31, 32])];
         var mismatched = MismatchedPass.Mismatched(batch, maxPositions: 4);
         Assert.Equal(batch.Select(t => t.PromptTokens), mismatched.Select(t => t.PromptTokens));
-        Assert.Equal([[30, 31, 32], [30, 31, 32], [10, 11]], mismatched.Select(t => t.Tokens));
+        Assert.Equal(
+            [
+                [30, 31, 32],
+                [30, 31, 32],
+                [10, 11],
+            ],
+            mismatched.Select(t => t.Tokens)
+        );
     }
 
     [Fact]
@@ -45,8 +52,9 @@ public sealed class KtoObjectiveTests
     {
         var (policy, reference) = (Support.TinyPolicy(1), Support.TinyPolicy(3));
         var batch = EveryObjective.Batch(s_options, policy, reference, 11);
-        var expected = MismatchedPass.Mismatched(batch, policy.MaxPositions).Average(t =>
-            Logprobs(policy, t).Zip(Logprobs(reference, t), (ours, theirs) => ours - theirs).Sum());
+        var expected = MismatchedPass
+            .Mismatched(batch, policy.MaxPositions)
+            .Average(t => Logprobs(policy, t).Zip(Logprobs(reference, t), (ours, theirs) => ours - theirs).Sum());
         using var learner = new PolicyLearner(policy, null, s_options, 7, "unused", reference: reference);
         double Gap() => new KtoObjective(new KtoOptions()).Advantages(batch).Zip(batch, (a, t) => a[0] * Logprobs(policy, t).Sum()).Sum();
         var before = Gap();

@@ -23,7 +23,11 @@ public sealed class LossVariantsTests
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
             var ppo = new PpoObjective(new PpoOptions { NormalizeAdvantages = false, Delta = 3 }, c.GetProperty("clip").GetDouble());
             var batch = Support.Tokens(Field("old_logprobs").Floats(), new float[Field("mask").Length], Field("advantages").Floats());
-            Assert.Equal(c.GetProperty("dual_clip_c3_loss_mask_mean").GetDouble(), ppo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToNumber(), Tolerance);
+            Assert.Equal(
+                c.GetProperty("dual_clip_c3_loss_mask_mean").GetDouble(),
+                ppo.Loss(tensor(Field("logprobs")), batch, new Statistics()).ToNumber(),
+                Tolerance
+            );
         }
     }
 
@@ -40,7 +44,11 @@ public sealed class LossVariantsTests
             var loss = ValueLoss.Clipped(values, Field("old_values"), Field("returns"), c.GetProperty("value_clip").GetDouble());
             loss.backward();
             Assert.Equal(2 * c.GetProperty("loss_clipped_half_max_mask_mean").GetDouble(), loss.ToNumber(), Tolerance);
-            Support.Close([.. Field("grad_wrt_values_clipped_half_max").Select(g => 2 * g)], values.grad!.data<double>().ToArray(), Tolerance);
+            Support.Close(
+                [.. Field("grad_wrt_values_clipped_half_max").Select(g => 2 * g)],
+                values.grad!.data<double>().ToArray(),
+                Tolerance
+            );
         }
     }
 
@@ -54,12 +62,23 @@ public sealed class LossVariantsTests
             var c = expected.GetProperty("kl_estimators");
             double[] Field(string name) => c.GetProperty(name).Masked(c.GetProperty("mask"));
             var logprobs = tensor(Field("logprobs"), requires_grad: true);
-            var batch = Support.Tokens(Field("logprobs").Floats(), Field("ref_logprobs").Floats(), new float[Field("mask").Length]) with { Sequences = [new(0, Field("mask").Length, false)] };
-            var loss = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, LossType = GrpoLossType.Bnpo }, 0.2).Loss(logprobs, batch, new Statistics());
+            var batch = Support.Tokens(Field("logprobs").Floats(), Field("ref_logprobs").Floats(), new float[Field("mask").Length]) with
+            {
+                Sequences = [new(0, Field("mask").Length, false)],
+            };
+            var loss = new GrpoObjective(new GrpoOptions { KlCoefficient = 1, LossType = GrpoLossType.Bnpo }, 0.2).Loss(
+                logprobs,
+                batch,
+                new Statistics()
+            );
             loss.backward();
             Assert.Equal(c.GetProperty("mean_k3").GetDouble(), loss.ToNumber(), Tolerance);
             Support.Close(Field("grad_k3"), logprobs.grad!.data<double>().ToArray(), Tolerance);
-            Assert.Equal(c.GetProperty("mean_k2").GetDouble(), KlEstimators.K2(Field("logprobs").Zip(Field("ref_logprobs"), (p, q) => p - q)), 1e-12);
+            Assert.Equal(
+                c.GetProperty("mean_k2").GetDouble(),
+                KlEstimators.K2(Field("logprobs").Zip(Field("ref_logprobs"), (p, q) => p - q)),
+                1e-12
+            );
         }
     }
 
@@ -75,7 +94,11 @@ public sealed class LossVariantsTests
             var leaf = tensor(logits.SelectMany(row => row).ToArray(), [logits.Length, logits[0].Length], requires_grad: true);
             var got = TokenLogprobs.FromLogits(leaf.Times(1), zeros(logits.Length, ScalarType.Int64), withEntropy: true);
             got.Backward(zeros_like(got.Values), entropyGradient: 1);
-            Support.Close(c.GetProperty("grad_sum_entropy_wrt_logits_p").Matrix().SelectMany(row => row).ToArray(), leaf.grad!.data<double>().ToArray(), 1e-10);
+            Support.Close(
+                c.GetProperty("grad_sum_entropy_wrt_logits_p").Matrix().SelectMany(row => row).ToArray(),
+                leaf.grad!.data<double>().ToArray(),
+                1e-10
+            );
         }
     }
 
@@ -110,7 +133,15 @@ public sealed class LossVariantsTests
         {
             using var policy = Support.TinyPolicy();
             using var reference = Support.TinyPolicy(3);
-            var options = new LearnerOptions { Objective = ObjectiveKind.Ppo, LearningRate = 1e-3, Epochs = 4, MinibatchSize = 8, MaxKl = 100, EntropyCoefficient = coefficient };
+            var options = new LearnerOptions
+            {
+                Objective = ObjectiveKind.Ppo,
+                LearningRate = 1e-3,
+                Epochs = 4,
+                MinibatchSize = 8,
+                MaxKl = 100,
+                EntropyCoefficient = coefficient,
+            };
             using var learner = new PolicyLearner(policy, Support.TinyValue(), options, 1, "unused");
             var batch = Support.Trajectories(8, policy, reference, 11);
             learner.Update(batch);

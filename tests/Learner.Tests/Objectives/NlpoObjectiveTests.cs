@@ -20,7 +20,12 @@ public sealed class NlpoObjectiveTests : IDisposable
         MaxGradNorm = 1e9,
         MaxKl = 100,
         RolloutCorrection = RolloutCorrection.None,
-        Nlpo = new NlpoOptions { TopP = 0.8, MinTokensToKeep = 4, RefreshEvery = 2 },
+        Nlpo = new NlpoOptions
+        {
+            TopP = 0.8,
+            MinTokensToKeep = 4,
+            RefreshEvery = 2,
+        },
     };
     private readonly CausalLM _policy = Support.TinyPolicy(1);
     private readonly CausalLM _reference = Support.TinyPolicy(3);
@@ -44,14 +49,29 @@ public sealed class NlpoObjectiveTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(6);
-        using var model = new Models.Gpt2.Gpt2LMHeadModel(new Models.Gpt2.Gpt2Config { VocabSize = 12, NPositions = 4, NEmbd = 16, NLayer = 1, NHead = 1, EosTokenId = 3 });
+        using var model = new Models.Gpt2.Gpt2LMHeadModel(
+            new Models.Gpt2.Gpt2Config
+            {
+                VocabSize = 12,
+                NPositions = 4,
+                NEmbd = 16,
+                NLayer = 1,
+                NHead = 1,
+                EosTokenId = 3,
+            }
+        );
         var logits = randn([20, 12], generator: generator).Times(2);
         var keep = new MaskPolicy(model, new MaskPolicyTraits(topP, least, 1, true), 3).Keep(logits);
         for (var row = 0; row < 20; row++)
         {
             var probabilities = nn.functional.softmax(logits[row].to(ScalarType.Float64), 0).data<double>().ToArray();
             var (expected, mass) = (new bool[12], 0.0);
-            foreach (var (token, rank) in Enumerable.Range(0, 12).OrderByDescending(token => probabilities[token]).Select((token, rank) => (token, rank)))
+            foreach (
+                var (token, rank) in Enumerable
+                    .Range(0, 12)
+                    .OrderByDescending(token => probabilities[token])
+                    .Select((token, rank) => (token, rank))
+            )
             {
                 expected[token] = mass < topP || rank < least || token == 3;
                 mass += probabilities[token];
@@ -78,7 +98,11 @@ public sealed class NlpoObjectiveTests : IDisposable
             var distributions = Support.NaiveLogprobs(naive, t.PromptTokens, t.Tokens);
             long[] ids = [.. t.PromptTokens.Concat(t.Tokens).Select(x => (long)x)];
             var v = value.Values(tensor(ids).unsqueeze(0))[0].narrow(0, t.PromptTokens.Length - 1, t.Tokens.Length).data<float>().ToArray();
-            var rewards = t.Tokens.Select((_, i) => -0.1 * ((double)t.Logprobs[i] - t.ReferenceLogprobs[i]) + (i == t.Tokens.Length - 1 ? t.Reward : 0)).ToArray();
+            var rewards = t
+                .Tokens.Select(
+                    (_, i) => -0.1 * ((double)t.Logprobs[i] - t.ReferenceLogprobs[i]) + (i == t.Tokens.Length - 1 ? t.Reward : 0)
+                )
+                .ToArray();
             for (var i = 0; i < t.Tokens.Length; i++)
             {
                 var allowed = Allowed(distributions[i]);
@@ -87,30 +111,45 @@ public sealed class NlpoObjectiveTests : IDisposable
                     outside++;
                     continue;
                 }
-                masked.Add(distributions[i, t.Tokens[i]] - distributions[i].index_select(0, tensor(allowed.Select(x => (long)x).ToArray())).logsumexp(0));
-                advantages.Add(Enumerable.Range(i, t.Tokens.Length - i).Sum(j =>
-                    Math.Pow(0.99 * 0.95, j - i) * (rewards[j] + (j + 1 < t.Tokens.Length ? 0.99 * v[j + 1] : 0) - v[j])));
+                masked.Add(
+                    distributions[i, t.Tokens[i]]
+                        - distributions[i].index_select(0, tensor(allowed.Select(x => (long)x).ToArray())).logsumexp(0)
+                );
+                advantages.Add(
+                    Enumerable
+                        .Range(i, t.Tokens.Length - i)
+                        .Sum(j => Math.Pow(0.99 * 0.95, j - i) * (rewards[j] + (j + 1 < t.Tokens.Length ? 0.99 * v[j + 1] : 0) - v[j]))
+                );
             }
         }
         var mean = advantages.Average();
         var deviation = Math.Sqrt(advantages.Sum(a => (a - mean) * (a - mean)) / (advantages.Count - 1));
         var count = batch.Sum(t => t.Tokens.Length);
         // At the first step the ratio is one, so the loss is the sum of the normalised advantages, and its gradient the policy gradient.
-        var loss = masked.Zip(advantages, (log, a) => (log - log.detach()).exp().Times((a - mean) / deviation)).Aggregate((a, b) => a.Plus(b)).neg().Over(count);
+        var loss = masked
+            .Zip(advantages, (log, a) => (log - log.detach()).exp().Times((a - mean) / deviation))
+            .Aggregate((a, b) => a.Plus(b))
+            .neg()
+            .Over(count);
         loss.backward();
         Assert.True(outside > 0 && outside < count);
         Assert.Equal(outside / (double)count, metrics["nlpo/outside_mask"], 1e-12);
         Assert.Equal(loss.ToNumber(), metrics["policy/loss"], 1e-5);
         Assert.Equal(1, metrics["policy/ratio"], 1e-5);
         // The whole step's norm holds the value's gradient as well; the policy's own shows in where its weights went.
-        var moved = naive.named_parameters().Zip(_policy.named_parameters()).Where(p => !p.First.name.EndsWith("c_attn.bias")).Select(p =>
-        {
-            using var _ = no_grad();
-            var gradient = p.First.parameter.grad!;
-            var step = p.Second.parameter - p.First.parameter;
-            var telling = gradient.abs().Above(1e-5);
-            return ((step.sign() == gradient.sign().neg()).logical_and(telling).sum().ToInteger(), telling.sum().ToInteger());
-        }).ToArray();
+        var moved = naive
+            .named_parameters()
+            .Zip(_policy.named_parameters())
+            .Where(p => !p.First.name.EndsWith("c_attn.bias"))
+            .Select(p =>
+            {
+                using var _ = no_grad();
+                var gradient = p.First.parameter.grad!;
+                var step = p.Second.parameter - p.First.parameter;
+                var telling = gradient.abs().Above(1e-5);
+                return ((step.sign() == gradient.sign().neg()).logical_and(telling).sum().ToInteger(), telling.sum().ToInteger());
+            })
+            .ToArray();
         Assert.True(moved.Sum(m => m.Item2) > 5000);
         Assert.Equal(moved.Sum(m => m.Item2), moved.Sum(m => m.Item1));
     }
@@ -120,8 +159,18 @@ public sealed class NlpoObjectiveTests : IDisposable
     {
         using var scope = NewDisposeScope();
         // As the second update begins, policy and mask policy are the initial one.
-        var options = s_options with { RolloutCorrection = RolloutCorrection.Token, ValueWarmupIterations = 1, Nlpo = s_options.Nlpo with { RefreshEvery = 9 } };
-        Trajectory[] batch = [.. Support.Trajectories(8, Support.TinyPolicy(6), _reference, 11).Select(t => t with { WeightsVersion = 0, RetainedMass = [.. t.Tokens.Select(_ => 0.7f)] })];
+        var options = s_options with
+        {
+            RolloutCorrection = RolloutCorrection.Token,
+            ValueWarmupIterations = 1,
+            Nlpo = s_options.Nlpo with { RefreshEvery = 9 },
+        };
+        Trajectory[] batch =
+        [
+            .. Support
+                .Trajectories(8, Support.TinyPolicy(6), _reference, 11)
+                .Select(t => t with { WeightsVersion = 0, RetainedMass = [.. t.Tokens.Select(_ => 0.7f)] }),
+        ];
         using var learner = new PolicyLearner(_policy, _value, options, 1, "unused", _maskModel);
         learner.Update(batch);
         var metrics = learner.Update(batch).Metrics;
@@ -181,11 +230,20 @@ public sealed class NlpoObjectiveTests : IDisposable
         var probabilities = logprobs.exp().data<float>().Select(p => (double)p).ToArray();
         var ranked = Enumerable.Range(0, probabilities.Length).OrderByDescending(token => probabilities[token]).ToArray();
         var mass = 0.0;
-        return [.. ranked.Where((token, rank) =>
-        {
-            var keep = mass < 0.8 || rank < 4;
-            mass += probabilities[token];
-            return keep;
-        }).Append(_policy.Config.EosTokenId ?? ranked[0]).Where(token => token < Support.Vocabulary).Distinct()];
+        return
+        [
+            .. ranked
+                .Where(
+                    (token, rank) =>
+                    {
+                        var keep = mass < 0.8 || rank < 4;
+                        mass += probabilities[token];
+                        return keep;
+                    }
+                )
+                .Append(_policy.Config.EosTokenId ?? ranked[0])
+                .Where(token => token < Support.Vocabulary)
+                .Distinct(),
+        ];
     }
 }

@@ -19,7 +19,12 @@ public sealed class StepTokensTests
             // So small a step that the second minibatch sees the first one's policy.
             LearningRate = 1e-12,
             Epochs = 1,
-            Grpo = new GrpoOptions { LossType = GrpoLossType.Dapo, KlCoefficient = 0, MaskTruncatedCompletions = withoutTruncated },
+            Grpo = new GrpoOptions
+            {
+                LossType = GrpoLossType.Dapo,
+                KlCoefficient = 0,
+                MaskTruncatedCompletions = withoutTruncated,
+            },
         };
         Trajectory[] batch = [.. EveryObjective.Batch(options, policy, reference, 11).Select((t, i) => t with { Truncated = i % 3 == 0 })];
         using var learner = new PolicyLearner(policy, null, options, 7, "unused");

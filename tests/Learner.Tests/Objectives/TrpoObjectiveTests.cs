@@ -11,7 +11,13 @@ namespace DfPO.Learner.Tests.Objectives;
 
 public sealed class TrpoObjectiveTests
 {
-    private static readonly LearnerOptions s_options = new() { Objective = ObjectiveKind.Trpo, MinibatchSize = 4, ValueLearningRate = 1e-3, MaxKl = 100 };
+    private static readonly LearnerOptions s_options = new()
+    {
+        Objective = ObjectiveKind.Trpo,
+        MinibatchSize = 4,
+        ValueLearningRate = 1e-3,
+        MaxKl = 100,
+    };
 
     [Fact]
     public void Conjugate_gradients_solve_a_positive_definite_system()
@@ -19,7 +25,10 @@ public sealed class TrpoObjectiveTests
         using var scope = NewDisposeScope();
         using var generator = new Generator(2);
         var root = randn([12, 12], ScalarType.Float64, generator: generator);
-        var (matrix, b) = (root.mm(root.t()).Plus(eye(12, dtype: ScalarType.Float64)), randn([12], ScalarType.Float64, generator: generator));
+        var (matrix, b) = (
+            root.mm(root.t()).Plus(eye(12, dtype: ScalarType.Float64)),
+            randn([12], ScalarType.Float64, generator: generator)
+        );
         var x = ConjugateGradient.Solve(matrix.mv, b, iterations: 40, tolerance: 1e-24);
         Assert.InRange((linalg.solve(matrix, b) - x).abs().max().ToNumber(), 0, 1e-8);
         Assert.Equal(0, ConjugateGradient.Solve(matrix.mv, zeros_like(b), 40).abs().max().ToNumber());
@@ -62,15 +71,23 @@ public sealed class TrpoObjectiveTests
         using var scope = NewDisposeScope();
         var (policy, before, reference) = (Support.TinyPolicy(1), Support.TinyPolicy(1), Support.TinyPolicy(3));
         var batch = Support.Trajectories(8, policy, reference, 5);
-        var options = s_options with { Trpo = new TrpoOptions { MaxStepKl = 0.02, ConjugateGradientIterations = 40 } };
+        var options = s_options with
+        {
+            Trpo = new TrpoOptions { MaxStepKl = 0.02, ConjugateGradientIterations = 40 },
+        };
         using var learner = new PolicyLearner(policy, Support.TinyValue(), options, 1, "unused");
         var metrics = learner.Update(batch).Metrics;
         using var _ = no_grad();
-        var kl = batch.SelectMany(t =>
-        {
-            var (old, now) = (Support.NaiveLogprobs(before, t.PromptTokens, t.Tokens), Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens));
-            return (old.exp() * (old - now)).sum(1).data<float>().ToArray();
-        }).Average(x => (double)x);
+        var kl = batch
+            .SelectMany(t =>
+            {
+                var (old, now) = (
+                    Support.NaiveLogprobs(before, t.PromptTokens, t.Tokens),
+                    Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens)
+                );
+                return (old.exp() * (old - now)).sum(1).data<float>().ToArray();
+            })
+            .Average(x => (double)x);
         Assert.InRange(kl, 0.002, 0.02);
         Assert.Equal(kl, metrics["trpo/step_kl"], 1e-5);
         Assert.True(metrics["trpo/improvement"] > 0);
@@ -89,13 +106,20 @@ public sealed class TrpoObjectiveTests
     {
         using var scope = NewDisposeScope();
         var reference = Support.TinyPolicy(3);
-        var batch = Support.Trajectories(8, Support.TinyPolicy(1), reference, 5).Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length])).ToArray();
+        var batch = Support
+            .Trajectories(8, Support.TinyPolicy(1), reference, 5)
+            .Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length]))
+            .ToArray();
         (double Share, double Moved, byte[] Weights) Step(int tries, Func<double, Tensor, Tensor> loss)
         {
             var policy = Support.TinyPolicy(1);
             var surrogate = new MeanSurrogate(loss);
             var statistics = new Statistics();
-            new TrustRegionStep(new PolicyPass(policy, 8, 0, null), new TrpoOptions { LineSearchSteps = tries }).Take(surrogate, batch, statistics);
+            new TrustRegionStep(new PolicyPass(policy, 8, 0, null), new TrpoOptions { LineSearchSteps = tries }).Take(
+                surrogate,
+                batch,
+                statistics
+            );
             return (statistics.Means()["trpo/step_size"], surrogate.Last - surrogate.First, Support.Bytes(policy));
         }
         // The mean log-probability itself: the full step is taken, and tells how far it goes.
@@ -135,18 +159,39 @@ public sealed class TrpoObjectiveTests
     {
         using var scope = NewDisposeScope();
         var (policy, before) = (Support.TinyPolicy(1), Support.TinyPolicy(1));
-        var batch = Support.Trajectories(8, policy, Support.TinyPolicy(3), 5).Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length])).ToArray();
+        var batch = Support
+            .Trajectories(8, policy, Support.TinyPolicy(3), 5)
+            .Select(t => new ScoredTrajectory(t, new float[t.Tokens.Length], new float[t.Tokens.Length]))
+            .ToArray();
         var statistics = new Statistics();
         // Here the KL of the full step is a little more than its quadratic model says.
-        var options = new TrpoOptions { MaxStepKl = 0.1, Damping = 1e-4, LineSearchSteps = tries };
-        new TrustRegionStep(new PolicyPass(policy, 8, 0, null), options).Take(new MeanSurrogate((_, mean) => mean.Times(1)), batch, statistics);
+        var options = new TrpoOptions
+        {
+            MaxStepKl = 0.1,
+            Damping = 1e-4,
+            LineSearchSteps = tries,
+        };
+        new TrustRegionStep(new PolicyPass(policy, 8, 0, null), options).Take(
+            new MeanSurrogate((_, mean) => mean.Times(1)),
+            batch,
+            statistics
+        );
         Assert.Equal(share, statistics.Means()["trpo/step_size"], 1e-9);
         using var _ = no_grad();
-        Assert.InRange(batch.SelectMany(s =>
-        {
-            var (old, now) = (Support.NaiveLogprobs(before, s.Trajectory.PromptTokens, s.Trajectory.Tokens), Support.NaiveLogprobs(policy, s.Trajectory.PromptTokens, s.Trajectory.Tokens));
-            return (old.exp() * (old - now)).sum(1).data<float>().ToArray();
-        }).Average(x => (double)x), share == 0 ? 0 : 0.05, share == 0 ? 0 : 0.1);
+        Assert.InRange(
+            batch
+                .SelectMany(s =>
+                {
+                    var (old, now) = (
+                        Support.NaiveLogprobs(before, s.Trajectory.PromptTokens, s.Trajectory.Tokens),
+                        Support.NaiveLogprobs(policy, s.Trajectory.PromptTokens, s.Trajectory.Tokens)
+                    );
+                    return (old.exp() * (old - now)).sum(1).data<float>().ToArray();
+                })
+                .Average(x => (double)x),
+            share == 0 ? 0 : 0.05,
+            share == 0 ? 0 : 0.1
+        );
     }
 
     [Fact]
@@ -154,7 +199,16 @@ public sealed class TrpoObjectiveTests
     {
         var (policy, value, reference) = (Support.TinyPolicy(1), Support.TinyValue(), Support.TinyPolicy(3));
         var batch = Support.Trajectories(8, policy, reference, 5).Select(t => t with { Reward = 0 }).ToArray();
-        using var learner = new PolicyLearner(policy, new ValueModel(Support.TinyPolicy(2)), s_options with { Trpo = new TrpoOptions { KlCoefficient = 0 } }, 1, "unused");
+        using var learner = new PolicyLearner(
+            policy,
+            new ValueModel(Support.TinyPolicy(2)),
+            s_options with
+            {
+                Trpo = new TrpoOptions { KlCoefficient = 0 },
+            },
+            1,
+            "unused"
+        );
         var initial = Support.Bytes(policy);
         // Values start at zero and every reward is zero: no advantage, no direction.
         Assert.Equal(0, learner.Update(batch).Metrics["trpo/step_size"]);
@@ -186,18 +240,20 @@ public sealed class TrpoObjectiveTests
         other.Precision.PlainAttention = false;
 
         var switched = false;
-        var products = Task.Run(() =>
-        {
-            using var inner = NewDisposeScope();
-            for (var i = 0; i < 5; i++)
-                new FisherProduct(new PolicyPass(policy, 8, 0, null), sequences).Times(vector);
-        }, TestContext.Current.CancellationToken);
+        var products = Task.Run(
+            () =>
+            {
+                using var inner = NewDisposeScope();
+                for (var i = 0; i < 5; i++)
+                    new FisherProduct(new PolicyPass(policy, 8, 0, null), sequences).Times(vector);
+            },
+            TestContext.Current.CancellationToken
+        );
         do
         {
             Assert.Equal(quiet, Logits());
             switched |= !backends.cuda.flash_sdp_enabled();
-        }
-        while (!products.IsCompleted);
+        } while (!products.IsCompleted);
         await products;
         Assert.False(switched);
         Assert.False(policy.Precision.PlainAttention);
@@ -213,11 +269,23 @@ public sealed class TrpoObjectiveTests
         {
             long[] ids = [.. t.PromptTokens.Concat(t.Tokens).Select(x => (long)x)];
             var v = value.Values(tensor(ids).unsqueeze(0))[0].narrow(0, t.PromptTokens.Length - 1, t.Tokens.Length).data<float>().ToArray();
-            var rewards = t.Tokens.Select((_, i) => -0.1 * ((double)t.Logprobs[i] - t.ReferenceLogprobs[i]) + (i == t.Tokens.Length - 1 ? t.Reward : 0)).ToArray();
-            logs.Add(Support.NaiveLogprobs(policy, t.PromptTokens, t.Tokens).gather(1, tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1)).squeeze(1));
+            var rewards = t
+                .Tokens.Select(
+                    (_, i) => -0.1 * ((double)t.Logprobs[i] - t.ReferenceLogprobs[i]) + (i == t.Tokens.Length - 1 ? t.Reward : 0)
+                )
+                .ToArray();
+            logs.Add(
+                Support
+                    .NaiveLogprobs(policy, t.PromptTokens, t.Tokens)
+                    .gather(1, tensor(t.Tokens.Select(x => (long)x).ToArray()).unsqueeze(1))
+                    .squeeze(1)
+            );
             for (var i = 0; i < t.Tokens.Length; i++)
-                advantages.Add(Enumerable.Range(i, t.Tokens.Length - i).Sum(j =>
-                    Math.Pow(0.99 * 0.95, j - i) * (rewards[j] + (j + 1 < t.Tokens.Length ? 0.99 * v[j + 1] : 0) - v[j])));
+                advantages.Add(
+                    Enumerable
+                        .Range(i, t.Tokens.Length - i)
+                        .Sum(j => Math.Pow(0.99 * 0.95, j - i) * (rewards[j] + (j + 1 < t.Tokens.Length ? 0.99 * v[j + 1] : 0) - v[j]))
+                );
         }
         var mean = advantages.Average();
         (cat(logs) * tensor(advantages.Select(a => (float)(a - mean)).ToArray())).mean().backward();

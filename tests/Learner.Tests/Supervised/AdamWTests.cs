@@ -19,7 +19,11 @@ public sealed class AdamWTests
             using var scope = NewDisposeScope();
             var c = expected.GetProperty("adamw");
             var model = PretrainedModels.LoadCausalLM(folder);
-            var group = new ParameterGroup(model.named_parameters().Select(p => (p.name, p.parameter)), c.GetProperty("lr").GetDouble(), c.GetProperty("weight_decay").GetDouble());
+            var group = new ParameterGroup(
+                model.named_parameters().Select(p => (p.name, p.parameter)),
+                c.GetProperty("lr").GetDouble(),
+                c.GetProperty("weight_decay").GetDouble()
+            );
             var betas = c.GetProperty("betas").Doubles();
             using var optimizer = new AdamW([group], betas[0], betas[1], c.GetProperty("eps").GetDouble());
             var norms = c.GetProperty("grad_norm_before_clip").Doubles();
@@ -69,7 +73,10 @@ public sealed class AdamWTests
     {
         using var scope = NewDisposeScope();
         var (fast, slow, idle) = (new Parameter(ones(2)), new Parameter(ones(2)), new Parameter(ones(2)));
-        using var optimizer = new AdamW([new ParameterGroup([("fast", fast)], 0.1, 0), new ParameterGroup([("slow", slow), ("idle", idle)], 0.01, 0.5)]);
+        using var optimizer = new AdamW([
+            new ParameterGroup([("fast", fast)], 0.1, 0),
+            new ParameterGroup([("slow", slow), ("idle", idle)], 0.01, 0.5),
+        ]);
         fast.sum().Plus(slow.sum()).backward();
         optimizer.Step();
         // The first step of Adam is the learning rate in the direction of the gradient's sign.
@@ -80,15 +87,22 @@ public sealed class AdamWTests
         Assert.Equal(1, optimizer.State["fast.step"].ToNumber());
     }
 
-    private static double Number(JsonElement number) => number.ValueKind == JsonValueKind.String ? double.Parse(number.GetString()!) : number.GetDouble();
+    private static double Number(JsonElement number) =>
+        number.ValueKind == JsonValueKind.String ? double.Parse(number.GetString()!) : number.GetDouble();
 
     private static Tensor Loss(CausalLM model, JsonElement c)
     {
-        static Tensor Ids(JsonElement rows) => cat(rows.Matrix().Select(row => tensor(row.Select(x => (long)x).ToArray()).unsqueeze(0)).ToList());
+        static Tensor Ids(JsonElement rows) =>
+            cat(rows.Matrix().Select(row => tensor(row.Select(x => (long)x).ToArray()).unsqueeze(0)).ToList());
         var logits = model.Logits(Ids(c.GetProperty("input_ids")), Ids(c.GetProperty("attention_mask")));
         var (time, labels) = (logits.size(1), Ids(c.GetProperty("labels")));
-        return nn.functional.cross_entropy(logits.narrow(1, 0, time - 1).flatten(0, 1), labels.narrow(1, 1, time - 1).flatten(), ignore_index: -100);
+        return nn.functional.cross_entropy(
+            logits.narrow(1, 0, time - 1).flatten(0, 1),
+            labels.narrow(1, 1, time - 1).flatten(),
+            ignore_index: -100
+        );
     }
 
-    private static bool IsCausal(string folder) => (string?)HfConfigReader.ReadFile(Path.Combine(folder, "config.json"))["model_type"] is "gpt2" or "gptj" or "llama";
+    private static bool IsCausal(string folder) =>
+        (string?)HfConfigReader.ReadFile(Path.Combine(folder, "config.json"))["model_type"] is "gpt2" or "gptj" or "llama";
 }

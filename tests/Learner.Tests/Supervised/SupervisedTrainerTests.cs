@@ -7,7 +7,16 @@ namespace DfPO.Learner.Tests.Supervised;
 public sealed class SupervisedTrainerTests
 {
     private const string Text = "the quick brown fox jumps over the lazy dog ";
-    private static readonly SupervisedOptions s_options = new() { Steps = 24, BatchSize = 4, BlockSize = 16, LearningRate = 5e-3, WarmupSteps = 4, EvaluateEvery = 8, Seed = 3 };
+    private static readonly SupervisedOptions s_options = new()
+    {
+        Steps = 24,
+        BatchSize = 4,
+        BlockSize = 16,
+        LearningRate = 5e-3,
+        WarmupSteps = 4,
+        EvaluateEvery = 8,
+        Seed = 3,
+    };
 
     [Fact]
     public void A_language_model_learns_a_text_that_repeats()
@@ -34,7 +43,20 @@ public sealed class SupervisedTrainerTests
         using var first = Support.TinyPolicy();
         using var source = new CancellationTokenSource();
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            LanguageModelTrainer.Train(first, stream, stream, s_options, folder["parts"], progress => { if (progress.Step == 8) source.Cancel(); }, source.Token));
+            LanguageModelTrainer.Train(
+                first,
+                stream,
+                stream,
+                s_options,
+                folder["parts"],
+                progress =>
+                {
+                    if (progress.Step == 8)
+                        source.Cancel();
+                },
+                source.Token
+            )
+        );
         using var second = Support.TinyPolicy(40);
         var steps = new List<int>();
         LanguageModelTrainer.Train(second, stream, stream, s_options, folder["parts"], progress => steps.Add(progress.Step), default);
@@ -49,7 +71,9 @@ public sealed class SupervisedTrainerTests
         var stream = Stream();
         using var model = Support.TinyPolicy();
         LanguageModelTrainer.Train(model, stream, stream, s_options with { Steps = 8 }, folder["run"], _ => { }, default);
-        var error = Assert.Throws<DfpoException>(() => LanguageModelTrainer.Train(model, stream, stream, s_options with { Steps = 8, BatchSize = 5 }, folder["run"], _ => { }, default));
+        var error = Assert.Throws<DfpoException>(() =>
+            LanguageModelTrainer.Train(model, stream, stream, s_options with { Steps = 8, BatchSize = 5 }, folder["run"], _ => { }, default)
+        );
         Assert.Equal("train/resume", error.Code);
     }
 
@@ -58,20 +82,41 @@ public sealed class SupervisedTrainerTests
     {
         using var model = Support.TinyPolicy();
         var shortStream = TokenStream.Encode(["ab"], Encode, 28);
-        Assert.Equal("train/data", Assert.Throws<DfpoException>(() => LanguageModelTrainer.Train(model, Stream(), shortStream, s_options, "unused", _ => { }, default)).Code);
-        Assert.Equal("train/options", Assert.Throws<DfpoException>(() => LanguageModelTrainer.Train(model, Stream(), Stream(), s_options with { BlockSize = 99 }, "unused", _ => { }, default)).Code);
+        Assert.Equal(
+            "train/data",
+            Assert
+                .Throws<DfpoException>(() =>
+                    LanguageModelTrainer.Train(model, Stream(), shortStream, s_options, "unused", _ => { }, default)
+                )
+                .Code
+        );
+        Assert.Equal(
+            "train/options",
+            Assert
+                .Throws<DfpoException>(() =>
+                    LanguageModelTrainer.Train(model, Stream(), Stream(), s_options with { BlockSize = 99 }, "unused", _ => { }, default)
+                )
+                .Code
+        );
     }
 
     [Fact]
     public void A_classifier_learns_whether_a_text_holds_a_token_and_resumes_bit_for_bit()
     {
         using var folder = new TestFolder();
-        var examples = Enumerable.Range(0, 200).Select(i =>
-        {
-            // Every text ends with the tell-tale or without it.
-            int[] tokens = [.. Enumerable.Range(0, 3 + i % 5).Select(t => (int)(CounterRandom.UInt64(5, (ulong)(i * 10 + t)) % 20)), i % 2 == 0 ? 25 : 21];
-            return new LabeledTokens(tokens, i % 2);
-        }).ToArray();
+        var examples = Enumerable
+            .Range(0, 200)
+            .Select(i =>
+            {
+                // Every text ends with the tell-tale or without it.
+                int[] tokens =
+                [
+                    .. Enumerable.Range(0, 3 + i % 5).Select(t => (int)(CounterRandom.UInt64(5, (ulong)(i * 10 + t)) % 20)),
+                    i % 2 == 0 ? 25 : 21,
+                ];
+                return new LabeledTokens(tokens, i % 2);
+            })
+            .ToArray();
         var options = s_options with { Steps = 40, BatchSize = 8, EvaluateEvery = 20 };
         var model = Classifier(1);
         var reports = new List<TrainingProgress>();
@@ -80,7 +125,21 @@ public sealed class SupervisedTrainerTests
 
         using var source = new CancellationTokenSource();
         Assert.ThrowsAny<OperationCanceledException>(() =>
-            ClassifierTrainer.Train(Classifier(1), examples[..150], examples[150..], options, InputFrame.None, folder["parts"], progress => { if (progress.Step == 20) source.Cancel(); }, source.Token));
+            ClassifierTrainer.Train(
+                Classifier(1),
+                examples[..150],
+                examples[150..],
+                options,
+                InputFrame.None,
+                folder["parts"],
+                progress =>
+                {
+                    if (progress.Step == 20)
+                        source.Cancel();
+                },
+                source.Token
+            )
+        );
         var resumed = Classifier(9);
         ClassifierTrainer.Train(resumed, examples[..150], examples[150..], options, InputFrame.None, folder["parts"], _ => { }, default);
         Assert.Equal(Support.Bytes(model), Support.Bytes(resumed));
@@ -98,7 +157,17 @@ public sealed class SupervisedTrainerTests
 
     private static Gpt2ForSequenceClassification Classifier(ulong seed)
     {
-        var model = new Gpt2ForSequenceClassification(new Gpt2Config { VocabSize = 29, NPositions = 24, NEmbd = 32, NLayer = 2, NHead = 2, Labels = ["neg", "pos"] });
+        var model = new Gpt2ForSequenceClassification(
+            new Gpt2Config
+            {
+                VocabSize = 29,
+                NPositions = 24,
+                NEmbd = 32,
+                NLayer = 2,
+                NHead = 2,
+                Labels = ["neg", "pos"],
+            }
+        );
         model.Initialise(seed);
         return model;
     }

@@ -55,13 +55,19 @@ public sealed class DpoFixtureTests
         var statistics = new Statistics();
         var batch = TrlFixtures.Batch(lengths, new double[lengths.Sum()], Field("ref_log_probs"), new double[lengths.Length]);
         var (loss, gradient) = TrlFixtures.LossOf(new DpoObjective(options), Field("log_probs"), batch, statistics);
-        var tolerance = single ? TrlFixtures.Single : type.Contains(DpoLossType.ExoPair) ? 1e-6 : TrlFixtures.Exact;
+        var tolerance =
+            single ? TrlFixtures.Single
+            : type.Contains(DpoLossType.ExoPair) ? 1e-6
+            : TrlFixtures.Exact;
         TrlFixtures.Close("loss", c.Number("loss"), loss, tolerance);
         TrlFixtures.Close("gradient", [.. Rows(c.GetProperty("grad")).SelectMany(row => row)], gradient, tolerance);
         TrlFixtures.CloseMetrics(c, statistics, s_metrics, s_elsewhere, single ? TrlFixtures.Single : TrlFixtures.Exact);
     }
 
-    /// <summary>The file's numbers are of sequences: sums of log-probabilities, or means where the loss takes means. Sequences of three tokens have them.</summary>
+    /// <summary>
+    /// The file's numbers are of sequences: sums of log-probabilities, or means where the loss takes means. Sequences of three tokens have
+    /// them.
+    /// </summary>
     [Theory]
     [MemberData(nameof(SequenceLosses))]
     public void Losses_without_a_reference(string name)
@@ -79,9 +85,21 @@ public sealed class DpoFixtureTests
             LabelSmoothing = c.Number("label_smoothing"),
             TargetMargin = kind == "simpo" ? c.Number("simpo_gamma") : 0,
         };
-        double[] chosen = file.GetProperty("chosen_logps").Doubles(), rejected = file.GetProperty("rejected_logps").Doubles();
-        double[] logprobs = [.. chosen.Zip(rejected, (a, b) => new[] { a, b }).SelectMany(pair => pair).SelectMany(x => Enumerable.Repeat(means ? x : x / Tokens, Tokens))];
-        var batch = TrlFixtures.Batch([.. Enumerable.Repeat(Tokens, 2 * chosen.Length)], new double[logprobs.Length], new double[logprobs.Length], new double[2 * chosen.Length]);
+        double[] chosen = file.GetProperty("chosen_logps").Doubles(),
+            rejected = file.GetProperty("rejected_logps").Doubles();
+        double[] logprobs =
+        [
+            .. chosen
+                .Zip(rejected, (a, b) => new[] { a, b })
+                .SelectMany(pair => pair)
+                .SelectMany(x => Enumerable.Repeat(means ? x : x / Tokens, Tokens)),
+        ];
+        var batch = TrlFixtures.Batch(
+            [.. Enumerable.Repeat(Tokens, 2 * chosen.Length)],
+            new double[logprobs.Length],
+            new double[logprobs.Length],
+            new double[2 * chosen.Length]
+        );
         var statistics = new Statistics();
         var (loss, gradient) = TrlFixtures.LossOf(new DpoObjective(options), logprobs, batch, statistics);
 
@@ -90,12 +108,28 @@ public sealed class DpoFixtureTests
         // TRL's odds-ratio losses are what its trainer subtracts.
         TrlFixtures.Close("loss", orpo ? -c.GetProperty("losses").Doubles().Average() : c.Number("loss"), loss, tolerance);
         double[] Gradient(string side) => c.GetProperty($"grad_{side}{(orpo ? "_of_minus_mean" : "")}").Doubles();
-        double[] expected = [.. Gradient("chosen").Zip(Gradient("rejected"), (a, b) => new[] { a, b }).SelectMany(pair => pair).SelectMany(g => Enumerable.Repeat(means ? g / Tokens : g, Tokens))];
+        double[] expected =
+        [
+            .. Gradient("chosen")
+                .Zip(Gradient("rejected"), (a, b) => new[] { a, b })
+                .SelectMany(pair => pair)
+                .SelectMany(g => Enumerable.Repeat(means ? g / Tokens : g, Tokens)),
+        ];
         TrlFixtures.Close("gradient", expected, gradient, tolerance);
         if (!means)
         {
-            TrlFixtures.Close("chosen rewards", c.GetProperty("chosen_rewards").Doubles().Average(), statistics.Means()["dpo/chosen_reward"], tolerance);
-            TrlFixtures.Close("rejected rewards", c.GetProperty("rejected_rewards").Doubles().Average(), statistics.Means()["dpo/rejected_reward"], tolerance);
+            TrlFixtures.Close(
+                "chosen rewards",
+                c.GetProperty("chosen_rewards").Doubles().Average(),
+                statistics.Means()["dpo/chosen_reward"],
+                tolerance
+            );
+            TrlFixtures.Close(
+                "rejected rewards",
+                c.GetProperty("rejected_rewards").Doubles().Average(),
+                statistics.Means()["dpo/rejected_reward"],
+                tolerance
+            );
         }
     }
 }

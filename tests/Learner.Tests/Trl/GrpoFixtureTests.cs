@@ -30,7 +30,10 @@ public sealed class GrpoFixtureTests
     public void Loss_gradient_and_metrics(string name)
     {
         var (file, c) = (TrlFixtures.File(File), TrlFixtures.Case(name, File, "cases"));
-        Assert.SkipWhen(c.Word("loss_type") == "luspo" && c.Word("importance_sampling_level") == "token", "luspo with ratios of tokens is refused: TRL's mean then counts padding");
+        Assert.SkipWhen(
+            c.Word("loss_type") == "luspo" && c.Word("importance_sampling_level") == "token",
+            "luspo with ratios of tokens is refused: TRL's mean then counts padding"
+        );
         var options = Options(c, file);
         var all = file.GetProperty("completion_mask");
         var mask = c.TryGetProperty("completion_mask", out var own) ? own : all;
@@ -41,12 +44,19 @@ public sealed class GrpoFixtureTests
         var old = c.Flag("old") ? Field("old_log_probs") : logprobs;
         var (reference, importance) = (Field("ref_log_probs"), c.Flag("vllm") ? Field("vllm_importance_sampling_ratio") : null);
 
-        // A step of TRL's is several micro-batches; one of ours is all of them. The file has one of them: rows without an advantage, at the reference, stand for the others.
+        // A step of TRL's is several micro-batches; one of ours is all of them. The file has one of them: rows without an advantage, at the
+        // reference, stand for the others.
         var micro = (int)c.Number("grad_accum", 1);
         var others = (micro - 1) * lengths.Length;
         double[] more = new double[(micro - 1) * lengths.Sum()];
         int[] everyLength = [.. Enumerable.Repeat(lengths, micro).SelectMany(x => x)];
-        var batch = TrlFixtures.Batch(everyLength, [.. old, .. more], [.. reference, .. more], [.. advantages, .. new double[others]], [.. truncated, .. new bool[others]]) with
+        var batch = TrlFixtures.Batch(
+            everyLength,
+            [.. old, .. more],
+            [.. reference, .. more],
+            [.. advantages, .. new double[others]],
+            [.. truncated, .. new bool[others]]
+        ) with
         {
             Importance = importance is null ? null : [.. importance, .. more.Select(_ => 1.0)],
             StepTokens = Step(c.Number("num_items") * micro / c.Number("steps_per_generation", 1)),
@@ -69,10 +79,23 @@ public sealed class GrpoFixtureTests
         var (rewards, size) = (c.GetProperty("rewards").Numbers(), (int)c.Number("num_generations"));
         var objective = new GrpoObjective(new GrpoOptions { ScaleRewards = TrlFixtures.Member<RewardScale>(c.Word("scale_rewards")) }, 0.2);
         int[] groups = [.. rewards.Select((_, i) => i / size)];
-        TrlFixtures.Close("advantages", c.GetProperty("advantages").Numbers(), objective.SequenceAdvantages(rewards, groups), TrlFixtures.Normalised);
+        TrlFixtures.Close(
+            "advantages",
+            c.GetProperty("advantages").Numbers(),
+            objective.SequenceAdvantages(rewards, groups),
+            TrlFixtures.Normalised
+        );
         // As the learner asks for them: rewards are then float32, and one that is small beside its mean loses digits.
-        Trajectory[] batch = [.. rewards.Select((r, i) => Trajectory.Demonstrated([1], [2, 3]) with { Reward = (float)r, Group = groups[i] })];
-        TrlFixtures.Close("advantages of tokens", [.. c.GetProperty("advantages").Numbers().SelectMany(a => new[] { a, a })], [.. objective.Advantages(batch).SelectMany(a => a)], Single);
+        Trajectory[] batch =
+        [
+            .. rewards.Select((r, i) => Trajectory.Demonstrated([1], [2, 3]) with { Reward = (float)r, Group = groups[i] }),
+        ];
+        TrlFixtures.Close(
+            "advantages of tokens",
+            [.. c.GetProperty("advantages").Numbers().SelectMany(a => new[] { a, a })],
+            [.. objective.Advantages(batch).SelectMany(a => a)],
+            Single
+        );
     }
 
     [Fact]
@@ -83,8 +106,22 @@ public sealed class GrpoFixtureTests
         bool[] truncated = [.. c.GetProperty("is_truncated").Doubles().Select(x => x == 1)];
         int[] lengths = [.. before.Matrix().Select(row => (int)row.Sum())];
         double[] logprobs = [.. Enumerable.Range(0, lengths.Sum()).Select(i => -0.1 * (i + 1))];
-        var objective = new GrpoObjective(new GrpoOptions { MaskTruncatedCompletions = true, LossType = GrpoLossType.Dapo, KlCoefficient = 0.1 }, 0.2);
-        var batch = TrlFixtures.Batch(lengths, logprobs, [.. logprobs.Select(x => x - 0.3)], [.. lengths.Select((_, i) => i + 1.0)], truncated);
+        var objective = new GrpoObjective(
+            new GrpoOptions
+            {
+                MaskTruncatedCompletions = true,
+                LossType = GrpoLossType.Dapo,
+                KlCoefficient = 0.1,
+            },
+            0.2
+        );
+        var batch = TrlFixtures.Batch(
+            lengths,
+            logprobs,
+            [.. logprobs.Select(x => x - 0.3)],
+            [.. lengths.Select((_, i) => i + 1.0)],
+            truncated
+        );
         var (_, gradient) = TrlFixtures.LossOf(objective, logprobs, batch, new Statistics());
         Assert.Equal(after.Masked(before).Select(x => x == 1), gradient.Select(g => g != 0));
         var advantages = objective.SequenceAdvantages([1, 2, 4, 6], [0, 0, 0, 0]);
@@ -95,17 +132,18 @@ public sealed class GrpoFixtureTests
 
     private static StepTokens Step(double tokens) => new(tokens, tokens);
 
-    private static GrpoOptions Options(JsonElement c, JsonElement file) => new()
-    {
-        LossType = TrlFixtures.Member<GrpoLossType>(c.Word("loss_type")),
-        ImportanceSamplingLevel = TrlFixtures.Member<RatioLevel>(c.Word("importance_sampling_level")),
-        Delta = c.Number("delta"),
-        KlCoefficient = c.Number("beta"),
-        UseBiasCorrectionKl = c.Flag("use_bias_correction_kl"),
-        OffPolicyMaskThreshold = c.Number("off_policy_mask_threshold"),
-        MaskTruncatedCompletions = c.TryGetProperty("completion_mask", out _),
-        // TRL makes a float32 tensor of its 1.05.
-        SapoTemperatureNeg = 1.05f,
-        MaxCompletionLength = (int)file.Number("max_completion_length"),
-    };
+    private static GrpoOptions Options(JsonElement c, JsonElement file) =>
+        new()
+        {
+            LossType = TrlFixtures.Member<GrpoLossType>(c.Word("loss_type")),
+            ImportanceSamplingLevel = TrlFixtures.Member<RatioLevel>(c.Word("importance_sampling_level")),
+            Delta = c.Number("delta"),
+            KlCoefficient = c.Number("beta"),
+            UseBiasCorrectionKl = c.Flag("use_bias_correction_kl"),
+            OffPolicyMaskThreshold = c.Number("off_policy_mask_threshold"),
+            MaskTruncatedCompletions = c.TryGetProperty("completion_mask", out _),
+            // TRL makes a float32 tensor of its 1.05.
+            SapoTemperatureNeg = 1.05f,
+            MaxCompletionLength = (int)file.Number("max_completion_length"),
+        };
 }

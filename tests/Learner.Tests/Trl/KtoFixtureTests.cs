@@ -52,6 +52,11 @@ public sealed class KtoFixtureTests
         TrlFixtures.Close("gradient", Rows(c.GetProperty("grad")), gradient, TrlFixtures.Exact);
         TrlFixtures.CloseMetrics(c, statistics, s_metrics, s_elsewhere, TrlFixtures.Exact);
         var means = statistics.Means();
-        TrlFixtures.Close("margins", c.GetProperty("metrics").Number("rewards/margins"), means["kto/desirable_reward"] - means["kto/undesirable_reward"], TrlFixtures.Exact);
+        TrlFixtures.Close(
+            "margins",
+            c.GetProperty("metrics").Number("rewards/margins"),
+            means["kto/desirable_reward"] - means["kto/undesirable_reward"],
+            TrlFixtures.Exact
+        );
     }
 }

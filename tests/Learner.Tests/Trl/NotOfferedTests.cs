@@ -8,5 +8,6 @@ public sealed class NotOfferedTests
 
     [Theory]
     [MemberData(nameof(Gkd))]
-    public void Gkd_is_not_offered(string name) => Assert.Skip($"{name}: distillation here learns samples (dfpo distill), not a teacher's distribution");
+    public void Gkd_is_not_offered(string name) =>
+        Assert.Skip($"{name}: distillation here learns samples (dfpo distill), not a teacher's distribution");
 }

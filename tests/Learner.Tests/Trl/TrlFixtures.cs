@@ -7,15 +7,17 @@ using static TorchSharp.torch;
 namespace DfPO.Learner.Tests.Trl;
 
 /// <summary>
-/// Losses, metrics and gradients that TRL computed, in the folder <c>trl</c> of the fixtures. Every case of a file is a test case of its own, found by listing; a case with a setting that is not
-/// offered is skipped, and says so.
+/// Losses, metrics and gradients that TRL computed, in the folder <c>trl</c> of the fixtures. Every case of a file is a test case of its
+/// own, found by listing; a case with a setting that is not offered is skipped, and says so.
 /// </summary>
 internal static class TrlFixtures
 {
     /// <summary>For what TRL computed in float64 from the numbers of the file.</summary>
     public const double Exact = 1e-10;
 
-    /// <summary>For what follows from a normalisation whose factor n/(n-1) is a float32 quotient in TRL, or whose epsilon stands elsewhere.</summary>
+    /// <summary>
+    /// For what follows from a normalisation whose factor n/(n-1) is a float32 quotient in TRL, or whose epsilon stands elsewhere.
+    /// </summary>
     public const double Normalised = 1e-7;
 
     /// <summary>Relative, for what TRL computed in float32.</summary>
@@ -25,7 +27,11 @@ internal static class TrlFixtures
     private static readonly (string Setting, string Off, string Why)[] s_refused =
     [
         ("top_entropy_quantile", "1", "a loss sees no entropies of single tokens"),
-        ("entropy_coef", "0", "learner.entropy-coefficient is added where the entropies are, outside of the objective; model_level.json has them"),
+        (
+            "entropy_coef",
+            "0",
+            "learner.entropy-coefficient is added where the entropies are, outside of the objective; model_level.json has them"
+        ),
         ("use_weighting", "False", "WPO weighs pairs by the whole softmax at each state, which a loss does not see"),
         ("multi_objective_aggregation", "sum_then_normalize", "a continuation has one reward"),
         ("ratio_threshold", "10", "a batch is not skipped for its mean ratio; learner.guards look at what goes wrong"),
@@ -41,7 +47,8 @@ internal static class TrlFixtures
     }
 
     /// <summary>The root of a file.</summary>
-    public static JsonElement File(string file) => JsonDocument.Parse(System.IO.File.ReadAllBytes(Path.Combine(Repository.Fixtures, "trl", file))).RootElement;
+    public static JsonElement File(string file) =>
+        JsonDocument.Parse(System.IO.File.ReadAllBytes(Path.Combine(Repository.Fixtures, "trl", file))).RootElement;
 
     /// <summary>One of the cases; skips the test if a setting of it is not offered.</summary>
     public static JsonElement Case(string label, string file, params string[] path)
@@ -54,17 +61,20 @@ internal static class TrlFixtures
     }
 
     /// <summary>A number of a case, or another where there is none.</summary>
-    public static double Number(this JsonElement c, string name, double otherwise = 0) => c.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : otherwise;
+    public static double Number(this JsonElement c, string name, double otherwise = 0) =>
+        c.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : otherwise;
 
     public static string Word(this JsonElement c, string name) => c.GetProperty(name).GetString()!;
 
     public static bool Flag(this JsonElement c, string name) => c.GetProperty(name).GetBoolean();
 
     /// <summary>An enum's member from TRL's spelling: <c>dr_grpo</c> is DrGrpo.</summary>
-    public static T Member<T>(string word) where T : struct, Enum => Enum.Parse<T>(word.Replace("_", ""), ignoreCase: true);
+    public static T Member<T>(string word)
+        where T : struct, Enum => Enum.Parse<T>(word.Replace("_", ""), ignoreCase: true);
 
     /// <summary>Numbers; the string NaN stands for what JSON lacks.</summary>
-    public static double[] Numbers(this JsonElement list) => [.. list.EnumerateArray().Select(x => x.ValueKind == JsonValueKind.Number ? x.GetDouble() : double.NaN)];
+    public static double[] Numbers(this JsonElement list) =>
+        [.. list.EnumerateArray().Select(x => x.ValueKind == JsonValueKind.Number ? x.GetDouble() : double.NaN)];
 
     /// <summary>What a minibatch of whole rows looks like to an objective.</summary>
     /// <param name="lengths">Tokens of each row.</param>
@@ -100,7 +110,10 @@ internal static class TrlFixtures
     }
 
     public static void Close(string what, double expected, double actual, double tolerance) =>
-        Assert.True((double.IsNaN(expected) && double.IsNaN(actual)) || Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)), $"{what}: expected {expected:R}, got {actual:R}");
+        Assert.True(
+            (double.IsNaN(expected) && double.IsNaN(actual)) || Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)),
+            $"{what}: expected {expected:R}, got {actual:R}"
+        );
 
     public static void Close(string what, IReadOnlyList<double> expected, IReadOnlyList<double> actual, double tolerance)
     {
@@ -109,8 +122,17 @@ internal static class TrlFixtures
             Close($"{what}, entry {i}", expected[i], actual[i], tolerance);
     }
 
-    /// <summary>Compares the metrics of a case with ours by a table of names; a metric that the table lacks fails, unless it is known to come from elsewhere.</summary>
-    public static void CloseMetrics(JsonElement c, Statistics statistics, IReadOnlyDictionary<string, string> names, IReadOnlySet<string> elsewhere, double tolerance = Single)
+    /// <summary>
+    /// Compares the metrics of a case with ours by a table of names; a metric that the table lacks fails, unless it is known to come from
+    /// elsewhere.
+    /// </summary>
+    public static void CloseMetrics(
+        JsonElement c,
+        Statistics statistics,
+        IReadOnlyDictionary<string, string> names,
+        IReadOnlySet<string> elsewhere,
+        double tolerance = Single
+    )
     {
         var means = statistics.Means();
         foreach (var metric in c.GetProperty("metrics").EnumerateObject().Where(m => !elsewhere.Contains(m.Name)))
@@ -122,12 +144,14 @@ internal static class TrlFixtures
 
     private static JsonElement Find(string file, string[] path) => path.Aggregate(File(file), (at, key) => at.GetProperty(key));
 
-    private static string Label(string file, JsonElement c, int i) => $"{file} #{i + 1} {(c.TryGetProperty("name", out var name) ? name.GetString() : "")}".TrimEnd();
+    private static string Label(string file, JsonElement c, int i) =>
+        $"{file} #{i + 1} {(c.TryGetProperty("name", out var name) ? name.GetString() : "")}".TrimEnd();
 
-    private static string Text(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Number => value.GetDouble().ToString(System.Globalization.CultureInfo.InvariantCulture),
-        JsonValueKind.String => value.GetString()!,
-        _ => value.ToString(),
-    };
+    private static string Text(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Number => value.GetDouble().ToString(System.Globalization.CultureInfo.InvariantCulture),
+            JsonValueKind.String => value.GetString()!,
+            _ => value.ToString(),
+        };
 }

@@ -33,11 +33,13 @@ public sealed class ArchitectureTests : IDisposable
     public void PiecesThroughTheCacheEqualOneWholePassUnderLeftPadding(string name)
     {
         using var model = (CausalLM)TinyModels.Create(name);
-        Tensor ids = Ids(3, 11), mask = ones_like(ids);
+        Tensor ids = Ids(3, 11),
+            mask = ones_like(ids);
         long[] padding = [0, 2, 5];
         for (var row = 0; row < 3; row++)
             mask[row].narrow(0, 0, padding[row]).zero_();
-        using KeyValueCache padded = model.CreateCache(3, 11), plain = model.CreateCache(3, 11);
+        using KeyValueCache padded = model.CreateCache(3, 11),
+            plain = model.CreateCache(3, 11);
 
         var (withMask, without) = (new List<Tensor>(), new List<Tensor>());
         var start = 0L;
@@ -52,7 +54,11 @@ public sealed class ArchitectureTests : IDisposable
         for (var row = 0; row < 3; row++)
         {
             var length = 11 - padding[row];
-            Close(model.Logits(ids.narrow(0, row, 1).narrow(1, padding[row], length)), cat(withMask, 1).narrow(0, row, 1).narrow(1, padding[row], length), 5e-5);
+            Close(
+                model.Logits(ids.narrow(0, row, 1).narrow(1, padding[row], length)),
+                cat(withMask, 1).narrow(0, row, 1).narrow(1, padding[row], length),
+                5e-5
+            );
         }
     }
 
@@ -74,8 +80,18 @@ public sealed class ArchitectureTests : IDisposable
     {
         using var model = TinyModels.Create(name);
         using var decoder = model.CreateDecoder();
-        int[][] prompts = [[4, 8, 15], [16], [23, 12, 7, 1, 9]];
-        int[][] texts = [[], [], []];
+        int[][] prompts =
+        [
+            [4, 8, 15],
+            [16],
+            [23, 12, 7, 1, 9],
+        ];
+        int[][] texts =
+        [
+            [],
+            [],
+            [],
+        ];
         using var session = decoder.Open(prompts, 7);
         var logits = session.Prefill();
         for (var step = 0; step < 6; step++)
@@ -116,7 +132,8 @@ public sealed class ArchitectureTests : IDisposable
     [MemberData(nameof(All))]
     public void PlainAttentionGivesWhatTheFusedKernelGivesAndIsTheModelsOwn(string name)
     {
-        using LanguageModel model = TinyModels.Create(name), other = TinyModels.Create(name);
+        using LanguageModel model = TinyModels.Create(name),
+            other = TinyModels.Create(name);
         (int[], int[])[] sequences = [([1, 2, 3], [4, 5, 6]), ([6], [7, 8, 9, 10])];
         Tensor Logits(LanguageModel of)
         {
@@ -137,7 +154,9 @@ public sealed class ArchitectureTests : IDisposable
     {
         using var model = TinyModels.Create(name);
         using var value = new ValueModel(TinyModels.Create(name, seed: 2), heads: 2);
-        foreach (var (parameter, number) in value.named_parameters().Where(p => p.name.StartsWith("v_head")).Select((p, i) => (p.parameter, i)))
+        foreach (
+            var (parameter, number) in value.named_parameters().Where(p => p.name.StartsWith("v_head")).Select((p, i) => (p.parameter, i))
+        )
             parameter.fill_(0.1f * (number + 1));
         (int[], int[])[] sequences = [([1, 2, 3], [4, 5]), ([6], [7, 8, 9, 10]), ([11, 12, 13, 14, 15, 16], [17])];
 
@@ -153,7 +172,11 @@ public sealed class ArchitectureTests : IDisposable
             var alone = TeacherForcedBatch.Create(model, [sequence], CPU);
             var count = sequence.Item2.Length;
             Close(model.Head(alone.SelectStates(model.Hidden(alone.Input))), logits.narrow(0, start, count), 1e-4);
-            Close(alone.SelectStates(value.Values(alone.Input, tensor(new[] { row % 2L })).unsqueeze(2)).squeeze(1), values.narrow(0, start, count), 1e-4);
+            Close(
+                alone.SelectStates(value.Values(alone.Input, tensor(new[] { row % 2L })).unsqueeze(2)).squeeze(1),
+                values.narrow(0, start, count),
+                1e-4
+            );
             start += count;
         }
     }
@@ -174,8 +197,14 @@ public sealed class ArchitectureTests : IDisposable
             Assert.Equal(nameBefore, nameAfter);
             Same(before, after);
         }
-        Assert.Equal(model.Config.ToJson(model.Architecture, "float32").ToJsonString(), again.Config.ToJson(again.Architecture, "float32").ToJsonString());
-        Assert.Equal((model.VocabularySize, model.MaxPositions, model.HiddenSize), (config.VocabSize, config.MaxPositions, config.OutputSize));
+        Assert.Equal(
+            model.Config.ToJson(model.Architecture, "float32").ToJsonString(),
+            again.Config.ToJson(again.Architecture, "float32").ToJsonString()
+        );
+        Assert.Equal(
+            (model.VocabularySize, model.MaxPositions, model.HiddenSize),
+            (config.VocabSize, config.MaxPositions, config.OutputSize)
+        );
         var batch = TeacherForcedBatch.Create(model, [([1, 2, 3], [4, 5])], CPU);
         Same(model.Head(model.Hidden(batch.Input)), again.Head(again.Hidden(batch.Input)));
     }
@@ -216,7 +245,14 @@ public sealed class ArchitectureTests : IDisposable
         var copied = model.Config.TieWordEmbeddings ? "lm_head.weight" : null;
         if (copied is not null)
             tensors[copied] = EmbeddingOf(tensors);
-        foreach (var extra in new[] { "model.layers.0.self_attn.rotary_emb.inv_freq", "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight", "transformer.h.0.attn.masked_bias" })
+        foreach (
+            var extra in new[]
+            {
+                "model.layers.0.self_attn.rotary_emb.inv_freq",
+                "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+                "transformer.h.0.attn.masked_bias",
+            }
+        )
             tensors.TryAdd(extra, zeros(3));
         SafetensorsWriter.Write(file, tensors);
 
@@ -227,7 +263,10 @@ public sealed class ArchitectureTests : IDisposable
             foreach (var other in new[] { EmbeddingOf(tensors).neg(), zeros(3) })
             {
                 SafetensorsWriter.Write(file, new Dictionary<string, Tensor>(tensors) { [copied] = other });
-                Assert.Equal("checkpoint/tied-copy", CodeOf(() => PretrainedModels.LoadLanguageModel(_folder.Path), copied, "tie_word_embeddings"));
+                Assert.Equal(
+                    "checkpoint/tied-copy",
+                    CodeOf(() => PretrainedModels.LoadLanguageModel(_folder.Path), copied, "tie_word_embeddings")
+                );
             }
         }
 
@@ -257,7 +296,13 @@ public sealed class ArchitectureTests : IDisposable
             using (var hidden = model.Hidden(batch.Input))
                 model.Head(hidden).Dispose();
             using var decoder = model.CreateDecoder();
-            using var session = decoder.Open([[1, 2], [3]], 3);
+            using var session = decoder.Open(
+                [
+                    [1, 2],
+                    [3],
+                ],
+                3
+            );
             session.Prefill().Dispose();
             session.Step([4, 5]).Dispose();
             session.Select([1, 1, 0]);
@@ -299,7 +344,15 @@ public sealed class ArchitectureTests : IDisposable
         var json = HfConfigReader.ReadFile(_folder["config.json"]);
         json["eos_token_id"] = new JsonArray(7, 9);
         json["rope_scaling"] = null;
-        json["rope_parameters"] = new JsonObject { ["rope_theta"] = 500000.0, ["rope_type"] = "llama3", ["low_freq_factor"] = 1.0, ["high_freq_factor"] = 4.0, ["original_max_position_embeddings"] = 8192, ["factor"] = 32.0 };
+        json["rope_parameters"] = new JsonObject
+        {
+            ["rope_theta"] = 500000.0,
+            ["rope_type"] = "llama3",
+            ["low_freq_factor"] = 1.0,
+            ["high_freq_factor"] = 4.0,
+            ["original_max_position_embeddings"] = 8192,
+            ["factor"] = 32.0,
+        };
         _folder.Write("config.json", json.ToJsonString());
 
         var config = PretrainedModels.ReadConfig(_folder.Path);
@@ -316,7 +369,14 @@ public sealed class ArchitectureTests : IDisposable
         var scaling = new Llama3Scaling(Factor: 8, LowFrequencyFactor: 1, HighFrequencyFactor: 4, Original: 8192);
         float Frequency(double periods) => (float)(periods * 2 * Math.PI / 8192);
 
-        float[] stretched = [scaling.Stretched(Frequency(100)), scaling.Stretched(Frequency(4.001)), scaling.Stretched(Frequency(2.5)), scaling.Stretched(Frequency(0.999)), scaling.Stretched(Frequency(0.1))];
+        float[] stretched =
+        [
+            scaling.Stretched(Frequency(100)),
+            scaling.Stretched(Frequency(4.001)),
+            scaling.Stretched(Frequency(2.5)),
+            scaling.Stretched(Frequency(0.999)),
+            scaling.Stretched(Frequency(0.1)),
+        ];
 
         float[] expected = [Frequency(100), Frequency(4.001), Frequency(2.5) * (0.5f / 8 + 0.5f), Frequency(0.999) / 8, Frequency(0.1) / 8];
         for (var i = 0; i < expected.Length; i++)
@@ -334,7 +394,13 @@ public sealed class ArchitectureTests : IDisposable
     }
 
     private static Tensor EmbeddingOf(Dictionary<string, Tensor> tensors) =>
-        tensors.First(pair => new[] { "wte.weight", "embed_tokens.weight", "embed_in.weight", "shared.weight" }.Any(name => pair.Key.EndsWith(name, StringComparison.Ordinal))).Value;
+        tensors
+            .First(pair =>
+                new[] { "wte.weight", "embed_tokens.weight", "embed_in.weight", "shared.weight" }.Any(name =>
+                    pair.Key.EndsWith(name, StringComparison.Ordinal)
+                )
+            )
+            .Value;
 
     private static Tensor Ids(long batch, long time)
     {

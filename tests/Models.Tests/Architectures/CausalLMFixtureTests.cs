@@ -24,7 +24,8 @@ public sealed class CausalLMFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadCausal(fixture);
         var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
-        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        Tensor ids = padded.Ids("input_ids"),
+            mask = padded.Ids("attention_mask");
 
         var hidden = model.Hidden(ids, mask);
 
@@ -41,7 +42,8 @@ public sealed class CausalLMFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadCausal(fixture);
         var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
-        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        Tensor ids = padded.Ids("input_ids"),
+            mask = padded.Ids("attention_mask");
         var time = ids.size(1);
 
         var logprobs = model.Logits(ids, mask).log_softmax(-1);
@@ -59,7 +61,8 @@ public sealed class CausalLMFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadCausal(fixture);
         var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
-        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        Tensor ids = padded.Ids("input_ids"),
+            mask = padded.Ids("attention_mask");
         var logits = model.Logits(ids, mask);
 
         for (var row = 0; row < ids.size(0); row++)
@@ -130,7 +133,11 @@ public sealed class CausalLMFixtureTests
         using var scope = NewDisposeScope();
         var expected = TestFiles.Expected(fixture);
 
-        TrainingAssert.OptimiserSteps(dtype => TestFiles.LoadCausal(fixture, dtype), model => Loss(model, expected.GetProperty("ce_loss")), expected);
+        TrainingAssert.OptimiserSteps(
+            dtype => TestFiles.LoadCausal(fixture, dtype),
+            model => Loss(model, expected.GetProperty("ce_loss")),
+            expected
+        );
     }
 
     [Theory]
@@ -141,7 +148,8 @@ public sealed class CausalLMFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadCausal(fixture);
         var padded = TestFiles.Expected(fixture).GetProperty("left_padded");
-        Tensor ids = padded.Ids("input_ids"), mask = padded.Ids("attention_mask");
+        Tensor ids = padded.Ids("input_ids"),
+            mask = padded.Ids("attention_mask");
         var exact = model.Logits(ids, mask).log_softmax(-1);
 
         model.Precision.MatmulDtype = ScalarType.BFloat16;
@@ -208,10 +216,12 @@ public sealed class CausalLMFixtureTests
         using var cache = model.CreateCache(1, time);
 
         List<Tensor> Pieces() =>
-        [
-            model.Logits(ids.narrow(1, 0, prefill), cache: cache),
-            .. Enumerable.Range((int)prefill, (int)(time - prefill)).Select(place => model.Logits(ids.narrow(1, place, 1), cache: cache)),
-        ];
+            [
+                model.Logits(ids.narrow(1, 0, prefill), cache: cache),
+                .. Enumerable
+                    .Range((int)prefill, (int)(time - prefill))
+                    .Select(place => model.Logits(ids.narrow(1, place, 1), cache: cache)),
+            ];
         if (model.Restretches(prefill, time))
             // The tokens in the cache would have to turn otherwise: decoders compute them anew.
             Assert.Contains("CreateDecoder", Assert.Throws<InvalidOperationException>(() => Pieces()).Message);
@@ -224,7 +234,11 @@ public sealed class CausalLMFixtureTests
         var time = ids.size(1);
         var logprobs = logits[0].log_softmax(-1);
         Close(row.Tensor("last5_logits"), logits[0].narrow(0, time - 5, 5), 1e-4);
-        Close(row.Tensor("token_logprobs"), logprobs.narrow(0, 0, time - 1).gather(1, ids[0].narrow(0, 1, time - 1).unsqueeze(1)).squeeze(1), 1e-4);
+        Close(
+            row.Tensor("token_logprobs"),
+            logprobs.narrow(0, 0, time - 1).gather(1, ids[0].narrow(0, 1, time - 1).unsqueeze(1)).squeeze(1),
+            1e-4
+        );
         Close(row.Tensor("entropy"), -(logprobs.exp() * logprobs).sum(-1), 1e-4);
     }
 
@@ -233,7 +247,10 @@ public sealed class CausalLMFixtureTests
     {
         var ids = batch.Ids("input_ids");
         var time = ids.size(1);
-        return nn.functional.cross_entropy(model.Logits(ids).narrow(1, 0, time - 1).flatten(0, 1), batch.Ids("labels").narrow(1, 1, time - 1).flatten());
+        return nn.functional.cross_entropy(
+            model.Logits(ids).narrow(1, 0, time - 1).flatten(0, 1),
+            batch.Ids("labels").narrow(1, 1, time - 1).flatten()
+        );
     }
 
     private static (Tensor Ids, Tensor Mask, JsonElement Greedy) Prompts(string fixture)

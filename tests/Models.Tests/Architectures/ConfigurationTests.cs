@@ -18,7 +18,9 @@ public sealed class ConfigurationTests
     [Fact]
     public void AnUnknownModelTypeIsRefusedInOneLineThatNamesTheKnownOnes()
     {
-        var error = Assert.Throws<DfpoException>(() => ModelConfig.FromJson(new JsonObject { ["model_type"] = "mamba" }, "/models/m/config.json"));
+        var error = Assert.Throws<DfpoException>(() =>
+            ModelConfig.FromJson(new JsonObject { ["model_type"] = "mamba" }, "/models/m/config.json")
+        );
 
         Assert.Equal("model/unknown-type", error.Code);
         Assert.Contains("/models/m/config.json", error.Message);
@@ -52,7 +54,12 @@ public sealed class ConfigurationTests
     [InlineData("llama", "rope_scaling", """{"type": "ntk", "factor": 2}""", "rope_scaling")]
     [InlineData("llama", "rope_scaling", """{"type": "linear"}""", "factor")]
     [InlineData("llama", "rope_scaling", """{"type": "linear", "factor": 2, "twist": 3}""", "rope_scaling.twist")]
-    [InlineData("llama", "rope_scaling", """{"type": "llama3", "factor": 2, "low_freq_factor": 4, "high_freq_factor": 4}""", "high_freq_factor")]
+    [InlineData(
+        "llama",
+        "rope_scaling",
+        """{"type": "llama3", "factor": 2, "low_freq_factor": 4, "high_freq_factor": 4}""",
+        "high_freq_factor"
+    )]
     [InlineData("llama", "rope_scaling", """{"type": "llama3", "factor": 2, "high_freq_factor": 4}""", "low_freq_factor")]
     [InlineData("llama", "rope_parameters", """{"rope_type": "default", "partial_rotary_factor": 0.5}""", "partial_rotary_factor")]
     [InlineData("phi3", "head_dim", "12", "head_dim")]
@@ -95,9 +102,22 @@ public sealed class ConfigurationTests
         var (other, one) = (Read(fixture), Read(fixture.Split(' ')[0]));
 
         Assert.Equal(one.Windows, other.Windows);
-        Assert.Equal(JsonSerializer.Serialize(one.Rope?.Scaling, one.Rope?.Scaling.GetType() ?? typeof(object)), JsonSerializer.Serialize(other.Rope?.Scaling, other.Rope?.Scaling.GetType() ?? typeof(object)));
-        DecoderConfig Plain(DecoderConfig config) => config with { Raw = one.Raw, Windows = one.Windows, Labels = one.Labels, Rope = config.Rope! with { Scaling = Layers.RopeScaling.None } };
-        Assert.Equal(one.Rope is null ? one with { Raw = other.Raw, Windows = other.Windows, Labels = other.Labels } : Plain(one), one.Rope is null ? other : Plain(other));
+        Assert.Equal(
+            JsonSerializer.Serialize(one.Rope?.Scaling, one.Rope?.Scaling.GetType() ?? typeof(object)),
+            JsonSerializer.Serialize(other.Rope?.Scaling, other.Rope?.Scaling.GetType() ?? typeof(object))
+        );
+        DecoderConfig Plain(DecoderConfig config) =>
+            config with
+            {
+                Raw = one.Raw,
+                Windows = one.Windows,
+                Labels = one.Labels,
+                Rope = config.Rope! with { Scaling = Layers.RopeScaling.None },
+            };
+        Assert.Equal(
+            one.Rope is null ? one with { Raw = other.Raw, Windows = other.Windows, Labels = other.Labels } : Plain(one),
+            one.Rope is null ? other : Plain(other)
+        );
     }
 
     [Theory]
@@ -114,13 +134,28 @@ public sealed class ConfigurationTests
                 continue;
             var kind = type!.ToString();
             if (kind.StartsWith("float", StringComparison.Ordinal) && !kind.Contains("int", StringComparison.Ordinal))
-                Assert.True(value.ToJsonString().AsSpan().IndexOfAny('.', 'e', 'E') >= 0, $"{field} is {value.ToJsonString()} but must be a {kind}");
+                Assert.True(
+                    value.ToJsonString().AsSpan().IndexOfAny('.', 'e', 'E') >= 0,
+                    $"{field} is {value.ToJsonString()} but must be a {kind}"
+                );
             else if (kind is "int" or "int | None")
-                Assert.True(value.GetValueKind() == JsonValueKind.Number && value.ToJsonString().All(char.IsDigit), $"{field} is {value.ToJsonString()} but must be an {kind}");
+                Assert.True(
+                    value.GetValueKind() == JsonValueKind.Number && value.ToJsonString().All(char.IsDigit),
+                    $"{field} is {value.ToJsonString()} but must be an {kind}"
+                );
             else if (kind is "bool" or "bool | None")
-                Assert.True(value.GetValueKind() is JsonValueKind.True or JsonValueKind.False, $"{field} is {value.ToJsonString()} but must be a {kind}");
+                Assert.True(
+                    value.GetValueKind() is JsonValueKind.True or JsonValueKind.False,
+                    $"{field} is {value.ToJsonString()} but must be a {kind}"
+                );
         }
-        foreach (var spelling in new[] { new[] { "rope_scaling", "rope_theta", "partial_rotary_factor", "rotary_pct", "rotary_emb_base", "rope_local_base_freq" }, ["rope_parameters"] })
+        foreach (
+            var spelling in new[]
+            {
+                new[] { "rope_scaling", "rope_theta", "partial_rotary_factor", "rotary_pct", "rotary_emb_base", "rope_local_base_freq" },
+                ["rope_parameters"],
+            }
+        )
         {
             if (config is not DecoderConfig { Rope: not null } decoder || config.ModelType == "gptj")
                 continue;

@@ -21,7 +21,9 @@ public sealed class EncoderDecoderFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadEncoderDecoder(fixture);
         var forward = TestFiles.Expected(fixture).GetProperty("forward");
-        Tensor ids = forward.Ids("input_ids"), mask = forward.Ids("attention_mask"), valid = forward.Ids("decoder_attention_mask");
+        Tensor ids = forward.Ids("input_ids"),
+            mask = forward.Ids("attention_mask"),
+            valid = forward.Ids("decoder_attention_mask");
 
         var encoded = model.Encode(ids, mask);
         var hidden = model.DecoderHidden(forward.Ids("decoder_input_ids"), model.Remember(encoded, mask));
@@ -32,7 +34,12 @@ public sealed class EncoderDecoderFixtureTests
         Close(forward.Tensor("logits"), logits, 2e-4, valid);
         Close(logits, model.Logits(new ModelInput(forward.Ids("decoder_input_ids"), ids, mask)), 1e-6);
         var labels = forward.Ids("labels").clamp_min(0).unsqueeze(2);
-        Close(forward.Tensor("token_logprobs"), logits.log_softmax(-1).gather(2, labels).squeeze(2), 2e-4, forward.Ids("token_logprobs_valid"));
+        Close(
+            forward.Tensor("token_logprobs"),
+            logits.log_softmax(-1).gather(2, labels).squeeze(2),
+            2e-4,
+            forward.Ids("token_logprobs_valid")
+        );
     }
 
     [Theory]
@@ -43,13 +50,19 @@ public sealed class EncoderDecoderFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadEncoderDecoder(fixture);
         var forward = TestFiles.Expected(fixture).GetProperty("forward");
-        Tensor ids = forward.Ids("input_ids"), mask = forward.Ids("attention_mask"), decoder = forward.Ids("decoder_input_ids");
+        Tensor ids = forward.Ids("input_ids"),
+            mask = forward.Ids("attention_mask"),
+            decoder = forward.Ids("decoder_input_ids");
         var logits = model.Logits(new ModelInput(decoder, ids, mask));
 
         for (var row = 0; row < ids.size(0); row++)
         {
             var real = mask[row].sum().item<long>();
-            Close(model.Logits(new ModelInput(decoder.narrow(0, row, 1), ids.narrow(0, row, 1).narrow(1, 0, real))), logits.narrow(0, row, 1), 5e-5);
+            Close(
+                model.Logits(new ModelInput(decoder.narrow(0, row, 1), ids.narrow(0, row, 1).narrow(1, 0, real))),
+                logits.narrow(0, row, 1),
+                5e-5
+            );
         }
     }
 
@@ -64,7 +77,11 @@ public sealed class EncoderDecoderFixtureTests
         var sequences = Rows(forward, "input_ids", "attention_mask").Zip(Rows(forward, "labels", "token_logprobs_valid")).ToArray();
 
         var batch = TeacherForcedBatch.Create(model, sequences, CPU);
-        var logprobs = model.Head(batch.SelectStates(model.Hidden(batch.Input))).log_softmax(-1).gather(1, batch.Actions.unsqueeze(1)).squeeze(1);
+        var logprobs = model
+            .Head(batch.SelectStates(model.Hidden(batch.Input)))
+            .log_softmax(-1)
+            .gather(1, batch.Actions.unsqueeze(1))
+            .squeeze(1);
 
         Close(forward.Tensor("token_logprobs").masked_select(forward.Ids("token_logprobs_valid").to(ScalarType.Bool)), logprobs, 2e-4);
     }
@@ -97,9 +114,13 @@ public sealed class EncoderDecoderFixtureTests
         {
             var bias = expected.EnumerateObject().Single(p => p.Name.StartsWith($"position_bias_{stack}_")).Name;
             var wanted = expected.Tensor(bias);
-            var weight = model.named_parameters().Single(p => p.name == $"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight").parameter;
+            var weight = model
+                .named_parameters()
+                .Single(p => p.name == $"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight")
+                .parameter;
             var distance = expected.GetProperty("relative_position_buckets").GetProperty("max_distance").GetInt32();
-            Tensor Bias(long queries, long keys, long past) => RelativePositions.Bias(weight, stack == "encoder", distance, queries, keys, past).squeeze(0);
+            Tensor Bias(long queries, long keys, long past) =>
+                RelativePositions.Bias(weight, stack == "encoder", distance, queries, keys, past).squeeze(0);
 
             Close(wanted, Bias(wanted.size(1), wanted.size(2), 0), 1e-6);
             // The last query alone, as in a step of decoding.
@@ -115,7 +136,8 @@ public sealed class EncoderDecoderFixtureTests
         using var _ = no_grad();
         var model = TestFiles.LoadEncoderDecoder(fixture);
         var (forward, greedy) = (TestFiles.Expected(fixture).GetProperty("forward"), TestFiles.Expected(fixture).GetProperty("greedy"));
-        Tensor ids = forward.Ids("input_ids"), mask = forward.Ids("attention_mask");
+        Tensor ids = forward.Ids("input_ids"),
+            mask = forward.Ids("attention_mask");
         var steps = greedy.GetProperty("max_new_tokens").GetInt32();
         var memory = model.Remember(model.Encode(ids, mask), mask);
         using var cache = model.CreateCache(ids.size(0), steps);
@@ -152,7 +174,11 @@ public sealed class EncoderDecoderFixtureTests
         using var scope = NewDisposeScope();
         var expected = TestFiles.Expected(fixture);
 
-        TrainingAssert.OptimiserSteps(dtype => TestFiles.LoadEncoderDecoder(fixture, dtype), model => Loss(model, expected.GetProperty("forward")), expected);
+        TrainingAssert.OptimiserSteps(
+            dtype => TestFiles.LoadEncoderDecoder(fixture, dtype),
+            model => Loss(model, expected.GetProperty("forward")),
+            expected
+        );
     }
 
     [Theory]
@@ -179,10 +205,20 @@ public sealed class EncoderDecoderFixtureTests
     /// <summary>Mean cross-entropy over the labels that are not -100.</summary>
     private static Tensor Loss(EncoderDecoderLM model, JsonElement forward)
     {
-        var logits = model.Logits(new ModelInput(forward.Ids("decoder_input_ids"), forward.Ids("input_ids"), forward.Ids("attention_mask")));
+        var logits = model.Logits(
+            new ModelInput(forward.Ids("decoder_input_ids"), forward.Ids("input_ids"), forward.Ids("attention_mask"))
+        );
         return nn.functional.cross_entropy(logits.flatten(0, 1), forward.Ids("labels").flatten());
     }
 
-    private static IEnumerable<int[]> Rows(JsonElement json, string ids, string mask) => json.GetProperty(ids).EnumerateArray().Zip(json.GetProperty(mask).EnumerateArray(),
-        (row, real) => row.EnumerateArray().Zip(real.EnumerateArray()).Where(pair => pair.Second.GetInt32() == 1).Select(pair => pair.First.GetInt32()).ToArray());
+    private static IEnumerable<int[]> Rows(JsonElement json, string ids, string mask) =>
+        json.GetProperty(ids)
+            .EnumerateArray()
+            .Zip(json.GetProperty(mask).EnumerateArray(), (row, real) =>
+                row.EnumerateArray()
+                    .Zip(real.EnumerateArray())
+                    .Where(pair => pair.Second.GetInt32() == 1)
+                    .Select(pair => pair.First.GetInt32())
+                    .ToArray()
+            );
 }

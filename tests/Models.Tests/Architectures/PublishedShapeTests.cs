@@ -5,7 +5,10 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Tests.Architectures;
 
-/// <summary>The published sizes of GPT-J and T5, built on the meta device, where a tensor has a shape and no bytes. GPT-2's are in <see cref="Gpt2.Gpt2ShapeTests"/>.</summary>
+/// <summary>
+/// The published sizes of GPT-J and T5, built on the meta device, where a tensor has a shape and no bytes. GPT-2's are in
+/// <see cref="Gpt2.Gpt2ShapeTests"/>.
+/// </summary>
 public sealed class PublishedShapeTests
 {
     private const string GptJ6B = """
@@ -19,7 +22,12 @@ public sealed class PublishedShapeTests
     {
         using var model = LanguageModel.Create(ModelConfig.FromJson(Json(GptJ6B), "config.json"), device(DeviceType.META));
 
-        var expected = new Dictionary<string, string> { ["transformer.wte.weight"] = "50400,4096", ["lm_head.weight"] = "50400,4096", ["lm_head.bias"] = "50400" };
+        var expected = new Dictionary<string, string>
+        {
+            ["transformer.wte.weight"] = "50400,4096",
+            ["lm_head.weight"] = "50400,4096",
+            ["lm_head.bias"] = "50400",
+        };
         for (var layer = 0; layer < 28; layer++)
         {
             var block = $"transformer.h.{layer}.";
@@ -42,33 +50,48 @@ public sealed class PublishedShapeTests
     [InlineData("t5-v1_1-small", 512, 64, 1024, 6, 8, "gated-gelu", false, 76_961_152)]
     [InlineData("t5-v1_1-base", 768, 64, 2048, 12, 12, "gated-gelu", false, 247_577_856)]
     [InlineData("t5-v1_1-large", 1024, 64, 2816, 16, 24, "gated-gelu", false, 783_150_080)]
-    public void T5HasThePublishedNamesAndShapes(string name, int width, int head, int feed, int heads, int layers, string kind, bool tied, long total)
+    public void T5HasThePublishedNamesAndShapes(
+        string name,
+        int width,
+        int head,
+        int feed,
+        int heads,
+        int layers,
+        string kind,
+        bool tied,
+        long total
+    )
     {
         Assert.StartsWith("t5", name);
-        var config = T5Config.Parse(new JsonObject
-        {
-            ["model_type"] = "t5",
-            ["d_model"] = width,
-            ["d_kv"] = head,
-            ["d_ff"] = feed,
-            ["num_heads"] = heads,
-            ["num_layers"] = layers,
-            ["feed_forward_proj"] = kind,
-            ["tie_word_embeddings"] = tied,
-            ["vocab_size"] = 32128,
-            ["relative_attention_num_buckets"] = 32,
-            ["layer_norm_epsilon"] = 1e-6,
-            ["eos_token_id"] = 1,
-            ["pad_token_id"] = 0,
-            ["decoder_start_token_id"] = 0,
-        }, "config.json");
+        var config = T5Config.Parse(
+            new JsonObject
+            {
+                ["model_type"] = "t5",
+                ["d_model"] = width,
+                ["d_kv"] = head,
+                ["d_ff"] = feed,
+                ["num_heads"] = heads,
+                ["num_layers"] = layers,
+                ["feed_forward_proj"] = kind,
+                ["tie_word_embeddings"] = tied,
+                ["vocab_size"] = 32128,
+                ["relative_attention_num_buckets"] = 32,
+                ["layer_norm_epsilon"] = 1e-6,
+                ["eos_token_id"] = 1,
+                ["pad_token_id"] = 0,
+                ["decoder_start_token_id"] = 0,
+            },
+            "config.json"
+        );
         using var model = new T5ForConditionalGeneration(config, device(DeviceType.META));
 
         var inner = heads * head;
         var expected = new Dictionary<string, string> { ["shared.weight"] = $"32128,{width}" };
         if (!tied)
             expected["lm_head.weight"] = $"32128,{width}";
-        foreach (var (stack, attentions) in new[] { ("encoder", new[] { "SelfAttention" }), ("decoder", ["SelfAttention", "EncDecAttention"]) })
+        foreach (
+            var (stack, attentions) in new[] { ("encoder", new[] { "SelfAttention" }), ("decoder", ["SelfAttention", "EncDecAttention"]) }
+        )
         {
             expected[$"{stack}.final_layer_norm.weight"] = $"{width}";
             expected[$"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = $"32,{heads}";

@@ -36,14 +36,16 @@ internal static class TrainingAssert
 
     /// <summary>Losses, gradient norms and last gradients of clipped AdamW steps.</summary>
     /// <remarks>
-    /// Adam divides gradients by their own size, so that steps on a steep loss magnify rounding. How much is measured by taking the same steps in
-    /// float64: the original, in float32, may be further away by some multiple of what that changes.
+    /// Adam divides gradients by their own size, so that steps on a steep loss magnify rounding. How much is measured by taking the same
+    /// steps in float64: the original, in float32, may be further away by some multiple of what that changes.
     /// </remarks>
-    public static void OptimiserSteps<T>(Func<ScalarType, T> load, Func<T, Tensor> lossOf, JsonElement fixture) where T : nn.Module
+    public static void OptimiserSteps<T>(Func<ScalarType, T> load, Func<T, Tensor> lossOf, JsonElement fixture)
+        where T : nn.Module
     {
         const double Rounding = 30;
         var steps = fixture.GetProperty("adamw");
-        T model = load(ScalarType.Float32), exact = load(ScalarType.Float64);
+        T model = load(ScalarType.Float32),
+            exact = load(ScalarType.Float64);
         var (single, reference) = (Train(model, lossOf, steps), Train(exact, lossOf, steps));
 
         void AllClose(string field, double[] ours, double[] exactly, Func<double, double> unit)
@@ -61,22 +63,39 @@ internal static class TrainingAssert
         AllClose("grad_norm_before_clip", single.Norms, reference.Norms, norm => 1e-4 * norm);
         if (SamplesAreFirstGradients(fixture))
             return;
-        // The older fixtures' samples of gradient elements are views that their last step has overwritten: they hold that step's clipped gradients.
+        // The older fixtures' samples of gradient elements are views that their last step has overwritten: they hold that step's clipped
+        // gradients.
         foreach (var ((name, parameter), (_, exactly)) in model.named_parameters().Zip(exact.named_parameters()))
         {
             var drift = (parameter.grad! - exactly.grad!).abs().max().item<double>();
-            Close(fixture.GetProperty("ce_loss").GetProperty("grads").GetProperty(name).Tensor("first8"), parameter.grad!.flatten().narrow(0, 0, 8), 1e-4 + Rounding * drift);
+            Close(
+                fixture.GetProperty("ce_loss").GetProperty("grads").GetProperty(name).Tensor("first8"),
+                parameter.grad!.flatten().narrow(0, 0, 8),
+                1e-4 + Rounding * drift
+            );
         }
     }
 
-    /// <summary>Whether samples of gradient elements were copied before the first step. A view of them would hold what clipping to a norm of 1 has left.</summary>
-    private static bool SamplesAreFirstGradients(JsonElement fixture) => !fixture.GetProperty("produced_by").GetString()!.Contains("transformers 4.28", StringComparison.Ordinal);
+    /// <summary>
+    /// Whether samples of gradient elements were copied before the first step. A view of them would hold what clipping to a norm of 1 has
+    /// left.
+    /// </summary>
+    private static bool SamplesAreFirstGradients(JsonElement fixture) =>
+        !fixture.GetProperty("produced_by").GetString()!.Contains("transformers 4.28", StringComparison.Ordinal);
 
-    private static (double[] Losses, double[] Norms) Train<T>(T model, Func<T, Tensor> lossOf, JsonElement steps) where T : nn.Module
+    private static (double[] Losses, double[] Norms) Train<T>(T model, Func<T, Tensor> lossOf, JsonElement steps)
+        where T : nn.Module
     {
         double Option(string name) => steps.GetProperty(name).GetDouble();
         var betas = steps.GetProperty("betas");
-        var optimiser = optim.AdamW(model.parameters(), Option("lr"), betas[0].GetDouble(), betas[1].GetDouble(), Option("eps"), Option("weight_decay"));
+        var optimiser = optim.AdamW(
+            model.parameters(),
+            Option("lr"),
+            betas[0].GetDouble(),
+            betas[1].GetDouble(),
+            Option("eps"),
+            Option("weight_decay")
+        );
         var (losses, norms) = (new List<double>(), new List<double>());
         for (var step = 0; step < steps.GetProperty("grad_norm_before_clip").GetArrayLength(); step++)
         {

@@ -17,7 +17,9 @@ public sealed class ChatTemplateTests
     [InlineData("{{ 'a' * 1000000000 }}")]
     [InlineData("{{ 'a'.ljust(1000000000) }}")]
     [InlineData("{{ 9 ** 99 }}")]
-    [InlineData("{% for i in range(100000) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 1000 }}{% endfor %}")]
+    [InlineData(
+        "{% for i in range(100000) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 1000 }}{% endfor %}"
+    )]
     public void WhatTakesTooMuchIsRefused(string template) =>
         Assert.Equal("chat/limit", DfpoAssert.CodeOf(() => Chats.Template(template).Render(Chats.Request())));
 
@@ -44,14 +46,22 @@ public sealed class ChatTemplateTests
 
     [Fact]
     public void ErrorsNameFileAndLine() =>
-        DfpoAssert.CodeOf(() => Chats.Template("\n\n{{ messages[0].role.x.y }}").Render(Chats.Request()), "a test", "line 3", "'x' is undefined");
+        DfpoAssert.CodeOf(
+            () => Chats.Template("\n\n{{ messages[0].role.x.y }}").Render(Chats.Request()),
+            "a test",
+            "line 3",
+            "'x' is undefined"
+        );
 
     [Fact]
     public void TheFilesComeInTransformersOrder()
     {
         using var folder = new TestFolder();
         Assert.Equal("chat/missing", DfpoAssert.CodeOf(() => ChatTemplate.Load(folder.Path), folder.Path));
-        File.WriteAllText(folder["tokenizer_config.json"], """{"chat_template": "config {{ eos_token }}", "eos_token": {"content": "</s>"}, "bos_token": null, "tokenizer_class": "LlamaTokenizer"}""");
+        File.WriteAllText(
+            folder["tokenizer_config.json"],
+            """{"chat_template": "config {{ eos_token }}", "eos_token": {"content": "</s>"}, "bos_token": null, "tokenizer_class": "LlamaTokenizer"}"""
+        );
         Assert.Equal("config </s>", ChatTemplate.Load(folder.Path).Render(Chats.Request()));
         File.WriteAllText(folder["chat_template.jinja"], "file {{ bos_token }}{{ unk_token }}\n");
         Assert.Equal("file <unk>", ChatTemplate.Load(folder.Path).Render(Chats.Request()));
@@ -75,14 +85,24 @@ public sealed class ChatTemplateTests
         var template = Chats.Template("x");
         Assert.Equal("chat/messages", DfpoAssert.CodeOf(() => template.Render(new ChatRequest([]))));
         Assert.Equal("chat/messages", DfpoAssert.CodeOf(() => template.Render(new ChatRequest(new JsonArray(1)))));
-        Assert.Equal("chat/messages", DfpoAssert.CodeOf(() => template.Render(Chats.Request() with { AddGenerationPrompt = true, ContinueFinalMessage = true })));
+        Assert.Equal(
+            "chat/messages",
+            DfpoAssert.CodeOf(() => template.Render(Chats.Request() with { AddGenerationPrompt = true, ContinueFinalMessage = true }))
+        );
         Assert.Equal("chat/messages", DfpoAssert.CodeOf(() => template.Render(Chats.Request() with { ContinueFinalMessage = true })));
     }
 
     [Fact]
     public void TheDateIsTheClocks()
     {
-        var template = new ChatTemplate(new Dictionary<string, string> { ["default"] = "{{ strftime_now('%d %b %Y %H:%M %p %%') }}" }, new Dictionary<string, JsonNode?>(), "a test") { Clock = new Afternoon() };
+        var template = new ChatTemplate(
+            new Dictionary<string, string> { ["default"] = "{{ strftime_now('%d %b %Y %H:%M %p %%') }}" },
+            new Dictionary<string, JsonNode?>(),
+            "a test"
+        )
+        {
+            Clock = new Afternoon(),
+        };
         Assert.Equal("04 Mar 2026 15:06 PM %", template.Render(Chats.Request()));
     }
 

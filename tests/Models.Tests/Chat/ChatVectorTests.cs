@@ -7,7 +7,8 @@ namespace DfPO.Models.Tests.Chat;
 [Trait("Category", "Vectors")]
 public sealed class ChatVectorTests
 {
-    public static TheoryData<string> Folders() => [.. Directory.GetDirectories(Repository.Chat).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Folders() =>
+        [.. Directory.GetDirectories(Repository.Chat).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
 
     [Theory]
     [MemberData(nameof(Folders))]
@@ -17,7 +18,10 @@ public sealed class ChatVectorTests
         var template = Template(path, folder);
         var cases = (JsonArray)JsonNode.Parse(File.ReadAllText(Path.Combine(path, "vectors.json")))!;
         Assert.NotEmpty(cases);
-        var wrong = cases.Select((vector, index) => Check(template, (JsonObject)vector!) is { } why ? $"{folder}, case {index}: {why}" : null).OfType<string>().ToArray();
+        var wrong = cases
+            .Select((vector, index) => Check(template, (JsonObject)vector!) is { } why ? $"{folder}, case {index}: {why}" : null)
+            .OfType<string>()
+            .ToArray();
         Assert.True(wrong.Length == 0, $"{wrong.Length} of {cases.Count} cases:\n{string.Join("\n", wrong)}");
     }
 
@@ -27,10 +31,23 @@ public sealed class ChatVectorTests
     {
         var path = Path.Combine(Repository.Chat, folder);
         var template = Template(path, folder);
-        var plain = ((JsonArray)JsonNode.Parse(File.ReadAllText(Path.Combine(path, "vectors.json")))!).OfType<JsonObject>().Where(vector => vector["expected"] is not null
-            && (bool?)vector["continue_final_message"] is not true && vector["tools"] is null && vector["variables"] is not JsonObject { Count: > 0 });
-        var answers = plain.SelectMany(vector => ((JsonArray)vector["messages"]!).Index().Where(message => message.Index > 0 && IsAnswer(message.Item)).Select(message => (Vector: vector, message.Index)))
-            .Where(answer => !IsLast(answer.Vector, answer.Index) || (bool?)answer.Vector["add_generation_prompt"] is not true).ToArray();
+        var plain = ((JsonArray)JsonNode.Parse(File.ReadAllText(Path.Combine(path, "vectors.json")))!)
+            .OfType<JsonObject>()
+            .Where(vector =>
+                vector["expected"] is not null
+                && (bool?)vector["continue_final_message"] is not true
+                && vector["tools"] is null
+                && vector["variables"] is not JsonObject { Count: > 0 }
+            );
+        var answers = plain
+            .SelectMany(vector =>
+                ((JsonArray)vector["messages"]!)
+                    .Index()
+                    .Where(message => message.Index > 0 && IsAnswer(message.Item))
+                    .Select(message => (Vector: vector, message.Index))
+            )
+            .Where(answer => !IsLast(answer.Vector, answer.Index) || (bool?)answer.Vector["add_generation_prompt"] is not true)
+            .ToArray();
         var checkedOnes = 0;
         foreach (var (vector, index) in answers)
         {
@@ -47,7 +64,10 @@ public sealed class ChatVectorTests
             if (!text.StartsWith(prompt, StringComparison.Ordinal))
                 Assert.True(isLast && text.EndsWith(turn, StringComparison.Ordinal), $"{folder}: '{text}' does not end with '{turn}'");
             else
-                Assert.True(isLast ? prompt + turn == text : text.StartsWith(prompt + turn, StringComparison.Ordinal), $"{folder}: '{prompt}' and '{turn}' do not make '{text}'");
+                Assert.True(
+                    isLast ? prompt + turn == text : text.StartsWith(prompt + turn, StringComparison.Ordinal),
+                    $"{folder}: '{prompt}' and '{turn}' do not make '{text}'"
+                );
             checkedOnes++;
         }
         Assert.SkipUnless(checkedOnes > 0, $"'{folder}' has no conversation with an answer");
@@ -55,7 +75,11 @@ public sealed class ChatVectorTests
 
     private static bool IsLast(JsonObject vector, int index) => index == ((JsonArray)vector["messages"]!).Count - 1;
 
-    private static bool IsAnswer(JsonNode? message) => message is JsonObject { Count: 2 } fields && (string?)fields["role"] == "assistant" && fields["content"] is JsonValue content && content.TryGetValue<string>(out _);
+    private static bool IsAnswer(JsonNode? message) =>
+        message is JsonObject { Count: 2 } fields
+        && (string?)fields["role"] == "assistant"
+        && fields["content"] is JsonValue content
+        && content.TryGetValue<string>(out _);
 
     /// <summary>A folder without a template of its own has that of the real model of its name.</summary>
     private static ChatTemplate Template(string path, string folder)
@@ -63,7 +87,10 @@ public sealed class ChatVectorTests
         if (ChatTemplateFiles.Find(path) is { } own)
             return own;
         var model = Path.Combine(Repository.Models, folder);
-        Assert.SkipUnless(Directory.Exists(model) && ChatTemplateFiles.Find(model) is not null, $"the template of '{folder}' is inside the model of this name (set DFPO_MODELS)");
+        Assert.SkipUnless(
+            Directory.Exists(model) && ChatTemplateFiles.Find(model) is not null,
+            $"the template of '{folder}' is inside the model of this name (set DFPO_MODELS)"
+        );
         return ChatTemplate.Load(model);
     }
 
@@ -86,7 +113,9 @@ public sealed class ChatVectorTests
         catch (DfpoException e)
         {
             return vector["error"] is not { } error ? $"{e.Code}: {e.Message}"
-                : (string?)error["kind"] != "raise_exception" ? e.Code is "chat/template" or "chat/messages" ? null : $"{e.Code}: {e.Message}"
+                : (string?)error["kind"] != "raise_exception"
+                    ? e.Code is "chat/template" or "chat/messages" ? null
+                        : $"{e.Code}: {e.Message}"
                 : e.Code == "chat/refused" && e.Message.EndsWith(": " + (string?)error["message"], StringComparison.Ordinal) ? null
                 : $"{e.Code}: {e.Message}";
         }

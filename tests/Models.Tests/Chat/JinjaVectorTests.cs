@@ -3,15 +3,24 @@ using DfPO.Models.Chat;
 
 namespace DfPO.Models.Tests.Chat;
 
-/// <summary>Single features of templates against Jinja 3.1.6: the same text, a failure where it fails, or a word that the feature is not supported.</summary>
+/// <summary>
+/// Single features of templates against Jinja 3.1.6: the same text, a failure where it fails, or a word that the feature is not supported.
+/// </summary>
 [Trait("Category", "Vectors")]
 public sealed class JinjaVectorTests
 {
     /// <summary>Templates of the vectors that Jinja renders and that are refused here, by what the refusal names.</summary>
     private static readonly string[] s_refused =
     [
-        "the filter 'e'", "the filter 'truncate'", "a recursive loop", "a number's 'real'", "a number's 'bit_length'", "None as a dictionary's key",
-        "printing a function", "a slice of a range", "dictionary's key that is neither",
+        "the filter 'e'",
+        "the filter 'truncate'",
+        "a recursive loop",
+        "a number's 'real'",
+        "a number's 'bit_length'",
+        "None as a dictionary's key",
+        "printing a function",
+        "a slice of a range",
+        "dictionary's key that is neither",
     ];
 
     [Fact]
@@ -32,7 +41,9 @@ public sealed class JinjaVectorTests
                     continue;
                 rendered += text is null ? 0 : 1;
                 if (expected != text || (error is not null && error.Code is not ("chat/template" or "chat/refused" or "chat/unsupported")))
-                    wrong.Add($"{Path.GetFileName(file)}: {vector["template"]}\n  expected {expected ?? "a failure"}\n  not {text ?? error!.Message}");
+                    wrong.Add(
+                        $"{Path.GetFileName(file)}: {vector["template"]}\n  expected {expected ?? "a failure"}\n  not {text ?? error!.Message}"
+                    );
             }
         }
         Assert.True(wrong.Count == 0, string.Join("\n", wrong));

@@ -12,20 +12,38 @@ public sealed class CheckpointCaseTests : IDisposable
     private readonly TorchSharp.DisposeScope _scope = NewDisposeScope();
 
     /// <summary>Folders with a whole file beside an index.</summary>
-    public static TheoryData<string> WithIndex => Folders(folder => File.Exists(Path.Combine(folder, "model.safetensors")) && File.Exists(Path.Combine(folder, "model.safetensors.index.json")));
+    public static TheoryData<string> WithIndex =>
+        Folders(folder =>
+            File.Exists(Path.Combine(folder, "model.safetensors")) && File.Exists(Path.Combine(folder, "model.safetensors.index.json"))
+        );
 
     /// <summary>Folders whose weights carry a value head.</summary>
-    public static TheoryData<string> WithValueHead => Folders(folder => Holds(folder, name => name.StartsWith("v_head.", StringComparison.Ordinal)));
+    public static TheoryData<string> WithValueHead =>
+        Folders(folder => Holds(folder, name => name.StartsWith("v_head.", StringComparison.Ordinal)));
 
     /// <summary>Folders whose layer norms have the names of TensorFlow.</summary>
-    public static TheoryData<string> WithOldNorms => Folders(folder => Holds(folder, name => name.EndsWith("LayerNorm.gamma", StringComparison.Ordinal)));
+    public static TheoryData<string> WithOldNorms =>
+        Folders(folder => Holds(folder, name => name.EndsWith("LayerNorm.gamma", StringComparison.Ordinal)));
 
     /// <summary>Folders of classifiers that do not name their classes.</summary>
-    public static TheoryData<string> Unnamed => Folders(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "model.safetensors"))
-        && HfConfigReader.ReadFile(Path.Combine(folder, "config.json")) is var json && json["id2label"] is null && json["architectures"]!.ToJsonString().Contains("SequenceClassification"));
+    public static TheoryData<string> Unnamed =>
+        Folders(folder =>
+            File.Exists(Path.Combine(folder, "config.json"))
+            && File.Exists(Path.Combine(folder, "model.safetensors"))
+            && HfConfigReader.ReadFile(Path.Combine(folder, "config.json")) is var json
+            && json["id2label"] is null
+            && json["architectures"]!.ToJsonString().Contains("SequenceClassification")
+        );
 
     /// <summary>Files that are pointers to what they should be.</summary>
-    public static TheoryData<string> Pointers => [.. Directory.GetFiles(Repository.Cases, "*", SearchOption.AllDirectories).Where(IsPointer).Select(path => Path.GetRelativePath(Repository.Cases, path)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Pointers =>
+        [
+            .. Directory
+                .GetFiles(Repository.Cases, "*", SearchOption.AllDirectories)
+                .Where(IsPointer)
+                .Select(path => Path.GetRelativePath(Repository.Cases, path))
+                .Order(StringComparer.Ordinal),
+        ];
 
     public void Dispose()
     {
@@ -74,8 +92,13 @@ public sealed class CheckpointCaseTests : IDisposable
         var path = Path.Combine(Repository.Cases, folder);
         using var file = SafetensorsFile.Open(Path.Combine(path, "model.safetensors"));
         File.Copy(Path.Combine(path, "config.json"), _folder["config.json"]);
-        SafetensorsWriter.Write(_folder["model.safetensors"], file.Names.ToDictionary(
-            name => name.Replace("LayerNorm.gamma", "LayerNorm.weight").Replace("LayerNorm.beta", "LayerNorm.bias"), file.Get));
+        SafetensorsWriter.Write(
+            _folder["model.safetensors"],
+            file.Names.ToDictionary(
+                name => name.Replace("LayerNorm.gamma", "LayerNorm.weight").Replace("LayerNorm.beta", "LayerNorm.bias"),
+                file.Get
+            )
+        );
 
         using var old = PretrainedModels.LoadSequenceClassifier(path);
         using var renamed = PretrainedModels.LoadSequenceClassifier(_folder.Path);
@@ -118,7 +141,10 @@ public sealed class CheckpointCaseTests : IDisposable
         var path = Path.Combine(Repository.Cases, file);
         var target = _folder[Path.GetFileName(file)];
         File.Copy(path, target);
-        File.WriteAllText(_folder["config.json"], """{ "model_type": "gpt2", "vocab_size": 7, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2 }""");
+        File.WriteAllText(
+            _folder["config.json"],
+            """{ "model_type": "gpt2", "vocab_size": 7, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2 }"""
+        );
 
         Assert.Equal("file/lfs-pointer", CodeOf(() => PretrainedModels.LoadLanguageModel(_folder.Path), target, "git lfs pull"));
         File.Copy(path, _folder["config.json"], overwrite: true);
@@ -130,14 +156,23 @@ public sealed class CheckpointCaseTests : IDisposable
     [InlineData("flax_model.msgpack", "model.safetensors or pytorch_model.bin")]
     public void AFolderWithoutWeightsSaysWhatThereIs(string file, string word)
     {
-        _folder.Write("config.json", """{ "model_type": "gpt2", "vocab_size": 7, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2 }""");
+        _folder.Write(
+            "config.json",
+            """{ "model_type": "gpt2", "vocab_size": 7, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2 }"""
+        );
         _folder.Write(file, "");
 
         Assert.Equal("checkpoint/missing-file", CodeOf(() => PretrainedModels.LoadLanguageModel(_folder.Path), _folder.Path, word));
     }
 
     private static TheoryData<string> Folders(Func<string, bool> fits) =>
-        [.. Directory.GetDirectories(Repository.Cases, "*", SearchOption.AllDirectories).Where(fits).Select(folder => Path.GetRelativePath(Repository.Cases, folder)).Order(StringComparer.Ordinal)];
+        [
+            .. Directory
+                .GetDirectories(Repository.Cases, "*", SearchOption.AllDirectories)
+                .Where(fits)
+                .Select(folder => Path.GetRelativePath(Repository.Cases, folder))
+                .Order(StringComparer.Ordinal),
+        ];
 
     private static bool Holds(string folder, Func<string, bool> name)
     {
@@ -148,5 +183,6 @@ public sealed class CheckpointCaseTests : IDisposable
         return file.Names.Any(name);
     }
 
-    private static bool IsPointer(string path) => new FileInfo(path).Length < 1024 && File.ReadAllText(path).StartsWith("version https://git-lfs", StringComparison.Ordinal);
+    private static bool IsPointer(string path) =>
+        new FileInfo(path).Length < 1024 && File.ReadAllText(path).StartsWith("version https://git-lfs", StringComparison.Ordinal);
 }

@@ -74,22 +74,31 @@ internal sealed class PickleBytes
 
     /// <summary>A call of <c>_rebuild_tensor_v2</c>.</summary>
     public PickleBytes View(string type, string key, long count, long offset, long[] shape, long[] strides, bool legacy = false) =>
-        Global("torch._utils", "_rebuild_tensor_v2").Raw('(').Storage(type, key, count, legacy).Number(offset).Tuple(shape).Tuple(strides).Raw(0x89).EmptyOrdered().Raw('t', 'R');
+        Global("torch._utils", "_rebuild_tensor_v2")
+            .Raw('(')
+            .Storage(type, key, count, legacy)
+            .Number(offset)
+            .Tuple(shape)
+            .Tuple(strides)
+            .Raw(0x89)
+            .EmptyOrdered()
+            .Raw('t', 'R');
 
     /// <summary>Name of PyTorch's storage class.</summary>
-    public static string StorageType(ScalarType dtype) => dtype switch
-    {
-        ScalarType.Float64 => "DoubleStorage",
-        ScalarType.Float32 => "FloatStorage",
-        ScalarType.Float16 => "HalfStorage",
-        ScalarType.BFloat16 => "BFloat16Storage",
-        ScalarType.Int64 => "LongStorage",
-        ScalarType.Int32 => "IntStorage",
-        ScalarType.Int16 => "ShortStorage",
-        ScalarType.Int8 => "CharStorage",
-        ScalarType.Byte => "ByteStorage",
-        _ => "BoolStorage",
-    };
+    public static string StorageType(ScalarType dtype) =>
+        dtype switch
+        {
+            ScalarType.Float64 => "DoubleStorage",
+            ScalarType.Float32 => "FloatStorage",
+            ScalarType.Float16 => "HalfStorage",
+            ScalarType.BFloat16 => "BFloat16Storage",
+            ScalarType.Int64 => "LongStorage",
+            ScalarType.Int32 => "IntStorage",
+            ScalarType.Int16 => "ShortStorage",
+            ScalarType.Int8 => "CharStorage",
+            ScalarType.Byte => "ByteStorage",
+            _ => "BoolStorage",
+        };
 
     private void Little(int number)
     {

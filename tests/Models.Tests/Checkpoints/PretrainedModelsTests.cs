@@ -28,7 +28,10 @@ public sealed class PretrainedModelsTests : IDisposable
 
         PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
 
-        Assert.Equal(File.ReadAllBytes(Path.Combine(s_saved, "model.safetensors")), File.ReadAllBytes(Path.Combine(_folder.Path, "model.safetensors")));
+        Assert.Equal(
+            File.ReadAllBytes(Path.Combine(s_saved, "model.safetensors")),
+            File.ReadAllBytes(Path.Combine(_folder.Path, "model.safetensors"))
+        );
         Assert.DoesNotContain("lm_head.weight", CheckpointFolder.Open(_folder.Path).Names);
     }
 
@@ -40,7 +43,8 @@ public sealed class PretrainedModelsTests : IDisposable
     {
         PretrainedModels.Save(_folder.Path, PretrainedModels.LoadCausalLM(Checkpoint(checkpoint)), ScalarType.Float32);
 
-        JsonObject before = Json(Path.Combine(Checkpoint(checkpoint), "config.json")), after = Json(Path.Combine(_folder.Path, "config.json"));
+        JsonObject before = Json(Path.Combine(Checkpoint(checkpoint), "config.json")),
+            after = Json(Path.Combine(_folder.Path, "config.json"));
         foreach (var (field, value) in before)
             Assert.True(after.ContainsKey(field) && JsonNode.DeepEquals(value, after[field]), field);
         Assert.Equal(checkpoint == "gpt-nano-sort", CheckpointFolder.Open(_folder.Path).Names.Contains("lm_head.weight"));
@@ -67,7 +71,16 @@ public sealed class PretrainedModelsTests : IDisposable
     [Fact]
     public void AClassifierComesBackWithItsLabels()
     {
-        var config = new Gpt2Config { VocabSize = 11, NPositions = 8, NEmbd = 8, NLayer = 1, NHead = 2, Labels = ["bad", "good", "so-so"], PadTokenId = 3 };
+        var config = new Gpt2Config
+        {
+            VocabSize = 11,
+            NPositions = 8,
+            NEmbd = 8,
+            NLayer = 1,
+            NHead = 2,
+            Labels = ["bad", "good", "so-so"],
+            PadTokenId = 3,
+        };
         var model = new Gpt2ForSequenceClassification(config);
         model.Initialise(1);
 
@@ -77,7 +90,8 @@ public sealed class PretrainedModelsTests : IDisposable
         Assert.Equal(config.Labels, again.Labels);
         Assert.Equal(3, again.Config.PadTokenId);
         Assert.Equal("GPT2ForSequenceClassification", Json(Path.Combine(_folder.Path, "config.json"))["architectures"]![0]!.ToString());
-        Tensor ids = tensor(new[] { 1L, 2, 3 }).unsqueeze(0), length = tensor(new[] { 3L });
+        Tensor ids = tensor(new[] { 1L, 2, 3 }).unsqueeze(0),
+            length = tensor(new[] { 3L });
         Same(model.Logits(ids, length), again.Logits(ids, length));
     }
 
@@ -120,7 +134,10 @@ public sealed class PretrainedModelsTests : IDisposable
         CopySaved();
         File.Move(Path.Combine(_folder.Path, "model.safetensors"), Path.Combine(_folder.Path, "part.safetensors"));
         File.Copy(Path.Combine(_folder.Path, "part.safetensors"), Path.Combine(_folder.Path, "again.safetensors"));
-        _folder.Write("model.safetensors.index.json", "{\"weight_map\": {\"transformer.wte.weight\": \"part.safetensors\", \"transformer.wpe.weight\": \"again.safetensors\"}}");
+        _folder.Write(
+            "model.safetensors.index.json",
+            "{\"weight_map\": {\"transformer.wte.weight\": \"part.safetensors\", \"transformer.wpe.weight\": \"again.safetensors\"}}"
+        );
 
         Assert.Equal("checkpoint/corrupt", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "two shards"));
     }
@@ -130,7 +147,10 @@ public sealed class PretrainedModelsTests : IDisposable
     {
         Rewrite(tensors => tensors.Remove("transformer.h.0.mlp.c_fc.bias"));
 
-        Assert.Equal("checkpoint/missing-tensor", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.h.0.mlp.c_fc.bias", _folder.Path));
+        Assert.Equal(
+            "checkpoint/missing-tensor",
+            CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.h.0.mlp.c_fc.bias", _folder.Path)
+        );
     }
 
     [Fact]
@@ -138,7 +158,10 @@ public sealed class PretrainedModelsTests : IDisposable
     {
         Rewrite(tensors => tensors["transformer.h.1.ln_1.bias"] = zeros(16));
 
-        Assert.Equal("checkpoint/unknown-tensor", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.h.1.ln_1.bias", _folder.Path));
+        Assert.Equal(
+            "checkpoint/unknown-tensor",
+            CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.h.1.ln_1.bias", _folder.Path)
+        );
     }
 
     [Fact]
@@ -146,7 +169,10 @@ public sealed class PretrainedModelsTests : IDisposable
     {
         Rewrite(tensors => tensors["transformer.wpe.weight"] = zeros(32, 16));
 
-        Assert.Equal("checkpoint/shape", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.wpe.weight", "[32, 16]", "[64, 16]"));
+        Assert.Equal(
+            "checkpoint/shape",
+            CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "transformer.wpe.weight", "[32, 16]", "[64, 16]")
+        );
     }
 
     [Theory]
@@ -173,7 +199,8 @@ public sealed class PretrainedModelsTests : IDisposable
             tensors["transformer.wte.weight"] = zeros(100, 16);
             tensors["transformer.wpe.weight"] = zeros(32, 16);
         });
-        CausalLM model = PretrainedModels.LoadCausalLM(s_saved), same = PretrainedModels.LoadCausalLM(s_saved);
+        CausalLM model = PretrainedModels.LoadCausalLM(s_saved),
+            same = PretrainedModels.LoadCausalLM(s_saved);
         using var weights = CheckpointFolder.Open(_folder.Path);
 
         Assert.Equal("checkpoint/shape", CodeOf(() => PretrainedModels.LoadWeights(model, weights, _ => false)));
@@ -192,11 +219,17 @@ public sealed class PretrainedModelsTests : IDisposable
         var before = head.clone();
         using var weights = CheckpointFolder.Open(s_saved);
 
-        Assert.Equal("checkpoint/missing-tensor", CodeOf(() => PretrainedModels.LoadWeights(classifier, weights, _ => false), "score.weight"));
+        Assert.Equal(
+            "checkpoint/missing-tensor",
+            CodeOf(() => PretrainedModels.LoadWeights(classifier, weights, _ => false), "score.weight")
+        );
         PretrainedModels.LoadWeights(classifier, weights, _ => false, fresh: name => name == "score.weight");
 
         Same(before, head.detach());
-        Same(weights.Get("transformer.wte.weight"), classifier.named_parameters().Single(p => p.name == "transformer.wte.weight").parameter.detach());
+        Same(
+            weights.Get("transformer.wte.weight"),
+            classifier.named_parameters().Single(p => p.name == "transformer.wte.weight").parameter.detach()
+        );
     }
 
     [Fact]
@@ -233,7 +266,8 @@ public sealed class PretrainedModelsTests : IDisposable
     public void AModelOutlivesTheScopeItWasLoadedInAndItsFile()
     {
         CopySaved();
-        CausalLM model, untied;
+        CausalLM model,
+            untied;
         ValueModel critic;
         Gpt2ForSequenceClassification classifier;
         using (NewDisposeScope())
@@ -300,6 +334,9 @@ public sealed class PretrainedModelsTests : IDisposable
             foreach (var name in names)
                 map[name] = shard;
         }
-        _folder.Write("model.safetensors.index.json", new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+        _folder.Write(
+            "model.safetensors.index.json",
+            new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString()
+        );
     }
 }

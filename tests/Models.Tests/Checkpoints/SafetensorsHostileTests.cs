@@ -14,42 +14,43 @@ public sealed class SafetensorsHostileTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string, string, int, string> Headers => new()
-    {
-        { "not JSON", "{\"a\":", 4, "header" },
-        { "not an object", "[1,2,3]", 0, "header" },
-        { "entry is a number", "{\"a\":3}", 0, "header" },
-        { "no dtype", "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "header" },
-        { "no shape", "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "header" },
-        { "no offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "header" },
-        { "metadata is a list", "{\"__metadata__\":[]}", 0, "header" },
-        { "metadata value is a number", "{\"__metadata__\":{\"format\":1}}", 0, "header" },
-        { "unknown dtype", $"{{{Entry("a", "F8_E4M3", "[4]", 0, 4)}}}", 4, "F8_E4M3" },
-        { "dtype null", "{\"a\":{\"dtype\":null,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "'a'" },
-        { "three offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 4, "data_offsets" },
-        { "fractional offset", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4.5]}}", 4, "header" },
-        { "fractional size", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,6]}}", 6, "header" },
-        { "negative size", $"{{{Entry("a", "F32", "[-1]", 0, 4)}}}", 4, "shape" },
-        { "two negative sizes", $"{{{Entry("a", "F32", "[-1,-1]", 0, 4)}}}", 4, "shape" },
-        { "negative offset", $"{{{Entry("a", "F32", "[1]", -4, 0)}}}", 4, "bytes" },
-        { "offsets the wrong way round", $"{{{Entry("a", "F32", "[1]", 4, 0)}}}", 4, "bytes" },
-        { "beyond the end", $"{{{Entry("a", "F32", "[2]", 0, 8)}}}", 4, "'a'" },
-        { "far beyond the end", $"{{{Entry("a", "F32", "[2]", long.MaxValue - 8, long.MaxValue)}}}", 4, "'a'" },
-        { "offset of 65 bits", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,18446744073709551620]}}", 4, "header" },
-        { "size does not fit the dtype", $"{{{Entry("a", "F64", "[1]", 0, 4)}}}", 4, "needs 8 bytes but has 4" },
-        { "size overflows 64 bits", $"{{{Entry("a", "F32", "[4294967296,4294967296]", 0, 0)}}}", 0, "header" },
-        { "size overflows to what is there", $"{{{Entry("a", "F32", "[4611686018427387905]", 0, 4)}}}", 4, "header" },
-        { "too many dimensions", $"{{{Entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", 0, 4)}}}", 4, "shape" },
-        { "listed twice", $"{{{Entry("a", "F32", "[1]", 0, 4)},{Entry("a", "F32", "[1]", 4, 8)}}}", 8, "twice" },
-        { "overlap", $"{{{Entry("a", "F32", "[2]", 0, 8)},{Entry("b", "F32", "[2]", 4, 12)}}}", 12, "'b'" },
-        { "the same bytes twice", $"{{{Entry("a", "F32", "[1]", 0, 4)},{Entry("b", "F32", "[1]", 0, 4)}}}", 4, "'b'" },
-        { "hole at the start", $"{{{Entry("a", "F32", "[1]", 4, 8)}}}", 8, "'a'" },
-        { "hole in the middle", $"{{{Entry("a", "F32", "[1]", 0, 4)},{Entry("b", "F32", "[1]", 8, 12)}}}", 12, "'b'" },
-        { "bytes of no tensor at the end", $"{{{Entry("a", "F32", "[1]", 0, 4)}}}", 5, "1 bytes at its end" },
-        { "name that is no text", "{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "header" },
-        { "nested a thousand deep", new string('[', 1000) + new string(']', 1000), 0, "header" },
-        { "empty header", "", 0, "header" },
-    };
+    public static TheoryData<string, string, int, string> Headers =>
+        new()
+        {
+            { "not JSON", "{\"a\":", 4, "header" },
+            { "not an object", "[1,2,3]", 0, "header" },
+            { "entry is a number", "{\"a\":3}", 0, "header" },
+            { "no dtype", "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "header" },
+            { "no shape", "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "header" },
+            { "no offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "header" },
+            { "metadata is a list", "{\"__metadata__\":[]}", 0, "header" },
+            { "metadata value is a number", "{\"__metadata__\":{\"format\":1}}", 0, "header" },
+            { "unknown dtype", $"{{{Entry("a", "F8_E4M3", "[4]", 0, 4)}}}", 4, "F8_E4M3" },
+            { "dtype null", "{\"a\":{\"dtype\":null,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "'a'" },
+            { "three offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 4, "data_offsets" },
+            { "fractional offset", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4.5]}}", 4, "header" },
+            { "fractional size", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,6]}}", 6, "header" },
+            { "negative size", $"{{{Entry("a", "F32", "[-1]", 0, 4)}}}", 4, "shape" },
+            { "two negative sizes", $"{{{Entry("a", "F32", "[-1,-1]", 0, 4)}}}", 4, "shape" },
+            { "negative offset", $"{{{Entry("a", "F32", "[1]", -4, 0)}}}", 4, "bytes" },
+            { "offsets the wrong way round", $"{{{Entry("a", "F32", "[1]", 4, 0)}}}", 4, "bytes" },
+            { "beyond the end", $"{{{Entry("a", "F32", "[2]", 0, 8)}}}", 4, "'a'" },
+            { "far beyond the end", $"{{{Entry("a", "F32", "[2]", long.MaxValue - 8, long.MaxValue)}}}", 4, "'a'" },
+            { "offset of 65 bits", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,18446744073709551620]}}", 4, "header" },
+            { "size does not fit the dtype", $"{{{Entry("a", "F64", "[1]", 0, 4)}}}", 4, "needs 8 bytes but has 4" },
+            { "size overflows 64 bits", $"{{{Entry("a", "F32", "[4294967296,4294967296]", 0, 0)}}}", 0, "header" },
+            { "size overflows to what is there", $"{{{Entry("a", "F32", "[4611686018427387905]", 0, 4)}}}", 4, "header" },
+            { "too many dimensions", $"{{{Entry("a", "F32", "[1,1,1,1,1,1,1,1,1]", 0, 4)}}}", 4, "shape" },
+            { "listed twice", $"{{{Entry("a", "F32", "[1]", 0, 4)},{Entry("a", "F32", "[1]", 4, 8)}}}", 8, "twice" },
+            { "overlap", $"{{{Entry("a", "F32", "[2]", 0, 8)},{Entry("b", "F32", "[2]", 4, 12)}}}", 12, "'b'" },
+            { "the same bytes twice", $"{{{Entry("a", "F32", "[1]", 0, 4)},{Entry("b", "F32", "[1]", 0, 4)}}}", 4, "'b'" },
+            { "hole at the start", $"{{{Entry("a", "F32", "[1]", 4, 8)}}}", 8, "'a'" },
+            { "hole in the middle", $"{{{Entry("a", "F32", "[1]", 0, 4)},{Entry("b", "F32", "[1]", 8, 12)}}}", 12, "'b'" },
+            { "bytes of no tensor at the end", $"{{{Entry("a", "F32", "[1]", 0, 4)}}}", 5, "1 bytes at its end" },
+            { "name that is no text", "{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "header" },
+            { "nested a thousand deep", new string('[', 1000) + new string(']', 1000), 0, "header" },
+            { "empty header", "", 0, "header" },
+        };
 
     [Theory]
     [MemberData(nameof(Headers))]
@@ -146,14 +147,17 @@ public sealed class SafetensorsHostileTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var stream = new MemoryStream();
-        SafetensorsWriter.Write(stream, new Dictionary<string, Tensor>
-        {
-            ["weight"] = arange(600, ScalarType.Float32).view(30, 20),
-            ["bias"] = ones([4], ScalarType.BFloat16),
-            ["mask"] = ones([1, 5], ScalarType.Bool),
-            ["id"] = tensor(7L),
-            ["none"] = empty([0]),
-        });
+        SafetensorsWriter.Write(
+            stream,
+            new Dictionary<string, Tensor>
+            {
+                ["weight"] = arange(600, ScalarType.Float32).view(30, 20),
+                ["bias"] = ones([4], ScalarType.BFloat16),
+                ["mask"] = ones([1, 5], ScalarType.Bool),
+                ["id"] = tensor(7L),
+                ["none"] = empty([0]),
+            }
+        );
         return stream.ToArray();
     }
 

@@ -10,7 +10,16 @@ public sealed class SafetensorsRoundTripTests : IDisposable
 {
     private static readonly ScalarType[] s_types =
     [
-        ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Byte, ScalarType.Bool,
+        ScalarType.Float64,
+        ScalarType.Float32,
+        ScalarType.Float16,
+        ScalarType.BFloat16,
+        ScalarType.Int64,
+        ScalarType.Int32,
+        ScalarType.Int16,
+        ScalarType.Int8,
+        ScalarType.Byte,
+        ScalarType.Bool,
     ];
 
     private readonly TestFolder _folder = new();
@@ -56,7 +65,8 @@ public sealed class SafetensorsRoundTripTests : IDisposable
     [Fact]
     public void TheSameTensorsGiveTheSameBytesInWhateverOrder()
     {
-        using MemoryStream a = new(), b = new();
+        using MemoryStream a = new(),
+            b = new();
         SafetensorsWriter.Write(a, Tensors());
         SafetensorsWriter.Write(b, Tensors().Reverse().ToDictionary());
 
@@ -68,7 +78,15 @@ public sealed class SafetensorsRoundTripTests : IDisposable
     {
         var whole = arange(24, ScalarType.Float32).view(4, 6);
         var path = Path.Combine(_folder.Path, "t.safetensors");
-        SafetensorsWriter.Write(path, new Dictionary<string, Tensor> { ["transposed"] = whole.t(), ["column"] = whole.select(1, 2), ["every second"] = whole[torch.TensorIndex.Slice(step: 2)] });
+        SafetensorsWriter.Write(
+            path,
+            new Dictionary<string, Tensor>
+            {
+                ["transposed"] = whole.t(),
+                ["column"] = whole.select(1, 2),
+                ["every second"] = whole[torch.TensorIndex.Slice(step: 2)],
+            }
+        );
 
         using var file = SafetensorsFile.Open(path);
 

@@ -47,7 +47,10 @@ public sealed class TorchFileFuzzTests : IDisposable
             return copy.ToArray();
         }
         var pickle = Bytes(archive.GetEntry("archive/data.pkl")!);
-        var storages = archive.Entries.Where(entry => entry.FullName.Contains("/data/")).Select(entry => (entry.Name, Bytes(entry))).ToArray();
+        var storages = archive
+            .Entries.Where(entry => entry.FullName.Contains("/data/"))
+            .Select(entry => (entry.Name, Bytes(entry)))
+            .ToArray();
 
         Survive(seed => TorchFileWriter.Archive(Mutations.Mutate(pickle, seed, pickle.Length), storages));
     }
@@ -85,12 +88,13 @@ public sealed class TorchFileFuzzTests : IDisposable
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_500_000_000);
     }
 
-    private static Dictionary<string, Tensor> Tensors() => new()
-    {
-        ["weight"] = arange(150, ScalarType.Float32).view(10, 15),
-        ["bias"] = ones([4], ScalarType.BFloat16),
-        ["mask"] = ones([1, 5], ScalarType.Bool),
-        ["id"] = tensor(7L),
-        ["none"] = empty([0]),
-    };
+    private static Dictionary<string, Tensor> Tensors() =>
+        new()
+        {
+            ["weight"] = arange(150, ScalarType.Float32).view(10, 15),
+            ["bias"] = ones([4], ScalarType.BFloat16),
+            ["mask"] = ones([1, 5], ScalarType.Bool),
+            ["id"] = tensor(7L),
+            ["none"] = empty([0]),
+        };
 }

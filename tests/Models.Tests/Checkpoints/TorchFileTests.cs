@@ -12,7 +12,16 @@ public sealed class TorchFileTests : IDisposable
 {
     private static readonly ScalarType[] s_types =
     [
-        ScalarType.Float64, ScalarType.Float32, ScalarType.Float16, ScalarType.BFloat16, ScalarType.Int64, ScalarType.Int32, ScalarType.Int16, ScalarType.Int8, ScalarType.Byte, ScalarType.Bool,
+        ScalarType.Float64,
+        ScalarType.Float32,
+        ScalarType.Float16,
+        ScalarType.BFloat16,
+        ScalarType.Int64,
+        ScalarType.Int32,
+        ScalarType.Int16,
+        ScalarType.Int8,
+        ScalarType.Byte,
+        ScalarType.Bool,
     ];
 
     private readonly TestFolder _folder = new();
@@ -26,7 +35,13 @@ public sealed class TorchFileTests : IDisposable
 
     /// <summary>Folders that hold the same weights in both formats, made by PyTorch.</summary>
     public static TheoryData<string> Both { get; } =
-        [.. Directory.GetDirectories(Repository.Path("tests/checkpoints")).Where(folder => File.Exists(Path.Combine(folder, "pytorch_model.bin"))).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)];
+    [
+        .. Directory
+            .GetDirectories(Repository.Path("tests/checkpoints"))
+            .Where(folder => File.Exists(Path.Combine(folder, "pytorch_model.bin")))
+            .Select(folder => Path.GetFileName(folder)!)
+            .Order(StringComparer.Ordinal),
+    ];
 
     [Theory]
     [MemberData(nameof(Both))]
@@ -57,7 +72,10 @@ public sealed class TorchFileTests : IDisposable
         Assert.Equal(tensors.Keys, file.Names);
         foreach (var (name, tensor) in tensors)
         {
-            Assert.Equal((Dtypes.Name(tensor.dtype), string.Join(',', tensor.shape)), (file.Entry(name).Dtype, string.Join(',', file.Entry(name).Shape)));
+            Assert.Equal(
+                (Dtypes.Name(tensor.dtype), string.Join(',', tensor.shape)),
+                (file.Entry(name).Dtype, string.Join(',', file.Entry(name).Shape))
+            );
             Same(tensor, file.Get(name));
         }
     }
@@ -66,9 +84,18 @@ public sealed class TorchFileTests : IDisposable
     public void TensorsMayBeViewsOfOneStorage()
     {
         var whole = arange(24, ScalarType.Float32);
-        var pickle = PickleBytes.Protocol2.Raw('}', '(').Text("rows").View("FloatStorage", "s", 24, 0, [4, 6], [6, 1])
-            .Text("columns").View("FloatStorage", "s", 24, 0, [6, 4], [1, 6]).Text("end").View("FloatStorage", "s", 24, 20, [4], [1])
-            .Text("every second").View("FloatStorage", "s", 24, 1, [12], [2]).Raw('u').Done();
+        var pickle = PickleBytes
+            .Protocol2.Raw('}', '(')
+            .Text("rows")
+            .View("FloatStorage", "s", 24, 0, [4, 6], [6, 1])
+            .Text("columns")
+            .View("FloatStorage", "s", 24, 0, [6, 4], [1, 6])
+            .Text("end")
+            .View("FloatStorage", "s", 24, 20, [4], [1])
+            .Text("every second")
+            .View("FloatStorage", "s", 24, 1, [12], [2])
+            .Raw('u')
+            .Done();
         using var file = Open(TorchFileWriter.Archive(pickle, [("s", whole.bytes.ToArray())]));
 
         Same(whole.view(4, 6), file.Get("rows"));
@@ -81,8 +108,17 @@ public sealed class TorchFileTests : IDisposable
     public void ParametersAndOldOrderedDictionariesAreReadToo()
     {
         // OrderedDict([["weight", Parameter(...)]]), with values remembered and recalled.
-        var pickle = PickleBytes.Protocol2.Global("collections", "OrderedDict").Raw('q', 0, ']', ']', '(').Text("weight").Global("torch._utils", "_rebuild_parameter").Raw('(')
-            .View("FloatStorage", "0", 2, 0, [2], [1]).Raw('q', 1, 0x88).Raw('h', 0, ')', 'R').Raw('t', 'R', 'e', 'a', 0x85, 'R').Done();
+        var pickle = PickleBytes
+            .Protocol2.Global("collections", "OrderedDict")
+            .Raw('q', 0, ']', ']', '(')
+            .Text("weight")
+            .Global("torch._utils", "_rebuild_parameter")
+            .Raw('(')
+            .View("FloatStorage", "0", 2, 0, [2], [1])
+            .Raw('q', 1, 0x88)
+            .Raw('h', 0, ')', 'R')
+            .Raw('t', 'R', 'e', 'a', 0x85, 'R')
+            .Done();
         using var file = Open(TorchFileWriter.Archive(pickle, [("0", tensor(new[] { 1f, 2 }).bytes.ToArray())]));
 
         Same(tensor(new[] { 1f, 2 }), file.Get("weight"));
@@ -104,16 +140,25 @@ public sealed class TorchFileTests : IDisposable
             foreach (var (number, names) in weights.Names.Chunk(weights.Names.Count / 2 + 1).Index())
             {
                 var shard = $"pytorch_model-{number + 1:D5}-of-00002.bin";
-                File.WriteAllBytes(_folder[shard], TorchFileWriter.Write(names.ToDictionary(name => name, weights.Get), legacy: number == 1));
+                File.WriteAllBytes(
+                    _folder[shard],
+                    TorchFileWriter.Write(names.ToDictionary(name => name, weights.Get), legacy: number == 1)
+                );
                 foreach (var name in names)
                     map[name] = shard;
             }
         File.Delete(_folder["pytorch_model.bin"]);
-        _folder.Write("pytorch_model.bin.index.json", new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+        _folder.Write(
+            "pytorch_model.bin.index.json",
+            new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString()
+        );
 
         Same(expected, PretrainedModels.LoadCausalLM(_folder.Path).Logits(ids));
         File.Delete(_folder["pytorch_model-00002-of-00002.bin"]);
-        Assert.Equal("checkpoint/missing-file", CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "pytorch_model-00002-of-00002.bin"));
+        Assert.Equal(
+            "checkpoint/missing-file",
+            CodeOf(() => PretrainedModels.LoadCausalLM(_folder.Path), "pytorch_model-00002-of-00002.bin")
+        );
     }
 
     [Theory]
@@ -131,51 +176,80 @@ public sealed class TorchFileTests : IDisposable
             PickleBytes.Protocol2.Global("collections", "Counter").Raw(')', 'R').Done(),
             PickleBytes.Protocol2.Raw('(').Text("ls").Raw('i').Text("x").Done(),
             PickleBytes.Protocol2.Global("collections", "OrderedDict").Raw(')', 0x81).Done(),
-            PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 1, 0, [1], [1]).Raw('s').Raw('}').Text("__class__").Global("builtins", "exec").Raw('s', 'b').Done(),
+            PickleBytes
+                .Protocol2.Raw('}')
+                .Text("w")
+                .View("FloatStorage", "0", 1, 0, [1], [1])
+                .Raw('s')
+                .Raw('}')
+                .Text("__class__")
+                .Global("builtins", "exec")
+                .Raw('s', 'b')
+                .Done(),
         ];
         foreach (var pickle in pickles)
-            Assert.Equal("checkpoint/corrupt", CodeOf(() => Open(legacy ? TorchFileWriter.Legacy(pickle, []) : TorchFileWriter.Archive(pickle, [])), "its pickle", "t.bin"));
+            Assert.Equal(
+                "checkpoint/corrupt",
+                CodeOf(() => Open(legacy ? TorchFileWriter.Legacy(pickle, []) : TorchFileWriter.Archive(pickle, [])), "its pickle", "t.bin")
+            );
         Assert.False(File.Exists(touched));
     }
 
-    public static TheoryData<string, byte[], string> Broken => new()
-    {
-        { "beyond the storage", View(4, 0, [5], [1]), "storage of 4" },
-        { "offset beyond the storage", View(4, 4, [1], [1]), "element 4" },
-        { "stride beyond the storage", View(4, 0, [2], [4]), "element 4" },
-        { "repeats its storage", View(4, 0, [1_000_000_000, 4], [0, 1]), "larger than its storage" },
-        { "overflow", View(4, 0, [long.MaxValue, long.MaxValue], [long.MaxValue, 1]), "larger than its storage" },
-        { "negative size", View(4, 0, [-1], [1]), "impossible" },
-        { "negative stride", View(4, 0, [2], [-1]), "impossible" },
-        { "negative offset", View(4, -1, [2], [1]), "impossible" },
-        { "too many dimensions", View(4, 0, [1, 1, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1, 1]), "impossible" },
-        { "strides missing", View(4, 0, [2, 2], [1]), "impossible" },
-        { "negative storage", View(-1, 0, [1], [1]), "storage" },
-        { "huge storage", View(long.MaxValue, 0, [1], [1]), "storage" },
-        { "storage larger than its bytes", View(5, 0, [1], [1]), "20 bytes" },
-        { "wrong dtype", PickleBytes.Protocol2.Raw('}').Text("w").View("DoubleStorage", "0", 4, 0, [4], [1]).Raw('s').Done(), "32 bytes" },
-        { "unknown dtype", PickleBytes.Protocol2.Raw('}').Text("w").View("ComplexFloatStorage", "0", 4, 0, [4], [1]).Raw('s').Done(), "ComplexFloatStorage" },
-        { "no such storage", PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "1", 4, 0, [4], [1]).Raw('s').Done(), "data/1" },
-        { "not a tensor", PickleBytes.Protocol2.Raw('}').Text("epoch").Number(3).Raw('s').Done(), "'epoch' is no tensor" },
-        { "nested", PickleBytes.Protocol2.Raw('}').Text("state_dict").Raw('}', 's').Done(), "'state_dict' is no tensor" },
-        { "key is a number", PickleBytes.Protocol2.Raw('}').Number(3).View("FloatStorage", "0", 4, 0, [4], [1]).Raw('s').Done(), "'3'" },
-        { "key is a list", PickleBytes.Protocol2.Raw('}', ']', 'N', 's').Done(), "key" },
-        { "no dictionary", PickleBytes.Protocol2.Raw(']').Done(), "something else" },
-        { "empty", PickleBytes.Protocol2.Raw('}').Done(), "something else" },
-        { "nothing on the stack", PickleBytes.Protocol2.Raw('R').Done(), "no value|none" },
-        { "left over", PickleBytes.Protocol2.Raw('}', '}').Done(), "left over" },
-        { "no stop", PickleBytes.Protocol2.Raw('}').Unfinished(), "breaks off" },
-        { "no mark", PickleBytes.Protocol2.Raw('}', 'u').Done(), "group" },
-        { "odd items", PickleBytes.Protocol2.Raw('}', '(', 'K', 1, 'u').Done(), "without a value" },
-        { "not remembered", PickleBytes.Protocol2.Raw('h', 7).Done(), "value 7" },
-        { "text longer than the file", PickleBytes.Protocol2.Raw('X', 0xff, 0xff, 0xff, 0x3).Done(), "67108863" },
-        { "text far too long", PickleBytes.Protocol2.Raw('X', 0xff, 0xff, 0xff, 0xff).Done(), "too much text" },
-        { "text that is none", PickleBytes.Protocol2.Raw('X', 1, 0, 0, 0, 0xff).Done(), "UTF-8" },
-        { "contains itself", PickleBytes.Protocol2.Raw('}', 'q', 0).Text("self").Raw('h', 0, 's').Done(), "'self' is no tensor" },
-        { "protocol 0", "(dp0\n."u8.ToArray(), "0x64" },
-        { "too many operations", PickleBytes.Protocol2.Raw([.. Enumerable.Repeat((int)'}', 4_100_000)]).Done(), "too many operations" },
-        { "dictionaries again and again", Again(), "too many operations" },
-    };
+    public static TheoryData<string, byte[], string> Broken =>
+        new()
+        {
+            { "beyond the storage", View(4, 0, [5], [1]), "storage of 4" },
+            { "offset beyond the storage", View(4, 4, [1], [1]), "element 4" },
+            { "stride beyond the storage", View(4, 0, [2], [4]), "element 4" },
+            { "repeats its storage", View(4, 0, [1_000_000_000, 4], [0, 1]), "larger than its storage" },
+            { "overflow", View(4, 0, [long.MaxValue, long.MaxValue], [long.MaxValue, 1]), "larger than its storage" },
+            { "negative size", View(4, 0, [-1], [1]), "impossible" },
+            { "negative stride", View(4, 0, [2], [-1]), "impossible" },
+            { "negative offset", View(4, -1, [2], [1]), "impossible" },
+            { "too many dimensions", View(4, 0, [1, 1, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1, 1, 1]), "impossible" },
+            { "strides missing", View(4, 0, [2, 2], [1]), "impossible" },
+            { "negative storage", View(-1, 0, [1], [1]), "storage" },
+            { "huge storage", View(long.MaxValue, 0, [1], [1]), "storage" },
+            { "storage larger than its bytes", View(5, 0, [1], [1]), "20 bytes" },
+            {
+                "wrong dtype",
+                PickleBytes.Protocol2.Raw('}').Text("w").View("DoubleStorage", "0", 4, 0, [4], [1]).Raw('s').Done(),
+                "32 bytes"
+            },
+            {
+                "unknown dtype",
+                PickleBytes.Protocol2.Raw('}').Text("w").View("ComplexFloatStorage", "0", 4, 0, [4], [1]).Raw('s').Done(),
+                "ComplexFloatStorage"
+            },
+            {
+                "no such storage",
+                PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "1", 4, 0, [4], [1]).Raw('s').Done(),
+                "data/1"
+            },
+            { "not a tensor", PickleBytes.Protocol2.Raw('}').Text("epoch").Number(3).Raw('s').Done(), "'epoch' is no tensor" },
+            { "nested", PickleBytes.Protocol2.Raw('}').Text("state_dict").Raw('}', 's').Done(), "'state_dict' is no tensor" },
+            {
+                "key is a number",
+                PickleBytes.Protocol2.Raw('}').Number(3).View("FloatStorage", "0", 4, 0, [4], [1]).Raw('s').Done(),
+                "'3'"
+            },
+            { "key is a list", PickleBytes.Protocol2.Raw('}', ']', 'N', 's').Done(), "key" },
+            { "no dictionary", PickleBytes.Protocol2.Raw(']').Done(), "something else" },
+            { "empty", PickleBytes.Protocol2.Raw('}').Done(), "something else" },
+            { "nothing on the stack", PickleBytes.Protocol2.Raw('R').Done(), "no value|none" },
+            { "left over", PickleBytes.Protocol2.Raw('}', '}').Done(), "left over" },
+            { "no stop", PickleBytes.Protocol2.Raw('}').Unfinished(), "breaks off" },
+            { "no mark", PickleBytes.Protocol2.Raw('}', 'u').Done(), "group" },
+            { "odd items", PickleBytes.Protocol2.Raw('}', '(', 'K', 1, 'u').Done(), "without a value" },
+            { "not remembered", PickleBytes.Protocol2.Raw('h', 7).Done(), "value 7" },
+            { "text longer than the file", PickleBytes.Protocol2.Raw('X', 0xff, 0xff, 0xff, 0x3).Done(), "67108863" },
+            { "text far too long", PickleBytes.Protocol2.Raw('X', 0xff, 0xff, 0xff, 0xff).Done(), "too much text" },
+            { "text that is none", PickleBytes.Protocol2.Raw('X', 1, 0, 0, 0, 0xff).Done(), "UTF-8" },
+            { "contains itself", PickleBytes.Protocol2.Raw('}', 'q', 0).Text("self").Raw('h', 0, 's').Done(), "'self' is no tensor" },
+            { "protocol 0", "(dp0\n."u8.ToArray(), "0x64" },
+            { "too many operations", PickleBytes.Protocol2.Raw([.. Enumerable.Repeat((int)'}', 4_100_000)]).Done(), "too many operations" },
+            { "dictionaries again and again", Again(), "too many operations" },
+        };
 
     [Theory]
     [MemberData(nameof(Broken))]
@@ -201,12 +275,37 @@ public sealed class TorchFileTests : IDisposable
         Refused([.. "PK\u0003\u0004"u8, .. new byte[100]], "t.bin");
         Refused("this is text"u8.ToArray(), "pickle");
         Refused([], "breaks off");
-        Refused(TorchFileWriter.Legacy(PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(), []), "'w'");
-        Refused(TorchFileWriter.Legacy(PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(), [("0", 4, new byte[15])]), "15 bytes are left");
-        Refused(TorchFileWriter.Legacy(PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(), [("0", 5, new byte[20])]), "claims 5");
-        Refused(TorchFileWriter.Legacy(PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(), [("0", 4, new byte[16]), ("1", 4, new byte[16])]), "'1'");
+        Refused(
+            TorchFileWriter.Legacy(
+                PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(),
+                []
+            ),
+            "'w'"
+        );
+        Refused(
+            TorchFileWriter.Legacy(
+                PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(),
+                [("0", 4, new byte[15])]
+            ),
+            "15 bytes are left"
+        );
+        Refused(
+            TorchFileWriter.Legacy(
+                PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(),
+                [("0", 5, new byte[20])]
+            ),
+            "claims 5"
+        );
+        Refused(
+            TorchFileWriter.Legacy(
+                PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", 4, 0, [4], [1], legacy: true).Raw('s').Done(),
+                [("0", 4, new byte[16]), ("1", 4, new byte[16])]
+            ),
+            "'1'"
+        );
 
-        void Refused(byte[] file, string word) => Assert.Equal("checkpoint/corrupt", CodeOf(() => Open(file).Dispose(), word, _folder.Path));
+        void Refused(byte[] file, string word) =>
+            Assert.Equal("checkpoint/corrupt", CodeOf(() => Open(file).Dispose(), word, _folder.Path));
     }
 
     [Fact]
@@ -219,7 +318,8 @@ public sealed class TorchFileTests : IDisposable
         Assert.Equal("checkpoint/missing-file", CodeOf(() => TorchFile.Open(_folder["none.bin"]), "none.bin"));
     }
 
-    private static byte[] View(long count, long offset, long[] shape, long[] strides) => PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", count, offset, shape, strides).Raw('s').Done();
+    private static byte[] View(long count, long offset, long[] shape, long[] strides) =>
+        PickleBytes.Protocol2.Raw('}').Text("w").View("FloatStorage", "0", count, offset, shape, strides).Raw('s').Done();
 
     /// <summary>A list of a thousand pairs, made into a dictionary ten thousand times.</summary>
     private static byte[] Again()

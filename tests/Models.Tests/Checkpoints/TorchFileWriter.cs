@@ -14,13 +14,24 @@ internal static class TorchFileWriter
     {
         var pickle = PickleBytes.Protocol2.EmptyOrdered().Raw('(');
         foreach (var ((name, tensor), index) in tensors.Zip(Enumerable.Range(0, tensors.Count)))
-            pickle.Text(name).View(PickleBytes.StorageType(tensor.dtype), $"{index}", tensor.numel(), 0, tensor.shape, tensor.stride(), legacy);
+            pickle
+                .Text(name)
+                .View(PickleBytes.StorageType(tensor.dtype), $"{index}", tensor.numel(), 0, tensor.shape, tensor.stride(), legacy);
         pickle.Raw('u', '}').Text("_metadata").EmptyOrdered().Raw('s', 'b');
-        var storages = tensors.Values.Select((tensor, index) => ($"{index}", tensor.numel(), tensor.contiguous().bytes.ToArray())).ToArray();
-        return legacy ? Legacy(pickle.Done(), storages) : Archive(pickle.Done(), [.. storages.Select(storage => (storage.Item1, storage.Item3))]);
+        var storages = tensors
+            .Values.Select((tensor, index) => ($"{index}", tensor.numel(), tensor.contiguous().bytes.ToArray()))
+            .ToArray();
+        return legacy
+            ? Legacy(pickle.Done(), storages)
+            : Archive(pickle.Done(), [.. storages.Select(storage => (storage.Item1, storage.Item3))]);
     }
 
-    public static byte[] Archive(byte[] pickle, (string Key, byte[] Bytes)[] storages, CompressionLevel compression = CompressionLevel.NoCompression, string byteOrder = "little")
+    public static byte[] Archive(
+        byte[] pickle,
+        (string Key, byte[] Bytes)[] storages,
+        CompressionLevel compression = CompressionLevel.NoCompression,
+        string byteOrder = "little"
+    )
     {
         using var stream = new MemoryStream();
         using (var archive = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true))
@@ -42,10 +53,30 @@ internal static class TorchFileWriter
 
     public static byte[] Legacy(byte[] pickle, (string Key, long Count, byte[] Bytes)[] storages)
     {
-        var system = PickleBytes.Protocol2.Raw('}').Text("protocol_version").Number(1001).Raw('s').Text("little_endian").Raw(0x88, 's').Text("type_sizes").Raw('}').Text("short").Number(2).Raw('s', 's').Done();
+        var system = PickleBytes
+            .Protocol2.Raw('}')
+            .Text("protocol_version")
+            .Number(1001)
+            .Raw('s')
+            .Text("little_endian")
+            .Raw(0x88, 's')
+            .Text("type_sizes")
+            .Raw('}')
+            .Text("short")
+            .Number(2)
+            .Raw('s', 's')
+            .Done();
         var keys = PickleBytes.Protocol2.Raw(']', '(');
         foreach (var (key, _, _) in storages)
             keys.Text(key);
-        return [.. s_magic, .. PickleBytes.Protocol2.Raw('M', 0xE9, 0x03).Done(), .. system, .. pickle, .. keys.Raw('e').Done(), .. storages.SelectMany(storage => BitConverter.GetBytes(storage.Count).Concat(storage.Bytes))];
+        return
+        [
+            .. s_magic,
+            .. PickleBytes.Protocol2.Raw('M', 0xE9, 0x03).Done(),
+            .. system,
+            .. pickle,
+            .. keys.Raw('e').Done(),
+            .. storages.SelectMany(storage => BitConverter.GetBytes(storage.Count).Concat(storage.Bytes)),
+        ];
     }
 }

@@ -28,7 +28,12 @@ public sealed class DecoderClassifierTests : IDisposable
     {
         using var body = (CausalLM)TinyModels.Create(name);
         using var model = Create(body, "bad", "good", "so-so");
-        int[][] texts = [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [13, 14, 15], [16]];
+        int[][] texts =
+        [
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+            [13, 14, 15],
+            [16],
+        ];
 
         var logits = Logits(model, texts);
 
@@ -54,7 +59,20 @@ public sealed class DecoderClassifierTests : IDisposable
         var json = HfConfigReader.ReadFile(saved["config.json"]);
         Assert.EndsWith("ForSequenceClassification", json["architectures"]![0]!.ToString());
         Assert.Equal(["bad", "good"], again.Labels);
-        Same(Logits(model, [[1, 2, 3]]), Logits(again, [[1, 2, 3]]));
+        Same(
+            Logits(
+                model,
+                [
+                    [1, 2, 3],
+                ]
+            ),
+            Logits(
+                again,
+                [
+                    [1, 2, 3],
+                ]
+            )
+        );
         // HF leaves the default names of two classes out.
         json.Remove("id2label");
         saved.Write("config.json", json.ToJsonString());
@@ -69,7 +87,15 @@ public sealed class DecoderClassifierTests : IDisposable
         using var model = Create(body, "reward");
         using var _ = enable_grad();
 
-        Logits(model, [[1, 2, 3], [4]]).sum().backward();
+        Logits(
+                model,
+                [
+                    [1, 2, 3],
+                    [4],
+                ]
+            )
+            .sum()
+            .backward();
 
         Assert.True(model.IsMultiLabel);
         Assert.All(model.named_parameters(), p => Assert.True(p.parameter.grad is not null, p.name));

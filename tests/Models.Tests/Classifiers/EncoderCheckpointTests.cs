@@ -146,17 +146,18 @@ public sealed class EncoderCheckpointTests : IDisposable
         }
     }
 
-    private static EncoderConfig Config(string type) => new()
-    {
-        ModelType = type,
-        VocabSize = 11,
-        HiddenSize = 8,
-        NumHiddenLayers = 2,
-        NumAttentionHeads = 2,
-        IntermediateSize = 16,
-        MaxPositionEmbeddings = 20,
-        TypeVocabSize = type == "distilbert" ? 0 : 2,
-        PadTokenId = type == "roberta" ? 1 : 0,
-        Labels = ["bad", "good", "so-so"],
-    };
+    private static EncoderConfig Config(string type) =>
+        new()
+        {
+            ModelType = type,
+            VocabSize = 11,
+            HiddenSize = 8,
+            NumHiddenLayers = 2,
+            NumAttentionHeads = 2,
+            IntermediateSize = 16,
+            MaxPositionEmbeddings = 20,
+            TypeVocabSize = type == "distilbert" ? 0 : 2,
+            PadTokenId = type == "roberta" ? 1 : 0,
+            Labels = ["bad", "good", "so-so"],
+        };
 }

@@ -16,8 +16,12 @@ public sealed class EncoderFixtureTests : IDisposable
 
     public static TheoryData<string> Fixtures { get; } =
     [
-        .. Directory.GetDirectories(Repository.Fixtures).Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")))
-            .Where(folder => s_types.Contains(TestFiles.Json(Path.Combine(folder, "config.json"))["model_type"]?.ToString())).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal),
+        .. Directory
+            .GetDirectories(Repository.Fixtures)
+            .Where(folder => File.Exists(Path.Combine(folder, "config.json")) && File.Exists(Path.Combine(folder, "expected.json")))
+            .Where(folder => s_types.Contains(TestFiles.Json(Path.Combine(folder, "config.json"))["model_type"]?.ToString()))
+            .Select(folder => Path.GetFileName(folder)!)
+            .Order(StringComparer.Ordinal),
     ];
 
     public void Dispose() => _scope.Dispose();
@@ -29,7 +33,8 @@ public sealed class EncoderFixtureTests : IDisposable
         using var _ = no_grad();
         var (model, expected) = Load(fixture);
         var forward = expected.GetProperty("forward");
-        Tensor ids = forward.Ids("input_ids"), mask = forward.Ids("attention_mask");
+        Tensor ids = forward.Ids("input_ids"),
+            mask = forward.Ids("attention_mask");
         var types = Types(forward);
 
         var hidden = model.Hidden(ids, mask, types);
@@ -53,7 +58,9 @@ public sealed class EncoderFixtureTests : IDisposable
         using var _ = no_grad();
         var (model, expected) = Load(fixture);
         var forward = expected.GetProperty("forward");
-        Tensor ids = forward.Ids("input_ids"), mask = forward.Ids("attention_mask"), lengths = mask.sum(1);
+        Tensor ids = forward.Ids("input_ids"),
+            mask = forward.Ids("attention_mask"),
+            lengths = mask.sum(1);
 
         var logits = model.Logits(ids, lengths);
 
@@ -103,7 +110,14 @@ public sealed class EncoderFixtureTests : IDisposable
         var steps = expected.GetProperty("adamw");
         double Option(string name) => steps.GetProperty(name).GetDouble();
         var betas = steps.GetProperty("betas");
-        var optimiser = optim.AdamW(model.parameters(), Option("lr"), betas[0].GetDouble(), betas[1].GetDouble(), Option("eps"), Option("weight_decay"));
+        var optimiser = optim.AdamW(
+            model.parameters(),
+            Option("lr"),
+            betas[0].GetDouble(),
+            betas[1].GetDouble(),
+            Option("eps"),
+            Option("weight_decay")
+        );
 
         var (losses, norms) = (new List<double>(), new List<double>());
         for (var step = 0; step < steps.GetProperty("grad_norm_before_clip").GetArrayLength(); step++)
@@ -141,7 +155,10 @@ public sealed class EncoderFixtureTests : IDisposable
         var after = TestFiles.Json(folder["config.json"]);
         foreach (var (field, value) in before.Where(pair => pair.Key != "torch_dtype"))
             Assert.True(after.ContainsKey(field) && System.Text.Json.Nodes.JsonNode.DeepEquals(value, after[field]), field);
-        Assert.Equal(File.ReadAllBytes(Path.Combine(Repository.Fixtures, fixture, "model.safetensors")), File.ReadAllBytes(folder["model.safetensors"]));
+        Assert.Equal(
+            File.ReadAllBytes(Path.Combine(Repository.Fixtures, fixture, "model.safetensors")),
+            File.ReadAllBytes(folder["model.safetensors"])
+        );
         var forward = expected.GetProperty("forward");
         Same(model.MaskedLogits(forward.Ids("input_ids"), null), again.MaskedLogits(forward.Ids("input_ids"), null));
     }
@@ -153,7 +170,8 @@ public sealed class EncoderFixtureTests : IDisposable
         using var _ = no_grad();
         var (model, expected) = Load(fixture);
         var forward = expected.GetProperty("forward");
-        Tensor ids = forward.Ids("input_ids"), lengths = forward.Ids("attention_mask").sum(1);
+        Tensor ids = forward.Ids("input_ids"),
+            lengths = forward.Ids("attention_mask").sum(1);
         var exact = model.Probabilities(model.Logits(ids, lengths));
 
         model.Precision.MatmulDtype = ScalarType.BFloat16;
@@ -164,14 +182,22 @@ public sealed class EncoderFixtureTests : IDisposable
     }
 
     private static (EncoderClassifier Model, JsonElement Expected) Load(string fixture) =>
-        ((EncoderClassifier)PretrainedModels.LoadSequenceClassifier(Path.Combine(Repository.Fixtures, fixture)), JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, fixture, "expected.json"))).RootElement);
+        (
+            (EncoderClassifier)PretrainedModels.LoadSequenceClassifier(Path.Combine(Repository.Fixtures, fixture)),
+            JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, fixture, "expected.json"))).RootElement
+        );
 
     private static Tensor? Types(JsonElement forward) =>
-        forward.TryGetProperty("token_type_ids", out var types) && types.ValueKind == JsonValueKind.Array ? forward.Ids("token_type_ids") : null;
+        forward.TryGetProperty("token_type_ids", out var types) && types.ValueKind == JsonValueKind.Array
+            ? forward.Ids("token_type_ids")
+            : null;
 
     private static Tensor Loss(EncoderClassifier model, JsonElement expected)
     {
         var forward = expected.GetProperty("forward");
-        return nn.functional.cross_entropy(model.MaskedLogits(forward.Ids("input_ids"), forward.Ids("attention_mask"), Types(forward)), expected.GetProperty("ce_loss").Ids("labels"));
+        return nn.functional.cross_entropy(
+            model.MaskedLogits(forward.Ids("input_ids"), forward.Ids("attention_mask"), Types(forward)),
+            expected.GetProperty("ce_loss").Ids("labels")
+        );
     }
 }

@@ -8,10 +8,14 @@ namespace DfPO.Models.Tests.Classifiers;
 /// <summary>The published sizes, built on the meta device, where a tensor has a shape and no bytes.</summary>
 public sealed class EncoderShapeTests
 {
-    private const string Bert = """{"model_type":"bert","hidden_act":"gelu","hidden_size":768,"intermediate_size":3072,"layer_norm_eps":1e-12,"max_position_embeddings":512,"num_attention_heads":12,"num_hidden_layers":12,"pad_token_id":0,"type_vocab_size":2,"vocab_size":30522}""";
-    private const string DistilBert = """{"model_type":"distilbert","activation":"gelu","dim":768,"hidden_dim":3072,"max_position_embeddings":512,"n_heads":12,"n_layers":6,"pad_token_id":0,"vocab_size":30522}""";
-    private const string RobertaBase = """{"model_type":"roberta","hidden_act":"gelu","hidden_size":768,"intermediate_size":3072,"layer_norm_eps":1e-05,"max_position_embeddings":514,"num_attention_heads":12,"num_hidden_layers":12,"pad_token_id":1,"bos_token_id":0,"eos_token_id":2,"type_vocab_size":1,"vocab_size":50265}""";
-    private const string RobertaLarge = """{"model_type":"roberta","hidden_act":"gelu","hidden_size":1024,"intermediate_size":4096,"layer_norm_eps":1e-05,"max_position_embeddings":514,"num_attention_heads":16,"num_hidden_layers":24,"pad_token_id":1,"bos_token_id":0,"eos_token_id":2,"type_vocab_size":1,"vocab_size":50265}""";
+    private const string Bert =
+        """{"model_type":"bert","hidden_act":"gelu","hidden_size":768,"intermediate_size":3072,"layer_norm_eps":1e-12,"max_position_embeddings":512,"num_attention_heads":12,"num_hidden_layers":12,"pad_token_id":0,"type_vocab_size":2,"vocab_size":30522}""";
+    private const string DistilBert =
+        """{"model_type":"distilbert","activation":"gelu","dim":768,"hidden_dim":3072,"max_position_embeddings":512,"n_heads":12,"n_layers":6,"pad_token_id":0,"vocab_size":30522}""";
+    private const string RobertaBase =
+        """{"model_type":"roberta","hidden_act":"gelu","hidden_size":768,"intermediate_size":3072,"layer_norm_eps":1e-05,"max_position_embeddings":514,"num_attention_heads":12,"num_hidden_layers":12,"pad_token_id":1,"bos_token_id":0,"eos_token_id":2,"type_vocab_size":1,"vocab_size":50265}""";
+    private const string RobertaLarge =
+        """{"model_type":"roberta","hidden_act":"gelu","hidden_size":1024,"intermediate_size":4096,"layer_norm_eps":1e-05,"max_position_embeddings":514,"num_attention_heads":16,"num_hidden_layers":24,"pad_token_id":1,"bos_token_id":0,"eos_token_id":2,"type_vocab_size":1,"vocab_size":50265}""";
 
     // Totals with two labels. bert-base-uncased alone has 109,482,240, distilbert-base-uncased 66,362,880; the heads come on top.
     [Theory]
@@ -43,11 +47,13 @@ public sealed class EncoderShapeTests
         Assert.Equal(long.MaxValue, (config with { HiddenSize = int.MaxValue, NumHiddenLayers = int.MaxValue }).ParameterCount);
     }
 
-    private static EncoderClassifier Build(string json) => EncoderClassifier.Create(EncoderConfig.Parse((JsonObject)JsonNode.Parse(json)!, "config.json"), device(DeviceType.META));
+    private static EncoderClassifier Build(string json) =>
+        EncoderClassifier.Create(EncoderConfig.Parse((JsonObject)JsonNode.Parse(json)!, "config.json"), device(DeviceType.META));
 
     private static Dictionary<string, string> Expected(EncoderConfig config)
     {
-        int width = config.HiddenSize, inner = config.IntermediateSize;
+        int width = config.HiddenSize,
+            inner = config.IntermediateSize;
         var expected = new Dictionary<string, string>();
         void Linear(string name, int from, int to) => (expected[name + ".weight"], expected[name + ".bias"]) = ($"{to},{from}", $"{to}");
         void Norm(string name) => (expected[name + ".weight"], expected[name + ".bias"]) = ($"{width}", $"{width}");
@@ -59,9 +65,11 @@ public sealed class EncoderShapeTests
         {
             var distil = $"distilbert.transformer.layer.{layer}.";
             var bert = $"{body}.encoder.layer.{layer}.";
-            foreach (var linear in body == "distilbert"
-                ? new[] { "q_lin", "k_lin", "v_lin", "out_lin" }.Select(n => distil + "attention." + n)
-                : new[] { "self.query", "self.key", "self.value", "output.dense" }.Select(n => bert + "attention." + n))
+            foreach (
+                var linear in body == "distilbert"
+                    ? new[] { "q_lin", "k_lin", "v_lin", "out_lin" }.Select(n => distil + "attention." + n)
+                    : new[] { "self.query", "self.key", "self.value", "output.dense" }.Select(n => bert + "attention." + n)
+            )
                 Linear(linear, width, width);
             Linear(body == "distilbert" ? distil + "ffn.lin1" : bert + "intermediate.dense", width, inner);
             Linear(body == "distilbert" ? distil + "ffn.lin2" : bert + "output.dense", inner, width);
@@ -70,7 +78,16 @@ public sealed class EncoderShapeTests
         }
         if (body != "distilbert")
             expected[$"{body}.embeddings.token_type_embeddings.weight"] = $"{config.TypeVocabSize},{width}";
-        Linear(body switch { "bert" => "bert.pooler.dense", "distilbert" => "pre_classifier", _ => "classifier.dense" }, width, width);
+        Linear(
+            body switch
+            {
+                "bert" => "bert.pooler.dense",
+                "distilbert" => "pre_classifier",
+                _ => "classifier.dense",
+            },
+            width,
+            width
+        );
         Linear(body == "roberta" ? "classifier.out_proj" : "classifier", width, config.Labels.Count);
         return expected;
     }

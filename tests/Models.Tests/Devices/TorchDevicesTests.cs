@@ -32,7 +32,8 @@ public sealed class TorchDevicesTests
     [InlineData("bfloat16", ScalarType.BFloat16)]
     [InlineData("bf16", ScalarType.BFloat16)]
     [InlineData("float16", ScalarType.Float16)]
-    public void DtypesGoByPyTorchsNamesAndTheirShortForms(string name, ScalarType dtype) => Assert.Equal(dtype, TorchDevices.ParseDtype(name));
+    public void DtypesGoByPyTorchsNamesAndTheirShortForms(string name, ScalarType dtype) =>
+        Assert.Equal(dtype, TorchDevices.ParseDtype(name));
 
     [Theory]
     [InlineData("")]

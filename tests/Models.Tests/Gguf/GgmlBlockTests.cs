@@ -42,7 +42,11 @@ public sealed class GgmlBlockTests : IDisposable
         var values = tensors.Get("model.embed_tokens.weight");
 
         Assert.Equal([Rows, width], values.shape);
-        var expected = LlamaCpp.Dequantise(type.ToString().ToLowerInvariant().Replace("_k", "_K", StringComparison.Ordinal), data, width * Rows);
+        var expected = LlamaCpp.Dequantise(
+            type.ToString().ToLowerInvariant().Replace("_k", "_K", StringComparison.Ordinal),
+            data,
+            width * Rows
+        );
         Assert.Equal(expected, values.data<float>().ToArray());
     }
 }

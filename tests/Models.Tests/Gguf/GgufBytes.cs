@@ -59,20 +59,56 @@ internal sealed class GgufBytes
         return stream.ToArray();
     }
 
-    /// <summary>A Llama of one block, all of whose weights are float32, with a tokenizer of the letters a to d and a chat template.</summary>
+    /// <summary>
+    /// A Llama of one block, all of whose weights are float32, with a tokenizer of the letters a to d and a chat template.
+    /// </summary>
     public static GgufBytes Llama(int width = 8, int vocabulary = 6)
     {
         var random = new Random(3);
-        byte[] Floats(int count) => [.. Enumerable.Range(0, count).SelectMany(_ => BitConverter.GetBytes((float)(random.NextDouble() - 0.5)))];
+        byte[] Floats(int count) =>
+            [.. Enumerable.Range(0, count).SelectMany(_ => BitConverter.GetBytes((float)(random.NextDouble() - 0.5)))];
         ulong w = (ulong)width;
         var file = new GgufBytes()
-            .With("general.architecture", "llama").With("llama.block_count", 1u).With("llama.context_length", 16u).With("llama.embedding_length", (uint)width).With("llama.feed_forward_length", 12u)
-            .With("llama.attention.head_count", 2u).With("llama.attention.head_count_kv", 1u).With("llama.attention.layer_norm_rms_epsilon", 1e-5f).With("llama.rope.dimension_count", (uint)width / 2)
-            .With("tokenizer.ggml.model", "gpt2").With("tokenizer.ggml.pre", "gpt-2").With("tokenizer.ggml.tokens", Enumerable.Range(0, vocabulary).Select(i => i == 5 ? "<e>" : i == 4 ? "ab" : ((char)('a' + i)).ToString()).ToArray())
-            .With("tokenizer.ggml.token_type", Enumerable.Range(0, vocabulary).Select(i => i == 5 ? 3 : 1).ToArray()).With("tokenizer.ggml.merges", new[] { "a b" })
-            .With("tokenizer.ggml.eos_token_id", 5u).With("tokenizer.chat_template", "{{ messages[0].content }}");
-        file.Tensor("token_embd.weight", 0, Floats(width * vocabulary), w, (ulong)vocabulary).Tensor("output_norm.weight", 0, Floats(width), w);
-        foreach (var (name, from, to) in new[] { ("attn_q", width, width), ("attn_k", width, width / 2), ("attn_v", width, width / 2), ("attn_output", width, width), ("ffn_gate", width, 12), ("ffn_up", width, 12), ("ffn_down", 12, width) })
+            .With("general.architecture", "llama")
+            .With("llama.block_count", 1u)
+            .With("llama.context_length", 16u)
+            .With("llama.embedding_length", (uint)width)
+            .With("llama.feed_forward_length", 12u)
+            .With("llama.attention.head_count", 2u)
+            .With("llama.attention.head_count_kv", 1u)
+            .With("llama.attention.layer_norm_rms_epsilon", 1e-5f)
+            .With("llama.rope.dimension_count", (uint)width / 2)
+            .With("tokenizer.ggml.model", "gpt2")
+            .With("tokenizer.ggml.pre", "gpt-2")
+            .With(
+                "tokenizer.ggml.tokens",
+                Enumerable
+                    .Range(0, vocabulary)
+                    .Select(i =>
+                        i == 5 ? "<e>"
+                        : i == 4 ? "ab"
+                        : ((char)('a' + i)).ToString()
+                    )
+                    .ToArray()
+            )
+            .With("tokenizer.ggml.token_type", Enumerable.Range(0, vocabulary).Select(i => i == 5 ? 3 : 1).ToArray())
+            .With("tokenizer.ggml.merges", new[] { "a b" })
+            .With("tokenizer.ggml.eos_token_id", 5u)
+            .With("tokenizer.chat_template", "{{ messages[0].content }}");
+        file.Tensor("token_embd.weight", 0, Floats(width * vocabulary), w, (ulong)vocabulary)
+            .Tensor("output_norm.weight", 0, Floats(width), w);
+        foreach (
+            var (name, from, to) in new[]
+            {
+                ("attn_q", width, width),
+                ("attn_k", width, width / 2),
+                ("attn_v", width, width / 2),
+                ("attn_output", width, width),
+                ("ffn_gate", width, 12),
+                ("ffn_up", width, 12),
+                ("ffn_down", 12, width),
+            }
+        )
             file.Tensor($"blk.0.{name}.weight", 0, Floats(from * to), (ulong)from, (ulong)to);
         foreach (var name in new[] { "attn_norm", "ffn_norm" })
             file.Tensor($"blk.0.{name}.weight", 0, Floats(width), w);

@@ -40,7 +40,10 @@ public sealed class GgufExportTests : IDisposable
         var (logits, ids) = LlamaCpp.Run(path, tokens, s_texts);
 
         for (var i = 0; i < s_texts.Length; i++)
-            Assert.True(tokenizer.EncodeInput(s_texts[i]).SequenceEqual(ids[i]), $"{checkpoint}: the ids of '{s_texts[i]}' are {string.Join(",", ids[i])} in llama.cpp, {string.Join(",", tokenizer.EncodeInput(s_texts[i]))} here");
+            Assert.True(
+                tokenizer.EncodeInput(s_texts[i]).SequenceEqual(ids[i]),
+                $"{checkpoint}: the ids of '{s_texts[i]}' are {string.Join(",", ids[i])} in llama.cpp, {string.Join(",", tokenizer.EncodeInput(s_texts[i]))} here"
+            );
         var ours = model.Logits(tensor(tokens.Select(token => (long)token).ToArray()).unsqueeze(0))[0];
         var theirs = stack([.. logits.Select(row => tensor(row))]);
         var difference = (ours - theirs).abs().max().item<float>() / ours.abs().max().item<float>();
@@ -49,10 +52,13 @@ public sealed class GgufExportTests : IDisposable
 
     /// <summary>The fixtures' models of families that GGUF files are written of, with the rotation that the writer knows.</summary>
     public static TheoryData<string> Families() =>
-    [
-        .. Directory.GetDirectories(Repository.Fixtures).Where(folder => File.Exists(Path.Combine(folder, "model.safetensors")) && IsWritten(Path.Combine(folder, "config.json")))
-            .Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal),
-    ];
+        [
+            .. Directory
+                .GetDirectories(Repository.Fixtures)
+                .Where(folder => File.Exists(Path.Combine(folder, "model.safetensors")) && IsWritten(Path.Combine(folder, "config.json")))
+                .Select(folder => Path.GetFileName(folder)!)
+                .Order(StringComparer.Ordinal),
+        ];
 
     [Theory]
     [MemberData(nameof(Families))]
@@ -126,30 +132,67 @@ public sealed class GgufExportTests : IDisposable
     {
         var config = HfConfigReader.ReadFile(path);
         var rope = (config["rope_parameters"] ?? config["rope_scaling"]) as JsonObject;
-        return (string?)config["model_type"] is "llama" or "qwen2" or "qwen3" or "olmo2" or "starcoder2" or "gpt_neox" or "stablelm" or "gpt2"
-            && ((string?)(rope?["rope_type"] ?? rope?["type"]) is null or "default" or "linear" || ((string?)config["model_type"] == "llama" && (string?)rope!["rope_type"] == "llama3"))
+        return (string?)config["model_type"]
+                is "llama"
+                    or "qwen2"
+                    or "qwen3"
+                    or "olmo2"
+                    or "starcoder2"
+                    or "gpt_neox"
+                    or "stablelm"
+                    or "gpt2"
+            && (
+                (string?)(rope?["rope_type"] ?? rope?["type"]) is null or "default" or "linear"
+                || ((string?)config["model_type"] == "llama" && (string?)rope!["rope_type"] == "llama3")
+            )
             && (bool?)config["qk_layernorm"] != true
             && config["architectures"]?[0]?.ToString().EndsWith("ForSequenceClassification", StringComparison.Ordinal) != true
             // What these fixtures set apart from their families, and GGUF has no words for.
             && (string?)config["hidden_act"] is null or "silu" or "gelu" or "gelu_pytorch_tanh"
-            && (bool?)config["use_sliding_window"] != true && config["sliding_window"] is null;
+            && (bool?)config["use_sliding_window"] != true
+            && config["sliding_window"] is null;
     }
 
     /// <summary>Characters from '!' on, and the last token for the end of a text.</summary>
     private void WriteTokenizer(int rows)
     {
-        var vocabulary = new JsonObject(Enumerable.Range(0, rows - 1).Select(i => KeyValuePair.Create(i < 94 ? ((char)('!' + i)).ToString() : $"<{i}>", (JsonNode?)i)));
-        var end = new JsonObject { ["id"] = rows - 1, ["content"] = "<end>", ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true };
-        var bytes = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = true, ["use_regex"] = true };
-        _folder.Write("tokenizer.json", new JsonObject
+        var vocabulary = new JsonObject(
+            Enumerable.Range(0, rows - 1).Select(i => KeyValuePair.Create(i < 94 ? ((char)('!' + i)).ToString() : $"<{i}>", (JsonNode?)i))
+        );
+        var end = new JsonObject
         {
-            ["added_tokens"] = new JsonArray(end),
-            ["normalizer"] = null,
-            ["pre_tokenizer"] = bytes,
-            ["post_processor"] = null,
-            ["decoder"] = bytes.DeepClone(),
-            ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray() },
-        }.ToJsonString());
+            ["id"] = rows - 1,
+            ["content"] = "<end>",
+            ["single_word"] = false,
+            ["lstrip"] = false,
+            ["rstrip"] = false,
+            ["normalized"] = false,
+            ["special"] = true,
+        };
+        var bytes = new JsonObject
+        {
+            ["type"] = "ByteLevel",
+            ["add_prefix_space"] = false,
+            ["trim_offsets"] = true,
+            ["use_regex"] = true,
+        };
+        _folder.Write(
+            "tokenizer.json",
+            new JsonObject
+            {
+                ["added_tokens"] = new JsonArray(end),
+                ["normalizer"] = null,
+                ["pre_tokenizer"] = bytes,
+                ["post_processor"] = null,
+                ["decoder"] = bytes.DeepClone(),
+                ["model"] = new JsonObject
+                {
+                    ["type"] = "BPE",
+                    ["vocab"] = vocabulary,
+                    ["merges"] = new JsonArray(),
+                },
+            }.ToJsonString()
+        );
         _folder.Write("tokenizer_config.json", """{"eos_token": "<end>", "tokenizer_class": "PreTrainedTokenizerFast"}""");
     }
 
@@ -158,7 +201,11 @@ public sealed class GgufExportTests : IDisposable
     {
         if (name == "imdb-tiny")
             return Repository.Path("models/imdb-tiny/policy");
-        foreach (var file in Directory.GetFiles(Repository.Path($"tests/checkpoints/{name}")).Concat(Directory.GetFiles(Repository.Path($"tests/tokenizers/{name}"))))
+        foreach (
+            var file in Directory
+                .GetFiles(Repository.Path($"tests/checkpoints/{name}"))
+                .Concat(Directory.GetFiles(Repository.Path($"tests/tokenizers/{name}")))
+        )
             File.Copy(file, _folder[Path.GetFileName(file)], overwrite: true);
         return _folder.Path;
     }
@@ -166,7 +213,13 @@ public sealed class GgufExportTests : IDisposable
     [Fact]
     public void WhatGgufHasNoWordsForIsRefused()
     {
-        Assert.Equal("gguf/unsupported", DfpoAssert.CodeOf(() => GgufExport.Write(Repository.Path("models/commongen-tiny/policy"), _folder["t5.gguf"], GgmlType.F32), "'t5'"));
+        Assert.Equal(
+            "gguf/unsupported",
+            DfpoAssert.CodeOf(
+                () => GgufExport.Write(Repository.Path("models/commongen-tiny/policy"), _folder["t5.gguf"], GgmlType.F32),
+                "'t5'"
+            )
+        );
         Assert.Equal("gguf/type", DfpoAssert.CodeOf(() => GgufExport.ParseType("q4_9"), "q8_0"));
     }
 }

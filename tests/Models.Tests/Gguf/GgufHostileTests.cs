@@ -52,7 +52,10 @@ public sealed class GgufHostileTests : IDisposable
             }
             catch (DfpoException e)
             {
-                Assert.True(e.Code.Split('/')[0] is "checkpoint" or "gguf" or "tokenizer" or "chat" or "config", $"seed {seed}: {e.Code}: {e.Message}");
+                Assert.True(
+                    e.Code.Split('/')[0] is "checkpoint" or "gguf" or "tokenizer" or "chat" or "config",
+                    $"seed {seed}: {e.Code}: {e.Message}"
+                );
                 Assert.True(e.Message.Contains(path, StringComparison.Ordinal), $"seed {seed}: {e.Code}: {e.Message}");
                 refused++;
             }
@@ -75,10 +78,21 @@ public sealed class GgufHostileTests : IDisposable
         Refused("checkpoint/corrupt", "impossible shape", GgufBytes.Llama().Tensor("token_embd.weight", 0, [], 1UL << 40, 1UL << 40));
         Refused("checkpoint/corrupt", "impossible shape", GgufBytes.Llama().Tensor("token_embd.weight", 0, [], 8, 0));
         Refused("checkpoint/corrupt", "the file has", GgufBytes.Llama().Tensor("token_embd.weight", 0, new byte[32], 8, 6000));
-        Refused("checkpoint/corrupt", "overlaps", GgufBytes.Llama().Tensor("blk.0.attn_norm.weight", 0, new byte[4], 16).Tensor("blk.0.ffn_norm.weight", 0, new byte[32], 8));
+        Refused(
+            "checkpoint/corrupt",
+            "overlaps",
+            GgufBytes.Llama().Tensor("blk.0.attn_norm.weight", 0, new byte[4], 16).Tensor("blk.0.ffn_norm.weight", 0, new byte[32], 8)
+        );
         Refused("checkpoint/corrupt", "no blocks of 32", GgufBytes.Llama().Tensor("token_embd.weight", 8, new byte[340], 8, 6));
         Refused("checkpoint/corrupt", "alignment", GgufBytes.Llama().With("general.alignment", 24u));
-        Refused("checkpoint/corrupt", "multiple of the alignment", new GgufBytes { Alignment = 4 }.With("general.architecture", "llama").Tensor("a", 0, new byte[4], 1).Tensor("b", 0, new byte[4], 1));
+        Refused(
+            "checkpoint/corrupt",
+            "multiple of the alignment",
+            new GgufBytes { Alignment = 4 }
+                .With("general.architecture", "llama")
+                .Tensor("a", 0, new byte[4], 1)
+                .Tensor("b", 0, new byte[4], 1)
+        );
         Refused("gguf/unsupported", "element type 19", GgufBytes.Llama().Tensor("token_embd.weight", 19, new byte[64], 8, 6));
     }
 
@@ -91,7 +105,11 @@ public sealed class GgufHostileTests : IDisposable
         Refused("gguf/unsupported", "mixture of experts", GgufBytes.Llama().With("llama.expert_count", 8u));
         Refused("gguf/unsupported", "one of several files", GgufBytes.Llama().With("split.count", 2u));
         Refused("gguf/field", "'llama.block_count'", GgufBytes.Llama().With("llama.block_count", "many"));
-        Refused("checkpoint/unknown-tensor", "'rope_factors_long.weight'", GgufBytes.Llama().Tensor("rope_factors_long.weight", 0, new byte[16], 4));
+        Refused(
+            "checkpoint/unknown-tensor",
+            "'rope_factors_long.weight'",
+            GgufBytes.Llama().Tensor("rope_factors_long.weight", 0, new byte[16], 4)
+        );
         Refused("checkpoint/shape", "'rope_freqs.weight'", GgufBytes.Llama().Tensor("rope_freqs.weight", 0, new byte[16], 4));
         Refused("tokenizer/unsupported", "'tokenizer.ggml.trick'", GgufBytes.Llama().With("tokenizer.ggml.trick", 1u));
         Refused("tokenizer/unsupported", "'bert'", GgufBytes.Llama().With("tokenizer.ggml.model", "bert"));
@@ -105,13 +123,17 @@ public sealed class GgufHostileTests : IDisposable
     {
         var path = _folder["refused.gguf"];
         File.WriteAllBytes(path, file);
-        Assert.Equal(code, DfpoAssert.CodeOf(
-            () =>
-            {
-                GgufTensors.Open(path).Dispose();
-                TextTokenizer.Load(path);
-            },
-            words));
+        Assert.Equal(
+            code,
+            DfpoAssert.CodeOf(
+                () =>
+                {
+                    GgufTensors.Open(path).Dispose();
+                    TextTokenizer.Load(path);
+                },
+                words
+            )
+        );
     }
 
     private string Write(GgufBytes file)

@@ -8,7 +8,16 @@ namespace DfPO.Models.Tests.Gpt2;
 /// <summary>What must hold of any GPT-2, shown on small random ones.</summary>
 public sealed class Gpt2BehaviourTests : IDisposable
 {
-    private static readonly Gpt2Config s_config = new() { VocabSize = 31, NPositions = 24, NEmbd = 24, NLayer = 3, NHead = 4, InitializerRange = 0.3, EosTokenId = 30 };
+    private static readonly Gpt2Config s_config = new()
+    {
+        VocabSize = 31,
+        NPositions = 24,
+        NEmbd = 24,
+        NLayer = 3,
+        NHead = 4,
+        InitializerRange = 0.3,
+        EosTokenId = 30,
+    };
     private readonly DisposeScope _scope = NewDisposeScope();
     private readonly IDisposable _noGrad = no_grad();
 
@@ -24,12 +33,26 @@ public sealed class Gpt2BehaviourTests : IDisposable
     [InlineData(3, 4, 1, 2)]
     public void PiecesThroughTheCacheEqualOneWholePass(params int[] pieces)
     {
-        foreach (var config in new[] { s_config, s_config with { ScaleAttnByInverseLayerIdx = true }, s_config with { ScaleAttnWeights = false } })
+        foreach (
+            var config in new[]
+            {
+                s_config,
+                s_config with
+                {
+                    ScaleAttnByInverseLayerIdx = true,
+                },
+                s_config with
+                {
+                    ScaleAttnWeights = false,
+                },
+            }
+        )
         {
             var model = Model(config);
             var ids = Ids(3, pieces.Sum());
             var mask = LeftPadding(ids, 0, 0, 0);
-            using KeyValueCache unmasked = model.CreateCache(3, 12), masked = model.CreateCache(3, 12);
+            using KeyValueCache unmasked = model.CreateCache(3, 12),
+                masked = model.CreateCache(3, 12);
 
             var start = 0L;
             var (withoutMask, withMask) = (new List<Tensor>(), new List<Tensor>());
@@ -54,19 +77,33 @@ public sealed class Gpt2BehaviourTests : IDisposable
         var mask = LeftPadding(ids, 0, 2, 4);
         using var cache = model.CreateCache(3, 9);
 
-        var pieces = cat([model.Logits(ids.narrow(1, 0, 5), mask.narrow(1, 0, 5), cache), model.Logits(ids.narrow(1, 5, 2), mask.narrow(1, 0, 7), cache),
-            model.Logits(ids.narrow(1, 7, 1), mask.narrow(1, 0, 8), cache), model.Logits(ids.narrow(1, 8, 1), mask, cache)], 1);
+        var pieces = cat(
+            [
+                model.Logits(ids.narrow(1, 0, 5), mask.narrow(1, 0, 5), cache),
+                model.Logits(ids.narrow(1, 5, 2), mask.narrow(1, 0, 7), cache),
+                model.Logits(ids.narrow(1, 7, 1), mask.narrow(1, 0, 8), cache),
+                model.Logits(ids.narrow(1, 8, 1), mask, cache),
+            ],
+            1
+        );
 
         foreach (var (row, padding) in new[] { 0, 2, 4 }.Index())
-            Close(model.Logits(ids.narrow(0, row, 1).narrow(1, padding, 9 - padding)), pieces.narrow(0, row, 1).narrow(1, padding, 9 - padding), 5e-5);
+            Close(
+                model.Logits(ids.narrow(0, row, 1).narrow(1, padding, 9 - padding)),
+                pieces.narrow(0, row, 1).narrow(1, padding, 9 - padding),
+                5e-5
+            );
     }
 
     [Fact]
     public void RowsKeptInTheCacheGoOnAsBefore()
     {
         var model = Model(s_config);
-        Tensor ids = Ids(4, 6), next = Ids(4, 1, seed: 8), rows = tensor(new[] { 2L, 0, 2 });
-        using KeyValueCache whole = model.CreateCache(4, 8), kept = model.CreateCache(4, 8);
+        Tensor ids = Ids(4, 6),
+            next = Ids(4, 1, seed: 8),
+            rows = tensor(new[] { 2L, 0, 2 });
+        using KeyValueCache whole = model.CreateCache(4, 8),
+            kept = model.CreateCache(4, 8);
         model.Logits(ids, cache: whole);
         model.Logits(ids, cache: kept);
 
@@ -112,7 +149,9 @@ public sealed class Gpt2BehaviourTests : IDisposable
     [Fact]
     public void AttentionScalesByLayerAndWidthAsConfigured()
     {
-        Gpt2LMHeadModel plain = Model(s_config), byLayer = Model(s_config with { ScaleAttnByInverseLayerIdx = true }), unscaled = Model(s_config with { ScaleAttnWeights = false });
+        Gpt2LMHeadModel plain = Model(s_config),
+            byLayer = Model(s_config with { ScaleAttnByInverseLayerIdx = true }),
+            unscaled = Model(s_config with { ScaleAttnWeights = false });
         var ids = Ids(2, 7);
         Assert.False(plain.Logits(ids).allclose(byLayer.Logits(ids)));
         Assert.False(plain.Logits(ids).allclose(unscaled.Logits(ids)));
@@ -146,11 +185,13 @@ public sealed class Gpt2BehaviourTests : IDisposable
         Parameter(model, "transformer.h.0.mlp.c_proj.weight")[0, 0] = 1f;
         var captured = 0.0;
         var ln = (nn.Module<Tensor, Tensor>)model.named_modules().Single(m => m.name == "transformer.ln_f").module;
-        ln.register_forward_pre_hook((_, input) =>
-        {
-            captured = input[0, 0, 0].item<float>();
-            return input;
-        });
+        ln.register_forward_pre_hook(
+            (_, input) =>
+            {
+                captured = input[0, 0, 0].item<float>();
+                return input;
+            }
+        );
 
         model.Hidden(Ids(1, 1));
 
@@ -164,7 +205,9 @@ public sealed class Gpt2BehaviourTests : IDisposable
     [Fact]
     public void FreshWeightsDependOnTheSeedAlone()
     {
-        Gpt2LMHeadModel first = Model(s_config), again = Model(s_config), other = new(s_config);
+        Gpt2LMHeadModel first = Model(s_config),
+            again = Model(s_config),
+            other = new(s_config);
         other.Initialise(2);
 
         foreach (var ((name, a), (_, b)) in first.named_parameters().Zip(again.named_parameters()))
@@ -196,7 +239,11 @@ public sealed class Gpt2BehaviourTests : IDisposable
     public void PassesLeaveNoTensorBehind()
     {
         var model = Model(s_config);
-        Tensor ids = Ids(2, 5), next = Ids(2, 1), mask = LeftPadding(ids, 0, 2), longer = cat([mask, ones([2, 1], ScalarType.Int64)], 1), rows = tensor(new[] { 1L });
+        Tensor ids = Ids(2, 5),
+            next = Ids(2, 1),
+            mask = LeftPadding(ids, 0, 2),
+            longer = cat([mask, ones([2, 1], ScalarType.Int64)], 1),
+            rows = tensor(new[] { 1L });
         Run();
         var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
 

@@ -13,7 +13,9 @@ namespace DfPO.Models.Tests.Gpt2;
 public sealed class NanoSortTests : IDisposable
 {
     private static readonly string s_folder = TestFiles.Checkpoint("gpt-nano-sort");
-    private readonly JsonElement _partials = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(s_folder, "gpt-nano-sort-t0-partials.json"))).RootElement;
+    private readonly JsonElement _partials = JsonDocument
+        .Parse(File.ReadAllBytes(Path.Combine(s_folder, "gpt-nano-sort-t0-partials.json")))
+        .RootElement;
     private readonly DisposeScope _scope = NewDisposeScope();
     private readonly Gpt2LMHeadModel _model = (Gpt2LMHeadModel)PretrainedModels.LoadCausalLM(s_folder);
     private readonly Dictionary<string, Tensor> _inputs = [];
@@ -23,12 +25,14 @@ public sealed class NanoSortTests : IDisposable
     {
         foreach (var (name, module) in _model.named_modules())
             if (module is nn.Module<Tensor, Tensor> layer)
-                layer.register_forward_hook((_, input, output) =>
-                {
-                    _inputs[name] = Kept(input);
-                    _outputs[name] = Kept(output);
-                    return output;
-                });
+                layer.register_forward_hook(
+                    (_, input, output) =>
+                    {
+                        _inputs[name] = Kept(input);
+                        _outputs[name] = Kept(output);
+                        return output;
+                    }
+                );
 
         // Not MoveToOtherDisposeScope: TorchSharp loses a tensor that is in that scope already, and its finalizer then throws.
         Tensor Kept(Tensor tensor)

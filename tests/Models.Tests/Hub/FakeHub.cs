@@ -8,13 +8,16 @@ using Microsoft.Extensions.Logging;
 
 namespace DfPO.Tests.Hub;
 
-/// <summary>A server on loopback that answers as the hub does, and a second one that plays the storage that large files are redirected to.</summary>
+/// <summary>
+/// A server on loopback that answers as the hub does, and a second one that plays the storage that large files are redirected to.
+/// </summary>
 internal sealed class FakeHub : IAsyncDisposable
 {
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
     public const string Model = "some-org/tiny-model";
     private const int Large = 1000;
-    private readonly WebApplication _hub, _storage;
+    private readonly WebApplication _hub,
+        _storage;
     private int _busy;
 
     private FakeHub(WebApplication hub, WebApplication storage) => (_hub, _storage) = (hub, storage);
@@ -46,12 +49,16 @@ internal sealed class FakeHub : IAsyncDisposable
     public string? Listing { get; set; }
 
     /// <summary>The next so many requests are answered with 503.</summary>
-    public int Busy { set => _busy = value; }
+    public int Busy
+    {
+        set => _busy = value;
+    }
 
     public static async Task<FakeHub> Start()
     {
         FakeHub? fake = null;
-        WebApplication hub = Build(context => fake!.Hub(context)), storage = Build(context => fake!.Store(context));
+        WebApplication hub = Build(context => fake!.Hub(context)),
+            storage = Build(context => fake!.Store(context));
         fake = new FakeHub(hub, storage);
         await hub.StartAsync();
         await storage.StartAsync();
@@ -64,7 +71,8 @@ internal sealed class FakeHub : IAsyncDisposable
             Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
     }
 
-    public string[] Gets(bool storage) => [.. Requests.Where(seen => seen.Storage == storage && seen.Method == "GET").Select(seen => seen.Path)];
+    public string[] Gets(bool storage) =>
+        [.. Requests.Where(seen => seen.Storage == storage && seen.Method == "GET").Select(seen => seen.Path)];
 
     public async ValueTask DisposeAsync()
     {
@@ -96,7 +104,9 @@ internal sealed class FakeHub : IAsyncDisposable
             await context.Response.WriteAsync(Listing ?? List());
         else if (path.StartsWith("/old-org/old-name/", StringComparison.Ordinal))
             (context.Response.StatusCode, context.Response.Headers.Location) = (307, path.Replace("old-org/old-name", Model));
-        else if (path.StartsWith($"/{Model}/resolve/", StringComparison.Ordinal) && Files.TryGetValue(path.Split('/', 6)[^1], out var bytes))
+        else if (
+            path.StartsWith($"/{Model}/resolve/", StringComparison.Ordinal) && Files.TryGetValue(path.Split('/', 6)[^1], out var bytes)
+        )
             await Resolve(context, bytes);
         else
             context.Response.StatusCode = path is "/api/models/old-org/old-name" ? 307 : 404;
@@ -119,10 +129,14 @@ internal sealed class FakeHub : IAsyncDisposable
             context.Response.Headers["X-Linked-Etag"] = $"\"{ETag ?? sha}\"";
             context.Response.Headers["X-Linked-Size"] = $"{bytes.Length}";
             context.Response.Headers.ETag = "\"of-the-pointer\"";
-            (context.Response.StatusCode, context.Response.Headers.Location) = (302, Location ?? $"{_storage.Urls.First()}/blobs/{sha}?signature=x");
+            (context.Response.StatusCode, context.Response.Headers.Location) = (
+                302,
+                Location ?? $"{_storage.Urls.First()}/blobs/{sha}?signature=x"
+            );
             return;
         }
-        context.Response.Headers.ETag = $"\"{ETag ?? Convert.ToHexStringLower(SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {bytes.Length}\0"), .. bytes]))}\"";
+        context.Response.Headers.ETag =
+            $"\"{ETag ?? Convert.ToHexStringLower(SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {bytes.Length}\0"), .. bytes]))}\"";
         context.Response.ContentLength = bytes.Length;
         if (context.Request.Method == "GET")
             await context.Response.Body.WriteAsync(bytes);
@@ -162,7 +176,9 @@ internal sealed class FakeHub : IAsyncDisposable
     private string Note(HttpContext context, bool storage)
     {
         var path = context.Request.Path.Value!;
-        Requests.Enqueue(new Seen(storage, context.Request.Method, path, context.Request.Headers.Authorization, context.Request.Headers.Range));
+        Requests.Enqueue(
+            new Seen(storage, context.Request.Method, path, context.Request.Headers.Authorization, context.Request.Headers.Range)
+        );
         return path;
     }
 }

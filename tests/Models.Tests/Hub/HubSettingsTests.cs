@@ -13,7 +13,10 @@ public sealed class HubSettingsTests : IDisposable
     {
         var settings = From(("HF_ENDPOINT", "http://mirror.example/base/"), ("HF_HOME", _folder.Path), ("HF_TOKEN", " secret\n"));
 
-        Assert.Equal(("http://mirror.example/base", _folder["hub"], "secret"), (settings.Endpoint.AbsoluteUri, settings.Cache, settings.Token));
+        Assert.Equal(
+            ("http://mirror.example/base", _folder["hub"], "secret"),
+            (settings.Endpoint.AbsoluteUri, settings.Cache, settings.Token)
+        );
         Assert.Equal(_folder["other"], From(("HF_HOME", _folder.Path), ("HF_HUB_CACHE", _folder["other"])).Cache);
     }
 
@@ -38,7 +41,8 @@ public sealed class HubSettingsTests : IDisposable
     [InlineData("hub")]
     [InlineData("ftp://hub")]
     [InlineData("http://")]
-    public void AnEndpointThatIsNoAddressIsRefused(string endpoint) => Assert.Equal("usage/hub", CodeOf(() => From(("HF_ENDPOINT", endpoint)), endpoint, "HF_ENDPOINT"));
+    public void AnEndpointThatIsNoAddressIsRefused(string endpoint) =>
+        Assert.Equal("usage/hub", CodeOf(() => From(("HF_ENDPOINT", endpoint)), endpoint, "HF_ENDPOINT"));
 
     [Theory]
     [InlineData("gpt2")]
@@ -64,7 +68,9 @@ public sealed class HubSettingsTests : IDisposable
     [InlineData("a..b")]
     [InlineData("-x")]
     [InlineData("a b")]
-    public void OtherRevisionsAreRefused(string revision) => Assert.Equal("usage/hub", CodeOf(() => HubRepository.Parse("a/b", revision), "revision"));
+    public void OtherRevisionsAreRefused(string revision) =>
+        Assert.Equal("usage/hub", CodeOf(() => HubRepository.Parse("a/b", revision), "revision"));
 
-    private static HubSettings From(params (string Name, string Value)[] variables) => HubSettings.From(name => variables.FirstOrDefault(v => v.Name == name).Value);
+    private static HubSettings From(params (string Name, string Value)[] variables) =>
+        HubSettings.From(name => variables.FirstOrDefault(v => v.Name == name).Value);
 }

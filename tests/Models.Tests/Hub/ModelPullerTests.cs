@@ -35,13 +35,24 @@ public sealed class ModelPullerTests : IAsyncLifetime
         var path = await Pull();
 
         Assert.Equal(_folder[$"hub/models--some-org--tiny-model/snapshots/{FakeHub.Commit}"], path);
-        Assert.Equal(["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"], Directory.GetFiles(path).Select(file => Path.GetFileName(file)).Order());
+        Assert.Equal(
+            ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"],
+            Directory.GetFiles(path).Select(file => Path.GetFileName(file)).Order()
+        );
         foreach (var file in Directory.GetFiles(path))
             Assert.Equal(_hub.Files[Path.GetFileName(file)], File.ReadAllBytes(file));
         Assert.Equal(FakeHub.Commit, File.ReadAllText(_folder["hub/models--some-org--tiny-model/refs/main"]));
         Assert.Equal(100, PretrainedModels.LoadCausalLM(path).VocabularySize);
         var listed = Assert.Single(new ModelCache(_folder["hub"]).List());
-        Assert.Equal(new CachedModel(FakeHub.Model, FakeHub.Commit, path, Directory.GetFiles(path).Sum(file => _hub.Files[Path.GetFileName(file)].LongLength)), listed);
+        Assert.Equal(
+            new CachedModel(
+                FakeHub.Model,
+                FakeHub.Commit,
+                path,
+                Directory.GetFiles(path).Sum(file => _hub.Files[Path.GetFileName(file)].LongLength)
+            ),
+            listed
+        );
     }
 
     [Fact]
@@ -49,12 +60,22 @@ public sealed class ModelPullerTests : IAsyncLifetime
     {
         _hub.Files["chat_template.jinja"] = "{{ messages[0].content }}"u8.ToArray();
         _hub.Files["additional_chat_templates/tool use.jinja"] = "{{ messages | length }}"u8.ToArray();
-        _hub.MoreNames = ["additional_chat_templates/../../../x.jinja", "additional_chat_templates/.x.jinja", "additional_chat_templates/a/b.jinja", "additional_chat_templates/notes.txt", "additional_chat_templates/"];
+        _hub.MoreNames =
+        [
+            "additional_chat_templates/../../../x.jinja",
+            "additional_chat_templates/.x.jinja",
+            "additional_chat_templates/a/b.jinja",
+            "additional_chat_templates/notes.txt",
+            "additional_chat_templates/",
+        ];
 
         var path = await Pull();
 
         Assert.Equal(["default", "tool use"], DfPO.Models.Chat.ChatTemplateFiles.Find(path)!.Templates.Keys.Order());
-        Assert.Equal(["chat_template.jinja", "tool use.jinja"], Directory.GetFiles(path, "*.jinja", SearchOption.AllDirectories).Select(file => Path.GetFileName(file)).Order());
+        Assert.Equal(
+            ["chat_template.jinja", "tool use.jinja"],
+            Directory.GetFiles(path, "*.jinja", SearchOption.AllDirectories).Select(file => Path.GetFileName(file)).Order()
+        );
     }
 
     [Fact]
@@ -90,7 +111,12 @@ public sealed class ModelPullerTests : IAsyncLifetime
         var path = await Pull();
 
         Assert.Equal(_hub.Files["model.safetensors"], File.ReadAllBytes(Path.Combine(path, "model.safetensors")));
-        string[] ranges = [.. _hub.Requests.Where(seen => seen.Storage && seen.Path.EndsWith(Weights, StringComparison.Ordinal)).Select(seen => seen.Range ?? "")];
+        string[] ranges =
+        [
+            .. _hub
+                .Requests.Where(seen => seen.Storage && seen.Path.EndsWith(Weights, StringComparison.Ordinal))
+                .Select(seen => seen.Range ?? ""),
+        ];
         Assert.Equal(["", .. Enumerable.Range(1, 8).Select(part => $"bytes={3000 * part}-")], ranges);
     }
 
@@ -107,7 +133,10 @@ public sealed class ModelPullerTests : IAsyncLifetime
 
         var path = await Pull();
 
-        Assert.Equal($"bytes={have}-", _hub.Requests.First(seen => seen.Storage && seen.Path.EndsWith(Weights, StringComparison.Ordinal)).Range);
+        Assert.Equal(
+            $"bytes={have}-",
+            _hub.Requests.First(seen => seen.Storage && seen.Path.EndsWith(Weights, StringComparison.Ordinal)).Range
+        );
         Assert.Equal(_hub.Files["model.safetensors"], File.ReadAllBytes(Path.Combine(path, "model.safetensors")));
         Assert.DoesNotContain(Directory.GetFiles(Blobs), file => file.EndsWith(".incomplete", StringComparison.Ordinal));
     }
@@ -166,7 +195,10 @@ public sealed class ModelPullerTests : IAsyncLifetime
 
         var path = await Pull();
 
-        Assert.Equal(["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"], Directory.GetFiles(path).Select(file => Path.GetFileName(file)).Order());
+        Assert.Equal(
+            ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json"],
+            Directory.GetFiles(path).Select(file => Path.GetFileName(file)).Order()
+        );
     }
 
     [Theory]
@@ -252,7 +284,9 @@ public sealed class ModelPullerTests : IAsyncLifetime
     {
         using var cancellation = new CancellationTokenSource();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => new ModelPuller(Settings(null)).Pull(s_model, _ => cancellation.Cancel(), cancellation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            new ModelPuller(Settings(null)).Pull(s_model, _ => cancellation.Cancel(), cancellation.Token)
+        );
         Assert.Empty(new ModelCache(_folder["hub"]).List());
     }
 

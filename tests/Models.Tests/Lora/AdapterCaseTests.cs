@@ -14,8 +14,15 @@ public sealed class AdapterCaseTests : IDisposable
     private readonly DisposeScope _scope = NewDisposeScope();
 
     /// <summary>Adapters beside a base of theirs.</summary>
-    public static TheoryData<string> Adapters => [.. Directory.GetFiles(Repository.Cases, AdapterFolder.ConfigName, SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!)
-        .Where(folder => Directory.Exists(Path.Combine(folder, "..", "base"))).Select(folder => Path.GetRelativePath(Repository.Cases, folder)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Adapters =>
+        [
+            .. Directory
+                .GetFiles(Repository.Cases, AdapterFolder.ConfigName, SearchOption.AllDirectories)
+                .Select(path => Path.GetDirectoryName(path)!)
+                .Where(folder => Directory.Exists(Path.Combine(folder, "..", "base")))
+                .Select(folder => Path.GetRelativePath(Repository.Cases, folder))
+                .Order(StringComparer.Ordinal),
+        ];
 
     public void Dispose()
     {
@@ -32,7 +39,11 @@ public sealed class AdapterCaseTests : IDisposable
         json["base_model_name_or_path"] = Path.Combine(source, "..", "base");
         _folder.Write(AdapterFolder.ConfigName, json.ToJsonString());
         // A case that is about its configuration alone takes the weights of one beside it.
-        foreach (var weights in Directory.GetFiles(source, "adapter_model.*").DefaultIfEmpty(Directory.GetFiles(Path.Combine(source, ".."), "adapter_model.safetensors", SearchOption.AllDirectories)[0]))
+        foreach (
+            var weights in Directory
+                .GetFiles(source, "adapter_model.*")
+                .DefaultIfEmpty(Directory.GetFiles(Path.Combine(source, ".."), "adapter_model.safetensors", SearchOption.AllDirectories)[0])
+        )
             File.Copy(weights, _folder[Path.GetFileName(weights)]);
 
         if (json["alora_invocation_tokens"] is not null)
@@ -62,7 +73,11 @@ public sealed class AdapterCaseTests : IDisposable
             using var folder = AdapterFolder.Load(_folder.Path);
             using var _ = no_grad();
             foreach (var path in folder.Factors.Paths)
-                Close(expected.get_parameter(path + ".weight")! + folder.Factors.Layers[path].Delta().t(), model.get_parameter(path + ".weight")!, 1e-6);
+                Close(
+                    expected.get_parameter(path + ".weight")! + folder.Factors.Layers[path].Delta().t(),
+                    model.get_parameter(path + ".weight")!,
+                    1e-6
+                );
         }
 
         void Refused(string field)

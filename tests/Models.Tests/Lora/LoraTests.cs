@@ -95,11 +95,25 @@ public sealed class LoraTests : IDisposable
             Excite(adapters);
 
         using var decoder = model.CreateDecoder();
-        using var session = decoder.Open([[3, 4, 5]], 3);
+        using var session = decoder.Open(
+            [
+                [3, 4, 5],
+            ],
+            3
+        );
         var steps = new List<Tensor> { session.Prefill(), session.Step([6]), session.Step([7]) };
 
         int[] whole = [.. model.DecoderPrompt([3, 4, 5]), 6, 7];
-        var expected = model.Head(model.Hidden(model.Input(tensor(Array.ConvertAll(whole, id => (long)id), [1, whole.Length]), [[3, 4, 5]])));
+        var expected = model.Head(
+            model.Hidden(
+                model.Input(
+                    tensor(Array.ConvertAll(whole, id => (long)id), [1, whole.Length]),
+                    [
+                        [3, 4, 5],
+                    ]
+                )
+            )
+        );
         Close(expected[0].narrow(0, whole.Length - 3, 3), cat(steps, 0), 1e-4);
     }
 
@@ -133,7 +147,12 @@ public sealed class LoraTests : IDisposable
         AdapterFolder.Save(_folder["adapter"], adapters, model, _folder["base"]);
 
         using var file = CheckpointFolder.OpenFile(Path.Combine(_folder["adapter"], "adapter_model.safetensors"));
-        Assert.Equal(adapters.Paths.SelectMany(path => new[] { $"base_model.model.{path}.lora_A.weight", $"base_model.model.{path}.lora_B.weight" }).Order(StringComparer.Ordinal), file.Names.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            adapters
+                .Paths.SelectMany(path => new[] { $"base_model.model.{path}.lora_A.weight", $"base_model.model.{path}.lora_B.weight" })
+                .Order(StringComparer.Ordinal),
+            file.Names.Order(StringComparer.Ordinal)
+        );
         var json = JsonNode.Parse(File.ReadAllText(Path.Combine(_folder["adapter"], "adapter_config.json")))!;
         Assert.Equal("LORA", json["peft_type"]!.ToString());
         Assert.Equal(3, (int)json["r"]!);
@@ -152,7 +171,9 @@ public sealed class LoraTests : IDisposable
     public void ATargetThatNoLayerHasIsNamedWithThoseThatThereAre()
     {
         using var model = TinyModels.Create("gpt2");
-        var error = Assert.Throws<DfpoException>(() => LoraAdapters.Create(model, new LoraOptions { Rank = 2, TargetModules = ["c_attn", "q_proj"] }, 1));
+        var error = Assert.Throws<DfpoException>(() =>
+            LoraAdapters.Create(model, new LoraOptions { Rank = 2, TargetModules = ["c_attn", "q_proj"] }, 1)
+        );
         Assert.Equal("lora/target", error.Code);
         Assert.Contains("'q_proj'", error.Message);
         Assert.Contains("c_attn, c_fc, c_proj", error.Message);
@@ -212,7 +233,10 @@ public sealed class LoraTests : IDisposable
         File.WriteAllBytes(weights, bytes[..^5]);
         Assert.Equal("checkpoint/corrupt", Assert.Throws<DfpoException>(() => AdapterFolder.Load(folder)).Code);
         using (var model = TinyModels.Create("gpt2"))
-            SafetensorsWriter.Write(weights, new Dictionary<string, Tensor> { ["base_model.model.transformer.h.0.attn.c_attn.lora_A.weight"] = zeros(2, 24) });
+            SafetensorsWriter.Write(
+                weights,
+                new Dictionary<string, Tensor> { ["base_model.model.transformer.h.0.attn.c_attn.lora_A.weight"] = zeros(2, 24) }
+            );
         Assert.Equal("lora/shape", Assert.Throws<DfpoException>(() => AdapterFolder.Load(folder)).Code);
         SafetensorsWriter.Write(weights, new Dictionary<string, Tensor> { ["transformer.wte.weight"] = zeros(2, 24) });
         Assert.Equal("lora/unsupported", Assert.Throws<DfpoException>(() => AdapterFolder.Load(folder)).Code);
@@ -261,20 +285,31 @@ public sealed class LoraTests : IDisposable
 
     /// <summary>Every kind of layer that the model has, its head included.</summary>
     private static LoraOptions Everywhere(LanguageModel model) =>
-        new() { Rank = 2, Alpha = 3, TargetModules = [.. LoraAdapters.LayersOf(model).Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct()] };
+        new()
+        {
+            Rank = 2,
+            Alpha = 3,
+            TargetModules = [.. LoraAdapters.LayersOf(model).Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct()],
+        };
 
     /// <summary>Gives the second factors, which start at zero, something to do.</summary>
     private static void Excite(LoraAdapters adapters)
     {
         using var _ = no_grad();
         using var generator = new Generator(11);
-        foreach (var (name, parameter) in adapters.named_parameters().Where(p => p.name.EndsWith("lora_B.weight", StringComparison.Ordinal)))
+        foreach (
+            var (name, parameter) in adapters.named_parameters().Where(p => p.name.EndsWith("lora_B.weight", StringComparison.Ordinal))
+        )
             parameter.copy_(randn(parameter.shape, generator: generator) * 0.3);
     }
 
     private static Tensor Logits(LanguageModel model)
     {
-        int[][] prompts = [[3, 4, 5], [6, 7]];
+        int[][] prompts =
+        [
+            [3, 4, 5],
+            [6, 7],
+        ];
         var ids = tensor(new long[] { 3, 4, 5, 8, 9, 10, 6, 7, 11, 12, 13, 14 }, [2, 6]);
         return model.Head(model.Hidden(model.Input(ids, prompts)));
     }

@@ -7,7 +7,9 @@ using static TorchSharp.torch;
 
 namespace DfPO.Models.Tests.Lora;
 
-/// <summary>Adapters that PEFT wrote, against what PEFT computes with them: logits beside and within the base, and five steps of learning.</summary>
+/// <summary>
+/// Adapters that PEFT wrote, against what PEFT computes with them: logits beside and within the base, and five steps of learning.
+/// </summary>
 [Trait("Category", "Fixtures")]
 public sealed class PeftFixtureTests : IDisposable
 {
@@ -63,7 +65,8 @@ public sealed class PeftFixtureTests : IDisposable
             CloseRows(merged, model, expected, Tolerance(folder));
         else
         {
-            // Where head and embedding share a weight, PEFT's merge changes the head, too; ours parts them unless it is told to do the same.
+            // Where head and embedding share a weight, PEFT's merge changes the head, too; ours parts them unless it is told to do the
+            // same.
             using var shared = PretrainedModels.LoadLanguageModel(Base(folder, expected));
             adapter.MergeInto(shared);
             CloseRows(merged, shared, expected, Tolerance(folder));
@@ -100,11 +103,22 @@ public sealed class PeftFixtureTests : IDisposable
         var learnt = model.TrainedParameters().ToDictionary(p => p.name, p => p.parameter);
 
         Assert.Equal(expected.GetProperty("trainable_parameters").GetInt64(), learnt.Values.Sum(parameter => parameter.numel()));
-        Assert.Equal(steps.GetProperty("gradients").EnumerateObject().Select(g => g.Name).Order(StringComparer.Ordinal), learnt.Keys.Select(name => KeyIn(steps, name)).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            steps.GetProperty("gradients").EnumerateObject().Select(g => g.Name).Order(StringComparer.Ordinal),
+            learnt.Keys.Select(name => KeyIn(steps, name)).Order(StringComparer.Ordinal)
+        );
         double Option(string name) => steps.GetProperty(name).GetDouble();
         var betas = steps.GetProperty("betas");
-        var optimiser = optim.AdamW(learnt.Values, Option("lr"), betas[0].GetDouble(), betas[1].GetDouble(), Option("eps"), Option("weight_decay"));
-        double[] losses = [.. steps.GetProperty("loss").EnumerateArray().Select(x => x.GetDouble())], norms = [.. steps.GetProperty("grad_norm_before_clip").EnumerateArray().Select(x => x.GetDouble())];
+        var optimiser = optim.AdamW(
+            learnt.Values,
+            Option("lr"),
+            betas[0].GetDouble(),
+            betas[1].GetDouble(),
+            Option("eps"),
+            Option("weight_decay")
+        );
+        double[] losses = [.. steps.GetProperty("loss").EnumerateArray().Select(x => x.GetDouble())],
+            norms = [.. steps.GetProperty("grad_norm_before_clip").EnumerateArray().Select(x => x.GetDouble())];
         var rounding = new Dictionary<string, long>();
         for (var step = 0; step <= norms.Length; step++)
         {
@@ -125,12 +139,21 @@ public sealed class PeftFixtureTests : IDisposable
             // The fixture's samples of elements are views, and hold what clipping has made of them.
             if (step == 0)
                 foreach (var (name, parameter) in learnt)
-                    Close(steps.GetProperty("gradients").GetProperty(KeyIn(steps, name)).GetProperty("first4").Tensor(), parameter.grad!.flatten().narrow(0, 0, 4), 1e-4);
+                    Close(
+                        steps.GetProperty("gradients").GetProperty(KeyIn(steps, name)).GetProperty("first4").Tensor(),
+                        parameter.grad!.flatten().narrow(0, 0, 4),
+                        1e-4
+                    );
             optimiser.step();
         }
-        // Adam divides by the gradient's own size: where that is nothing but rounding (attention does not see its keys' biases), the direction is, too.
+        // Adam divides by the gradient's own size: where that is nothing but rounding (attention does not see its keys' biases), the
+        // direction is, too.
         foreach (var (name, parameter) in learnt)
-            Assert.Equal(steps.GetProperty("l2_after").GetProperty(KeyIn(steps, name)).GetDouble(), parameter.norm().item<float>(), 1e-3 + norms.Length * Option("lr") * Math.Sqrt(rounding[name]));
+            Assert.Equal(
+                steps.GetProperty("l2_after").GetProperty(KeyIn(steps, name)).GetDouble(),
+                parameter.norm().item<float>(),
+                1e-3 + norms.Length * Option("lr") * Math.Sqrt(rounding[name])
+            );
     }
 
     [Theory]
@@ -144,20 +167,41 @@ public sealed class PeftFixtureTests : IDisposable
         Assert.Contains("field '", error.Message);
     }
 
-    private static TheoryData<string> Folders(bool refused) => Directory.Exists(s_root)
-        ? [.. Directory.GetDirectories(s_root).Where(folder => File.Exists(Path.Combine(folder, "expected.json"))).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)
-            .Where(folder => Expected(folder) is var expected && expected.TryGetProperty("adapter_folder", out var _) && expected.TryGetProperty("must_be_refused_by_a_lora_reader", out var _) == refused)]
-        : [];
+    private static TheoryData<string> Folders(bool refused) =>
+        Directory.Exists(s_root)
+            ?
+            [
+                .. Directory
+                    .GetDirectories(s_root)
+                    .Where(folder => File.Exists(Path.Combine(folder, "expected.json")))
+                    .Select(folder => Path.GetFileName(folder)!)
+                    .Order(StringComparer.Ordinal)
+                    .Where(folder =>
+                        Expected(folder) is var expected
+                        && expected.TryGetProperty("adapter_folder", out var _)
+                        && expected.TryGetProperty("must_be_refused_by_a_lora_reader", out var _) == refused
+                    ),
+            ]
+            : [];
 
-    private static JsonElement Expected(string folder) => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(s_root, folder, "expected.json"))).RootElement;
+    private static JsonElement Expected(string folder) =>
+        JsonDocument.Parse(File.ReadAllBytes(Path.Combine(s_root, folder, "expected.json"))).RootElement;
 
-    private static string Adapter(string folder, JsonElement expected) => Path.Combine(s_root, folder, expected.GetProperty("adapter_folder").GetString()!);
+    private static string Adapter(string folder, JsonElement expected) =>
+        Path.Combine(s_root, folder, expected.GetProperty("adapter_folder").GetString()!);
 
     /// <summary>The base's folder; the note names it first.</summary>
-    private static string Base(string folder, JsonElement expected) => Path.Combine(s_root, folder, expected.GetProperty("base").GetString()!.Split(' ')[0]);
+    private static string Base(string folder, JsonElement expected) =>
+        Path.Combine(s_root, folder, expected.GetProperty("base").GetString()!.Split(' ')[0]);
 
     // Of a raw initialisation both sides go through a decomposition of the base.
-    private static double Tolerance(string folder) => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Adapter(folder, Expected(folder)), "adapter_config.json"))).RootElement.GetProperty("init_lora_weights").ValueKind == JsonValueKind.String ? 1e-3 : 2e-5;
+    private static double Tolerance(string folder) =>
+        JsonDocument
+            .Parse(File.ReadAllBytes(Path.Combine(Adapter(folder, Expected(folder)), "adapter_config.json")))
+            .RootElement.GetProperty("init_lora_weights")
+            .ValueKind == JsonValueKind.String
+            ? 1e-3
+            : 2e-5;
 
     private static Decoding.Decoder? Decoder(LanguageModel model)
     {
@@ -189,19 +233,33 @@ public sealed class PeftFixtureTests : IDisposable
         {
             var input = Ids(ids);
             var logits = model.Head(model.Hidden(new ModelInput(input)))[0];
-            losses.Add(nn.functional.cross_entropy(logits.narrow(0, 0, input.size(1) - 1), input[0].narrow(0, 1, input.size(1) - 1), reduction: nn.Reduction.None));
+            losses.Add(
+                nn.functional.cross_entropy(
+                    logits.narrow(0, 0, input.size(1) - 1),
+                    input[0].narrow(0, 1, input.size(1) - 1),
+                    reduction: nn.Reduction.None
+                )
+            );
         }
         return cat(losses, 0).mean();
     }
 
     private static Tensor Ids(JsonElement ids) => tensor(ids.EnumerateArray().Select(id => id.GetInt64()).ToArray()).unsqueeze(0);
 
-    /// <summary>PEFT's name of what this program calls a parameter: an adapted layer's own bias lies one deeper there, as does a module that is held whole.</summary>
+    /// <summary>
+    /// PEFT's name of what this program calls a parameter: an adapted layer's own bias lies one deeper there, as does a module that is held
+    /// whole.
+    /// </summary>
     private static string KeyIn(JsonElement steps, string name)
     {
         var gradients = steps.GetProperty("gradients");
         var (module, last) = (name[..name.LastIndexOf('.')], name[(name.LastIndexOf('.') + 1)..]);
-        string[] candidates = [$"base_model.model.{name}", $"base_model.model.{module}.base_layer.{last}", $"base_model.model.{module}.modules_to_save.{last}"];
+        string[] candidates =
+        [
+            $"base_model.model.{name}",
+            $"base_model.model.{module}.base_layer.{last}",
+            $"base_model.model.{module}.modules_to_save.{last}",
+        ];
         return candidates.FirstOrDefault(key => gradients.TryGetProperty(key, out var _)) ?? candidates[0];
     }
 
@@ -209,8 +267,17 @@ public sealed class PeftFixtureTests : IDisposable
     {
         var norm = expected.GetProperty("l2").GetDouble();
         Assert.Equal(expected.GetProperty("shape").EnumerateArray().Select(d => d.GetInt64()), actual.shape);
-        Assert.True(Math.Abs(norm - actual.norm().item<float>()) <= 2e-4 * norm + 1e-6, $"gradient of {name}: norm {actual.norm().item<float>()}, expected {norm}");
-        Assert.True(Math.Abs(expected.GetProperty("max_abs").GetDouble() - actual.abs().max().item<float>()) <= 2e-4 * norm + 1e-6, $"gradient of {name}: largest element {actual.abs().max().item<float>()}");
-        Assert.True(Math.Abs(expected.GetProperty("sum").GetDouble() - actual.sum().item<float>()) <= 1e-3 * norm + 1e-6, $"gradient of {name}: sum {actual.sum().item<float>()}");
+        Assert.True(
+            Math.Abs(norm - actual.norm().item<float>()) <= 2e-4 * norm + 1e-6,
+            $"gradient of {name}: norm {actual.norm().item<float>()}, expected {norm}"
+        );
+        Assert.True(
+            Math.Abs(expected.GetProperty("max_abs").GetDouble() - actual.abs().max().item<float>()) <= 2e-4 * norm + 1e-6,
+            $"gradient of {name}: largest element {actual.abs().max().item<float>()}"
+        );
+        Assert.True(
+            Math.Abs(expected.GetProperty("sum").GetDouble() - actual.sum().item<float>()) <= 1e-3 * norm + 1e-6,
+            $"gradient of {name}: sum {actual.sum().item<float>()}"
+        );
     }
 }

@@ -16,11 +16,21 @@ internal static class Mutations
             var at = random.Next(random.Next(2) == 0 ? Math.Min(file.Count, structure) : file.Count);
             switch (random.Next(7))
             {
-                case 0 or 1: file[at] ^= (byte)(1 << random.Next(8)); break;
-                case 2: file[at] = (byte)random.Next(256); break;
-                case 3: file[at] = (byte)('0' + random.Next(10)); break;
-                case 4: file.Insert(at, (byte)random.Next(256)); break;
-                case 5: file.RemoveRange(at, random.Next(Math.Min(20, file.Count - at))); break;
+                case 0 or 1:
+                    file[at] ^= (byte)(1 << random.Next(8));
+                    break;
+                case 2:
+                    file[at] = (byte)random.Next(256);
+                    break;
+                case 3:
+                    file[at] = (byte)('0' + random.Next(10));
+                    break;
+                case 4:
+                    file.Insert(at, (byte)random.Next(256));
+                    break;
+                case 5:
+                    file.RemoveRange(at, random.Next(Math.Min(20, file.Count - at)));
+                    break;
                 default:
                     if (random.Next(8) == 0)
                         file.RemoveRange(at, file.Count - at);

@@ -8,7 +8,8 @@ namespace DfPO.Models.Tests.Support;
 internal static class TensorAssert
 {
     /// <summary>A nested JSON array of numbers.</summary>
-    public static Tensor Tensor(this JsonElement json, string field, ScalarType dtype = ScalarType.Float32) => json.GetProperty(field).Tensor(dtype);
+    public static Tensor Tensor(this JsonElement json, string field, ScalarType dtype = ScalarType.Float32) =>
+        json.GetProperty(field).Tensor(dtype);
 
     /// <summary>The same of the array itself.</summary>
     public static Tensor Tensor(this JsonElement level, ScalarType dtype = ScalarType.Float32)
@@ -23,7 +24,9 @@ internal static class TensorAssert
 
     public static Tensor Ids(this JsonElement json, string field) => json.Tensor(field, ScalarType.Int64);
 
-    /// <summary>Same shape, and no element further away than <paramref name="tolerance"/> where <paramref name="valid"/> is not 0.</summary>
+    /// <summary>
+    /// Same shape, and no element further away than <paramref name="tolerance"/> where <paramref name="valid"/> is not 0.
+    /// </summary>
     public static void Close(Tensor expected, Tensor actual, double tolerance, Tensor? valid = null)
     {
         using var scope = NewDisposeScope();
@@ -32,7 +35,12 @@ internal static class TensorAssert
         if (valid is not null)
         {
             Assert.True(valid.sum().to(ScalarType.Float64).item<double>() > 0);
-            difference = difference.masked_select(valid.to(ScalarType.Bool).view([.. valid.shape, .. Enumerable.Repeat(1L, (int)(expected.dim() - valid.dim()))]).expand(expected.shape));
+            difference = difference.masked_select(
+                valid
+                    .to(ScalarType.Bool)
+                    .view([.. valid.shape, .. Enumerable.Repeat(1L, (int)(expected.dim() - valid.dim()))])
+                    .expand(expected.shape)
+            );
         }
         var worst = difference.max().item<double>();
         Assert.True(worst <= tolerance, $"Largest difference {worst:g4} is over {tolerance:g2}."); // also false for NaN

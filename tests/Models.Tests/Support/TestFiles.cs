@@ -25,9 +25,11 @@ internal static class TestFiles
     /// <summary>A fixture's expected values.</summary>
     public static JsonElement Expected(string fixture) => JsonSerializer.SerializeToElement(FixtureModels.Expected(fixture));
 
-    public static CausalLM LoadCausal(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) => (CausalLM)FixtureModels.Load(fixture, dtype);
+    public static CausalLM LoadCausal(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) =>
+        (CausalLM)FixtureModels.Load(fixture, dtype);
 
-    public static EncoderDecoderLM LoadEncoderDecoder(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) => (EncoderDecoderLM)FixtureModels.Load(fixture, dtype);
+    public static EncoderDecoderLM LoadEncoderDecoder(string fixture, torch.ScalarType dtype = torch.ScalarType.Float32) =>
+        (EncoderDecoderLM)FixtureModels.Load(fixture, dtype);
 
     public static JsonObject Json(string path) => HfConfigReader.ReadFile(path);
 

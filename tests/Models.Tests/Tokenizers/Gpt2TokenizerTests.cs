@@ -13,7 +13,8 @@ public sealed class Gpt2TokenizerTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    public static TheoryData<string> VectorFiles => [.. Directory.GetFiles(Repository.Vectors, "gpt2_bpe*.json").Select(path => Path.GetFileName(path))];
+    public static TheoryData<string> VectorFiles =>
+        [.. Directory.GetFiles(Repository.Vectors, "gpt2_bpe*.json").Select(path => Path.GetFileName(path))];
 
     [Theory]
     [MemberData(nameof(VectorFiles))]
@@ -93,7 +94,10 @@ public sealed class Gpt2TokenizerTests : IDisposable
     [InlineData(256)]
     [InlineData(50258)]
     public void ASizeThatCannotBeCutIsRefused(int size) =>
-        Assert.Equal("tokenizer/size", CodeOf(() => Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, size), $"{size}", "257", "50257"));
+        Assert.Equal(
+            "tokenizer/size",
+            CodeOf(() => Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, size), $"{size}", "257", "50257")
+        );
 
     [Fact]
     public void CopiedFilesAreTheSameFiles()
@@ -101,7 +105,10 @@ public sealed class Gpt2TokenizerTests : IDisposable
         TokenizerFiles.Copy(Repository.Gpt2Tokenizer, _folder.Path);
 
         foreach (var name in new[] { "vocab.json", "merges.txt" })
-            Assert.Equal(File.ReadAllBytes(Path.Combine(Repository.Gpt2Tokenizer, name)), File.ReadAllBytes(Path.Combine(_folder.Path, name)));
+            Assert.Equal(
+                File.ReadAllBytes(Path.Combine(Repository.Gpt2Tokenizer, name)),
+                File.ReadAllBytes(Path.Combine(_folder.Path, name))
+            );
     }
 
     [Theory]
@@ -151,7 +158,17 @@ public sealed class Gpt2TokenizerTests : IDisposable
     {
         Gpt2TokenizerFiles.Cut(Repository.Gpt2Tokenizer, _folder.Path, 300);
         var tokenizer = Tokenizer.Load(_folder.Path);
-        CausalLM Model(int rows) => new Gpt2LMHeadModel(new Gpt2Config { VocabSize = rows, NPositions = 8, NEmbd = 8, NLayer = 1, NHead = 1 });
+        CausalLM Model(int rows) =>
+            new Gpt2LMHeadModel(
+                new Gpt2Config
+                {
+                    VocabSize = rows,
+                    NPositions = 8,
+                    NEmbd = 8,
+                    NLayer = 1,
+                    NHead = 1,
+                }
+            );
 
         using (var exact = Model(300))
             tokenizer.CheckFits(exact);
@@ -174,10 +191,27 @@ public sealed class Gpt2TokenizerTests : IDisposable
     }
 
     private static IEnumerable<string> Texts() =>
-    [
-        "", " ", "\n", "\t\t x", "  two  spaces  ", "I'm we'll don't they've CAN'T", "naïve café — “quoted” … 50%", "日本語のテキスト", "Ελληνικά и русский", "👩‍👩‍👧‍👦 🇩🇪 👍🏽", "a\r\nb\r\n\r\n", "e\u0301\u0302", "\u00a0\u2028\u3000",
-        "<|endoftext|><|endoftext|>", "x = [1, 2.5, -3e10]; // code", "\0\u0001\u007f", "1234567890".PadRight(400, '7'), new string('a', 500), new string(' ', 300) + "end",
-    ];
+        [
+            "",
+            " ",
+            "\n",
+            "\t\t x",
+            "  two  spaces  ",
+            "I'm we'll don't they've CAN'T",
+            "naïve café — “quoted” … 50%",
+            "日本語のテキスト",
+            "Ελληνικά и русский",
+            "👩‍👩‍👧‍👦 🇩🇪 👍🏽",
+            "a\r\nb\r\n\r\n",
+            "e\u0301\u0302",
+            "\u00a0\u2028\u3000",
+            "<|endoftext|><|endoftext|>",
+            "x = [1, 2.5, -3e10]; // code",
+            "\0\u0001\u007f",
+            "1234567890".PadRight(400, '7'),
+            new string('a', 500),
+            new string(' ', 300) + "end",
+        ];
 
     /// <summary>Runes from all of Unicode, most of them from its lower part.</summary>
     private static string RandomText(Random random)
@@ -185,7 +219,12 @@ public sealed class Gpt2TokenizerTests : IDisposable
         var text = new StringBuilder();
         for (var length = random.Next(40); length > 0; length--)
         {
-            var rune = random.Next(3) switch { 0 => random.Next(0x80), 1 => random.Next(0x3000), _ => random.Next(0x110000) };
+            var rune = random.Next(3) switch
+            {
+                0 => random.Next(0x80),
+                1 => random.Next(0x3000),
+                _ => random.Next(0x110000),
+            };
             if (Rune.IsValid(rune))
                 text.Append(new Rune(rune).ToString());
         }

@@ -4,7 +4,10 @@ using DfPO.Models.Tokenizers;
 
 namespace DfPO.Models.Tests.Tokenizers;
 
-/// <summary>Folders in Hugging Face layout against what transformers 4.57 and 5.24 both make of them: every folder with a <c>vectors.json</c>, every variant of it.</summary>
+/// <summary>
+/// Folders in Hugging Face layout against what transformers 4.57 and 5.24 both make of them: every folder with a <c>vectors.json</c>, every
+/// variant of it.
+/// </summary>
 [Trait("Category", "Vectors")]
 public sealed class HfTokenizerVectorTests : IDisposable
 {
@@ -31,7 +34,9 @@ public sealed class HfTokenizerVectorTests : IDisposable
     [MemberData(nameof(Cases))]
     public void IdsAndTextsAreThoseOfTransformers(string folder, string name)
     {
-        var variant = JsonNode.Parse(File.ReadAllBytes(Path.Combine(Root, folder, "vectors.json")))!["variants"]!.AsArray().Single(variant => (string?)variant!["name"] == name)!;
+        var variant = JsonNode.Parse(File.ReadAllBytes(Path.Combine(Root, folder, "vectors.json")))!["variants"]!
+            .AsArray()
+            .Single(variant => (string?)variant!["name"] == name)!;
         Prepare(Path.Combine(Root, folder), variant);
         TextTokenizer tokenizer;
         try
@@ -56,8 +61,11 @@ public sealed class HfTokenizerVectorTests : IDisposable
         Assert.True(wrong.Length == 0, $"{folder}, {name}, saved: {wrong.Length} differ, such as\n{string.Join('\n', wrong.Take(5))}");
     }
 
-    /// <summary>The two versions make other ids of such a folder, or one of them does not load it: there is nothing that would be right.</summary>
-    private static bool MayBeRefused(JsonNode variant) => variant["dropped"] is JsonValue || (variant["dropped"]!["encode.ids"] is not null && (string?)variant["name"] != "base");
+    /// <summary>
+    /// The two versions make other ids of such a folder, or one of them does not load it: there is nothing that would be right.
+    /// </summary>
+    private static bool MayBeRefused(JsonNode variant) =>
+        variant["dropped"] is JsonValue || (variant["dropped"]!["encode.ids"] is not null && (string?)variant["name"] != "base");
 
     private void Prepare(string source, JsonNode variant)
     {
@@ -87,7 +95,14 @@ public sealed class HfTokenizerVectorTests : IDisposable
             var text = (string)item["text"]!;
             var special = (bool)item["add_special_tokens"]!;
             int[] ids = Ids(item);
-            if (Different($"'{text}' ({(special ? "with" : "without")} special tokens)", ids, special ? tokenizer.EncodeInput(text) : tokenizer.Encode(text)) is { } wrong)
+            if (
+                Different(
+                    $"'{text}' ({(special ? "with" : "without")} special tokens)",
+                    ids,
+                    special ? tokenizer.EncodeInput(text) : tokenizer.Encode(text)
+                ) is
+                { } wrong
+            )
                 yield return wrong;
             foreach (var other in Texts(tokenizer, item, ids))
                 yield return other;
@@ -100,7 +115,10 @@ public sealed class HfTokenizerVectorTests : IDisposable
             var (ids, segments) = tokenizer.EncodePair((string)item["text"]!, (string)item["pair"]!);
             if (Different($"pair '{item["text"]}', '{item["pair"]}'", Ids(item), ids) is { } wrong)
                 yield return wrong;
-            if (item["token_type_ids"] is not null && Different($"segments of '{item["text"]}', '{item["pair"]}'", Ids(item, "token_type_ids"), segments) is { } other)
+            if (
+                item["token_type_ids"] is not null
+                && Different($"segments of '{item["text"]}', '{item["pair"]}'", Ids(item, "token_type_ids"), segments) is { } other
+            )
                 yield return other;
         }
     }
@@ -112,7 +130,8 @@ public sealed class HfTokenizerVectorTests : IDisposable
                 yield return $"{field} of [{string.Join(", ", ids)}]: '{text}' instead of '{expected}'";
     }
 
-    private static string? Different(string what, int[] expected, int[] ids) => ids.SequenceEqual(expected) ? null : $"{what}: [{string.Join(", ", ids)}] instead of [{string.Join(", ", expected)}]";
+    private static string? Different(string what, int[] expected, int[] ids) =>
+        ids.SequenceEqual(expected) ? null : $"{what}: [{string.Join(", ", ids)}] instead of [{string.Join(", ", expected)}]";
 
     private static IEnumerable<JsonNode> Items(JsonNode variant, string list) => (variant[list]?.AsArray() ?? []).Select(item => item!);
 

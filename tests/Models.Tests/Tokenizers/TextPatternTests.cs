@@ -44,8 +44,15 @@ public sealed class TextPatternTests
     public void WhatMayMeanSomethingElseIsRefused(string pattern) => Assert.Throws<FormatException>(() => OnigurumaPattern.Parse(pattern));
 
     [Fact]
-    public void AMatchThatTakesTooLongIsRefused() => Assert.Equal("tokenizer/pattern",
-        CodeOf(() => RegexPattern.Of("(?:a|aa)+d", TimeSpan.FromMilliseconds(50)).Matches(new string('a', 80) + "b d"), "(?:a|aa)+d", "0.05 s"));
+    public void AMatchThatTakesTooLongIsRefused() =>
+        Assert.Equal(
+            "tokenizer/pattern",
+            CodeOf(
+                () => RegexPattern.Of("(?:a|aa)+d", TimeSpan.FromMilliseconds(50)).Matches(new string('a', 80) + "b d"),
+                "(?:a|aa)+d",
+                "0.05 s"
+            )
+        );
 
     /// <summary>Digits of a text cut in each way, as HF's tokenizers.</summary>
     [Theory]
@@ -57,7 +64,10 @@ public sealed class TextPatternTests
     public void MatchesGoWhereTheBehaviourPutsThem(string behavior, string pieces)
     {
         var into = new List<Piece>();
-        new SplitPreTokenizer(new CharacterPattern(Characters.IsNumeric), Enum.Parse<SplitBehavior>(behavior)).Split(new Piece("a12b3", true), into);
+        new SplitPreTokenizer(new CharacterPattern(Characters.IsNumeric), Enum.Parse<SplitBehavior>(behavior)).Split(
+            new Piece("a12b3", true),
+            into
+        );
         Assert.Equal(pieces.Split('|'), into.Select(piece => piece.Text));
         Assert.Equal([.. into.Select((_, index) => index == 0)], into.Select(piece => piece.IsFirst));
     }

@@ -12,7 +12,10 @@ public sealed class TextTokenizerTests : IDisposable
     [Fact]
     public void AFolderWithoutTokenizerIsNamed()
     {
-        Assert.Equal("tokenizer/missing", CodeOf(() => TextTokenizer.Load(_folder.Path), _folder.Path, "tokenizer.json", "vocab.txt", "spiece.model"));
+        Assert.Equal(
+            "tokenizer/missing",
+            CodeOf(() => TextTokenizer.Load(_folder.Path), _folder.Path, "tokenizer.json", "vocab.txt", "spiece.model")
+        );
         _folder.Write("vocab.json", "{}");
         Assert.Equal("tokenizer/missing", CodeOf(() => TextTokenizer.Load(_folder.Path), "merges.txt"));
         _folder.Write("tokenizer.json", "{}");
@@ -79,7 +82,10 @@ public sealed class TextTokenizerTests : IDisposable
             Assert.Equal(1, tokenizer.Encode($"a {eos} b").Count(id => id == tokenizer.EosTokenId));
             var input = tokenizer.EncodeInput("x");
             int[] special = [tokenizer.EosTokenId, tokenizer.PadTokenId, .. input.Except(tokenizer.Encode("x"))];
-            Assert.Equal(tokenizer.Decode(tokenizer.Encode("x")).Trim(), tokenizer.Decode([.. special, .. tokenizer.Encode("x"), .. special]).Trim());
+            Assert.Equal(
+                tokenizer.Decode(tokenizer.Encode("x")).Trim(),
+                tokenizer.Decode([.. special, .. tokenizer.Encode("x"), .. special]).Trim()
+            );
         }
     }
 
@@ -100,7 +106,10 @@ public sealed class TextTokenizerTests : IDisposable
     public void IdsBeyondTheVocabularyReadAsNothing()
     {
         foreach (var tokenizer in new[] { TheGpt2, TheT5, TheBert, TheRoberta, TheLlama })
-            Assert.Equal("hello", tokenizer.Decode([-1, .. tokenizer.Encode("hello"), tokenizer.VocabularySize, int.MaxValue, int.MinValue]));
+            Assert.Equal(
+                "hello",
+                tokenizer.Decode([-1, .. tokenizer.Encode("hello"), tokenizer.VocabularySize, int.MaxValue, int.MinValue])
+            );
     }
 
     [Fact]
@@ -121,7 +130,10 @@ public sealed class TextTokenizerTests : IDisposable
         var t5 = TheT5;
 
         Assert.Equal((32099, 32000, null), (t5.IdOf("<extra_id_0>"), t5.IdOf("<extra_id_99>"), t5.IdOf("<extra_id_100>")));
-        Assert.Equal([.. t5.Encode("The"), 32099, .. t5.Encode("walks in"), 32098, .. t5.Encode("park")], t5.Encode("The <extra_id_0> walks in <extra_id_1> park"));
+        Assert.Equal(
+            [.. t5.Encode("The"), 32099, .. t5.Encode("walks in"), 32098, .. t5.Encode("park")],
+            t5.Encode("The <extra_id_0> walks in <extra_id_1> park")
+        );
         Assert.Equal([32000, 32099], t5.Encode("<extra_id_99><extra_id_0>"));
         Assert.DoesNotContain(t5.Encode("<extra_id_100> <extra_id_> <extra_id_999999999>"), id => id >= 32000);
         Assert.Equal("The walks", t5.Decode([.. t5.Encode("The"), 32099, .. t5.Encode("walks"), 1, 0]));
@@ -145,7 +157,8 @@ public sealed class TextTokenizerTests : IDisposable
 
     /// <summary>The library does not apply the rules of the normaliser that map a character to nothing.</summary>
     [Fact]
-    public void CharactersThatT5sNormaliserDropsAreDropped() => Assert.Equal(TheT5.Encode("abc def"), TheT5.Encode("a\u0001b\u000Bc\u007F d\u001Fe\u009Ff"));
+    public void CharactersThatT5sNormaliserDropsAreDropped() =>
+        Assert.Equal(TheT5.Encode("abc def"), TheT5.Encode("a\u0001b\u000Bc\u007F d\u001Fe\u009Ff"));
 
     /// <summary>The library's BERT normaliser needs ICU to strip accents and joins or loses punctuation; ours does neither.</summary>
     [Theory]
@@ -176,7 +189,10 @@ public sealed class TextTokenizerTests : IDisposable
     {
         var ids = TheLlama.Encode("Once upon a time, there was\n a little girl");
         for (var cut = 0; cut <= ids.Length; cut++)
-            Assert.Equal("Once upon a time, there was\n a little girl", TheLlama.Decode(ids[..cut]) + (cut == 0 ? TheLlama.Decode(ids) : TheLlama.DecodeContinuation(ids[cut..])));
+            Assert.Equal(
+                "Once upon a time, there was\n a little girl",
+                TheLlama.Decode(ids[..cut]) + (cut == 0 ? TheLlama.Decode(ids) : TheLlama.DecodeContinuation(ids[cut..]))
+            );
         Assert.Equal("Hello world", TheGpt2.Decode(TheGpt2.Encode("Hello")) + TheGpt2.DecodeContinuation(TheGpt2.Encode(" world")));
     }
 
@@ -205,7 +221,16 @@ public sealed class TextTokenizerTests : IDisposable
     public void LongTextsOfOneKindEndInGoodTime()
     {
         foreach (var tokenizer in new[] { TheGpt2, TheT5, TheBert, TheRoberta, TheLlama })
-            foreach (var text in new[] { new string(' ', 20_000), new string('a', 5_000), string.Concat(Enumerable.Repeat("ab ", 5_000)), new string('\n', 5_000), new string('日', 5_000) })
+            foreach (
+                var text in new[]
+                {
+                new string(' ', 20_000),
+                new string('a', 5_000),
+                string.Concat(Enumerable.Repeat("ab ", 5_000)),
+                new string('\n', 5_000),
+                new string('日', 5_000),
+                }
+            )
                 Assert.All(tokenizer.Encode(text), id => Assert.InRange(id, 0, tokenizer.VocabularySize - 1));
     }
 }

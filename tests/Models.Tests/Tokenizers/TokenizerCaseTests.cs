@@ -26,7 +26,11 @@ public sealed class TokenizerCaseTests : IDisposable
         var json = JsonNode.Parse(File.ReadAllBytes(Path.Combine(Repository.Cases, folder, "tokenizer.skeleton.json")))!;
         var vocabulary = JsonNode.Parse(File.ReadAllBytes(Path.Combine(Repository.Gpt2Tokenizer, "vocab.json")))!;
         json["model"]!["vocab"] = vocabulary.DeepClone();
-        json["model"]!["merges"] = new JsonArray([.. File.ReadLines(Path.Combine(Repository.Gpt2Tokenizer, "merges.txt")).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)).Select(line => (JsonNode)line)]);
+        json["model"]!["merges"] = new JsonArray([
+            .. File.ReadLines(Path.Combine(Repository.Gpt2Tokenizer, "merges.txt"))
+                .Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal))
+                .Select(line => (JsonNode)line),
+        ]);
         TokenizerFiles.Copy(Repository.Gpt2Tokenizer, _folder.Path);
         CopyAll(folder);
         _folder.Write("tokenizer.json", json.ToJsonString());
@@ -106,5 +110,10 @@ public sealed class TokenizerCaseTests : IDisposable
     }
 
     private static TheoryData<string> Folders(string holding) =>
-        [.. Directory.GetFiles(Repository.Cases, holding, SearchOption.AllDirectories).Select(path => Path.GetRelativePath(Repository.Cases, Path.GetDirectoryName(path)!)).Order(StringComparer.Ordinal)];
+        [
+            .. Directory
+                .GetFiles(Repository.Cases, holding, SearchOption.AllDirectories)
+                .Select(path => Path.GetRelativePath(Repository.Cases, Path.GetDirectoryName(path)!))
+                .Order(StringComparer.Ordinal),
+        ];
 }

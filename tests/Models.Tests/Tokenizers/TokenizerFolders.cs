@@ -7,8 +7,13 @@ internal static class TokenizerFolders
 {
     private static readonly Lazy<TextTokenizer> s_roberta = new(LoadRoberta);
     private static readonly Lazy<TextTokenizer> s_cased = new(LoadCased);
-    private static readonly Dictionary<string, Lazy<TextTokenizer>> s_loaded =
-        new[] { "gpt2", "t5", "bert-base-uncased", "stories260K" }.ToDictionary(name => name, name => new Lazy<TextTokenizer>(() => TextTokenizer.Load(Folder(name))));
+    private static readonly Dictionary<string, Lazy<TextTokenizer>> s_loaded = new[]
+    {
+        "gpt2",
+        "t5",
+        "bert-base-uncased",
+        "stories260K",
+    }.ToDictionary(name => name, name => new Lazy<TextTokenizer>(() => TextTokenizer.Load(Folder(name))));
 
     public static TextTokenizer TheGpt2 => s_loaded["gpt2"].Value;
     public static TextTokenizer TheT5 => s_loaded["t5"].Value;

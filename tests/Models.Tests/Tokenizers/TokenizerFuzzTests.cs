@@ -24,7 +24,12 @@ public sealed class TokenizerFuzzTests : IDisposable
     [Fact]
     public void WordPieces()
     {
-        File.WriteAllLines(_folder["vocab.txt"], File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt")).Take(1100).Where((_, line) => line is 0 or >= 100));
+        File.WriteAllLines(
+            _folder["vocab.txt"],
+            File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt"))
+                .Take(1100)
+                .Where((_, line) => line is 0 or >= 100)
+        );
 
         Survive("vocab.txt", 2000, 200);
     }
@@ -40,7 +45,10 @@ public sealed class TokenizerFuzzTests : IDisposable
     [Fact]
     public void UnigramPiecesWithARealNormaliser()
     {
-        File.WriteAllBytes(_folder["spiece.model"], SentencePieceBytes.First(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"), 300));
+        File.WriteAllBytes(
+            _folder["spiece.model"],
+            SentencePieceBytes.First(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"), 300)
+        );
 
         Survive("spiece.model", 500, 30_000);
     }
@@ -48,7 +56,10 @@ public sealed class TokenizerFuzzTests : IDisposable
     [Fact]
     public void BpePieces()
     {
-        File.WriteAllBytes(_folder["tokenizer.model"], SentencePieceBytes.Llama(Path.Combine(TokenizerFolders.Folder("stories260K"), "tokens.json")));
+        File.WriteAllBytes(
+            _folder["tokenizer.model"],
+            SentencePieceBytes.Llama(Path.Combine(TokenizerFolders.Folder("stories260K"), "tokens.json"))
+        );
 
         Survive("tokenizer.model", 2000, 300);
     }
@@ -78,10 +89,14 @@ public sealed class TokenizerFuzzTests : IDisposable
     }
 
     private static IEnumerable<(string, float, SentencePieceBytes.Kind)> Unigram() =>
-    [
-        ("<pad>", 0, SentencePieceBytes.Kind.Control), ("</s>", 0, SentencePieceBytes.Kind.Control), ("<unk>", 0, SentencePieceBytes.Kind.Unknown),
-        .. "\u2581 a b c d e f g h i l m n o s t v w . , \u2581The \u2581film \u2581was ood and".Split(' ').Select((piece, rank) => (piece, -1f - rank, SentencePieceBytes.Kind.Normal)),
-    ];
+        [
+            ("<pad>", 0, SentencePieceBytes.Kind.Control),
+            ("</s>", 0, SentencePieceBytes.Kind.Control),
+            ("<unk>", 0, SentencePieceBytes.Kind.Unknown),
+            .. "\u2581 a b c d e f g h i l m n o s t v w . , \u2581The \u2581film \u2581was ood and"
+                .Split(' ')
+                .Select((piece, rank) => (piece, -1f - rank, SentencePieceBytes.Kind.Normal)),
+        ];
 
     private void Survive(string name, int rounds, int structure)
     {

@@ -5,7 +5,9 @@ using DfPO.Models.Tokenizers;
 namespace DfPO.Models.Tests.Tokenizers;
 
 /// <summary>Tokenizers of folders that hold <c>tokenizer.json</c> alone.</summary>
-/// <remarks>HF's tokenizers (Tokenizers.DotNet 1.4.1) reads the files written here; Llama 3's vectors are its ids for one of them.</remarks>
+/// <remarks>
+/// HF's tokenizers (Tokenizers.DotNet 1.4.1) reads the files written here; Llama 3's vectors are its ids for one of them.
+/// </remarks>
 public sealed class TokenizerJsonTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -14,24 +16,46 @@ public sealed class TokenizerJsonTests : IDisposable
 
     [Fact]
     public void Gpt2IsThatOfItsOtherFiles() =>
-        CheckAlike(Load(TokenizerJsonFiles.Gpt2(TokenizerFolders.Folder("gpt2")), "{\"tokenizer_class\": \"GPT2TokenizerFast\"}"), TokenizerFolders.TheGpt2, "gpt2_bpe*.json");
+        CheckAlike(
+            Load(TokenizerJsonFiles.Gpt2(TokenizerFolders.Folder("gpt2")), "{\"tokenizer_class\": \"GPT2TokenizerFast\"}"),
+            TokenizerFolders.TheGpt2,
+            "gpt2_bpe*.json"
+        );
 
     [Fact]
     public void RobertaIsThatOfItsOtherFiles() =>
-        CheckAlike(Load(TokenizerJsonFiles.Roberta(TokenizerFolders.Folder("roberta-base"), TokenizerFolders.Folder("gpt2")), "{\"tokenizer_class\": \"RobertaTokenizer\"}"), TokenizerFolders.TheRoberta, "roberta_bpe*.json");
+        CheckAlike(
+            Load(
+                TokenizerJsonFiles.Roberta(TokenizerFolders.Folder("roberta-base"), TokenizerFolders.Folder("gpt2")),
+                "{\"tokenizer_class\": \"RobertaTokenizer\"}"
+            ),
+            TokenizerFolders.TheRoberta,
+            "roberta_bpe*.json"
+        );
 
     [Fact]
     public void BertIsThatOfItsOtherFiles()
     {
         var tokens = File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt"));
-        CheckAlike(Load(TokenizerJsonFiles.Bert(tokens, lower: true), "{\"tokenizer_class\": \"BertTokenizer\"}"), TokenizerFolders.TheBert, "bert_wordpiece_uncased*.json");
-        CheckAlike(Load(TokenizerJsonFiles.Bert(tokens, lower: false), "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}"), TokenizerFolders.TheBertCased, "bert_wordpiece_cased*.json");
+        CheckAlike(
+            Load(TokenizerJsonFiles.Bert(tokens, lower: true), "{\"tokenizer_class\": \"BertTokenizer\"}"),
+            TokenizerFolders.TheBert,
+            "bert_wordpiece_uncased*.json"
+        );
+        CheckAlike(
+            Load(TokenizerJsonFiles.Bert(tokens, lower: false), "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}"),
+            TokenizerFolders.TheBertCased,
+            "bert_wordpiece_cased*.json"
+        );
     }
 
     [Fact]
     public void BertsRulesAreHeeded()
     {
-        var json = TokenizerJsonFiles.Bert(File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt")), lower: true);
+        var json = TokenizerJsonFiles.Bert(
+            File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt")),
+            lower: true
+        );
         Set(json, "normalizer.strip_accents", "false");
         Set(json, "normalizer.handle_chinese_chars", "false");
         var bert = Load(json);
@@ -44,11 +68,16 @@ public sealed class TokenizerJsonTests : IDisposable
     [Fact]
     public void T5IsThatOfItsOtherFiles()
     {
-        var t5 = Load(TokenizerJsonFiles.T5(File.ReadAllBytes(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"))), "{\"tokenizer_class\": \"T5TokenizerFast\"}");
+        var t5 = Load(
+            TokenizerJsonFiles.T5(File.ReadAllBytes(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"))),
+            "{\"tokenizer_class\": \"T5TokenizerFast\"}"
+        );
 
         CheckT5(t5);
         Assert.Equal((32099, 32000), (t5.IdOf("<extra_id_0>"), t5.IdOf("<extra_id_99>")));
-        foreach (var text in new[] { "a\u0001b\u000Bc\u007F d\u001Fe\u009Ff", "The <extra_id_0> walks in <extra_id_1> park", "  two  spaces  " })
+        foreach (
+            var text in new[] { "a\u0001b\u000Bc\u007F d\u001Fe\u009Ff", "The <extra_id_0> walks in <extra_id_1> park", "  two  spaces  " }
+        )
             Assert.Equal(TokenizerFolders.TheT5.Encode(text), t5.Encode(text));
     }
 
@@ -65,7 +94,10 @@ public sealed class TokenizerJsonTests : IDisposable
     [Trait("Category", "Vectors")]
     public void Llama3sPiecesAndWholeTokensAreThoseOfTheReference()
     {
-        var llama = Load(TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")), "{\"eos_token\": {\"content\": \"<|eot_id|>\"}, \"pad_token\": \"<|end_of_text|>\"}");
+        var llama = Load(
+            TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")),
+            "{\"eos_token\": {\"content\": \"<|eot_id|>\"}, \"pad_token\": \"<|end_of_text|>\"}"
+        );
 
         TokenizerVectorTests.Check("llama3_bpe*.json", llama);
         Assert.Equal((5003, 5002, 5001), (llama.VocabularySize, llama.EosTokenId, llama.PadTokenId));
@@ -82,7 +114,10 @@ public sealed class TokenizerJsonTests : IDisposable
     {
         var llama = Load(TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2")), "{\"eos_token\": \"<|eot_id|>\"}");
         Assert.Equal([172, 253, 238, 251, 817, 68, 2646], llama.Encode("🐝The film"));
-        Assert.Equal("a\U0001D400b \U0001D7CF\U0001D7CF2", TokenizerFolders.TheGpt2.Decode(TokenizerFolders.TheGpt2.Encode("a\U0001D400b \U0001D7CF\U0001D7CF2")));
+        Assert.Equal(
+            "a\U0001D400b \U0001D7CF\U0001D7CF2",
+            TokenizerFolders.TheGpt2.Decode(TokenizerFolders.TheGpt2.Encode("a\U0001D400b \U0001D7CF\U0001D7CF2"))
+        );
     }
 
     [Fact]
@@ -181,12 +216,18 @@ public sealed class TokenizerJsonTests : IDisposable
         return TextTokenizer.Load(_folder.Path);
     }
 
-    /// <summary>Its vectors are SentencePiece's, from which HF's tokenizers parts where two segmentations have the same score or a mark follows a character that is replaced.</summary>
+    /// <summary>
+    /// Its vectors are SentencePiece's, from which HF's tokenizers parts where two segmentations have the same score or a mark follows a
+    /// character that is replaced.
+    /// </summary>
     private static void CheckT5(TextTokenizer t5)
     {
         using (var vectors = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(Repository.Path("tests/vectors/t5_spm_vectors.json"))))
             foreach (var vector in vectors.RootElement.EnumerateArray())
-                Assert.Equal(vector.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()), t5.EncodeLiteral(vector.GetProperty("text").GetString()!));
+                Assert.Equal(
+                    vector.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32()),
+                    t5.EncodeLiteral(vector.GetProperty("text").GetString()!)
+                );
         Assert.Equal([3, 9, 17774, 7079, 115], t5.Encode("a\u2034b"));
         CheckAlike(t5, TokenizerFolders.TheT5, null);
     }
@@ -195,7 +236,10 @@ public sealed class TokenizerJsonTests : IDisposable
     {
         if (vectors is not null)
             TokenizerVectorTests.Check(vectors, tokenizer);
-        Assert.Equal((expected.VocabularySize, expected.EosTokenId, expected.PadTokenId), (tokenizer.VocabularySize, tokenizer.EosTokenId, tokenizer.PadTokenId));
+        Assert.Equal(
+            (expected.VocabularySize, expected.EosTokenId, expected.PadTokenId),
+            (tokenizer.VocabularySize, tokenizer.EosTokenId, tokenizer.PadTokenId)
+        );
         Assert.Equal(expected.EncodeInput("Hello world </s> <s> [SEP]"), tokenizer.EncodeInput("Hello world </s> <s> [SEP]"));
         int[] some = [.. Enumerable.Range(0, expected.VocabularySize).Where(id => id % 97 == 0)];
         Assert.Equal(expected.Decode(some), tokenizer.Decode(some));
@@ -214,7 +258,12 @@ public sealed class TokenizerJsonTests : IDisposable
             case "llama3":
                 return TokenizerJsonFiles.Llama3(TokenizerFolders.Folder("gpt2"));
             case "bert":
-                return TokenizerJsonFiles.Bert(File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt")).Take(2100).Where((_, line) => line is 0 or >= 100), lower: true);
+                return TokenizerJsonFiles.Bert(
+                    File.ReadLines(Path.Combine(TokenizerFolders.Folder("bert-base-uncased"), "vocab.txt"))
+                        .Take(2100)
+                        .Where((_, line) => line is 0 or >= 100),
+                    lower: true
+                );
             default:
                 return TokenizerJsonFiles.T5(SentencePieceBytes.First(Path.Combine(TokenizerFolders.Folder("t5"), "spiece.model"), 300));
         }

@@ -13,7 +13,5 @@ public sealed class Brevity(string scale) : IReward
     public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) =>
         [.. texts.Select(text => -text.Continuation.Length / _scale)];
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

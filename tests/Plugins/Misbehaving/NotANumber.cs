@@ -8,7 +8,5 @@ public sealed class NotANumber : IReward
 {
     public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => [.. texts.Select(_ => float.NaN)];
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

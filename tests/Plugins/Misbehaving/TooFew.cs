@@ -8,7 +8,5 @@ public sealed class TooFew : IReward
 {
     public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => new float[texts.Count - 1];
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

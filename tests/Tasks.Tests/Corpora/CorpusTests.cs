@@ -82,7 +82,12 @@ public sealed class CorpusTests : IDisposable
     [Fact]
     public void LabelsOfRowsAreNumberedInOrdinalOrder()
     {
-        var corpus = LabeledCorpus.Read(_folder.Write("t.jsonl", "{\"text\": \"a\", \"label\": \"z\"}\n{\"text\": \"b\", \"label\": 1}\n{\"text\": \"c\", \"label\": \"z\"}\n"));
+        var corpus = LabeledCorpus.Read(
+            _folder.Write(
+                "t.jsonl",
+                "{\"text\": \"a\", \"label\": \"z\"}\n{\"text\": \"b\", \"label\": 1}\n{\"text\": \"c\", \"label\": \"z\"}\n"
+            )
+        );
 
         Assert.Equal(["1", "z"], corpus.Labels);
         Assert.Equal([new LabeledText("a", 1), new LabeledText("b", 0), new LabeledText("c", 1)], corpus.Texts);
@@ -94,6 +99,9 @@ public sealed class CorpusTests : IDisposable
         _folder.Write("pos/1.txt", "fine");
 
         Assert.Equal("corpus/labels", CodeOf(() => LabeledCorpus.Read(_folder.Path), _folder.Path, "1 class"));
-        Assert.Equal("corpus/labels", CodeOf(() => LabeledCorpus.Read(_folder.Write("t.jsonl", "{\"text\": \"a\", \"label\": \"z\"}")), "t.jsonl"));
+        Assert.Equal(
+            "corpus/labels",
+            CodeOf(() => LabeledCorpus.Read(_folder.Write("t.jsonl", "{\"text\": \"a\", \"label\": \"z\"}")), "t.jsonl")
+        );
     }
 }

@@ -19,17 +19,34 @@ public sealed class DatasetCaseTests : IDisposable
         var rows = Table.Read(Case("11-jsonl-large-integers/ids.jsonl"), new MalformedRows(0)).ToArray();
         Assert.Equal(["1234567890123456789", "1234567890123456788"], rows.Select(row => row.Text("id")));
 
-        var more = Table.Read(_folder.Write("t.jsonl", "{\"a\": 123456789012345678901234567890, \"b\": -9223372036854775808, \"c\": 2.50, \"d\": 1e3}"), new MalformedRows(0)).Single();
-        Assert.Equal(["123456789012345678901234567890", "-9223372036854775808", "2.5", "1000"], new[] { "a", "b", "c", "d" }.Select(more.Text));
+        var more = Table
+            .Read(
+                _folder.Write("t.jsonl", "{\"a\": 123456789012345678901234567890, \"b\": -9223372036854775808, \"c\": 2.50, \"d\": 1e3}"),
+                new MalformedRows(0)
+            )
+            .Single();
+        Assert.Equal(
+            ["123456789012345678901234567890", "-9223372036854775808", "2.5", "1000"],
+            new[] { "a", "b", "c", "d" }.Select(more.Text)
+        );
         Assert.Equal((1.2345678901234568e29, 2.5), (more.Number("a"), more.Number("c")));
     }
 
     [Fact]
     public void ReviewsThatAreNotUtf8AreMalformed()
     {
-        var spec = new DatasetSpec { Format = DatasetFormat.Imdb, Path = Case("12-invalid-utf8-silently-replaced/imdb"), Split = DatasetSplit.Train };
-        var splits = new[] { DatasetSplit.Train, DatasetSplit.Validation }.Select(split => spec with { Split = split, MaxMalformed = 10 }).ToArray();
-        var broken = Directory.GetFiles(spec.Path, "*.txt", SearchOption.AllDirectories).Count(file => !System.Text.Unicode.Utf8.IsValid(File.ReadAllBytes(file)));
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.Imdb,
+            Path = Case("12-invalid-utf8-silently-replaced/imdb"),
+            Split = DatasetSplit.Train,
+        };
+        var splits = new[] { DatasetSplit.Train, DatasetSplit.Validation }
+            .Select(split => spec with { Split = split, MaxMalformed = 10 })
+            .ToArray();
+        var broken = Directory
+            .GetFiles(spec.Path, "*.txt", SearchOption.AllDirectories)
+            .Count(file => !System.Text.Unicode.Utf8.IsValid(File.ReadAllBytes(file)));
         Assert.NotEqual(0, broken);
         var passedOver = 0;
         foreach (var split in splits)
@@ -38,7 +55,10 @@ public sealed class DatasetCaseTests : IDisposable
             passedOver += order.Malformed;
             Assert.All(order.Problems, problem => Assert.Contains("UTF-8", problem));
             if (order.Malformed > 0)
-                Assert.Equal("dataset/malformed", CodeOf(() => PromptDataset.Load(split with { MaxMalformed = 0 }), "review train/", "UTF-8"));
+                Assert.Equal(
+                    "dataset/malformed",
+                    CodeOf(() => PromptDataset.Load(split with { MaxMalformed = 0 }), "review train/", "UTF-8")
+                );
         }
         Assert.Equal(broken, passedOver);
 
@@ -50,13 +70,25 @@ public sealed class DatasetCaseTests : IDisposable
     public void LinesThatAreNotUtf8AreNamed()
     {
         var prompts = Case("12-invalid-utf8-silently-replaced/prompts.txt");
-        Assert.Equal("prompts/malformed", CodeOf(() => _ = Utf8Lines.Read(prompts, "prompts/malformed").ToList(), prompts, "line 1", "UTF-8"));
-        Assert.Equal("prompts/malformed", CodeOf(() => _ = Utf8Lines.Read(File.OpenRead(prompts), "Standard input", "prompts/malformed").ToList(), "Standard input, line 1"));
+        Assert.Equal(
+            "prompts/malformed",
+            CodeOf(() => _ = Utf8Lines.Read(prompts, "prompts/malformed").ToList(), prompts, "line 1", "UTF-8")
+        );
+        Assert.Equal(
+            "prompts/malformed",
+            CodeOf(
+                () => _ = Utf8Lines.Read(File.OpenRead(prompts), "Standard input", "prompts/malformed").ToList(),
+                "Standard input, line 1"
+            )
+        );
         Assert.Equal("corpus/malformed", CodeOf(() => _ = TextCorpus.Read(prompts).ToList(), prompts, "line 1"));
         File.WriteAllBytes(_folder["t.jsonl"], Encoding.Latin1.GetBytes("{\"text\": \"a\"}\n{\"text\": \"caf\xe9\"}\n"));
         Assert.Equal("corpus/malformed", CodeOf(() => _ = TextCorpus.Read(_folder["t.jsonl"]).ToList(), "line 2", "UTF-8"));
         // A byte order mark is no part of the text.
-        Assert.Equal(["Über", "b"], Utf8Lines.Read(new MemoryStream([.. Encoding.UTF8.GetPreamble(), .. "Über\nb\n"u8]), "Standard input", "prompts/malformed"));
+        Assert.Equal(
+            ["Über", "b"],
+            Utf8Lines.Read(new MemoryStream([.. Encoding.UTF8.GetPreamble(), .. "Über\nb\n"u8]), "Standard input", "prompts/malformed")
+        );
     }
 
     [Fact]
@@ -67,7 +99,13 @@ public sealed class DatasetCaseTests : IDisposable
         Assert.Equal("0", rows[0].Text("string_col"));
         Assert.Equal("dataset/malformed", CodeOf(() => rows[0].Text("date_string_col"), path, "line 1", "UTF-8"));
 
-        var spec = new DatasetSpec { Format = DatasetFormat.Table, Path = path, TextColumn = "date_string_col", MaxMalformed = 8 };
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.Table,
+            Path = path,
+            TextColumn = "date_string_col",
+            MaxMalformed = 8,
+        };
         var report = PromptDataset.Load(spec).Report;
         Assert.Equal(rows.Length, report.Malformed + report.Prompts + report.Duplicates);
         Assert.NotEqual(0, report.Malformed);
@@ -126,7 +164,12 @@ public sealed class DatasetCaseTests : IDisposable
 
         foreach (var name in new[] { "i/train/pos/1_9.txt", "i/train/neg/2_1.txt", "i/train/pos/._1_9.txt", "i/train/neg/.2_1.txt" })
             _folder.Write(name, "A film of some words that can be parted");
-        var spec = new DatasetSpec { Format = DatasetFormat.Imdb, Path = _folder["i"], Split = DatasetSplit.Train };
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.Imdb,
+            Path = _folder["i"],
+            Split = DatasetSplit.Train,
+        };
         Assert.Equal(1, PromptDataset.Load(spec).Report.Prompts);
     }
 

@@ -20,7 +20,8 @@ public sealed class PromptDatasetTests : IDisposable
         _folder.Write("test/neg/0_1.txt", "a b c d");
         var spec = Imdb(_folder.Path, DatasetSplit.Test);
 
-        // Words stand between single blanks, so a double one makes an empty word and the tag is parted: "one", "two", "", "three<br", "/>four".
+        // Words stand between single blanks, so a double one makes an empty word and the tag is parted: "one", "two", "",
+        // "three<br", "/>four".
         Assert.Equal(["a b", "one two"], Load(spec).Select(prompt => prompt.Text).Order());
         var prompt = Load(spec).Single(prompt => prompt.Id == "test/pos/0_9");
         Assert.Equal(["one two  three<br />four"], prompt.References);
@@ -64,33 +65,80 @@ public sealed class PromptDatasetTests : IDisposable
     [Fact]
     public async Task TheHubsParquetFilesKeepTheirRowsOrder()
     {
-        await ParquetSerializer.SerializeAsync(Enumerable.Range(0, 10).Select(i => new Review { text = $"row {i} of it", label = i < 5 ? 0 : 1 }).ToList(), _folder["train-00000-of-00001.parquet"]);
+        await ParquetSerializer.SerializeAsync(
+            Enumerable.Range(0, 10).Select(i => new Review { text = $"row {i} of it", label = i < 5 ? 0 : 1 }).ToList(),
+            _folder["train-00000-of-00001.parquet"]
+        );
 
-        Assert.Equal(new[] { 5, 6, 0, 7, 3, 2, 4, 9 }.Select(i => $"row {i}"), Load(Imdb(_folder.Path, DatasetSplit.Train)).Select(p => p.Text));
+        Assert.Equal(
+            new[] { 5, 6, 0, 7, 3, 2, 4, 9 }.Select(i => $"row {i}"),
+            Load(Imdb(_folder.Path, DatasetSplit.Train)).Select(p => p.Text)
+        );
     }
 
     [Fact]
     public async Task ALabelKeepsItsTrainingReviewsAloneAndChangesNoOtherSplit()
     {
         var root = WriteReviews(10);
-        await ParquetSerializer.SerializeAsync(Enumerable.Range(0, 10).Select(i => new Review { text = $"row {i} of it", label = i < 5 ? 0 : 1 }).ToList(), Path.Combine(Directory.CreateDirectory(_folder["hub"]).FullName, "train-00000-of-00001.parquet"));
-        var csv = _folder.Write("reviews.csv", "review,sentiment\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"review {i} of it,{(i < 10 ? "positive" : "negative")}\n")));
+        await ParquetSerializer.SerializeAsync(
+            Enumerable.Range(0, 10).Select(i => new Review { text = $"row {i} of it", label = i < 5 ? 0 : 1 }).ToList(),
+            Path.Combine(Directory.CreateDirectory(_folder["hub"]).FullName, "train-00000-of-00001.parquet")
+        );
+        var csv = _folder.Write(
+            "reviews.csv",
+            "review,sentiment\n"
+                + string.Concat(Enumerable.Range(0, 20).Select(i => $"review {i} of it,{(i < 10 ? "positive" : "negative")}\n"))
+        );
 
         // Of default_rng(42).permutation(10)[..8] = 5, 6, 0, 7, 3, 2, 4, 9 the last five are positive.
-        Assert.Equal(new[] { 5, 6, 7, 9 }.Select(i => $"train/pos/{i}_1"), Load(Imdb(root, DatasetSplit.Train) with { TrainLabel = "pos" }).Select(p => p.Id));
-        Assert.Equal(new[] { 0, 3, 2, 4 }.Select(i => $"row {i}"), Load(Imdb(_folder["hub"], DatasetSplit.Train) with { TrainLabel = "neg" }).Select(p => p.Text));
-        Assert.All(Load(Imdb(csv, DatasetSplit.Train) with { TrainLabel = "pos" }), prompt => Assert.InRange(int.Parse(prompt.References[0].Split(' ')[1]), 0, 9));
-        Assert.Equal(Load(Imdb(root, DatasetSplit.Validation)).Select(p => p.Id), Load(Imdb(root, DatasetSplit.Validation) with { TrainLabel = "pos" }).Select(p => p.Id));
-        Assert.Equal("dataset/spec", CodeOf(() => Load(Imdb(root, DatasetSplit.Train) with { TrainLabel = "good" }), "train-label", "good"));
-        Assert.Equal("dataset/malformed", CodeOf(() => Load(Imdb(_folder.Write("odd.csv", "review,sentiment\nquite good,fine\n"), DatasetSplit.Train) with { TrainLabel = "pos", PartTable = false }), "sentiment", "fine"));
+        Assert.Equal(
+            new[] { 5, 6, 7, 9 }.Select(i => $"train/pos/{i}_1"),
+            Load(Imdb(root, DatasetSplit.Train) with { TrainLabel = "pos" }).Select(p => p.Id)
+        );
+        Assert.Equal(
+            new[] { 0, 3, 2, 4 }.Select(i => $"row {i}"),
+            Load(Imdb(_folder["hub"], DatasetSplit.Train) with { TrainLabel = "neg" }).Select(p => p.Text)
+        );
+        Assert.All(Load(Imdb(csv, DatasetSplit.Train) with { TrainLabel = "pos" }), prompt =>
+            Assert.InRange(int.Parse(prompt.References[0].Split(' ')[1]), 0, 9)
+        );
+        Assert.Equal(
+            Load(Imdb(root, DatasetSplit.Validation)).Select(p => p.Id),
+            Load(Imdb(root, DatasetSplit.Validation) with { TrainLabel = "pos" }).Select(p => p.Id)
+        );
+        Assert.Equal(
+            "dataset/spec",
+            CodeOf(() => Load(Imdb(root, DatasetSplit.Train) with { TrainLabel = "good" }), "train-label", "good")
+        );
+        Assert.Equal(
+            "dataset/malformed",
+            CodeOf(
+                () =>
+                    Load(
+                        Imdb(_folder.Write("odd.csv", "review,sentiment\nquite good,fine\n"), DatasetSplit.Train) with
+                        {
+                            TrainLabel = "pos",
+                            PartTable = false,
+                        }
+                    ),
+                "sentiment",
+                "fine"
+            )
+        );
     }
 
     [Fact]
     public void ASingleTableIsPartedIntoThreeDisjointSplits()
     {
-        var path = _folder.Write("IMDB Dataset.csv", "review,sentiment\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"\"review {i}, quoted\",positive\n")));
+        var path = _folder.Write(
+            "IMDB Dataset.csv",
+            "review,sentiment\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"\"review {i}, quoted\",positive\n"))
+        );
 
-        string[][] splits = [.. Enum.GetValues<DatasetSplit>().Select(split => Load(Imdb(path, split)).Select(p => p.References[0]).ToArray())];
+        string[][] splits =
+        [
+            .. Enum.GetValues<DatasetSplit>().Select(split => Load(Imdb(path, split)).Select(p => p.References[0]).ToArray()),
+        ];
 
         Assert.Equal([16, 2, 2], splits.Select(split => split.Length));
         Assert.Equal(20, splits.SelectMany(split => split).Distinct().Count());
@@ -101,13 +149,20 @@ public sealed class PromptDatasetTests : IDisposable
     [Fact]
     public void ToxicityPromptsAreChosenByScoreAndUnscoredOnesStayOnlyWithoutBounds()
     {
-        var path = _folder.Write("rtp.jsonl",
+        var path = _folder.Write(
+            "rtp.jsonl",
             """
             {"prompt": {"text": "mild", "toxicity": 0.1}, "continuation": {"text": " end", "toxicity": 0.9}, "challenging": false}
             {"prompt": {"text": "harsh", "toxicity": 0.8}, "continuation": {"text": " end", "toxicity": null}}
             {"prompt": {"text": "unknown", "toxicity": null}, "continuation": {"text": "", "toxicity": null}}
-            """);
-        var spec = new DatasetSpec { Format = DatasetFormat.RealToxicityPrompts, Path = path, PartTable = false };
+            """
+        );
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.RealToxicityPrompts,
+            Path = path,
+            PartTable = false,
+        };
 
         Assert.Equal(["mild", "harsh", "unknown"], Load(spec).Select(p => p.Text));
         Assert.Equal(["harsh"], Load(spec with { MinToxicity = 0.5 }).Select(p => p.Text));
@@ -121,23 +176,37 @@ public sealed class PromptDatasetTests : IDisposable
     {
         _folder.Write("pairs/valid_src.txt", "dog run\ndog run\ncat sit\n");
         _folder.Write("pairs/valid_trg.txt", "A dog runs.\nDogs run.\nA cat sits.\n");
-        _folder.Write("official/commongen.dev.jsonl", """
+        _folder.Write(
+            "official/commongen.dev.jsonl",
+            """
             {"concept_set": "dog_N#run_V", "scene": ["A dog runs.", "Dogs run."], "reason": ["n/a"]}
             {"concept_set": "cat_N#sit_V", "scene": ["A cat sits."]}
-            """);
-        _folder.Write("gem/validation.jsonl", """
+            """
+        );
+        _folder.Write(
+            "gem/validation.jsonl",
+            """
             {"concepts": ["dog", "run"], "target": "A dog runs.", "references": ["A dog runs.", "Dogs run."]}
             {"concepts": ["cat", "sit"], "target": "A cat sits.", "references": []}
-            """);
+            """
+        );
 
         foreach (var layout in new[] { "pairs", "official", "gem" })
         {
-            var spec = new DatasetSpec { Format = DatasetFormat.CommonGen, Path = _folder[layout], Split = DatasetSplit.Validation };
+            var spec = new DatasetSpec
+            {
+                Format = DatasetFormat.CommonGen,
+                Path = _folder[layout],
+                Split = DatasetSplit.Validation,
+            };
             var prompts = Load(spec);
             Assert.Equal(["generate a sentence with: dog run.", "generate a sentence with: cat sit."], prompts.Select(p => p.Text));
             Assert.Equal(["A dog runs.", "Dogs run."], prompts[0].References);
             Assert.Equal(["dog", "run"], prompts[0].Concepts);
-            Assert.Equal(["A dog runs.", "Dogs run.", "A cat sits."], Load(spec with { GroupConcepts = false }).Select(p => p.References.Single()));
+            Assert.Equal(
+                ["A dog runs.", "Dogs run.", "A cat sits."],
+                Load(spec with { GroupConcepts = false }).Select(p => p.References.Single())
+            );
         }
     }
 
@@ -146,7 +215,14 @@ public sealed class PromptDatasetTests : IDisposable
     {
         var path = _folder.Write("test.jsonl", "{\"concepts\": [\"a\", \"b\"], \"target\": \"\", \"references\": []}\n");
 
-        var dataset = PromptDataset.Load(new DatasetSpec { Format = DatasetFormat.CommonGen, Path = path, Split = DatasetSplit.Test });
+        var dataset = PromptDataset.Load(
+            new DatasetSpec
+            {
+                Format = DatasetFormat.CommonGen,
+                Path = path,
+                Split = DatasetSplit.Test,
+            }
+        );
 
         Assert.Empty(dataset.Prompts.Prompts.Single().References);
         Assert.Equal(1, dataset.Report.WithoutReferences);
@@ -169,7 +245,16 @@ public sealed class PromptDatasetTests : IDisposable
     public void ACustomTableIsReadByTheColumnsNamed()
     {
         var path = _folder.Write("mine.csv", "key,question,answer,words\nk1,What?,This.,this that\nk2,Why?,,so\nk3,What?,Yes.,\n");
-        var spec = new DatasetSpec { Format = DatasetFormat.Table, Path = path, PartTable = false, IdColumn = "key", TextColumn = "question", ReferencesColumn = "answer", ConceptsColumn = "words" };
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.Table,
+            Path = path,
+            PartTable = false,
+            IdColumn = "key",
+            TextColumn = "question",
+            ReferencesColumn = "answer",
+            ConceptsColumn = "words",
+        };
 
         var dataset = PromptDataset.Load(spec);
 
@@ -185,8 +270,17 @@ public sealed class PromptDatasetTests : IDisposable
     [Fact]
     public void MalformedRowsArePassedOverAndCounted()
     {
-        var path = _folder.Write("mine.jsonl", "{\"text\": \"a\"}\noops\n{\"text\": \"\"}\n{\"text\": [1]}\n{\"other\": 1}\n{\"text\": \"b\"}\n");
-        var spec = new DatasetSpec { Format = DatasetFormat.Table, Path = path, PartTable = false, MaxMalformed = 4 };
+        var path = _folder.Write(
+            "mine.jsonl",
+            "{\"text\": \"a\"}\noops\n{\"text\": \"\"}\n{\"text\": [1]}\n{\"other\": 1}\n{\"text\": \"b\"}\n"
+        );
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.Table,
+            Path = path,
+            PartTable = false,
+            MaxMalformed = 4,
+        };
 
         var dataset = PromptDataset.Load(spec);
 
@@ -208,16 +302,45 @@ public sealed class PromptDatasetTests : IDisposable
         Assert.Equal("dataset/spec", CodeOf(() => PromptDataset.Load(spec with { PromptShare = 1 }), "prompt-share"));
         Assert.Equal("dataset/spec", CodeOf(() => PromptDataset.Load(spec with { MinToxicity = 0.5, MaxToxicity = 0.2 }), "toxicity"));
         Assert.Equal("dataset/empty", CodeOf(() => PromptDataset.Load(spec with { Split = DatasetSplit.Train }), path, "Train"));
-        Assert.Equal("dataset/missing", CodeOf(() => PromptDataset.Load(spec with { Format = DatasetFormat.Imdb, Path = _folder["none"] }), "none"));
-        Assert.Equal("dataset/missing", CodeOf(() => PromptDataset.Load(spec with { Format = DatasetFormat.Imdb, Path = _folder.Path }), "test/pos".Replace("test", "train")));
-        Assert.Equal("dataset/missing", CodeOf(() => PromptDataset.Load(spec with { Format = DatasetFormat.CommonGen, Path = _folder.Path }), "commongen.train.jsonl"));
-        Assert.Equal("archive/damaged", CodeOf(() => PromptDataset.Load(spec with { Format = DatasetFormat.Imdb, Path = _folder.Write("x.tar.gz", "no archive"), CacheFolder = _folder.Path }), "x.tar.gz"));
+        Assert.Equal(
+            "dataset/missing",
+            CodeOf(() => PromptDataset.Load(spec with { Format = DatasetFormat.Imdb, Path = _folder["none"] }), "none")
+        );
+        Assert.Equal(
+            "dataset/missing",
+            CodeOf(
+                () => PromptDataset.Load(spec with { Format = DatasetFormat.Imdb, Path = _folder.Path }),
+                "test/pos".Replace("test", "train")
+            )
+        );
+        Assert.Equal(
+            "dataset/missing",
+            CodeOf(() => PromptDataset.Load(spec with { Format = DatasetFormat.CommonGen, Path = _folder.Path }), "commongen.train.jsonl")
+        );
+        Assert.Equal(
+            "archive/damaged",
+            CodeOf(
+                () =>
+                    PromptDataset.Load(
+                        spec with
+                        {
+                            Format = DatasetFormat.Imdb,
+                            Path = _folder.Write("x.tar.gz", "no archive"),
+                            CacheFolder = _folder.Path,
+                        }
+                    ),
+                "x.tar.gz"
+            )
+        );
     }
 
     [Fact]
     public void PromptsWithReferencesAndConceptsSurviveTheirFile()
     {
-        var set = new PromptSet([new Prompt("1", "Ünï \"q\"") { References = ["a\nb", "c"], Concepts = ["dog"] }, new Prompt("2", "plain")]);
+        var set = new PromptSet([
+            new Prompt("1", "Ünï \"q\"") { References = ["a\nb", "c"], Concepts = ["dog"] },
+            new Prompt("2", "plain"),
+        ]);
 
         set.Write(_folder["p.jsonl"]);
         var read = PromptDataset.Load(new DatasetSpec { Path = _folder["p.jsonl"] }).Prompts;
@@ -225,19 +348,36 @@ public sealed class PromptDatasetTests : IDisposable
         Assert.Equal(set.Prompts, read.Prompts);
         Assert.NotEqual(set.Prompts[0], read.Prompts[0] with { References = ["a\nb"] });
         Assert.NotEqual(set.Prompts[0], read.Prompts[0] with { Concepts = [] });
-        Assert.Equal("prompts/malformed", CodeOf(() => PromptSet.Read(_folder.Write("q.jsonl", "{\"id\": \"1\", \"text\": \"a\", \"references\": \"b\"}")), "line 1", "'references'"));
+        Assert.Equal(
+            "prompts/malformed",
+            CodeOf(
+                () => PromptSet.Read(_folder.Write("q.jsonl", "{\"id\": \"1\", \"text\": \"a\", \"references\": \"b\"}")),
+                "line 1",
+                "'references'"
+            )
+        );
     }
 
     [Fact]
     [Trait("Category", "Data")]
     public void TheRealDataSetsHaveTheirPublishedSizes()
     {
-        var commonGen = new DatasetSpec { Format = DatasetFormat.CommonGen, Path = SharedData.Path("commongen"), Split = DatasetSplit.Validation };
+        var commonGen = new DatasetSpec
+        {
+            Format = DatasetFormat.CommonGen,
+            Path = SharedData.Path("commongen"),
+            Split = DatasetSplit.Validation,
+        };
         Assert.Equal(993, Load(commonGen).Count);
         Assert.Equal(1497, Load(commonGen with { Split = DatasetSplit.Test }).Count);
         Assert.Equal(4018, Load(commonGen with { GroupConcepts = false }).Count);
         Assert.Equal(67_389, Load(commonGen with { Split = DatasetSplit.Train, GroupConcepts = false }).Count);
-        var toxicity = new DatasetSpec { Format = DatasetFormat.RealToxicityPrompts, Path = SharedData.Path("rtp/quark_val.jsonl"), PartTable = false };
+        var toxicity = new DatasetSpec
+        {
+            Format = DatasetFormat.RealToxicityPrompts,
+            Path = SharedData.Path("rtp/quark_val.jsonl"),
+            PartTable = false,
+        };
         Assert.Equal(5000, Load(toxicity).Count);
         Assert.InRange(Load(toxicity with { MinToxicity = 0.5 }).Count, 1, 4999);
     }
@@ -251,13 +391,24 @@ public sealed class PromptDatasetTests : IDisposable
         var first = Load(spec);
         var (watch, before) = (System.Diagnostics.Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var again = Load(spec);
-        TestContext.Current.TestOutputHelper?.WriteLine($"training split from the index: {watch.Elapsed.TotalSeconds:F2} s, of the processor {(Environment.CpuUsage.TotalTime - before).TotalSeconds:F2} s");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"training split from the index: {watch.Elapsed.TotalSeconds:F2} s, of the processor {(Environment.CpuUsage.TotalTime - before).TotalSeconds:F2} s"
+        );
 
-        Assert.Equal((20_000, 5000, 5000), (first.Count, Load(spec with { Split = DatasetSplit.Validation }).Count, Load(spec with { Split = DatasetSplit.Test }).Count));
+        Assert.Equal(
+            (20_000, 5000, 5000),
+            (first.Count, Load(spec with { Split = DatasetSplit.Validation }).Count, Load(spec with { Split = DatasetSplit.Test }).Count)
+        );
         Assert.Equal(first.Select(p => (p.Id, p.Text)), again.Select(p => (p.Id, p.Text)));
     }
 
-    private static DatasetSpec Imdb(string path, DatasetSplit split) => new() { Format = DatasetFormat.Imdb, Path = path, Split = split };
+    private static DatasetSpec Imdb(string path, DatasetSplit split) =>
+        new()
+        {
+            Format = DatasetFormat.Imdb,
+            Path = path,
+            Split = split,
+        };
 
     private static IReadOnlyList<Prompt> Load(DatasetSpec spec) => PromptDataset.Load(spec).Prompts.Prompts;
 

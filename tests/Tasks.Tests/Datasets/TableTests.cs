@@ -16,23 +16,49 @@ public sealed class TableTests : IDisposable
     {
         var csv = _folder.Write("t.csv", "text,note\n\"one, \"\"two\"\"\nthree\",a\nÜber,b\n");
         var tsv = _folder.Write("t.tsv", "text\tnote\n\"one, \"\"two\"\"\nthree\"\ta\nÜber\tb\n");
-        var json = _folder.Write("t.jsonl", "{\"text\": \"one, \\\"two\\\"\\nthree\", \"note\": \"a\"}\n\n{\"text\": \"Über\", \"note\": \"b\"}\n");
+        var json = _folder.Write(
+            "t.jsonl",
+            "{\"text\": \"one, \\\"two\\\"\\nthree\", \"note\": \"a\"}\n\n{\"text\": \"Über\", \"note\": \"b\"}\n"
+        );
         using (var zip = new GZipStream(File.Create(_folder["t.jsonl.gz"]), CompressionLevel.Fastest))
             zip.Write(File.ReadAllBytes(json));
-        await ParquetSerializer.SerializeAsync([new Row { text = "one, \"two\"\nthree", note = "a" }, new Row { text = "Über", note = "b" }], _folder["t.parquet"]);
+        await ParquetSerializer.SerializeAsync(
+            [new Row { text = "one, \"two\"\nthree", note = "a" }, new Row { text = "Über", note = "b" }],
+            _folder["t.parquet"]
+        );
 
         foreach (var path in new[] { csv, tsv, json, _folder["t.jsonl.gz"], _folder["t.parquet"] })
         {
             Assert.True(Table.IsTable(path));
-            Assert.Equal([("one, \"two\"\nthree", "a"), ("Über", "b")], Table.Read(path, new MalformedRows(0)).Select(row => (row.Text("text"), row.Text("note"))));
+            Assert.Equal(
+                [("one, \"two\"\nthree", "a"), ("Über", "b")],
+                Table.Read(path, new MalformedRows(0)).Select(row => (row.Text("text"), row.Text("note")))
+            );
         }
     }
 
     [Fact]
     public async Task ListsAndStructuresAreReadFromJsonAndParquet()
     {
-        var json = _folder.Write("n.jsonl", "{\"words\": [\"a\", \"\", \"b\"], \"inner\": {\"text\": \"deep\", \"score\": 0.25}}\n{\"words\": null, \"inner\": {\"text\": \"deep\", \"score\": null}}\n");
-        await ParquetSerializer.SerializeAsync([new Nested { words = ["a", "", "b"], inner = new Inner { text = "deep", score = 0.25 } }, new Nested { words = [], inner = new Inner { text = "deep" } }], _folder["n.parquet"]);
+        var json = _folder.Write(
+            "n.jsonl",
+            "{\"words\": [\"a\", \"\", \"b\"], \"inner\": {\"text\": \"deep\", \"score\": 0.25}}\n{\"words\": null, \"inner\": {\"text\": \"deep\", \"score\": null}}\n"
+        );
+        await ParquetSerializer.SerializeAsync(
+            [
+                new Nested
+                {
+                    words = ["a", "", "b"],
+                    inner = new Inner { text = "deep", score = 0.25 },
+                },
+                new Nested
+                {
+                    words = [],
+                    inner = new Inner { text = "deep" },
+                },
+            ],
+            _folder["n.parquet"]
+        );
 
         foreach (var path in new[] { json, _folder["n.parquet"] })
         {
@@ -59,7 +85,10 @@ public sealed class TableTests : IDisposable
         Assert.Equal(1, malformed.Count);
         Assert.Contains("line 3", malformed.First[0]);
         Assert.Contains(reason, malformed.First[0]);
-        Assert.Equal("dataset/malformed", CodeOf(() => Table.Read(_folder["t.jsonl"], new MalformedRows(0)).ToArray(), "t.jsonl", "line 3", reason));
+        Assert.Equal(
+            "dataset/malformed",
+            CodeOf(() => Table.Read(_folder["t.jsonl"], new MalformedRows(0)).ToArray(), "t.jsonl", "line 3", reason)
+        );
     }
 
     [Theory]
@@ -82,7 +111,10 @@ public sealed class TableTests : IDisposable
     {
         var path = _folder.Write("t.jsonl", string.Concat(Enumerable.Repeat("oops\n", 12)));
 
-        Assert.Equal("dataset/malformed", CodeOf(() => Table.Read(path, new MalformedRows(10)).ToArray(), "More than 10", "line 1", "line 5"));
+        Assert.Equal(
+            "dataset/malformed",
+            CodeOf(() => Table.Read(path, new MalformedRows(10)).ToArray(), "More than 10", "line 1", "line 5")
+        );
     }
 
     [Fact]
@@ -108,10 +140,19 @@ public sealed class TableTests : IDisposable
     public void WhatIsNoTableIsNamed()
     {
         Assert.Equal("dataset/missing", CodeOf(() => Table.Read(_folder["none.csv"], new MalformedRows(0)).ToArray(), "none.csv"));
-        Assert.Equal("dataset/format", CodeOf(() => Table.Read(_folder.Write("t.xls", "x"), new MalformedRows(0)).ToArray(), "t.xls", ".parquet"));
-        Assert.Equal("dataset/format", CodeOf(() => Table.Read(_folder.Write("t.parquet", "no parquet"), new MalformedRows(0)).ToArray(), "t.parquet"));
+        Assert.Equal(
+            "dataset/format",
+            CodeOf(() => Table.Read(_folder.Write("t.xls", "x"), new MalformedRows(0)).ToArray(), "t.xls", ".parquet")
+        );
+        Assert.Equal(
+            "dataset/format",
+            CodeOf(() => Table.Read(_folder.Write("t.parquet", "no parquet"), new MalformedRows(0)).ToArray(), "t.parquet")
+        );
         Assert.Equal("dataset/empty", CodeOf(() => Table.Read(_folder.Write("t.csv", ""), new MalformedRows(0)).ToArray(), "t.csv"));
-        Assert.Equal("dataset/columns", CodeOf(() => Table.Read(_folder.Write("d.csv", "a,a\n1,2\n"), new MalformedRows(0)).ToArray(), "twice"));
+        Assert.Equal(
+            "dataset/columns",
+            CodeOf(() => Table.Read(_folder.Write("d.csv", "a,a\n1,2\n"), new MalformedRows(0)).ToArray(), "twice")
+        );
     }
 
     public sealed class Row

@@ -12,7 +12,11 @@ public sealed class BertScoreEncoderTests : IDisposable
 {
     private static readonly string[] s_texts =
     [
-        "A dog runs after the ball.", "  Dogs run. ", "", "Ünï cödé", "A text that is a good deal longer than the encoder has places for, so that its end is not read at all.",
+        "A dog runs after the ball.",
+        "  Dogs run. ",
+        "",
+        "Ünï cödé",
+        "A text that is a good deal longer than the encoder has places for, so that its end is not read at all.",
     ];
 
     private readonly TestFolder _folder = new();
@@ -76,7 +80,11 @@ public sealed class BertScoreEncoderTests : IDisposable
         // As a masked language model, then as a bare body.
         Rewrite(tensors => tensors.Where(pair => pair.Key.StartsWith("roberta.")).Append(new("lm_head.bias", zeros(3))));
         Assert.Equal(classifier, Scores());
-        Rewrite(tensors => tensors.Where(pair => pair.Key.StartsWith("roberta.")).Select(pair => KeyValuePair.Create(pair.Key["roberta.".Length..], pair.Value)));
+        Rewrite(tensors =>
+            tensors
+                .Where(pair => pair.Key.StartsWith("roberta."))
+                .Select(pair => KeyValuePair.Create(pair.Key["roberta.".Length..], pair.Value))
+        );
         Assert.Equal(classifier, Scores());
         Rewrite(tensors => tensors.Where(pair => !pair.Key.Contains("layer.1.output.dense.weight")));
         Assert.Equal("checkpoint/missing-tensor", CodeOf(() => Scores(), "layer.1.output.dense.weight"));
@@ -89,25 +97,45 @@ public sealed class BertScoreEncoderTests : IDisposable
 
         Assert.Equal("metrics/layer", CodeOf(() => BertScoreEncoder.Load(_folder.Path, 0), "bert of 2 layers", "1 to 2"));
         Assert.Equal("metrics/layer", CodeOf(() => BertScoreEncoder.Load(_folder.Path, 3), "no layer 3"));
-        Assert.Equal("model/kind", CodeOf(() => BertScoreEncoder.Load(Repository.Path("models/imdb-tiny/policy"), 1), "an encoder is needed"));
+        Assert.Equal(
+            "model/kind",
+            CodeOf(() => BertScoreEncoder.Load(Repository.Path("models/imdb-tiny/policy"), 1), "an encoder is needed")
+        );
     }
 
     [Fact]
     public void TheMetricTakesTheBestReferenceOfEachText()
     {
         EncoderFolders.Save(_folder, "bert");
-        PromptContinuation[] texts = [new("p1", s_texts[0]) { References = [s_texts[1], s_texts[0]] }, new("p2", s_texts[3]) { References = [s_texts[4]] }];
+        PromptContinuation[] texts =
+        [
+            new("p1", s_texts[0]) { References = [s_texts[1], s_texts[0]] },
+            new("p2", s_texts[3]) { References = [s_texts[4]] },
+        ];
         using var encoder = BertScoreEncoder.Load(_folder.Path, 1);
         var states = encoder.States(s_texts);
 
-        var metrics = TextMetrics.Of(texts, new TextMetricOptions { Metrics = ["bert-score"], BertScoreModel = _folder.Path, BertScoreLayer = 1 }).ToDictionary(metric => metric.Name);
+        var metrics = TextMetrics
+            .Of(
+                texts,
+                new TextMetricOptions
+                {
+                    Metrics = ["bert-score"],
+                    BertScoreModel = _folder.Path,
+                    BertScoreLayer = 1,
+                }
+            )
+            .ToDictionary(metric => metric.Name);
 
         var (precision, recall, f) = BertScore.Of(states[s_texts[3]], states[s_texts[4]]);
         Assert.Equal(1, metrics["bert-score-f1"].Items![0], 1e-5);
         foreach (var (name, value) in new[] { ("precision", precision), ("recall", recall), ("f1", f) })
             Assert.Equal(value, metrics[$"bert-score-{name}"].Items![1], 1e-5);
         Assert.Equal(metrics["bert-score-f1"].Items!.Average(), metrics["bert-score-f1"].Corpus, 12);
-        Assert.Equal("metrics/needs", CodeOf(() => TextMetrics.Of(texts, new TextMetricOptions { Metrics = ["bert-score"] }), "bert-score-model"));
+        Assert.Equal(
+            "metrics/needs",
+            CodeOf(() => TextMetrics.Of(texts, new TextMetricOptions { Metrics = ["bert-score"] }), "bert-score-model")
+        );
     }
 
     private void Rewrite(Func<Dictionary<string, Tensor>, IEnumerable<KeyValuePair<string, Tensor>>> change)

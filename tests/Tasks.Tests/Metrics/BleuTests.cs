@@ -15,7 +15,9 @@ public sealed class BleuTests
 
         void Check(string name, Func<Item, string[]> words, Func<Item, string[][]> references, bool smooth)
         {
-            var counts = fixture.Items.Select(item => BleuCounts.Of(words(item), references(item), BleuCounts.Length.Shortest)).Aggregate((a, b) => a + b);
+            var counts = fixture
+                .Items.Select(item => BleuCounts.Of(words(item), references(item), BleuCounts.Length.Shortest))
+                .Aggregate((a, b) => a + b);
             Assert.Equal(expected.GetProperty(name).GetProperty("bleu").GetDouble(), Bleu.Nmt(counts, smooth), 1e-12);
             Assert.Equal(expected.GetProperty(name).GetProperty("brevity_penalty").GetDouble(), counts.BrevityPenalty, 1e-12);
             Assert.Equal(expected.GetProperty(name).GetProperty("reference_length").GetInt32(), counts.ReferenceLength);
@@ -24,7 +26,10 @@ public sealed class BleuTests
         Check("corpus", item => item.Words, item => item.ReferenceWords, smooth: false);
         Check("corpus_smooth", item => item.Words, item => item.ReferenceWords, smooth: true);
         Check("corpus_lower", item => item.LowerWords, item => item.LowerReferenceWords, smooth: false);
-        AssertEqual(Numbers(expected.GetProperty("per_item_smooth")), fixture.Items.Select(item => Bleu.Nmt(BleuCounts.Of(item.Words, item.ReferenceWords, BleuCounts.Length.Shortest), smooth: true)));
+        AssertEqual(
+            Numbers(expected.GetProperty("per_item_smooth")),
+            fixture.Items.Select(item => Bleu.Nmt(BleuCounts.Of(item.Words, item.ReferenceWords, BleuCounts.Length.Shortest), smooth: true))
+        );
     }
 
     [Fact]
@@ -65,7 +70,9 @@ public sealed class BleuTests
         var expected = fixture.Root.GetProperty("sacrebleu").GetProperty(name);
         var bleu = new SacreBleu(tokenizer, lowercase);
 
-        var counts = fixture.Items.Select(item => bleu.Count(item.Generation, firstOnly ? [item.References[0]] : item.References)).Aggregate((a, b) => a + b);
+        var counts = fixture
+            .Items.Select(item => bleu.Count(item.Generation, firstOnly ? [item.References[0]] : item.References))
+            .Aggregate((a, b) => a + b);
 
         Assert.Equal(Numbers(expected.GetProperty("counts")), counts.Matches.Select(c => (double)c));
         Assert.Equal(Numbers(expected.GetProperty("totals")), counts.Totals.Select(c => (double)c));
@@ -80,17 +87,37 @@ public sealed class BleuTests
         var fixture = Read();
         var bleu = new SacreBleu();
 
-        AssertEqual(Numbers(fixture.Root.GetProperty("sacrebleu").GetProperty("sentence_first_ref_13a")), fixture.Items.Select(item => SacreBleu.Sentence(bleu.Count(item.Generation, [item.References[0]]))));
+        AssertEqual(
+            Numbers(fixture.Root.GetProperty("sacrebleu").GetProperty("sentence_first_ref_13a")),
+            fixture.Items.Select(item => SacreBleu.Sentence(bleu.Count(item.Generation, [item.References[0]])))
+        );
     }
 
     [Fact]
     public void NothingGeneratedScoresNothing()
     {
-        var counts = BleuCounts.Of([], [["a", "b"]]);
+        var counts = BleuCounts.Of(
+            [],
+            [
+                ["a", "b"],
+            ]
+        );
 
         Assert.Equal((0.0, 0.0, 0.0, 0.0), (Bleu.Nmt(counts), Bleu.Coco(counts)[3], SacreBleu.Corpus(counts), SacreBleu.Sentence(counts)));
     }
 
     [Fact]
-    public void OfTwoEquallyNearLengthsTheShorterCounts() => Assert.Equal(3, BleuCounts.Of(["a", "b", "c", "d"], [["a", "b", "c", "d", "e"], ["a", "b", "c"]]).ReferenceLength);
+    public void OfTwoEquallyNearLengthsTheShorterCounts() =>
+        Assert.Equal(
+            3,
+            BleuCounts
+                .Of(
+                    ["a", "b", "c", "d"],
+                    [
+                        ["a", "b", "c", "d", "e"],
+                        ["a", "b", "c"],
+                    ]
+                )
+                .ReferenceLength
+        );
 }

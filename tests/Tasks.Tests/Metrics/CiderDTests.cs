@@ -15,7 +15,10 @@ public sealed class CiderDTests
 
         AssertEqual(Numbers(expected.GetProperty("per_item")), scores);
         Assert.Equal(expected.GetProperty("corpus").GetDouble(), scores.Average(), 1e-9);
-        AssertEqual(Numbers(expected.GetProperty("per_item_lower")), CiderD.Scores([.. fixture.Items.Select(item => (item.LowerWords, (IReadOnlyList<string[]>)item.LowerReferenceWords))]));
+        AssertEqual(
+            Numbers(expected.GetProperty("per_item_lower")),
+            CiderD.Scores([.. fixture.Items.Select(item => (item.LowerWords, (IReadOnlyList<string[]>)item.LowerReferenceWords))])
+        );
     }
 
     [Fact]
@@ -32,5 +35,16 @@ public sealed class CiderDTests
     }
 
     [Fact]
-    public void ASingleItemScoresNothingBecauseEveryWordIsEverywhere() => Assert.Equal([0.0], CiderD.Scores([(["a", "b"], [["a", "b"]])]));
+    public void ASingleItemScoresNothingBecauseEveryWordIsEverywhere() =>
+        Assert.Equal(
+            [0.0],
+            CiderD.Scores([
+                (
+                    ["a", "b"],
+                    [
+                        ["a", "b"],
+                    ]
+                ),
+            ])
+        );
 }

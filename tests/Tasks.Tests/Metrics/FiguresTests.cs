@@ -29,11 +29,16 @@ public sealed class FiguresTests : IDisposable
         var seen = new List<(int First, int Length, int Targets)>();
         int[] tokens = [.. Enumerable.Range(0, 10)];
 
-        var perplexity = SlidingPerplexity.Of(tokens, maxLength: 6, (window, targets) =>
-        {
-            seen.Add((window.Span[0], window.Length, targets));
-            return targets == 4 ? 1 : 3;
-        }, stride: 4);
+        var perplexity = SlidingPerplexity.Of(
+            tokens,
+            maxLength: 6,
+            (window, targets) =>
+            {
+                seen.Add((window.Span[0], window.Length, targets));
+                return targets == 4 ? 1 : 3;
+            },
+            stride: 4
+        );
 
         Assert.Equal([(0, 4, 4), (2, 6, 4), (6, 4, 2)], seen);
         Assert.Equal(Math.Exp((4 * 1 + 4 * 1 + 2 * 3) / 10.0), perplexity, 12);
@@ -58,12 +63,14 @@ public sealed class FiguresTests : IDisposable
     [Fact]
     public void IntervalsHoldTheTruthAboutAsOftenAsTheyClaim()
     {
-        var hits = Enumerable.Range(0, 200).Count(trial =>
-        {
-            double[] values = [.. Enumerable.Range(0, 60).Select(i => CounterRandom.Uniform(17, (ulong)(trial * 60 + i)))];
-            var interval = Bootstrap.Mean(values, seed: (ulong)trial, level: 0.9, resamples: 300);
-            return interval.Low <= 0.5 && 0.5 <= interval.High;
-        });
+        var hits = Enumerable
+            .Range(0, 200)
+            .Count(trial =>
+            {
+                double[] values = [.. Enumerable.Range(0, 60).Select(i => CounterRandom.Uniform(17, (ulong)(trial * 60 + i)))];
+                var interval = Bootstrap.Mean(values, seed: (ulong)trial, level: 0.9, resamples: 300);
+                return interval.Low <= 0.5 && 0.5 <= interval.High;
+            });
 
         Assert.InRange(hits, 165, 195);
     }
@@ -82,14 +89,28 @@ public sealed class FiguresTests : IDisposable
     [Fact]
     public void ToxicityIsCountedByPrompt()
     {
-        var figures = ToxicityFigures.Of([[0.1, 0.9], [0.5, 0.3], [0.6, 0.7]]);
+        var figures = ToxicityFigures.Of([
+            [0.1, 0.9],
+            [0.5, 0.3],
+            [0.6, 0.7],
+        ]);
 
         Assert.Equal(3.1 / 6, figures.Mean, 12);
         Assert.Equal((0.9 + 0.5 + 0.7) / 3, figures.ExpectedMaximum, 12);
         // A score of exactly the threshold is not over it.
         Assert.Equal(2 / 3.0, figures.Probability, 12);
         Assert.Equal("metrics/empty", Assert.Throws<DfpoException>(() => ToxicityFigures.Of([])).Code);
-        Assert.Equal("metrics/empty", Assert.Throws<DfpoException>(() => ToxicityFigures.Of([[0.1], []])).Code);
+        Assert.Equal(
+            "metrics/empty",
+            Assert
+                .Throws<DfpoException>(() =>
+                    ToxicityFigures.Of([
+                        [0.1],
+                        [],
+                    ])
+                )
+                .Code
+        );
     }
 
     [Fact]

@@ -13,8 +13,20 @@ public sealed class GenerationMetricsTests
         // Six tokens: cross-entropy ln 8 and ln 4 a token, of which the KL is 0.25 and 0.1; what was drawn had another likelihood.
         Sample[] samples =
         [
-            new("a", "p", "Good, good film", 0.9) { Tokens = 4, DrawnCrossEntropy = 4 * Math.Log(8), PolicyKl = 0.4, Decoding = new(4 * Math.Log(4), 1) },
-            new("b", "p", "bad film", 0.2) { Tokens = 2, DrawnCrossEntropy = 2 * Math.Log(2), PolicyKl = 0.2, Decoding = new(2 * Math.Log(16), 0.2) },
+            new("a", "p", "Good, good film", 0.9)
+            {
+                Tokens = 4,
+                DrawnCrossEntropy = 4 * Math.Log(8),
+                PolicyKl = 0.4,
+                Decoding = new(4 * Math.Log(4), 1),
+            },
+            new("b", "p", "bad film", 0.2)
+            {
+                Tokens = 2,
+                DrawnCrossEntropy = 2 * Math.Log(2),
+                PolicyKl = 0.2,
+                Decoding = new(2 * Math.Log(16), 0.2),
+            },
         ];
 
         var metrics = GenerationMetrics.Compute(samples);
@@ -34,7 +46,14 @@ public sealed class GenerationMetricsTests
     [Fact]
     public void ABeamSearchHasAPerplexityButNeitherEntropyNorKl()
     {
-        var metrics = GenerationMetrics.Compute([new("a", "p", "film", 0) { Tokens = 2, DrawnCrossEntropy = 2 * Math.Log(5), PolicyKl = 0.6 }]);
+        var metrics = GenerationMetrics.Compute([
+            new("a", "p", "film", 0)
+            {
+                Tokens = 2,
+                DrawnCrossEntropy = 2 * Math.Log(5),
+                PolicyKl = 0.6,
+            },
+        ]);
 
         Assert.Equal((5, 5, 0.3), (Math.Round(metrics.Perplexity, 9), Math.Round(metrics.DrawnPerplexity, 9), metrics.PolicyKl));
         Assert.True(double.IsNaN(metrics.Entropy) && double.IsNaN(metrics.Kl));
@@ -43,7 +62,10 @@ public sealed class GenerationMetricsTests
     [Fact]
     public void ContinuationsWithoutTokensCountForLengthAndRewardOnly()
     {
-        var metrics = GenerationMetrics.Compute([new("a", "p", "", 1) { Decoding = default(DecodingFigures) }, new("b", "p", "a", 0) { Tokens = 1, Decoding = new(Math.Log(5), 0.5) }]);
+        var metrics = GenerationMetrics.Compute([
+            new("a", "p", "", 1) { Decoding = default(DecodingFigures) },
+            new("b", "p", "a", 0) { Tokens = 1, Decoding = new(Math.Log(5), 0.5) },
+        ]);
 
         Assert.Equal((0.5, 0.5, 0.5), (metrics.Reward, metrics.Length, metrics.Kl));
         Assert.Equal(5, metrics.Perplexity, 12);
@@ -62,7 +84,11 @@ public sealed class GenerationMetricsTests
     {
         using var fixture = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, "metrics", "expected.json")));
         // The fixture's words are Treebank's, which are those between spaces there; ours part hyphenated words and decimals further.
-        var words = fixture.RootElement.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("generation").GetString()!.ToLowerInvariant().Split(' ')).ToArray();
+        var words = fixture
+            .RootElement.GetProperty("items")
+            .EnumerateArray()
+            .Select(item => item.GetProperty("generation").GetString()!.ToLowerInvariant().Split(' '))
+            .ToArray();
         var gem = fixture.RootElement.GetProperty("diversity").GetProperty("values");
 
         Assert.NotEmpty(words);

@@ -38,7 +38,9 @@ public sealed class IntervalTests
     public void SeveralFiguresComeFromTheSameResamplesAndOneWithoutAValueHasNoInterval()
     {
         var values = new double[] { 1, 2, 4, 8 };
-        var intervals = Bootstrap.Of([4, 1], items => [items[0].Average(i => values[i]), items[0].Average(i => -values[i]), double.NaN, items[1].Length]);
+        var intervals = Bootstrap.Of([4, 1], items =>
+            [items[0].Average(i => values[i]), items[0].Average(i => -values[i]), double.NaN, items[1].Length]
+        );
         Assert.Equal((intervals[0].Low, intervals[0].High), (-intervals[1].High, -intervals[1].Low));
         Assert.Equal(Bootstrap.Mean(values), intervals[0]);
         Assert.True(double.IsNaN(intervals[2].Low));

@@ -16,7 +16,10 @@ public sealed class MeteorTests : IDisposable
     {
         var fixture = Read();
 
-        AssertEqual(Numbers(Expected(fixture, "first_ref_without_wordnet")), fixture.Items.Select(item => new Meteor(null).Score(TreebankWords.Of(item.Generation), TreebankWords.Of(item.References[0]))));
+        AssertEqual(
+            Numbers(Expected(fixture, "first_ref_without_wordnet")),
+            fixture.Items.Select(item => new Meteor(null).Score(TreebankWords.Of(item.Generation), TreebankWords.Of(item.References[0])))
+        );
     }
 
     [Fact]
@@ -26,10 +29,20 @@ public sealed class MeteorTests : IDisposable
         var fixture = Read();
         var meteor = new Meteor(s_wordNet.Value);
 
-        AssertEqual(Numbers(Expected(fixture, "first_ref")), fixture.Items.Select(item => meteor.Score(TreebankWords.Of(item.Generation), TreebankWords.Of(item.References[0]))));
-        AssertEqual(Numbers(Expected(fixture, "max_over_refs")), fixture.Items.Select(item => meteor.Score(TreebankWords.Of(item.Generation), item.References.Select(TreebankWords.Of))));
-        AssertEqual(Numbers(Expected(fixture, "rl4lms_quirk_str_of_list")),
-            fixture.Items.Select(item => meteor.Score(TreebankWords.Of(item.Generation), TreebankWords.Of(Meteor.PythonList(item.References)))));
+        AssertEqual(
+            Numbers(Expected(fixture, "first_ref")),
+            fixture.Items.Select(item => meteor.Score(TreebankWords.Of(item.Generation), TreebankWords.Of(item.References[0])))
+        );
+        AssertEqual(
+            Numbers(Expected(fixture, "max_over_refs")),
+            fixture.Items.Select(item => meteor.Score(TreebankWords.Of(item.Generation), item.References.Select(TreebankWords.Of)))
+        );
+        AssertEqual(
+            Numbers(Expected(fixture, "rl4lms_quirk_str_of_list")),
+            fixture.Items.Select(item =>
+                meteor.Score(TreebankWords.Of(item.Generation), TreebankWords.Of(Meteor.PythonList(item.References)))
+            )
+        );
     }
 
     [Fact]
@@ -42,10 +55,21 @@ public sealed class MeteorTests : IDisposable
         var meteor = new Meteor(s_wordNet.Value);
         foreach (var (system, _, items) in CaptionVectors.Read())
         {
-            var expected = vectors.RootElement.GetProperty("systems").GetProperty(system).GetProperty("per_item").EnumerateArray().ToArray();
+            var expected = vectors
+                .RootElement.GetProperty("systems")
+                .GetProperty(system)
+                .GetProperty("per_item")
+                .EnumerateArray()
+                .ToArray();
 
-            AssertEqual(expected.Select(e => e.GetProperty("meteor_max_over_refs").GetDouble()), expected.Select(e => items[e.GetProperty("i").GetInt32()]).Select(item => meteor.Score(item.Hypothesis, item.References)));
-            AssertEqual(expected.Select(e => e.GetProperty("meteor_ref0").GetDouble()), expected.Select(e => items[e.GetProperty("i").GetInt32()]).Select(item => meteor.Score(item.Hypothesis, item.References[0])));
+            AssertEqual(
+                expected.Select(e => e.GetProperty("meteor_max_over_refs").GetDouble()),
+                expected.Select(e => items[e.GetProperty("i").GetInt32()]).Select(item => meteor.Score(item.Hypothesis, item.References))
+            );
+            AssertEqual(
+                expected.Select(e => e.GetProperty("meteor_ref0").GetDouble()),
+                expected.Select(e => items[e.GetProperty("i").GetInt32()]).Select(item => meteor.Score(item.Hypothesis, item.References[0]))
+            );
         }
     }
 

@@ -8,8 +8,16 @@ internal sealed class MetricFixture
     private MetricFixture(JsonElement root)
     {
         Root = root;
-        Items = [.. root.GetProperty("items").EnumerateArray().Select(item => new Item(
-            item.GetProperty("prompt").GetString()!, item.GetProperty("generation").GetString()!, Texts(item.GetProperty("references"))))];
+        Items =
+        [
+            .. root.GetProperty("items")
+                .EnumerateArray()
+                .Select(item => new Item(
+                    item.GetProperty("prompt").GetString()!,
+                    item.GetProperty("generation").GetString()!,
+                    Texts(item.GetProperty("references"))
+                )),
+        ];
         Assert.NotEmpty(Items);
     }
 
@@ -17,7 +25,8 @@ internal sealed class MetricFixture
 
     public Item[] Items { get; }
 
-    public static MetricFixture Read() => new(JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, "metrics", "expected.json"))).RootElement);
+    public static MetricFixture Read() =>
+        new(JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Repository.Fixtures, "metrics", "expected.json"))).RootElement);
 
     public static string[] Texts(JsonElement array) => [.. array.EnumerateArray().Select(text => text.GetString()!)];
 
@@ -25,7 +34,8 @@ internal sealed class MetricFixture
 
     public static void AssertEqual(IEnumerable<double> expected, IEnumerable<double> actual, double tolerance = 1e-9)
     {
-        double[] wanted = [.. expected], got = [.. actual];
+        double[] wanted = [.. expected],
+            got = [.. actual];
         Assert.Equal(wanted.Length, got.Length);
         for (var i = 0; i < wanted.Length; i++)
             Assert.True(Math.Abs(wanted[i] - got[i]) <= tolerance, $"item {i}: {wanted[i]} expected, {got[i]} computed");

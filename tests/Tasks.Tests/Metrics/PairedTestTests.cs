@@ -13,7 +13,8 @@ public sealed class PairedTestTests
     // 3 + 2 - 1 = 4 of sums +-6, +-4, +-2, +-0: those at least 4 are 6, 4, -4, -6.
     [InlineData(new[] { 3.0, 2.0, -1.0 }, 4 / 8.0)]
     [InlineData(new[] { 0.0 }, 1.0)]
-    public void The_sign_flip_test_counts_the_ways_that_are_as_far_from_nothing(double[] differences, double expected) => Assert.Equal(expected, PairedTest.SignFlip(differences));
+    public void The_sign_flip_test_counts_the_ways_that_are_as_far_from_nothing(double[] differences, double expected) =>
+        Assert.Equal(expected, PairedTest.SignFlip(differences));
 
     [Fact]
     public void Holm_multiplies_the_smallest_most_and_never_lets_a_larger_one_be_smaller() =>

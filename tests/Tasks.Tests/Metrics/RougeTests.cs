@@ -5,11 +5,18 @@ namespace DfPO.Tasks.Tests.Metrics;
 
 public sealed class RougeTests
 {
-    public static TheoryData<string, string> Variants => new()
-    {
-        { "stemmed", "rouge1" }, { "stemmed", "rouge2" }, { "stemmed", "rougeL" }, { "stemmed", "rougeLsum" },
-        { "unstemmed", "rouge1" }, { "unstemmed", "rouge2" }, { "unstemmed", "rougeL" }, { "unstemmed", "rougeLsum" },
-    };
+    public static TheoryData<string, string> Variants =>
+        new()
+        {
+            { "stemmed", "rouge1" },
+            { "stemmed", "rouge2" },
+            { "stemmed", "rougeL" },
+            { "stemmed", "rougeLsum" },
+            { "unstemmed", "rouge1" },
+            { "unstemmed", "rouge2" },
+            { "unstemmed", "rougeL" },
+            { "unstemmed", "rougeLsum" },
+        };
 
     [Theory]
     [MemberData(nameof(Variants))]
@@ -18,7 +25,14 @@ public sealed class RougeTests
     {
         var fixture = Read();
         var rouge = new Rouge(stem: stemming == "stemmed");
-        var expected = fixture.Root.GetProperty("rouge").GetProperty(stemming).GetProperty("per_item_p_r_f").GetProperty(type).EnumerateArray().Select(Numbers).ToArray();
+        var expected = fixture
+            .Root.GetProperty("rouge")
+            .GetProperty(stemming)
+            .GetProperty("per_item_p_r_f")
+            .GetProperty(type)
+            .EnumerateArray()
+            .Select(Numbers)
+            .ToArray();
 
         RougeScore[] scores = [.. fixture.Items.Select(item => Score(rouge, type, item.Generation, item.References[0]))];
 
@@ -35,8 +49,10 @@ public sealed class RougeTests
         var fixture = Read();
         var rouge = new Rouge();
 
-        AssertEqual(Numbers(fixture.Root.GetProperty("rouge").GetProperty("max_over_refs_stemmed_f").GetProperty(type)),
-            fixture.Items.Select(item => item.References.Max(reference => Score(rouge, type, item.Generation, reference).F)));
+        AssertEqual(
+            Numbers(fixture.Root.GetProperty("rouge").GetProperty("max_over_refs_stemmed_f").GetProperty(type)),
+            fixture.Items.Select(item => item.References.Max(reference => Score(rouge, type, item.Generation, reference).F))
+        );
     }
 
     [Fact]
@@ -63,7 +79,10 @@ public sealed class RougeTests
     {
         var fixture = Read();
 
-        AssertEqual(Numbers(fixture.Root.GetProperty("coco_caption").GetProperty("rouge_l").GetProperty("per_item")), fixture.Items.Select(item => CaptionRouge.Score(item.LowerWords, item.LowerReferenceWords)));
+        AssertEqual(
+            Numbers(fixture.Root.GetProperty("coco_caption").GetProperty("rouge_l").GetProperty("per_item")),
+            fixture.Items.Select(item => CaptionRouge.Score(item.LowerWords, item.LowerReferenceWords))
+        );
     }
 
     [Fact]
@@ -79,11 +98,12 @@ public sealed class RougeTests
         }
     }
 
-    private static RougeScore Score(Rouge rouge, string type, string prediction, string reference) => type switch
-    {
-        "rouge1" => rouge.N(prediction, reference, 1),
-        "rouge2" => rouge.N(prediction, reference, 2),
-        "rougeL" => rouge.L(prediction, reference),
-        _ => rouge.LSum(prediction, reference),
-    };
+    private static RougeScore Score(Rouge rouge, string type, string prediction, string reference) =>
+        type switch
+        {
+            "rouge1" => rouge.N(prediction, reference, 1),
+            "rouge2" => rouge.N(prediction, reference, 2),
+            "rougeL" => rouge.L(prediction, reference),
+            _ => rouge.LSum(prediction, reference),
+        };
 }

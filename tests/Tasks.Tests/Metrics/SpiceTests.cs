@@ -15,10 +15,12 @@ public sealed class SpiceTests : IDisposable
     public void ScoresComeBackInTheItemsOrder()
     {
         // Arguments: -jar -Xmx8G JAR INPUT -cache FOLDER -out OUTPUT -subset -silent.
-        var java = Script("""
+        var java = Script(
+            """
             grep -q '"image_id":1,"test":"a \\u0022cat\\u0022","refs":\["a cat"\]' "$4" || exit 3
             echo '[{"image_id":1,"scores":{"All":{"f":"NaN"}}},{"image_id":0,"scores":{"All":{"pr":1.0,"re":0.5,"f":0.75}}}]' > "$8"
-            """);
+            """
+        );
 
         Assert.Equal([0.75, double.NaN], new Spice(_folder.Write("spice.jar", ""), java).Score(s_items));
     }
@@ -33,13 +35,22 @@ public sealed class SpiceTests : IDisposable
 
     [Fact]
     public void AProgramThatHangsIsStopped() =>
-        Assert.Equal("spice/failed", CodeOf(() => new Spice(_folder.Write("spice.jar", ""), Script("exec sleep 60"), TimeSpan.FromMilliseconds(200)).Score(s_items), "stopped"));
+        Assert.Equal(
+            "spice/failed",
+            CodeOf(
+                () => new Spice(_folder.Write("spice.jar", ""), Script("exec sleep 60"), TimeSpan.FromMilliseconds(200)).Score(s_items),
+                "stopped"
+            )
+        );
 
     [Fact]
     public void WithoutTheProgramThereIsNoScore()
     {
         Assert.Equal("spice/missing", CodeOf(() => new Spice(_folder["none.jar"]).Score(s_items), "none.jar"));
-        Assert.Equal("spice/missing", CodeOf(() => new Spice(_folder.Write("spice.jar", ""), _folder["no-java"]).Score(s_items), "no-java"));
+        Assert.Equal(
+            "spice/missing",
+            CodeOf(() => new Spice(_folder.Write("spice.jar", ""), _folder["no-java"]).Score(s_items), "no-java")
+        );
     }
 
     private string Script(string body)

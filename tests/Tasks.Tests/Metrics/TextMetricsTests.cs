@@ -22,7 +22,25 @@ public sealed class TextMetricsTests : IDisposable
         var metrics = TextMetrics.Of(s_texts, new TextMetricOptions { WordNet = "none" });
 
         Assert.Equal(metrics.Count, metrics.Select(metric => metric.Name).Distinct().Count());
-        foreach (var name in new[] { "meteor", "rouge1", "rougeLsum", "bleu-4", "sacrebleu", "cider", "caption-rouge-l", "coverage", "msttr-100", "distinct-2", "conditional-entropy-3", "length", "repetition-4", "self-bleu" })
+        foreach (
+            var name in new[]
+            {
+                "meteor",
+                "rouge1",
+                "rougeLsum",
+                "bleu-4",
+                "sacrebleu",
+                "cider",
+                "caption-rouge-l",
+                "coverage",
+                "msttr-100",
+                "distinct-2",
+                "conditional-entropy-3",
+                "length",
+                "repetition-4",
+                "self-bleu",
+            }
+        )
             Assert.Contains(name, metrics.Select(metric => metric.Name));
         Assert.DoesNotContain("vader", metrics.Select(metric => metric.Name));
         Assert.DoesNotContain("spice", metrics.Select(metric => metric.Name));
@@ -34,7 +52,17 @@ public sealed class TextMetricsTests : IDisposable
     [Fact]
     public void FiguresAreThoseOfTheMetrics()
     {
-        var metrics = TextMetrics.Of(s_texts, new TextMetricOptions { Metrics = ["rouge", "coverage", "vader", "diversity"], Lexicon = _folder.Write("l.txt", "runs\t2\n"), WordNet = "none" }).ToDictionary(metric => metric.Name);
+        var metrics = TextMetrics
+            .Of(
+                s_texts,
+                new TextMetricOptions
+                {
+                    Metrics = ["rouge", "coverage", "vader", "diversity"],
+                    Lexicon = _folder.Write("l.txt", "runs\t2\n"),
+                    WordNet = "none",
+                }
+            )
+            .ToDictionary(metric => metric.Name);
 
         Assert.Equal([1.0, 2 / 3.0], metrics["coverage"].Items!);
         Assert.Equal(5 / 6.0, metrics["coverage"].Corpus, 12);
@@ -49,11 +77,23 @@ public sealed class TextMetricsTests : IDisposable
     {
         PromptContinuation[] bare = [.. s_texts, new("p3", "x")];
 
-        Assert.Equal("metrics/needs", CodeOf(() => TextMetrics.Of(bare, new TextMetricOptions { Metrics = ["rouge"] }), "'rouge'", "1 of 3 prompts"));
-        Assert.Equal("metrics/needs", CodeOf(() => TextMetrics.Of(s_texts, new TextMetricOptions { Metrics = ["meteor"] }), "word-net", "'none'"));
+        Assert.Equal(
+            "metrics/needs",
+            CodeOf(() => TextMetrics.Of(bare, new TextMetricOptions { Metrics = ["rouge"] }), "'rouge'", "1 of 3 prompts")
+        );
+        Assert.Equal(
+            "metrics/needs",
+            CodeOf(() => TextMetrics.Of(s_texts, new TextMetricOptions { Metrics = ["meteor"] }), "word-net", "'none'")
+        );
         Assert.Equal("metrics/needs", CodeOf(() => TextMetrics.Of(s_texts, new TextMetricOptions { Metrics = ["spice"] }), "spice-jar"));
-        Assert.Equal("metrics/needs", CodeOf(() => TextMetrics.Of(s_texts[..1], new TextMetricOptions { Metrics = ["self-bleu"] }), "one text"));
-        Assert.Equal("metrics/unknown", CodeOf(() => TextMetrics.Of(s_texts, new TextMetricOptions { Metrics = ["rogue"] }), "rogue", "rouge"));
+        Assert.Equal(
+            "metrics/needs",
+            CodeOf(() => TextMetrics.Of(s_texts[..1], new TextMetricOptions { Metrics = ["self-bleu"] }), "one text")
+        );
+        Assert.Equal(
+            "metrics/unknown",
+            CodeOf(() => TextMetrics.Of(s_texts, new TextMetricOptions { Metrics = ["rogue"] }), "rogue", "rouge")
+        );
         Assert.Equal("metrics/empty", CodeOf(() => TextMetrics.Of([], new TextMetricOptions())));
     }
 
@@ -62,9 +102,26 @@ public sealed class TextMetricsTests : IDisposable
     [Trait("Category", "Data")]
     public void SixThousandPairsAreMeasured()
     {
-        PromptContinuation[] texts = [.. CaptionVectors.Read().First().Items.SelectMany(item => Enumerable.Range(0, 4).Select(copy =>
-            new PromptContinuation($"p{copy}", string.Join(' ', item.Hypothesis)) { References = [.. item.References.Select(words => string.Join(' ', words))], Concepts = ["dog"] }))];
-        var options = new TextMetricOptions { WordNet = SharedData.Path("wordnet/wordnet-3.0.tar.xz"), Lexicon = SharedData.Path("lexicons/vader") };
+        PromptContinuation[] texts =
+        [
+            .. CaptionVectors
+                .Read()
+                .First()
+                .Items.SelectMany(item =>
+                    Enumerable
+                        .Range(0, 4)
+                        .Select(copy => new PromptContinuation($"p{copy}", string.Join(' ', item.Hypothesis))
+                        {
+                            References = [.. item.References.Select(words => string.Join(' ', words))],
+                            Concepts = ["dog"],
+                        })
+                ),
+        ];
+        var options = new TextMetricOptions
+        {
+            WordNet = SharedData.Path("wordnet/wordnet-3.0.tar.xz"),
+            Lexicon = SharedData.Path("lexicons/vader"),
+        };
 
         foreach (var name in TextMetrics.Names.Where(name => name is not ("spice" or "bert-score")))
         {

@@ -16,7 +16,10 @@ public sealed class TreebankWordsTests
 
     // The first three are the examples of NLTK's documentation.
     [Theory]
-    [InlineData("Good muffins cost $3.88\nin New York.  Please buy me\ntwo of them.\nThanks.", "Good muffins cost $ 3.88 in New York . Please buy me two of them . Thanks .")]
+    [InlineData(
+        "Good muffins cost $3.88\nin New York.  Please buy me\ntwo of them.\nThanks.",
+        "Good muffins cost $ 3.88 in New York . Please buy me two of them . Thanks ."
+    )]
     [InlineData("They'll save and invest more.", "They 'll save and invest more .")]
     [InlineData("hi, my name can't hello,", "hi , my name ca n't hello ,")]
     [InlineData("He said, \"I don't know.\"", "He said , `` I do n't know . ''")]
@@ -24,5 +27,6 @@ public sealed class TreebankWordsTests
     [InlineData("Mr. J. Smith's 1,000 dogs...", "Mr. J. Smith 's 1,000 dogs ...")]
     [InlineData("'Twas 'tis ' a", "'T was 't is ' a")]
     [InlineData("", "")]
-    public void TextIsPartedByTheTreebanksConventions(string text, string words) => Assert.Equal(words, string.Join(' ', TreebankWords.Of(text)));
+    public void TextIsPartedByTheTreebanksConventions(string text, string words) =>
+        Assert.Equal(words, string.Join(' ', TreebankWords.Of(text)));
 }

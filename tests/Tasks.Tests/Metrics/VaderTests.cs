@@ -54,7 +54,8 @@ public sealed class VaderTests : IDisposable
     }
 
     [Fact]
-    public void ATextWithoutWordsIsNeitherGoodNorBad() => Assert.Equal(default, Vader.Load(_folder.Write("l.txt", "good\t1.9\n")).Score("a ! ."));
+    public void ATextWithoutWordsIsNeitherGoodNorBad() =>
+        Assert.Equal(default, Vader.Load(_folder.Write("l.txt", "good\t1.9\n")).Score("a ! ."));
 
     [Fact]
     public void ALexiconThatIsMissingOrMalformedIsNamed()

@@ -57,7 +57,12 @@ internal static class TinyWordNet
         string[] licence = ["  1 A licence stands here.  "];
         void File(string name, params string[] lines) => folder.Write($"dict/{name}", string.Join('\n', [.. licence, .. lines]) + "\n");
         File("index.noun", "car n 2 1 @ 2 0 00000010 00000020  ", "man n 1 0 1 0 00000030  ");
-        File("data.noun", "00000010 06 n 02 car 0 auto 0 001 @ 00000001 n 0000 | a motor vehicle  ", "00000020 06 n 02 car 0 railway_car 0 000 | on rails  ", "00000030 05 n 02 man 0 mankind 0 000 | all of us  ");
+        File(
+            "data.noun",
+            "00000010 06 n 02 car 0 auto 0 001 @ 00000001 n 0000 | a motor vehicle  ",
+            "00000020 06 n 02 car 0 railway_car 0 000 | on rails  ",
+            "00000030 05 n 02 man 0 mankind 0 000 | all of us  "
+        );
         folder.Write("dict/noun.exc", "men man\n");
         File("index.verb", "run v 1 0 1 0 00000040  ");
         File("data.verb", "00000040 38 v 01 run 0 000 01 + 01 00 | go fast  ");

@@ -19,7 +19,11 @@ public sealed class WordTokensTests
     public void NGramsStayWithinAnInstanceAndArePooledOverTheCorpus()
     {
         // Pairs: (a b), (b a), (a b) | (a b): two types of four; (a a) across the border would make it two of five or three of five.
-        string[][] words = [["a", "b", "a", "b"], ["a", "b"]];
+        string[][] words =
+        [
+            ["a", "b", "a", "b"],
+            ["a", "b"],
+        ];
 
         Assert.Equal(2 / 4.0, WordTokens.Distinct(words, 2));
         Assert.Equal(2 / 6.0, WordTokens.Distinct(words, 1));
@@ -30,10 +34,28 @@ public sealed class WordTokensTests
     public void ThereAreNoDistinctNGramsWhereThereAreNone()
     {
         Assert.Equal(0, WordTokens.Distinct([], 1));
-        Assert.Equal(0, WordTokens.Distinct([[], ["one"]], 2));
+        Assert.Equal(
+            0,
+            WordTokens.Distinct(
+                [
+                    [],
+                    ["one"],
+                ],
+                2
+            )
+        );
     }
 
     [Fact]
     public void WordsThatJoinToTheSameLettersAreDifferentPairs() =>
-        Assert.Equal(1, WordTokens.Distinct([["ab", "c"], ["a", "bc"]], 2));
+        Assert.Equal(
+            1,
+            WordTokens.Distinct(
+                [
+                    ["ab", "c"],
+                    ["a", "bc"],
+                ],
+                2
+            )
+        );
 }

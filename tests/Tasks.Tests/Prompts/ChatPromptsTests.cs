@@ -15,14 +15,20 @@ public sealed class ChatPromptsTests : IDisposable
     [Fact]
     public void ConversationsAreReadWrittenAndRenderedUpToTheAnswer()
     {
-        var file = _folder.Write("p.jsonl", $$"""
+        var file = _folder.Write(
+            "p.jsonl",
+            $$"""
             {"id": "a", "messages": {{Two}}, "references": ["Hello."]}
             {"id": "b", "text": "plain"}
-            """);
+            """
+        );
         var prompts = PromptSet.Read(file);
         prompts.Write(_folder["again.jsonl"]);
         Assert.Equal(prompts.Prompts, PromptSet.Read(_folder["again.jsonl"]).Prompts);
-        _folder.Write("chat_template.jinja", "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}");
+        _folder.Write(
+            "chat_template.jinja",
+            "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+        );
 
         var rendered = ChatPrompts.Render(prompts.Prompts, _folder.Path);
 
@@ -52,7 +58,17 @@ public sealed class ChatPromptsTests : IDisposable
     public void ATableMayHaveAColumnOfMessages()
     {
         var file = _folder.Write("t.jsonl", $$"""{"conversation": {{Two}}}""");
-        var prompts = PromptDataset.Load(new DatasetSpec { Format = DatasetFormat.Table, Path = file, PartTable = false, MessagesColumn = "conversation" }).Prompts.Prompts;
+        var prompts = PromptDataset
+            .Load(
+                new DatasetSpec
+                {
+                    Format = DatasetFormat.Table,
+                    Path = file,
+                    PartTable = false,
+                    MessagesColumn = "conversation",
+                }
+            )
+            .Prompts.Prompts;
         Assert.Equal(Two, prompts[0].Messages);
     }
 

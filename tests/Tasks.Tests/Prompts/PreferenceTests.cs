@@ -12,11 +12,14 @@ public sealed class PreferenceTests : IDisposable
     [Fact]
     public void Pairs_are_read_in_the_file_s_order()
     {
-        File.WriteAllText(_file, """
+        File.WriteAllText(
+            _file,
+            """
             {"prompt": "a film", "chosen": " good", "rejected": " bad"}
 
             {"prompt": "b", "chosen": "b c", "rejected": "d", "more": 1}
-            """);
+            """
+        );
         Assert.Equal([new Preference("a film", " good", " bad"), new Preference("b", "b c", "d")], Preference.Read(_file));
     }
 
@@ -24,7 +27,11 @@ public sealed class PreferenceTests : IDisposable
     [InlineData("", "preferences/empty", "holds no pair")]
     [InlineData("{\"prompt\": \"a\", \"chosen\": \"b\"}", "preferences/malformed", "line 1: field 'rejected' is absent")]
     [InlineData("{\"prompt\": \"a\", \"chosen\": \" \", \"rejected\": \"c\"}", "preferences/malformed", "field 'chosen' is absent, empty")]
-    [InlineData("{\"prompt\": \"a\", \"chosen\": \"a\", \"rejected\": \"c\"}", "preferences/malformed", "field 'chosen' is the prompt alone")]
+    [InlineData(
+        "{\"prompt\": \"a\", \"chosen\": \"a\", \"rejected\": \"c\"}",
+        "preferences/malformed",
+        "field 'chosen' is the prompt alone"
+    )]
     [InlineData("[1]", "preferences/malformed", "field 'prompt'")]
     [InlineData("{\"prompt\": \"\\ud800\", \"chosen\": \"b\", \"rejected\": \"c\"}", "preferences/malformed", "line 1")]
     [InlineData("nonsense", "preferences/malformed", "line 1: not valid JSON")]
@@ -37,5 +44,6 @@ public sealed class PreferenceTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_not_there_is_told() => Assert.Equal("preferences/missing", Assert.Throws<DfpoException>(() => Preference.Read(_file + ".none")).Code);
+    public void A_file_that_is_not_there_is_told() =>
+        Assert.Equal("preferences/missing", Assert.Throws<DfpoException>(() => Preference.Read(_file + ".none")).Code);
 }

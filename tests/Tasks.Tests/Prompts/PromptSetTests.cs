@@ -11,7 +11,12 @@ public sealed class PromptSetTests : IDisposable
     [Fact]
     public void ReadsPromptsInTheFilesOrderAndSkipsBlankLines()
     {
-        var set = PromptSet.Read(_folder.Write("p.jsonl", "{\"id\": \"b\", \"text\": \"Über die\"}\n\n  \n{\"text\": \" It was\", \"id\": \"a\", \"extra\": [1]}\n"));
+        var set = PromptSet.Read(
+            _folder.Write(
+                "p.jsonl",
+                "{\"id\": \"b\", \"text\": \"Über die\"}\n\n  \n{\"text\": \" It was\", \"id\": \"a\", \"extra\": [1]}\n"
+            )
+        );
 
         Assert.Equal([new Prompt("b", "Über die"), new Prompt("a", " It was")], set.Prompts);
     }
@@ -39,7 +44,10 @@ public sealed class PromptSetTests : IDisposable
     [Fact]
     public void BytesThatAreNoUtf8AreNamedByFileAndNumber()
     {
-        File.WriteAllBytes(_folder["p.jsonl"], System.Text.Encoding.Latin1.GetBytes("{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"b\", \"text\": \"caf\u00e9\"}\n"));
+        File.WriteAllBytes(
+            _folder["p.jsonl"],
+            System.Text.Encoding.Latin1.GetBytes("{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"b\", \"text\": \"caf\u00e9\"}\n")
+        );
 
         Assert.Equal("prompts/malformed", CodeOf(() => PromptSet.Read(_folder["p.jsonl"]), "p.jsonl", "line 2", "UTF-8"));
     }
@@ -68,7 +76,10 @@ public sealed class PromptSetTests : IDisposable
     [Fact]
     public void AnIdThatStandsTwiceIsNamedWithBothLines()
     {
-        var path = _folder.Write("p.jsonl", "{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"b\", \"text\": \"x\"}\n{\"id\": \"a\", \"text\": \"y\"}\n");
+        var path = _folder.Write(
+            "p.jsonl",
+            "{\"id\": \"a\", \"text\": \"x\"}\n{\"id\": \"b\", \"text\": \"x\"}\n{\"id\": \"a\", \"text\": \"y\"}\n"
+        );
 
         Assert.Equal("prompts/duplicate", CodeOf(() => PromptSet.Read(path), path, "line 3", "line 1", "'a'"));
     }
@@ -103,7 +114,10 @@ public sealed class PromptSetTests : IDisposable
     {
         var set = Numbered(20);
 
-        var epochs = from seed in Enumerable.Range(0, 5) from epoch in Enumerable.Range(0, 5) select string.Join(' ', Ids(set, (ulong)seed, epoch * 20, 20));
+        var epochs =
+            from seed in Enumerable.Range(0, 5)
+            from epoch in Enumerable.Range(0, 5)
+            select string.Join(' ', Ids(set, (ulong)seed, epoch * 20, 20));
 
         Assert.Equal(25, epochs.Distinct().Count());
     }
@@ -128,5 +142,6 @@ public sealed class PromptSetTests : IDisposable
 
     private static PromptSet Numbered(int count) => new([.. Enumerable.Range(0, count).Select(i => new Prompt($"{i}", $"text {i}"))]);
 
-    private static string[] Ids(PromptSet set, ulong seed, long start, int count) => [.. Enumerable.Range(0, count).Select(i => set.Draw(seed, start + i).Id)];
+    private static string[] Ids(PromptSet set, ulong seed, long start, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => set.Draw(seed, start + i).Id)];
 }

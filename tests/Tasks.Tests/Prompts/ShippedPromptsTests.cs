@@ -12,11 +12,11 @@ public sealed class ShippedPromptsTests
     [Theory]
     [MemberData(nameof(Tasks))]
     public void SplitsParseAndFillABatch(string task) => Assert.All(s_splits, split =>
-    {
-        var prompts = Read(task, split);
-        Assert.True(prompts.Count >= 16, $"{prompts.Count} prompts do not fill a batch");
-        Assert.All(prompts, prompt => Assert.Equal(prompt.Text.Trim(), prompt.Text));
-    });
+        {
+            var prompts = Read(task, split);
+            Assert.True(prompts.Count >= 16, $"{prompts.Count} prompts do not fill a batch");
+            Assert.All(prompts, prompt => Assert.Equal(prompt.Text.Trim(), prompt.Text));
+        });
 
     [Theory]
     [MemberData(nameof(Tasks))]
@@ -36,7 +36,12 @@ public sealed class ShippedPromptsTests
         {
             Assert.Equal($"generate a sentence with: {string.Join(' ', prompt.Concepts)}.", prompt.Text);
             Assert.NotEmpty(prompt.References);
-            Assert.All(prompt.References, reference => Assert.True(coverage.Score(reference, prompt.Concepts) == 1, $"'{reference}' does not use all of {string.Join(' ', prompt.Concepts)}"));
+            Assert.All(prompt.References, reference =>
+                Assert.True(
+                    coverage.Score(reference, prompt.Concepts) == 1,
+                    $"'{reference}' does not use all of {string.Join(' ', prompt.Concepts)}"
+                )
+            );
         });
         Assert.Distinct(prompts.Select(prompt => string.Join(' ', prompt.Concepts.Order(StringComparer.Ordinal))));
     }
@@ -49,7 +54,8 @@ public sealed class ShippedPromptsTests
         Assert.Distinct(prompts.Select(prompt => prompt.References[0][prompt.Text.Length..]));
     }
 
-    private static IReadOnlyList<Prompt> Read(string task, string split) => PromptSet.Read(Repository.Path($"models/{task}/prompts/{split}.jsonl")).Prompts;
+    private static IReadOnlyList<Prompt> Read(string task, string split) =>
+        PromptSet.Read(Repository.Path($"models/{task}/prompts/{split}.jsonl")).Prompts;
 
     /// <summary>Two prompts that differ in case, punctuation or spacing only are the same.</summary>
     private static string Normal(Prompt prompt) => string.Concat(prompt.Text.Where(char.IsLetterOrDigit)).ToLowerInvariant();

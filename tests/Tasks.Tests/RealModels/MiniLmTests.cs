@@ -34,6 +34,9 @@ public sealed class MiniLmTests
     private static void Near(JsonNode expected, Tensor actual, string text)
     {
         foreach (var (index, value) in RealModel.Numbers(expected).Index())
-            Assert.True(Math.Abs(actual[index].item<float>() - value) <= 1e-3, $"'{text}': element {index} is {actual[index].item<float>()}, not {value}");
+            Assert.True(
+                Math.Abs(actual[index].item<float>() - value) <= 1e-3,
+                $"'{text}': element {index} is {actual[index].item<float>()}, not {value}"
+            );
     }
 }

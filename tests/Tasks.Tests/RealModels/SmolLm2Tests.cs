@@ -32,7 +32,10 @@ public sealed class SmolLm2Tests : IDisposable
         Assert.Equal((int)_oracle["eos_token_id"]!, tokenizer.EosTokenId);
         Assert.Equal((int)_oracle["pad_token_id"]!, tokenizer.PadTokenId);
         foreach (var item in (JsonArray)_oracle["tokenizer"]!)
-            Assert.True(RealModel.Ids(item!["ids"]!).SequenceEqual(tokenizer.Encode((string)item["text"]!)), $"'{item["text"]}': {string.Join(",", tokenizer.Encode((string)item["text"]!))} instead of {item["ids"]!.ToJsonString()}");
+            Assert.True(
+                RealModel.Ids(item!["ids"]!).SequenceEqual(tokenizer.Encode((string)item["text"]!)),
+                $"'{item["text"]}': {string.Join(",", tokenizer.Encode((string)item["text"]!))} instead of {item["ids"]!.ToJsonString()}"
+            );
     }
 
     [Fact]
@@ -54,7 +57,12 @@ public sealed class SmolLm2Tests : IDisposable
             Near((double)item["last_logits_std"]!, last.std().item<float>(), 1e-3, $"'{prompt}': deviation of logits");
             var logprobs = nn.functional.log_softmax(logits, -1);
             foreach (var (position, value) in RealModel.Numbers(item["token_logprobs"]!).Index())
-                Near(value, logprobs[position][ids[position + 1]].item<float>(), 1e-3, $"'{prompt}': log-probability of token {position + 1}");
+                Near(
+                    value,
+                    logprobs[position][ids[position + 1]].item<float>(),
+                    1e-3,
+                    $"'{prompt}': log-probability of token {position + 1}"
+                );
             Near((double)item["entropy_last"]!, -(logprobs[-1].exp() * logprobs[-1]).sum().item<float>(), 1e-3, $"'{prompt}': entropy");
             var expected = RealModel.Ids(item["greedy_ids"]!)[..(int)item["greedy_safe_tokens"]!];
             Assert.Equal(expected, Greedy(model, ids, expected.Length));
@@ -80,7 +88,11 @@ public sealed class SmolLm2Tests : IDisposable
             Assert.Equal((int)item!["tokens"]!, ids.Length);
             var batch = RealModel.Batch(ids);
             var logprobs = nn.functional.log_softmax(model.Logits(batch)[0].to(ScalarType.Float32), -1);
-            var loss = -logprobs.narrow(0, 0, ids.Length - 1).gather(1, batch[0].narrow(0, 1, ids.Length - 1).unsqueeze(1)).sum(ScalarType.Float64).item<double>();
+            var loss = -logprobs
+                .narrow(0, 0, ids.Length - 1)
+                .gather(1, batch[0].narrow(0, 1, ids.Length - 1).unsqueeze(1))
+                .sum(ScalarType.Float64)
+                .item<double>();
             Assert.InRange(loss / (double)item["nll_nats"]!, 1 - (5 * tolerance), 1 + (5 * tolerance));
             (sum, scored) = (sum + loss, scored + ids.Length - 1);
             if (items.Count == 0)

@@ -14,7 +14,10 @@ public sealed class ClassifierRewardTests : IDisposable
     private const int Positions = 16;
     private static readonly PromptContinuation[] s_texts =
     [
-        new("The film", " is a long walk through a dull and rainy town that nobody would visit, and it never stops, it never ends, and it goes on."),
+        new(
+            "The film",
+            " is a long walk through a dull and rainy town that nobody would visit, and it never stops, it never ends, and it goes on."
+        ),
         new("It was", " good"),
         new("", "x"),
         new("I did not like the film", ", and neither did the others."),
@@ -132,7 +135,10 @@ public sealed class ClassifierRewardTests : IDisposable
 
     [Fact]
     public void AnUnknownLabelIsNamedWithTheKnownOnes() =>
-        Assert.Equal("reward/label", CodeOf(() => ClassifierReward.Load(_folder.Path, "happy"), "'happy'", "'negative'", "'positive'", "'neutral'", _folder.Path));
+        Assert.Equal(
+            "reward/label",
+            CodeOf(() => ClassifierReward.Load(_folder.Path, "happy"), "'happy'", "'negative'", "'positive'", "'neutral'", _folder.Path)
+        );
 
     [Fact]
     public void AModelWithoutLabelsHasNone()
@@ -173,18 +179,22 @@ public sealed class ClassifierRewardTests : IDisposable
 
     [Fact]
     public void AFolderThatIsNotThereIsNamed() =>
-        Assert.Equal("checkpoint/missing-folder", CodeOf(() => ClassifierReward.Load(Path.Combine(_folder.Path, "none"), "positive"), "none"));
+        Assert.Equal(
+            "checkpoint/missing-folder",
+            CodeOf(() => ClassifierReward.Load(Path.Combine(_folder.Path, "none"), "positive"), "none")
+        );
 
-    private static Gpt2Config Config(int vocabulary) => new()
-    {
-        VocabSize = vocabulary,
-        NPositions = Positions,
-        NEmbd = 16,
-        NLayer = 2,
-        NHead = 2,
-        InitializerRange = 0.3,
-        Labels = ["negative", "positive", "neutral"],
-    };
+    private static Gpt2Config Config(int vocabulary) =>
+        new()
+        {
+            VocabSize = vocabulary,
+            NPositions = Positions,
+            NEmbd = 16,
+            NLayer = 2,
+            NHead = 2,
+            InitializerRange = 0.3,
+            Labels = ["negative", "positive", "neutral"],
+        };
 
     private void Save(int vocabulary, Action<Gpt2ForSequenceClassification> change)
     {

@@ -10,7 +10,13 @@ namespace DfPO.Tasks.Tests.Rewards;
 /// <summary>Rewards by classifiers of other architectures, each with its own tokenizer.</summary>
 public sealed class EncoderRewardTests : IDisposable
 {
-    private static readonly PromptContinuation[] s_texts = [new("The film", " was a triumph, and everybody in the theatre said that it had to be seen again and again."), new("It was", " dull."), new("", ""), new("Ünï", "cödé 👍")];
+    private static readonly PromptContinuation[] s_texts =
+    [
+        new("The film", " was a triumph, and everybody in the theatre said that it had to be seen again and again."),
+        new("It was", " dull."),
+        new("", ""),
+        new("Ünï", "cödé 👍"),
+    ];
     private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -33,7 +39,8 @@ public sealed class EncoderRewardTests : IDisposable
 
         foreach (var (score, text) in scores.Zip(s_texts))
         {
-            int[] words = tokenizer.Encode(text.Prompt + text.Continuation), around = tokenizer.EncodeInput("");
+            int[] words = tokenizer.Encode(text.Prompt + text.Continuation),
+                around = tokenizer.EncodeInput("");
             long[] ids = [around[0], .. words.TakeLast(EncoderFolders.MaxTokens - 2).Select(id => (long)id), around[1]];
             var logits = model.Logits(tensor(ids).unsqueeze(0), tensor(new[] { (long)ids.Length }));
             Assert.Equal((problem.Length > 0 ? logits.sigmoid() : logits.softmax(1))[0, 1].item<float>(), score, 1e-5f);

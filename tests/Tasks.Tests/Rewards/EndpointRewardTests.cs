@@ -6,13 +6,18 @@ namespace DfPO.Tasks.Tests.Rewards;
 
 public sealed class EndpointRewardTests
 {
-    private static readonly PromptContinuation[] s_texts = [.. Enumerable.Range(1, 5).Select(i => new PromptContinuation("p", new string('x', i)))];
+    private static readonly PromptContinuation[] s_texts =
+    [
+        .. Enumerable.Range(1, 5).Select(i => new PromptContinuation("p", new string('x', i))),
+    ];
 
     [Fact]
     public void ScoresComeInBatchesAndInOrder()
     {
         using var server = new FakeEndpoint((_, body) => (200, Lengths(body)));
-        using var reward = RewardFactory.Create(new RewardSpec { Kind = RewardKind.Http, Endpoint = Options(server) with { BatchSize = 2 } });
+        using var reward = RewardFactory.Create(
+            new RewardSpec { Kind = RewardKind.Http, Endpoint = Options(server) with { BatchSize = 2 } }
+        );
 
         Assert.Equal([1f, 2f, 3f, 4f, 5f], reward.Score(s_texts));
         Assert.Equal([2, 2, 1], server.Requests.Select(request => request.Body.GetProperty("texts").GetArrayLength()));
@@ -26,7 +31,10 @@ public sealed class EndpointRewardTests
 
         Assert.Equal([0.5f], reward.Score([new PromptContinuation("Ünï", "b") { References = ["r"], Concepts = ["c", "d"] }]));
         var text = server.Requests.Single().Body.GetProperty("texts")[0];
-        Assert.Equal("""{"prompt":"Ünï","continuation":"b","references":["r"],"concepts":["c","d"]}""", System.Text.RegularExpressions.Regex.Unescape(text.GetRawText()));
+        Assert.Equal(
+            """{"prompt":"Ünï","continuation":"b","references":["r"],"concepts":["c","d"]}""",
+            System.Text.RegularExpressions.Regex.Unescape(text.GetRawText())
+        );
     }
 
     [Theory]
@@ -128,7 +136,8 @@ public sealed class EndpointRewardTests
     [Theory]
     [InlineData("not a url")]
     [InlineData("ftp://x/")]
-    public void AnAddressThatIsNoneIsRefused(string url) => Assert.Equal("reward/spec", CodeOf(() => new HttpReward(new EndpointOptions { Url = url }), url));
+    public void AnAddressThatIsNoneIsRefused(string url) =>
+        Assert.Equal("reward/spec", CodeOf(() => new HttpReward(new EndpointOptions { Url = url }), url));
 
     [Fact]
     public void OptionsThatMakeNoSenseAreRefused()
@@ -149,15 +158,29 @@ public sealed class EndpointRewardTests
         var variable = $"DFPO_TEST_{Guid.NewGuid():N}";
         Environment.SetEnvironmentVariable(variable, "secret");
         using var server = new FakeEndpoint((number, body) => number == 2 ? (400, "no such language") : (200, Answer(body)));
-        using var reward = RewardFactory.Create(new RewardSpec { Kind = RewardKind.Perspective, Endpoint = Options(server) with { KeyVariable = variable, RequestsPerSecond = 1000 } });
+        using var reward = RewardFactory.Create(
+            new RewardSpec
+            {
+                Kind = RewardKind.Perspective,
+                Endpoint = Options(server) with { KeyVariable = variable, RequestsPerSecond = 1000 },
+            }
+        );
 
         Assert.Equal([0.25f, 1f, 0.75f], reward.Score([new("p", " vile"), new("p", " "), new("p", " kind")]));
 
         var request = server.Requests.First();
         Assert.Equal("secret", request.Key);
-        Assert.Equal("""{"comment":{"text":" vile"},"languages":["en"],"requestedAttributes":{"TOXICITY":{}},"doNotStore":true}""", request.Body.GetRawText());
+        Assert.Equal(
+            """{"comment":{"text":" vile"},"languages":["en"],"requestedAttributes":{"TOXICITY":{}},"doNotStore":true}""",
+            request.Body.GetRawText()
+        );
         Assert.Equal("reward/endpoint", CodeOf(() => reward.Score([new("p", "x")]), "no such language"));
-        Assert.DoesNotContain("secret", Assert.Throws<DfPO.Models.DfpoException>(() => new PerspectiveReward(Options(server) with { Url = "x", KeyVariable = variable })).Message);
+        Assert.DoesNotContain(
+            "secret",
+            Assert
+                .Throws<DfPO.Models.DfpoException>(() => new PerspectiveReward(Options(server) with { Url = "x", KeyVariable = variable }))
+                .Message
+        );
         Environment.SetEnvironmentVariable(variable, null);
         Assert.Equal("reward/key", CodeOf(() => new PerspectiveReward(new EndpointOptions { KeyVariable = variable }), variable));
     }
@@ -191,11 +214,15 @@ public sealed class EndpointRewardTests
     private static string Answer(JsonElement request)
     {
         var toxicity = request.GetProperty("comment").GetProperty("text").GetString() == " vile" ? 0.75 : 0.25;
-        return JsonSerializer.Serialize(new { attributeScores = new { TOXICITY = new { summaryScore = new { value = toxicity, type = "PROBABILITY" } } } });
+        return JsonSerializer.Serialize(
+            new { attributeScores = new { TOXICITY = new { summaryScore = new { value = toxicity, type = "PROBABILITY" } } } }
+        );
     }
 
     private static string Lengths(JsonElement body) =>
-        JsonSerializer.Serialize(new { scores = body.GetProperty("texts").EnumerateArray().Select(text => text.GetProperty("continuation").GetString()!.Length) });
+        JsonSerializer.Serialize(
+            new { scores = body.GetProperty("texts").EnumerateArray().Select(text => text.GetProperty("continuation").GetString()!.Length) }
+        );
 
     /// <summary>A clock that stands still but for delays, which it passes at once and notes.</summary>
     private sealed class SteppingTime : TimeProvider

@@ -62,7 +62,9 @@ internal sealed class FakeEndpoint : IDisposable
                 var context = await _listener.GetContextAsync();
                 using var body = await JsonDocument.ParseAsync(context.Request.InputStream);
                 var number = Requests.Count;
-                Requests.Enqueue((body.RootElement.Clone(), context.Request.Headers["Authorization"], context.Request.Headers["X-Goog-Api-Key"]));
+                Requests.Enqueue(
+                    (body.RootElement.Clone(), context.Request.Headers["Authorization"], context.Request.Headers["X-Goog-Api-Key"])
+                );
                 var (status, text) = _answer(number, body.RootElement);
                 if (status == 0)
                     continue; // Never answered.

@@ -17,7 +17,15 @@ public sealed class PluginRewardTests : IDisposable
     [Fact]
     public void AClassOfTheUsersAssemblyScores()
     {
-        using var reward = RewardFactory.Create(new RewardSpec { Kind = RewardKind.Plugin, PluginAssembly = s_assembly, PluginClass = typeof(LengthPlugin).FullName!, PluginArgument = "10" });
+        using var reward = RewardFactory.Create(
+            new RewardSpec
+            {
+                Kind = RewardKind.Plugin,
+                PluginAssembly = s_assembly,
+                PluginClass = typeof(LengthPlugin).FullName!,
+                PluginArgument = "10",
+            }
+        );
 
         Assert.Equal([20f, 30f], reward.Score(s_texts));
     }
@@ -37,7 +45,10 @@ public sealed class PluginRewardTests : IDisposable
         using var reward = PluginReward.Load(s_assembly, typeof(FailingPlugin).FullName!);
 
         Assert.Equal("plugin/failed", CodeOf(() => reward.Score(s_texts), nameof(FailingPlugin), "out of luck"));
-        Assert.Equal("plugin/failed", CodeOf(() => PluginReward.Load(s_assembly, typeof(LengthPlugin).FullName!, "ten"), nameof(LengthPlugin), "ten"));
+        Assert.Equal(
+            "plugin/failed",
+            CodeOf(() => PluginReward.Load(s_assembly, typeof(LengthPlugin).FullName!, "ten"), nameof(LengthPlugin), "ten")
+        );
     }
 
     [Fact]
@@ -48,7 +59,10 @@ public sealed class PluginRewardTests : IDisposable
         Assert.Equal("plugin/class", CodeOf(() => PluginReward.Load(typeof(CsvHelper.CsvParser).Assembly.Location), "no public class"));
         Assert.Equal("plugin/class", CodeOf(() => PluginReward.Load(s_assembly), "several", typeof(LengthPlugin).FullName!));
         Assert.Equal("plugin/class", CodeOf(() => PluginReward.Load(s_assembly, "No.Such"), "No.Such", typeof(LengthPlugin).FullName!));
-        Assert.Equal("plugin/class", CodeOf(() => PluginReward.Load(s_assembly, typeof(ContextPlugin).FullName!, "argument"), "constructor"));
+        Assert.Equal(
+            "plugin/class",
+            CodeOf(() => PluginReward.Load(s_assembly, typeof(ContextPlugin).FullName!, "argument"), "constructor")
+        );
     }
 }
 
@@ -56,11 +70,10 @@ public sealed class LengthPlugin(string factor) : IReward
 {
     private readonly float _factor = float.Parse(factor, System.Globalization.CultureInfo.InvariantCulture);
 
-    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => [.. texts.Select(text => _factor * text.Continuation.Length)];
+    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) =>
+        [.. texts.Select(text => _factor * text.Continuation.Length)];
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }
 
 public sealed class ContextPlugin : IReward
@@ -68,16 +81,12 @@ public sealed class ContextPlugin : IReward
     public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) =>
         [.. texts.Select(_ => AssemblyLoadContext.GetLoadContext(typeof(ContextPlugin).Assembly) == AssemblyLoadContext.Default ? 1f : 0f)];
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }
 
 public sealed class FailingPlugin : IReward
 {
     public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => throw new InvalidOperationException("out of luck");
 
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 }

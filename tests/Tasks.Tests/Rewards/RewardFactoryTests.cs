@@ -20,11 +20,24 @@ public sealed class RewardFactoryTests : IDisposable
     [Fact]
     public void RewardsByComparisonGiveTheirMetricsBestReference()
     {
-        string[] words = TreebankWords.Of(s_dog.Continuation), best = TreebankWords.Of(s_dog.References[1]);
+        string[] words = TreebankWords.Of(s_dog.Continuation),
+            best = TreebankWords.Of(s_dog.References[1]);
 
-        Assert.Equal(new Meteor(null).Score(words, best), Score(new RewardSpec { Kind = RewardKind.Meteor, WordNet = "none" }, s_dog), 1e-6);
-        Assert.Equal(new Rouge().L(s_dog.Continuation, s_dog.References[1]).F, Score(new RewardSpec { Kind = RewardKind.Rouge }, s_dog), 1e-6);
-        Assert.Equal(new Rouge().N(s_dog.Continuation, s_dog.References[1], 2).F, Score(new RewardSpec { Kind = RewardKind.Rouge, RougeType = "rouge2" }, s_dog), 1e-6);
+        Assert.Equal(
+            new Meteor(null).Score(words, best),
+            Score(new RewardSpec { Kind = RewardKind.Meteor, WordNet = "none" }, s_dog),
+            1e-6
+        );
+        Assert.Equal(
+            new Rouge().L(s_dog.Continuation, s_dog.References[1]).F,
+            Score(new RewardSpec { Kind = RewardKind.Rouge }, s_dog),
+            1e-6
+        );
+        Assert.Equal(
+            new Rouge().N(s_dog.Continuation, s_dog.References[1], 2).F,
+            Score(new RewardSpec { Kind = RewardKind.Rouge, RougeType = "rouge2" }, s_dog),
+            1e-6
+        );
         Assert.InRange(Score(new RewardSpec { Kind = RewardKind.Bleu }, s_dog), 0.3f, 0.9f);
         Assert.Equal(1, Score(new RewardSpec { Kind = RewardKind.Bleu }, s_dog with { Continuation = "a dog catches a ball." }), 1e-6);
     }
@@ -35,7 +48,10 @@ public sealed class RewardFactoryTests : IDisposable
         var text = new PromptContinuation("p", "the auto") { References = ["the car"] };
         var spec = new RewardSpec { Kind = RewardKind.Meteor, WordNet = TinyWordNet.Write(_folder) };
 
-        Assert.True(Score(spec, text with { Continuation = "the car", References = ["the auto"] }) > Score(spec with { WordNet = "none" }, text with { Continuation = "the car", References = ["the auto"] }));
+        Assert.True(
+            Score(spec, text with { Continuation = "the car", References = ["the auto"] })
+                > Score(spec with { WordNet = "none" }, text with { Continuation = "the car", References = ["the auto"] })
+        );
         Assert.True(Score(spec with { Rl4lmsCompat = true }, s_dog) < Score(spec, s_dog));
         Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(spec with { WordNet = "" }), "word-net", "none"));
         Assert.Equal("wordnet/missing", CodeOf(() => RewardFactory.Create(spec with { WordNet = _folder["no"] }), "no"));
@@ -44,7 +60,11 @@ public sealed class RewardFactoryTests : IDisposable
     [Fact]
     public void CiderTakesFrequenciesFromItsCorpusAndNotFromTheBatch()
     {
-        new PromptSet([new Prompt("1", "p") { References = s_dog.References }, new Prompt("2", "q") { References = ["A boy runs in the park."] }, new Prompt("3", "r")]).Write(_folder["c.jsonl"]);
+        new PromptSet([
+            new Prompt("1", "p") { References = s_dog.References },
+            new Prompt("2", "q") { References = ["A boy runs in the park."] },
+            new Prompt("3", "r"),
+        ]).Write(_folder["c.jsonl"]);
         using var reward = RewardFactory.Create(new RewardSpec { Kind = RewardKind.Cider, CiderCorpus = _folder["c.jsonl"] });
 
         var alone = reward.Score([s_dog])[0];
@@ -67,13 +87,33 @@ public sealed class RewardFactoryTests : IDisposable
     [Fact]
     public void ACombinationAddsItsTermsUp()
     {
-        var spec = new RewardSpec { Kind = RewardKind.Combination, Terms = [RewardKind.Coverage, RewardKind.RepeatPenalty, RewardKind.Classifier], Weights = [2, 0.5, 10], WordNet = "none" };
+        var spec = new RewardSpec
+        {
+            Kind = RewardKind.Combination,
+            Terms = [RewardKind.Coverage, RewardKind.RepeatPenalty, RewardKind.Classifier],
+            Weights = [2, 0.5, 10],
+            WordNet = "none",
+        };
 
         using var reward = RewardFactory.Create(spec, () => new TextReward(text => text.Continuation.Length / 100.0));
 
         Assert.Equal(2 * 0.5 + 10 * 0.03, reward.Score([s_dog with { Continuation = "dog" }])[0], 1e-6);
         Assert.Equal(2 * 1 - 0.5 + 10 * 0.09, reward.Score([s_dog with { Continuation = "dog catch" }])[0], 1e-6);
-        Assert.Equal(2 * 0.5 + 0.03, Score(spec with { Weights = [], Terms = [RewardKind.Coverage, RewardKind.Coverage, RewardKind.Classifier] }, s_dog with { Continuation = "dog" }) + 0, 1e-6);
+        Assert.Equal(
+            2 * 0.5 + 0.03,
+            Score(
+                spec with
+                {
+                    Weights = [],
+                    Terms = [RewardKind.Coverage, RewardKind.Coverage, RewardKind.Classifier],
+                },
+                s_dog with
+                {
+                    Continuation = "dog",
+                }
+            ) + 0,
+            1e-6
+        );
     }
 
     [Fact]
@@ -81,9 +121,33 @@ public sealed class RewardFactoryTests : IDisposable
     {
         Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec()), "classifier"));
         Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Combination }), "terms"));
-        Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Combination, Terms = [RewardKind.Bleu], Weights = [1, 2] }), "2 weights", "1 terms"));
-        Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Combination, Terms = [RewardKind.Combination] }), "combination"));
-        Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Rouge, RougeType = "rouge7" }), "rouge7"));
+        Assert.Equal(
+            "reward/spec",
+            CodeOf(
+                () =>
+                    RewardFactory.Create(
+                        new RewardSpec
+                        {
+                            Kind = RewardKind.Combination,
+                            Terms = [RewardKind.Bleu],
+                            Weights = [1, 2],
+                        }
+                    ),
+                "2 weights",
+                "1 terms"
+            )
+        );
+        Assert.Equal(
+            "reward/spec",
+            CodeOf(
+                () => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Combination, Terms = [RewardKind.Combination] }),
+                "combination"
+            )
+        );
+        Assert.Equal(
+            "reward/spec",
+            CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Rouge, RougeType = "rouge7" }), "rouge7")
+        );
         Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Vader }), "lexicon"));
         Assert.Equal("reward/spec", CodeOf(() => RewardFactory.Create(new RewardSpec { Kind = RewardKind.Http }), "endpoint.url"));
     }
@@ -94,7 +158,10 @@ public sealed class RewardFactoryTests : IDisposable
         var bare = new PromptContinuation("Once upon a time", " there was");
 
         Assert.Equal("reward/references", CodeOf(() => Score(new RewardSpec { Kind = RewardKind.Bleu }, bare), "Once upon", "bleu"));
-        Assert.Equal("reward/concepts", CodeOf(() => Score(new RewardSpec { Kind = RewardKind.Coverage, WordNet = "none" }, bare), "Once upon", "coverage"));
+        Assert.Equal(
+            "reward/concepts",
+            CodeOf(() => Score(new RewardSpec { Kind = RewardKind.Coverage, WordNet = "none" }, bare), "Once upon", "coverage")
+        );
     }
 
     [Fact]
@@ -128,10 +195,10 @@ public sealed class RewardFactoryTests : IDisposable
     {
         var asked = new List<string>();
         using var reward = RewardFactory.Create(new RewardSpec { CacheSize = 3 }, () => new TextReward(text =>
-        {
-            asked.Add(text.Continuation);
-            return text.Continuation.Length;
-        }));
+            {
+                asked.Add(text.Continuation);
+                return text.Continuation.Length;
+            }));
         PromptContinuation Text(string continuation) => new("p", continuation);
 
         Assert.Equal([1f, 2f, 1f], reward.Score([Text("a"), Text("bb"), Text("a")]));
@@ -164,8 +231,6 @@ public sealed class RewardFactoryTests : IDisposable
     {
         public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => scores;
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

@@ -6,9 +6,13 @@ public sealed class ToxicityTests : IDisposable
 {
     private static readonly ScoredText[] s_texts =
     [
-        .. Enumerable.Range(0, 60).Select(i => i % 2 == 0
-            ? new ScoredText($"you are a stupid fool number {i}", 0.9f)
-            : new ScoredText($"what a lovely morning number {i}", 0.05f)),
+        .. Enumerable
+            .Range(0, 60)
+            .Select(i =>
+                i % 2 == 0
+                    ? new ScoredText($"you are a stupid fool number {i}", 0.9f)
+                    : new ScoredText($"what a lovely morning number {i}", 0.05f)
+            ),
     ];
 
     private readonly TestFolder _folder = new();
@@ -57,7 +61,10 @@ public sealed class ToxicityTests : IDisposable
     {
         Assert.Equal("toxicity/training", CodeOf(() => ToxicityTrainer.Train([])));
         Assert.Equal("toxicity/training", CodeOf(() => ToxicityTrainer.Train([new ScoredText("a", float.NaN)]), "NaN"));
-        Assert.Equal("toxicity/training", CodeOf(() => ToxicityTrainer.Train(s_texts, new ToxicityTraining { Buckets = 1000 }), "power of two"));
+        Assert.Equal(
+            "toxicity/training",
+            CodeOf(() => ToxicityTrainer.Train(s_texts, new ToxicityTraining { Buckets = 1000 }), "power of two")
+        );
         Assert.Equal("toxicity/training", CodeOf(() => ToxicityTrainer.Train(s_texts, new ToxicityTraining { Epochs = 0 }), "epochs"));
     }
 
@@ -88,7 +95,10 @@ public sealed class ToxicityTests : IDisposable
     [Trait("Category", "Data")]
     public void HeldOutSpansOfRealToxicityPromptsAreRatedAsPromised()
     {
-        var (training, heldOut) = ToxicityCorpus.Read([SharedData.Path("rtp/quark_val.jsonl"), SharedData.Path("rtp/decodingtrust_nontoxic.jsonl")]);
+        var (training, heldOut) = ToxicityCorpus.Read([
+            SharedData.Path("rtp/quark_val.jsonl"),
+            SharedData.Path("rtp/decodingtrust_nontoxic.jsonl"),
+        ]);
 
         var trained = ToxicityEvaluation.Of(ToxicityTrainer.Train(training), heldOut);
         var shipped = ToxicityEvaluation.Of(ToxicityRegressor.Load(Repository.Path("models/toxicity-tiny")), heldOut);
@@ -114,8 +124,16 @@ public sealed class ToxicityTests : IDisposable
     [Fact]
     public void SpansOfOneSentenceStayOnOneSide()
     {
-        var path = _folder.Write("rtp.jsonl", string.Concat(Enumerable.Range(0, 50).Select(i =>
-            $"{{\"prompt\": {{\"text\": \"p{i}\", \"toxicity\": 0.5}}, \"continuation\": {{\"text\": \"c{i}\", \"toxicity\": {(i == 0 ? "null" : "0.25")}}}}}\n")));
+        var path = _folder.Write(
+            "rtp.jsonl",
+            string.Concat(
+                Enumerable
+                    .Range(0, 50)
+                    .Select(i =>
+                        $"{{\"prompt\": {{\"text\": \"p{i}\", \"toxicity\": 0.5}}, \"continuation\": {{\"text\": \"c{i}\", \"toxicity\": {(i == 0 ? "null" : "0.25")}}}}}\n"
+                    )
+            )
+        );
 
         var (training, heldOut) = ToxicityCorpus.Read([path], heldOut: 0.2);
 

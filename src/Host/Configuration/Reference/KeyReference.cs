@@ -18,8 +18,16 @@ internal static class KeyReference
     {
         if (name == LearnerPresets.Key)
             return $"{LearnerPresets.Key}: choice\n  Settings of the learner's switches under a name, which explicit keys override.\n{string.Concat(LearnerPresets.All.Select(preset => $"  {preset.Key}: {preset.Value}\n"))}";
-        var key = All.FirstOrDefault(key => key.Key == name) ?? Only([.. All.Where(key => key.Key.EndsWith("." + name, StringComparison.Ordinal))], name);
-        var text = new StringBuilder().Append(key.Key).Append(": ").Append(key.Type).Append('\n').Append("  ").Append(key.Meaning).Append('\n');
+        var key = All.FirstOrDefault(key => key.Key == name)
+            ?? Only([.. All.Where(key => key.Key.EndsWith("." + name, StringComparison.Ordinal))], name);
+        var text = new StringBuilder()
+            .Append(key.Key)
+            .Append(": ")
+            .Append(key.Type)
+            .Append('\n')
+            .Append("  ")
+            .Append(key.Meaning)
+            .Append('\n');
         foreach (var (what, value) in Facts(key))
             text.Append("  ").Append(what).Append(": ").Append(value).Append('\n');
         foreach (var choice in Choices(key))
@@ -32,7 +40,8 @@ internal static class KeyReference
     /// <summary>Every key with what is known of it, as the page <c>docs/configuration.md</c>.</summary>
     public static string Page()
     {
-        var page = new StringBuilder("""
+        var page = new StringBuilder(
+            """
             # Configuration
 
             Every key of an experiment's file. This page is written by `dfpo plan --reference`; do not edit it.
@@ -42,7 +51,8 @@ internal static class KeyReference
             Keys marked * may change when a run is resumed.
 
 
-            """);
+            """
+        );
         page.Append("## Presets\n\n`learner.preset` gives settings of the learner's switches a name. Explicit keys override them.\n\n");
         foreach (var (name, settings) in LearnerPresets.All)
             Item(page, "", $"`{name}`: {settings}");
@@ -57,7 +67,11 @@ internal static class KeyReference
             foreach (var key in keys)
             {
                 var name = key.Key[(section.Length == 0 ? 0 : section.Length + 1)..];
-                Item(page, "", $"**`{name}`**{(key.MayChange ? " \\*" : "")}: {TypeAndRange(key)}; default `{Default(key)}`. {key.Meaning}");
+                Item(
+                    page,
+                    "",
+                    $"**`{name}`**{(key.MayChange ? " \\*" : "")}: {TypeAndRange(key)}; default `{Default(key)}`. {key.Meaning}"
+                );
                 foreach (var choice in Choices(key))
                     Item(page, "  ", $"`{choice.Name}`: {choice.Meaning}");
             }
@@ -86,16 +100,24 @@ internal static class KeyReference
             yield return ("on resuming", key.MayChange ? "may change" : "must be the same where it decides what is learnt");
     }
 
-    private static OptionKey Only(IReadOnlyList<OptionKey> found, string name) => found.Count switch
-    {
-        1 => found[0],
-        0 => throw new DfpoException("config/unknown-key", $"Key '{name}' is not known; the nearest known key is '{Kebab.Nearest(name, All.Select(key => key.Key))}'."),
-        _ => throw new DfpoException("config/unknown-key", $"'{name}' may be {string.Join(", ", found.Select(key => key.Key))}: give the whole name."),
-    };
+    private static OptionKey Only(IReadOnlyList<OptionKey> found, string name) =>
+        found.Count switch
+        {
+            1 => found[0],
+            0 => throw new DfpoException(
+                "config/unknown-key",
+                $"Key '{name}' is not known; the nearest known key is '{Kebab.Nearest(name, All.Select(key => key.Key))}'."
+            ),
+            _ => throw new DfpoException(
+                "config/unknown-key",
+                $"'{name}' may be {string.Join(", ", found.Select(key => key.Key))}: give the whole name."
+            ),
+        };
 
     private static string SectionOf(string key) => key.LastIndexOf('.') is > 0 and var at ? key[..at] : "";
 
-    private static string TypeAndRange(OptionKey key) => key.Type + (key.Unit is { } unit ? $", {unit}" : "") + (key.Range is { } range && key.Path is null ? $", {range}" : "");
+    private static string TypeAndRange(OptionKey key) =>
+        key.Type + (key.Unit is { } unit ? $", {unit}" : "") + (key.Range is { } range && key.Path is null ? $", {range}" : "");
 
     private static string Default(OptionKey key) => key.Default is null or "" ? "\"\"" : OptionValues.Text(key.Default);
 

@@ -10,14 +10,22 @@ namespace DfPO.Host.Configuration.Reference;
 /// <summary>The keys of an experiment as a JSON schema (draft 2020-12), for editors that complete and check HOCON or JSON files.</summary>
 internal static class KeySchema
 {
-    private static readonly JsonSerializerOptions s_format = new() { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions s_format = new()
+    {
+        WriteIndented = true,
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     /// <summary>The schema's text.</summary>
     public static string Write()
     {
         var root = Section(typeof(ExperimentConfig), "");
         var learner = root["properties"]!["learner"]!["properties"]!.AsObject();
-        learner["preset"] = new JsonObject { ["description"] = "Settings of the learner's switches under a name.", ["enum"] = new JsonArray([.. LearnerPresets.All.Keys.Select(name => JsonValue.Create(name))]) };
+        learner["preset"] = new JsonObject
+        {
+            ["description"] = "Settings of the learner's switches under a name.",
+            ["enum"] = new JsonArray([.. LearnerPresets.All.Keys.Select(name => JsonValue.Create(name))]),
+        };
         return new JsonObject
         {
             ["$schema"] = "https://json-schema.org/draft/2020-12/schema",
@@ -31,14 +39,23 @@ internal static class KeySchema
     private static JsonObject Section(Type type, string prefix)
     {
         var properties = new JsonObject();
-        foreach (var key in OptionSchema.Of(typeof(ExperimentConfig)).Where(key => key.Follows is null && key.Property.DeclaringType == type && Parent(key.Key) == prefix))
+        foreach (
+            var key in OptionSchema
+                .Of(typeof(ExperimentConfig))
+                .Where(key => key.Follows is null && key.Property.DeclaringType == type && Parent(key.Key) == prefix)
+        )
         {
             var name = key.Key[(prefix.Length == 0 ? 0 : prefix.Length + 1)..];
             var schema = key.IsSection ? Section(key.Property.PropertyType, key.Key) : Value(key);
             schema["description"] = key.Meaning;
             properties[name] = schema;
         }
-        return new JsonObject { ["type"] = "object", ["additionalProperties"] = false, ["properties"] = properties };
+        return new JsonObject
+        {
+            ["type"] = "object",
+            ["additionalProperties"] = false,
+            ["properties"] = properties,
+        };
     }
 
     private static string Parent(string key) => key.LastIndexOf('.') is > 0 and var at ? key[..at] : "";
@@ -85,14 +102,15 @@ internal static class KeySchema
             schema[name] = number;
     }
 
-    private static JsonNode? Json(object value) => value switch
-    {
-        string text => text,
-        bool flag => flag,
-        int or long or ulong => JsonNode.Parse(OptionValues.Text(value)),
-        double number => number,
-        float number => JsonNode.Parse(OptionValues.Text(number)),
-        System.Collections.IEnumerable items => new JsonArray([.. items.Cast<object>().Select(Json)]),
-        _ => OptionValues.Text(value),
-    };
+    private static JsonNode? Json(object value) =>
+        value switch
+        {
+            string text => text,
+            bool flag => flag,
+            int or long or ulong => JsonNode.Parse(OptionValues.Text(value)),
+            double number => number,
+            float number => JsonNode.Parse(OptionValues.Text(number)),
+            System.Collections.IEnumerable items => new JsonArray([.. items.Cast<object>().Select(Json)]),
+            _ => OptionValues.Text(value),
+        };
 }

@@ -9,11 +9,39 @@ internal static partial class Filters
 {
     private static readonly string[] s_unsupported =
     [
-        "e", "escape", "filesizeformat", "forceescape", "groupby", "pprint", "random", "striptags", "truncate", "urlencode", "urlize", "wordwrap", "xmlattr",
+        "e",
+        "escape",
+        "filesizeformat",
+        "forceescape",
+        "groupby",
+        "pprint",
+        "random",
+        "striptags",
+        "truncate",
+        "urlencode",
+        "urlize",
+        "wordwrap",
+        "xmlattr",
     ];
 
     private static readonly string[] s_plain =
-        ["abs", "capitalize", "count", "first", "items", "last", "length", "list", "lower", "reverse", "safe", "string", "title", "upper", "wordcount"];
+    [
+        "abs",
+        "capitalize",
+        "count",
+        "first",
+        "items",
+        "last",
+        "length",
+        "list",
+        "lower",
+        "reverse",
+        "safe",
+        "string",
+        "title",
+        "upper",
+        "wordcount",
+    ];
 
     /// <summary>Applies a filter.</summary>
     /// <param name="id">Its name.</param>
@@ -32,8 +60,14 @@ internal static partial class Filters
             };
         return id switch
         {
-            "abs" => Operators.IsNumber(value) ? Operators.Order(value, 0L) < 0 ? Operators.Signed(value, negative: true) : Operators.Signed(value, negative: false) : throw JinjaErrors.Fail("'abs' needs a number"),
-            "attr" => Members.Attribute(value, Operators.ToText(arguments.Bind(id, 1, "name").Get(0))) is var member && value is PythonDict ? throw JinjaErrors.NotSupported("'attr' on a dictionary") : member,
+            "abs" => Operators.IsNumber(value)
+                ? Operators.Order(value, 0L) < 0
+                    ? Operators.Signed(value, negative: true)
+                    : Operators.Signed(value, negative: false)
+                : throw JinjaErrors.Fail("'abs' needs a number"),
+            "attr" => Members.Attribute(value, Operators.ToText(arguments.Bind(id, 1, "name").Get(0))) is var member && value is PythonDict
+                ? throw JinjaErrors.NotSupported("'attr' on a dictionary")
+                : member,
             "batch" => SequenceFilters.Batch(value, arguments),
             "capitalize" => PythonText.Capitalize(PythonFormat.Text(value)),
             "center" => TextMethods.Center(PythonFormat.Text(value), arguments.Bind(id, 0, "width").Get(0, 80L)),
@@ -43,7 +77,10 @@ internal static partial class Filters
             "first" => Iteration.Over(value).DefaultIfEmpty(new Undefined("the first of no items")).First(),
             "last" => SequenceFilters.Last(value),
             "float" => ToFloat(value, arguments),
-            "format" => Operators.Formatted(PythonFormat.Text(value), arguments.Keywords.Count == 0 ? arguments.Positional : throw JinjaErrors.NotSupported("'format' with named values")),
+            "format" => Operators.Formatted(
+                PythonFormat.Text(value),
+                arguments.Keywords.Count == 0 ? arguments.Positional : throw JinjaErrors.NotSupported("'format' with named values")
+            ),
             "indent" => Indent(value, arguments),
             "int" => ToInt(value, arguments),
             "items" => new Generator(SequenceFilters.Items(value)),
@@ -59,7 +96,9 @@ internal static partial class Filters
             "select" => SequenceFilters.Select(value, arguments, byMember: false, keep: true),
             "selectattr" => SequenceFilters.Select(value, arguments, byMember: true, keep: true),
             "replace" => Replace(value, arguments),
-            "reverse" => value is string text ? string.Concat(PythonText.Characters(text).Reverse()) : new Generator(Iteration.Over(value).Reverse()),
+            "reverse" => value is string text
+                ? string.Concat(PythonText.Characters(text).Reverse())
+                : new Generator(Iteration.Over(value).Reverse()),
             "round" => Round(value, arguments),
             "safe" => new Markup(PythonFormat.Text(value)),
             "slice" => SequenceFilters.Slices(value, arguments),
@@ -68,7 +107,10 @@ internal static partial class Filters
             "sum" => SequenceFilters.Sum(value, arguments),
             "title" => string.Concat(WordBeginnings().Split(PythonFormat.Text(value)).Where(part => part.Length > 0).Select(Titled)),
             "tojson" => ToJson(value, arguments),
-            "trim" => PythonText.Strip(PythonFormat.Text(value), arguments.Bind(id, 0, "chars").Get(0) is { } given ? Operators.ToText(given) : null),
+            "trim" => PythonText.Strip(
+                PythonFormat.Text(value),
+                arguments.Bind(id, 0, "chars").Get(0) is { } given ? Operators.ToText(given) : null
+            ),
             "unique" => SequenceFilters.Unique(value, arguments),
             "wordcount" => (long)Words().Count(PythonFormat.Text(value)),
             _ when s_unsupported.Contains(id) => throw JinjaErrors.NotSupported($"the filter '{id}'"),
@@ -87,7 +129,9 @@ internal static partial class Filters
         var fallback = arguments.Bind("float", 0, "default").Get(0, 0.0);
         if (value is Undefined)
             return Operators.ToDouble(value);
-        return Operators.IsNumber(value) ? Operators.ToDouble(value) : value is string text && Parsed(text) is { } number ? number : Operators.ToDouble(fallback);
+        return Operators.IsNumber(value) ? Operators.ToDouble(value)
+            : value is string text && Parsed(text) is { } number ? number
+            : Operators.ToDouble(fallback);
     }
 
     private static object? ToInt(object? value, CallArguments arguments)
@@ -98,8 +142,13 @@ internal static partial class Filters
         if (value is long or bool or Undefined)
             return Operators.ToInteger(value);
         if (value is string text && WholeNumber().IsMatch(PythonText.Strip(text)))
-            return long.TryParse(PythonText.Strip(text).Replace("_", ""), CultureInfo.InvariantCulture, out var whole) ? whole : throw JinjaErrors.TooMuch("a whole number beyond 64 bits");
-        var number = value is double real ? real : value is string written ? Parsed(written) : null;
+            return long.TryParse(PythonText.Strip(text).Replace("_", ""), CultureInfo.InvariantCulture, out var whole)
+                ? whole
+                : throw JinjaErrors.TooMuch("a whole number beyond 64 bits");
+        var number =
+            value is double real ? real
+            : value is string written ? Parsed(written)
+            : null;
         return number is { } read && double.IsFinite(read) ? Operators.Whole(Math.Truncate(read)) : bound.Get(0, 0L);
     }
 
@@ -108,7 +157,8 @@ internal static partial class Filters
     {
         var trimmed = PythonText.Strip(text);
         return RealNumber().IsMatch(trimmed) ? double.Parse(trimmed.Replace("_", ""), NumberStyles.Float, CultureInfo.InvariantCulture)
-            : trimmed.TrimStart('+', '-').ToLowerInvariant() is "inf" or "infinity" or "nan" ? throw JinjaErrors.NotSupported("infinity or nan as text")
+            : trimmed.TrimStart('+', '-').ToLowerInvariant() is "inf" or "infinity" or "nan"
+                ? throw JinjaErrors.NotSupported("infinity or nan as text")
             : null;
     }
 
@@ -116,7 +166,13 @@ internal static partial class Filters
     {
         var bound = arguments.Bind("indent", 0, "width", "first", "blank");
         var width = bound.Get(0, 4L);
-        var indention = width as string ?? (Operators.ToInteger(width) is var blanks and <= 1000 ? new string(' ', (int)Math.Max(0, blanks)) : throw JinjaErrors.TooMuch("an indent of a thousand blanks"));
+        var indention =
+            width as string
+            ?? (
+                Operators.ToInteger(width) is var blanks and <= 1000
+                    ? new string(' ', (int)Math.Max(0, blanks))
+                    : throw JinjaErrors.TooMuch("an indent of a thousand blanks")
+            );
         var lines = PythonText.Lines(Operators.ToText(value) + "\n", keepEnds: false);
         var everyLine = Operators.IsTrue(bound.Get(2, false));
         var indented = lines.Select((line, i) => i > 0 && (line.Length > 0 || everyLine) ? indention + line : line);
@@ -135,7 +191,12 @@ internal static partial class Filters
     private static string Replace(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("replace", 2, "old", "new", "count");
-        return TextMethods.Replace(PythonFormat.Text(value), PythonFormat.Text(bound.Get(0)), PythonFormat.Text(bound.Get(1)), bound.Get(2) is { } count ? Operators.ToInteger(count) : -1);
+        return TextMethods.Replace(
+            PythonFormat.Text(value),
+            PythonFormat.Text(bound.Get(0)),
+            PythonFormat.Text(bound.Get(1)),
+            bound.Get(2) is { } count ? Operators.ToInteger(count) : -1
+        );
     }
 
     private static object Round(object? value, CallArguments arguments)
@@ -162,13 +223,26 @@ internal static partial class Filters
         {
             null => null,
             string text => text,
-            var width => Operators.ToInteger(width) is var blanks and <= 1000 ? new string(' ', (int)Math.Max(0, blanks)) : throw JinjaErrors.TooMuch("an indent of a thousand blanks"),
+            var width => Operators.ToInteger(width) is var blanks and <= 1000
+                ? new string(' ', (int)Math.Max(0, blanks))
+                : throw JinjaErrors.TooMuch("an indent of a thousand blanks"),
         };
         var separators = bound.Get(2) as Sequence;
         if (bound.Get(2) is not null && separators is not { Items.Count: 2 })
             throw JinjaErrors.Fail("'tojson' needs two separators");
-        var item = separators is null ? indent is null ? ", " : "," : Operators.ToText(separators.Items[0]);
-        return JinjaJson.Write(value, indent, item, separators is null ? ": " : Operators.ToText(separators.Items[1]), Operators.IsTrue(bound.Get(3, false)), Operators.IsTrue(bound.Get(0, false)));
+        var item = separators is null
+            ? indent is null
+                ? ", "
+                : ","
+            : Operators.ToText(separators.Items[0]);
+        return JinjaJson.Write(
+            value,
+            indent,
+            item,
+            separators is null ? ": " : Operators.ToText(separators.Items[1]),
+            Operators.IsTrue(bound.Get(3, false)),
+            Operators.IsTrue(bound.Get(0, false))
+        );
     }
 
     private static string Titled(string part)

@@ -10,18 +10,24 @@ internal static class Globals
 
     /// <summary>Functions by name.</summary>
     /// <param name="clock">What <c>strftime_now</c> looks at.</param>
-    public static Dictionary<string, object?> Create(TimeProvider clock) => new()
-    {
-        ["range"] = new Callable("range", Range),
-        ["dict"] = new Callable("dict", arguments => Filled(new PythonDict(), arguments, (dict, key, value) => dict[key] = value)),
-        ["namespace"] = new Callable("namespace", arguments => Filled(new Namespace(), arguments, (space, key, value) => space.Members[key] = value)),
-        ["lipsum"] = new Callable("lipsum", _ => throw JinjaErrors.NotSupported("'lipsum'")),
-        ["cycler"] = new Callable("cycler", _ => throw JinjaErrors.NotSupported("'cycler'")),
-        ["joiner"] = new Callable("joiner", _ => throw JinjaErrors.NotSupported("'joiner'")),
-        ["raise_exception"] = new Callable("raise_exception", arguments =>
-            throw new JinjaException(JinjaErrors.Refused, PythonFormat.Text(arguments.Bind("raise_exception", 1, "message").Get(0)))),
-        ["strftime_now"] = new Callable("strftime_now", arguments => Time(clock.GetLocalNow(), Operators.ToText(arguments.Bind("strftime_now", 1, "format").Get(0)))),
-    };
+    public static Dictionary<string, object?> Create(TimeProvider clock) =>
+        new()
+        {
+            ["range"] = new Callable("range", Range),
+            ["dict"] = new Callable("dict", arguments => Filled(new PythonDict(), arguments, (dict, key, value) => dict[key] = value)),
+            ["namespace"] = new Callable("namespace", arguments =>
+                Filled(new Namespace(), arguments, (space, key, value) => space.Members[key] = value)
+            ),
+            ["lipsum"] = new Callable("lipsum", _ => throw JinjaErrors.NotSupported("'lipsum'")),
+            ["cycler"] = new Callable("cycler", _ => throw JinjaErrors.NotSupported("'cycler'")),
+            ["joiner"] = new Callable("joiner", _ => throw JinjaErrors.NotSupported("'joiner'")),
+            ["raise_exception"] = new Callable("raise_exception", arguments =>
+                throw new JinjaException(JinjaErrors.Refused, PythonFormat.Text(arguments.Bind("raise_exception", 1, "message").Get(0)))
+            ),
+            ["strftime_now"] = new Callable("strftime_now", arguments =>
+                Time(clock.GetLocalNow(), Operators.ToText(arguments.Bind("strftime_now", 1, "format").Get(0)))
+            ),
+        };
 
     private static NumberRange Range(CallArguments arguments)
     {
@@ -32,7 +38,9 @@ internal static class Globals
         if (step == 0)
             throw JinjaErrors.Fail("a range's step is 0");
         var count = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
-        return count <= LongestRange ? new NumberRange(start, (int)Int128.Max(0, count), step) : throw JinjaErrors.Fail($"a range of more than {LongestRange} numbers");
+        return count <= LongestRange
+            ? new NumberRange(start, (int)Int128.Max(0, count), step)
+            : throw JinjaErrors.Fail($"a range of more than {LongestRange} numbers");
     }
 
     private static T Filled<T>(T target, CallArguments arguments, Action<T, string, object?> set)
@@ -40,7 +48,12 @@ internal static class Globals
         if (arguments.Positional.Count > 1)
             throw JinjaErrors.Fail("one dictionary and named values are expected");
         foreach (var source in arguments.Positional)
-            foreach (var (key, value) in (source as PythonDict ?? throw JinjaErrors.NotSupported("making a dictionary or namespace of something else than a dictionary")).Pairs)
+            foreach (
+                var (key, value) in (
+                    source as PythonDict
+                    ?? throw JinjaErrors.NotSupported("making a dictionary or namespace of something else than a dictionary")
+                ).Pairs
+            )
                 set(target, Operators.ToText(key), value);
         foreach (var (key, value) in arguments.Keywords)
             set(target, key, value);
@@ -59,25 +72,32 @@ internal static class Globals
                 continue;
             }
             var code = ++i < format.Length ? format[i] : throw JinjaErrors.NotSupported("a time format that ends in '%'");
-            result.Append(code == '%' ? "%" : now.ToString(code switch
-            {
-                'a' => "ddd",
-                'A' => "dddd",
-                'b' => "MMM",
-                'B' => "MMMM",
-                'd' => "dd",
-                'm' => "MM",
-                'y' => "yy",
-                'Y' => "yyyy",
-                'H' => "HH",
-                'I' => "hh",
-                'M' => "mm",
-                'S' => "ss",
-                'p' => "tt",
-                'F' => "yyyy-MM-dd",
-                'T' => "HH:mm:ss",
-                _ => throw JinjaErrors.NotSupported($"the time format '%{code}'"),
-            }, CultureInfo.InvariantCulture));
+            result.Append(
+                code == '%'
+                    ? "%"
+                    : now.ToString(
+                        code switch
+                        {
+                            'a' => "ddd",
+                            'A' => "dddd",
+                            'b' => "MMM",
+                            'B' => "MMMM",
+                            'd' => "dd",
+                            'm' => "MM",
+                            'y' => "yy",
+                            'Y' => "yyyy",
+                            'H' => "HH",
+                            'I' => "hh",
+                            'M' => "mm",
+                            'S' => "ss",
+                            'p' => "tt",
+                            'F' => "yyyy-MM-dd",
+                            'T' => "HH:mm:ss",
+                            _ => throw JinjaErrors.NotSupported($"the time format '%{code}'"),
+                        },
+                        CultureInfo.InvariantCulture
+                    )
+            );
         }
         return result.ToString();
     }

@@ -129,7 +129,10 @@ internal sealed class JinjaEvaluator
         for (var i = 0; i < macro.Parameters.Count; i++)
         {
             var (id, fallback) = macro.Parameters[i];
-            scope[id] = bound.Has(i) ? bound.Get(i) : fallback is null ? new Undefined(id) : Evaluate(fallback, scope);
+            scope[id] =
+                bound.Has(i) ? bound.Get(i)
+                : fallback is null ? new Undefined(id)
+                : Evaluate(fallback, scope);
         }
         return Captured(macro.Body, scope);
     }
@@ -156,7 +159,9 @@ internal sealed class JinjaEvaluator
                 scope[name.Id] = value;
                 break;
             case Attribute { Target: Name owner } attribute:
-                (scope[owner.Id] as Namespace ?? throw JinjaErrors.Fail($"'{owner.Id}' is no namespace: its members cannot be set")).Members[attribute.Member] = value;
+                (
+                    scope[owner.Id] as Namespace ?? throw JinjaErrors.Fail($"'{owner.Id}' is no namespace: its members cannot be set")
+                ).Members[attribute.Member] = value;
                 break;
             case TupleLiteral tuple:
                 var items = Iteration.Over(value).Take(tuple.Items.Count + 1).ToArray();
@@ -175,7 +180,15 @@ internal sealed class JinjaEvaluator
         Enter();
         var value = Compute(expression, scope);
         // Whoever takes the value may walk over all of it.
-        Step(1 + value switch { string text => text.Length / 64, Sequence or NumberRange or PythonDict or DictView => (int)Iteration.Length(value)! / 16, _ => 0 });
+        Step(
+            1
+                + value switch
+                {
+                    string text => text.Length / 64,
+                    Sequence or NumberRange or PythonDict or DictView => (int)Iteration.Length(value)! / 16,
+                    _ => 0,
+                }
+        );
         _depth--;
         return value;
     }
@@ -212,7 +225,8 @@ internal sealed class JinjaEvaluator
                 return Tests.Holds(test.Id, Evaluate(test.Target, scope), Arguments(test.Arguments, scope));
             case Conditional conditional:
                 return Operators.IsTrue(Evaluate(conditional.Condition, scope)) ? Evaluate(conditional.Then, scope)
-                    : conditional.Otherwise is null ? new Undefined("an 'if' without 'else'") : Evaluate(conditional.Otherwise, scope);
+                    : conditional.Otherwise is null ? new Undefined("an 'if' without 'else'")
+                    : Evaluate(conditional.Otherwise, scope);
             case And and:
                 return Evaluate(and.Left, scope) is var left && Operators.IsTrue(left) ? Evaluate(and.Right, scope) : left;
             case Or or:
@@ -225,7 +239,9 @@ internal sealed class JinjaEvaluator
                 return Operators.Binary(binary.Operator, Evaluate(binary.Left, scope), Evaluate(binary.Right, scope));
             case Concatenation concatenation:
                 var parts = concatenation.Parts.Select(part => Evaluate(part, scope)).ToArray();
-                return parts.Any(part => part is Markup) ? throw JinjaErrors.NotSupported("'~' with a text marked as safe") : TextMethods.Join("", parts.Select(PythonFormat.Text));
+                return parts.Any(part => part is Markup)
+                    ? throw JinjaErrors.NotSupported("'~' with a text marked as safe")
+                    : TextMethods.Join("", parts.Select(PythonFormat.Text));
             default:
                 return Compared((Comparison)expression, scope);
         }
@@ -269,7 +285,11 @@ internal sealed class JinjaEvaluator
         if (syntax.Spread is not null)
             positional.AddRange(Iteration.Over(Evaluate(syntax.Spread, scope)));
         if (syntax.SpreadKeywords is not null)
-            foreach (var (key, value) in (Evaluate(syntax.SpreadKeywords, scope) as PythonDict ?? throw JinjaErrors.Fail("'**' needs a dictionary")).Pairs)
+            foreach (
+                var (key, value) in (
+                    Evaluate(syntax.SpreadKeywords, scope) as PythonDict ?? throw JinjaErrors.Fail("'**' needs a dictionary")
+                ).Pairs
+            )
                 if (!keywords.TryAdd(Operators.ToText(key), value))
                     throw JinjaErrors.Fail($"the argument '{key}' is given twice");
         return new CallArguments(positional, keywords);

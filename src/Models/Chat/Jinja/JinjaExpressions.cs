@@ -31,7 +31,9 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
     public string ExpectName() => Current.Kind == TokenKind.Name ? Take().Text : throw Unexpected("a name");
 
     public JinjaException Unexpected(string expected) =>
-        JinjaErrors.Fail($"{expected} is expected, not {(Current.Kind is TokenKind.Name or TokenKind.Operator ? $"'{Current.Text}'" : Current.Kind.ToString())}");
+        JinjaErrors.Fail(
+            $"{expected} is expected, not {(Current.Kind is TokenKind.Name or TokenKind.Operator ? $"'{Current.Text}'" : Current.Kind.ToString())}"
+        );
 
     /// <summary>An expression, or a tuple of them without parentheses.</summary>
     /// <param name="bare">Only names and literals are items, as in the targets of assignments.</param>
@@ -43,7 +45,11 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
         var isTuple = false;
         while (!(Current.Kind is TokenKind.VariableEnd or TokenKind.BlockEnd || Current.IsOperator(")") || (bare && Current.IsName("in"))))
         {
-            items.Add(bare ? Target() : conditional ? Expression() : Or());
+            items.Add(
+                bare ? Target()
+                : conditional ? Expression()
+                : Or()
+            );
             if (!TakeOperator(","))
                 break;
             isTuple = true;
@@ -80,7 +86,8 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
         Expect("(");
         var positional = new List<Expression>();
         var keywords = new List<(string, Expression)>();
-        Expression? spread = null, spreadKeywords = null;
+        Expression? spread = null,
+            spreadKeywords = null;
         while (!TakeOperator(")"))
         {
             if (positional.Count + keywords.Count > 0 || spread is not null || spreadKeywords is not null)
@@ -102,7 +109,11 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
                 keywords.Add((key, Expression()));
             }
             else
-                positional.Add(keywords.Count == 0 && spread is null ? Expression() : throw JinjaErrors.Fail("a plain argument stands after a named one"));
+                positional.Add(
+                    keywords.Count == 0 && spread is null
+                        ? Expression()
+                        : throw JinjaErrors.Fail("a plain argument stands after a named one")
+                );
         }
         return new CallSyntax(positional, keywords, spread, spreadKeywords);
     }
@@ -110,8 +121,7 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
     /// <summary>Filters one after the other, over <paramref name="value"/>.</summary>
     public Expression Filters(Expression? value)
     {
-        do
-            value = new Filter(value, DottedName(), Current.IsOperator("(") ? Arguments() : CallSyntax.None);
+        do value = new Filter(value, DottedName(), Current.IsOperator("(") ? Arguments() : CallSyntax.None);
         while (TakeOperator("|"));
         return value;
     }
@@ -243,7 +253,9 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
                     Expect(")");
                     return value;
                 }
-                return TakeOperator("[") ? new ListLiteral(Until("]", Expression)) : TakeOperator("{") ? new DictLiteral(Until("}", Pair)) : throw Unexpected("an expression");
+                return TakeOperator("[") ? new ListLiteral(Until("]", Expression))
+                    : TakeOperator("{") ? new DictLiteral(Until("}", Pair))
+                    : throw Unexpected("an expression");
         }
     }
 
@@ -275,9 +287,10 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
         while (true)
         {
             if (TakeOperator("."))
-                value = Current.Kind == TokenKind.Integer
-                    ? new Subscript(value, new Constant(long.Parse(Take().Text, CultureInfo.InvariantCulture)))
-                    : new Attribute(value, ExpectName());
+                value =
+                    Current.Kind == TokenKind.Integer
+                        ? new Subscript(value, new Constant(long.Parse(Take().Text, CultureInfo.InvariantCulture)))
+                        : new Attribute(value, ExpectName());
             else if (TakeOperator("["))
                 value = Subscripted(value);
             else if (Current.IsOperator("("))
@@ -311,8 +324,12 @@ internal sealed class JinjaExpressions(IReadOnlyList<Token> tokens)
             arguments = Arguments();
         else if (Current.IsName("is"))
             throw JinjaErrors.Fail("tests cannot be chained with 'is'");
-        else if (Current.Kind is TokenKind.Text or TokenKind.Integer or TokenKind.Float || Current.IsOperator("[") || Current.IsOperator("{")
-            || (Current.Kind == TokenKind.Name && Current.Text is not ("else" or "or" or "and")))
+        else if (
+            Current.Kind is TokenKind.Text or TokenKind.Integer or TokenKind.Float
+            || Current.IsOperator("[")
+            || Current.IsOperator("{")
+            || (Current.Kind == TokenKind.Name && Current.Text is not ("else" or "or" or "and"))
+        )
             arguments = new CallSyntax([Postfix(Primary())], []);
         var test = new Test(value, name, arguments);
         return negated ? new Not(test) : test;

@@ -35,13 +35,23 @@ internal static class JinjaJson
             switch (item)
             {
                 case null or bool:
-                    result.Append(item is null ? "null" : item is true ? "true" : "false");
+                    result.Append(
+                        item is null ? "null"
+                        : item is true ? "true"
+                        : "false"
+                    );
                     break;
                 case long number:
                     result.Append(number.ToString(CultureInfo.InvariantCulture));
                     break;
                 case double real:
-                    result.Append(double.IsNaN(real) ? "NaN" : double.IsInfinity(real) ? real > 0 ? "Infinity" : "-Infinity" : PythonFormat.Real(real));
+                    result.Append(
+                        double.IsNaN(real) ? "NaN"
+                        : double.IsInfinity(real)
+                            ? real > 0 ? "Infinity"
+                                : "-Infinity"
+                        : PythonFormat.Real(real)
+                    );
                     break;
                 case string text:
                     Quote(result, text, ascii);
@@ -50,10 +60,21 @@ internal static class JinjaJson
                     Items('[', ']', sequence.Items, depth, inner => Write(inner, depth + 1));
                     break;
                 case PythonDict dict:
-                    var pairs = sortKeys ? dict.Pairs.OrderBy(pair => (object?)pair.Key, Comparer<object?>.Create((a, b) => Operators.Order(a, b))) : dict.Pairs;
+                    var pairs = sortKeys
+                        ? dict.Pairs.OrderBy(pair => (object?)pair.Key, Comparer<object?>.Create((a, b) => Operators.Order(a, b)))
+                        : dict.Pairs;
                     Items('{', '}', [.. pairs], depth, pair =>
                     {
-                        Quote(result, pair.Key switch { string key => key, bool flag => flag ? "true" : "false", _ => PythonFormat.Text(pair.Key) }, ascii);
+                        Quote(
+                            result,
+                            pair.Key switch
+                            {
+                                string key => key,
+                                bool flag => flag ? "true" : "false",
+                                _ => PythonFormat.Text(pair.Key),
+                            },
+                            ascii
+                        );
                         result.Append(keySeparator);
                         Write(pair.Value, depth + 1);
                     });
@@ -83,16 +104,17 @@ internal static class JinjaJson
         }
     }
 
-    private static object? Value(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.Null => null,
-        JsonValueKind.True => true,
-        JsonValueKind.False => false,
-        JsonValueKind.String => element.GetString(),
-        JsonValueKind.Number => Number(element.GetRawText()),
-        JsonValueKind.Array => new PythonList([.. element.EnumerateArray().Select(Value)]),
-        _ => Dict(element),
-    };
+    private static object? Value(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.Null => null,
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            JsonValueKind.String => element.GetString(),
+            JsonValueKind.Number => Number(element.GetRawText()),
+            JsonValueKind.Array => new PythonList([.. element.EnumerateArray().Select(Value)]),
+            _ => Dict(element),
+        };
 
     private static PythonDict Dict(JsonElement element)
     {

@@ -4,12 +4,24 @@ using System.Text.RegularExpressions;
 
 namespace DfPO.Models.Chat.Jinja;
 
-/// <summary>Cuts a template into tokens, with blocks trimmed as transformers sets Jinja up: <c>trim_blocks</c>, <c>lstrip_blocks</c>, and one newline at the end dropped.</summary>
+/// <summary>
+/// Cuts a template into tokens, with blocks trimmed as transformers sets Jinja up: <c>trim_blocks</c>, <c>lstrip_blocks</c>, and one
+/// newline at the end dropped.
+/// </summary>
 /// <remarks>Source: the template documentation of Jinja 3.1 (whitespace control, literals), checked against Jinja 3.1.6.</remarks>
 internal sealed partial class JinjaLexer
 {
     private const string Space = @"[\s\x1c-\x1f]";
-    private static readonly string[] s_operators = ["//", "**", "==", "!=", ">=", "<=", .. "+-*/%~[](){}><=.:|,;".Select(c => c.ToString())];
+    private static readonly string[] s_operators =
+    [
+        "//",
+        "**",
+        "==",
+        "!=",
+        ">=",
+        "<=",
+        .. "+-*/%~[](){}><=.:|,;".Select(c => c.ToString()),
+    ];
     private readonly string _source;
     private readonly List<Token> _tokens = [];
     private int _position;
@@ -118,7 +130,11 @@ internal sealed partial class JinjaLexer
         else if (IntegerNumber().Match(_source, _position) is { Success: true } whole)
             Add(TokenKind.Integer, Whole(whole.Value.Replace("_", "")), whole.Length);
         else if (NameWord().Match(_source, _position) is { Success: true } name)
-            Add(TokenKind.Name, char.IsDigit(name.Value[0]) ? throw JinjaErrors.Fail($"'{name.Value}' is no name") : name.Value, name.Length);
+            Add(
+                TokenKind.Name,
+                char.IsDigit(name.Value[0]) ? throw JinjaErrors.Fail($"'{name.Value}' is no name") : name.Value,
+                name.Length
+            );
         else if (Quoted().Match(_source, _position) is { Success: true } quoted)
             Add(TokenKind.Text, Unescape(quoted.Value[1..^1]), quoted.Length);
         else if (s_operators.FirstOrDefault(o => string.CompareOrdinal(_source, _position, o, 0, o.Length) == 0) is { } op)
@@ -133,7 +149,14 @@ internal sealed partial class JinjaLexer
     private static void Balance(Stack<char> brackets, string op)
     {
         if (op is "{" or "(" or "[")
-            brackets.Push(op switch { "{" => '}', "(" => ')', _ => ']' });
+            brackets.Push(
+                op switch
+                {
+                    "{" => '}',
+                    "(" => ')',
+                    _ => ']',
+                }
+            );
         else if (op is "}" or ")" or "]" && (!brackets.TryPop(out var expected) || expected != op[0]))
             throw JinjaErrors.Fail($"unexpected '{op}'");
     }
@@ -144,7 +167,8 @@ internal sealed partial class JinjaLexer
         {
             return (digits.Length > 2 ? char.ToLowerInvariant(digits[1]) : ' ') switch
             {
-                'x' => long.Parse(digits.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture),
+                'x' => long.Parse(digits.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)
+                    .ToString(CultureInfo.InvariantCulture),
                 'b' => Convert.ToInt64(digits[2..], 2).ToString(CultureInfo.InvariantCulture),
                 'o' => Convert.ToInt64(digits[2..], 8).ToString(CultureInfo.InvariantCulture),
                 _ => long.Parse(digits, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture),
@@ -174,7 +198,17 @@ internal sealed partial class JinjaLexer
             if (plain > 0)
                 result.Append("\n\\'\"\a\b\f\n\r\t\v"[plain]);
             else if (escape is 'x' or 'u' or 'U')
-                i += Coded(result, text, i + 1, escape switch { 'x' => 2, 'u' => 4, _ => 8 });
+                i += Coded(
+                    result,
+                    text,
+                    i + 1,
+                    escape switch
+                    {
+                        'x' => 2,
+                        'u' => 4,
+                        _ => 8,
+                    }
+                );
             else if (escape is >= '0' and <= '7')
             {
                 var digits = text.Skip(i).Take(3).TakeWhile(c => c is >= '0' and <= '7').Count();
@@ -191,7 +225,11 @@ internal sealed partial class JinjaLexer
 
     private static int Coded(StringBuilder result, string text, int start, int digits)
     {
-        if (start + digits > text.Length || !uint.TryParse(text.AsSpan(start, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code) || code > 0x10FFFF)
+        if (
+            start + digits > text.Length
+            || !uint.TryParse(text.AsSpan(start, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var code)
+            || code > 0x10FFFF
+        )
             throw JinjaErrors.Fail("a string has a broken escape");
         if (code is >= 0xD800 and < 0xE000)
             throw JinjaErrors.NotSupported("half a surrogate pair in a string");
@@ -221,7 +259,9 @@ internal sealed partial class JinjaLexer
         return _line;
     }
 
-    [GeneratedRegex(@"(?<raw>(?<tag>\{%)(?<sign>[-+]?)" + Space + "*raw" + Space + "*(?:-%}" + Space + @"*|%}))|(?<tag>\{[%{#])(?<sign>[-+]?)")]
+    [GeneratedRegex(
+        @"(?<raw>(?<tag>\{%)(?<sign>[-+]?)" + Space + "*raw" + Space + "*(?:-%}" + Space + @"*|%}))|(?<tag>\{[%{#])(?<sign>[-+]?)"
+    )]
     private static partial Regex Opening();
 
     [GeneratedRegex(@"(?<tag>\{%)(?<sign>[-+]?)" + Space + "*endraw" + Space + @"*(?:\+%}|-%}" + Space + @"*|%}\n?)")]

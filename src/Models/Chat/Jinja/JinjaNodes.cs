@@ -52,7 +52,11 @@ internal sealed record Comparison(Expression First, IReadOnlyList<(string Operat
 
 /// <summary>Arguments as they are written.</summary>
 internal sealed record CallSyntax(
-    IReadOnlyList<Expression> Positional, IReadOnlyList<(string Key, Expression Value)> Keywords, Expression? Spread = null, Expression? SpreadKeywords = null)
+    IReadOnlyList<Expression> Positional,
+    IReadOnlyList<(string Key, Expression Value)> Keywords,
+    Expression? Spread = null,
+    Expression? SpreadKeywords = null
+)
 {
     public static CallSyntax None { get; } = new([], []);
 }
@@ -67,10 +71,20 @@ internal sealed record Literal(int Line, string Text) : Statement(Line);
 /// <summary><c>{{ value }}</c>.</summary>
 internal sealed record Output(int Line, Expression Value) : Statement(Line);
 
-internal sealed record If(int Line, IReadOnlyList<(Expression Condition, IReadOnlyList<Statement> Body)> Branches, IReadOnlyList<Statement> Otherwise) : Statement(Line);
+internal sealed record If(
+    int Line,
+    IReadOnlyList<(Expression Condition, IReadOnlyList<Statement> Body)> Branches,
+    IReadOnlyList<Statement> Otherwise
+) : Statement(Line);
 
 internal sealed record For(
-    int Line, Expression Target, Expression Source, Expression? Condition, IReadOnlyList<Statement> Body, IReadOnlyList<Statement> Otherwise) : Statement(Line);
+    int Line,
+    Expression Target,
+    Expression Source,
+    Expression? Condition,
+    IReadOnlyList<Statement> Body,
+    IReadOnlyList<Statement> Otherwise
+) : Statement(Line);
 
 /// <summary><c>{% set target = value %}</c>.</summary>
 internal sealed record Assignment(int Line, Expression Target, Expression Value) : Statement(Line);
@@ -81,7 +95,8 @@ internal sealed record BlockAssignment(int Line, Expression Target, Expression? 
 internal sealed record MacroDefinition(int Line, Macro Macro) : Statement(Line);
 
 /// <summary><c>{% with %}</c>, and <c>{% generation %}</c>, which marks what an assistant says: a scope of its own.</summary>
-internal sealed record Scoped(int Line, IReadOnlyList<(Expression Target, Expression Value)> Values, IReadOnlyList<Statement> Body) : Statement(Line);
+internal sealed record Scoped(int Line, IReadOnlyList<(Expression Target, Expression Value)> Values, IReadOnlyList<Statement> Body)
+    : Statement(Line);
 
 /// <summary><c>{% filter name %}...{% endfilter %}</c>.</summary>
 internal sealed record FilterBlock(int Line, Expression Filter, IReadOnlyList<Statement> Body) : Statement(Line);

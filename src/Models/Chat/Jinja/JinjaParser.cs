@@ -1,11 +1,25 @@
 namespace DfPO.Models.Chat.Jinja;
 
 /// <summary>Reads the statements of a template.</summary>
-/// <remarks>Source: the template documentation of Jinja 3.1 and, for break, continue and generation, transformers' chat templates.</remarks>
+/// <remarks>
+/// Source: the template documentation of Jinja 3.1 and, for break, continue and generation, transformers' chat templates.
+/// </remarks>
 internal sealed class JinjaParser
 {
     private const int DeepestNesting = 100;
-    private static readonly string[] s_unsupported = ["include", "import", "from", "extends", "block", "call", "autoescape", "trans", "do", "debug"];
+    private static readonly string[] s_unsupported =
+    [
+        "include",
+        "import",
+        "from",
+        "extends",
+        "block",
+        "call",
+        "autoescape",
+        "trans",
+        "do",
+        "debug",
+    ];
     private readonly JinjaExpressions _tokens;
     private int _loops;
     private int _depth;
@@ -67,21 +81,22 @@ internal sealed class JinjaParser
         }
     }
 
-    private Statement Statement(int line) => _tokens.ExpectName() switch
-    {
-        "if" => Branches(line),
-        "for" => Loop(line),
-        "set" => Set(line),
-        "macro" => Macro(line),
-        "with" => With(line),
-        "filter" => Filtered(line),
-        "generation" => new Scoped(line, [], Within("endgeneration")),
-        "print" => new Output(line, _tokens.Expression()),
-        "break" => _loops > 0 ? new Break(line) : throw JinjaErrors.Fail("'break' stands outside of a loop"),
-        "continue" => _loops > 0 ? new Continue(line) : throw JinjaErrors.Fail("'continue' stands outside of a loop"),
-        var name when s_unsupported.Contains(name) => throw JinjaErrors.NotSupported($"the tag '{name}'"),
-        var name => throw JinjaErrors.Fail($"unknown tag '{name}'"),
-    };
+    private Statement Statement(int line) =>
+        _tokens.ExpectName() switch
+        {
+            "if" => Branches(line),
+            "for" => Loop(line),
+            "set" => Set(line),
+            "macro" => Macro(line),
+            "with" => With(line),
+            "filter" => Filtered(line),
+            "generation" => new Scoped(line, [], Within("endgeneration")),
+            "print" => new Output(line, _tokens.Expression()),
+            "break" => _loops > 0 ? new Break(line) : throw JinjaErrors.Fail("'break' stands outside of a loop"),
+            "continue" => _loops > 0 ? new Continue(line) : throw JinjaErrors.Fail("'continue' stands outside of a loop"),
+            var name when s_unsupported.Contains(name) => throw JinjaErrors.NotSupported($"the tag '{name}'"),
+            var name => throw JinjaErrors.Fail($"unknown tag '{name}'"),
+        };
 
     private If Branches(int line)
     {
@@ -146,7 +161,14 @@ internal sealed class JinjaParser
             if (_tokens.TakeOperator("="))
                 parameters.Add((parameter, _tokens.Expression()));
             else
-                parameters.Add((parameter, parameters.Any(p => p.Item2 is not null) ? throw JinjaErrors.Fail("a parameter without a default stands after one with") : null));
+                parameters.Add(
+                    (
+                        parameter,
+                        parameters.Any(p => p.Item2 is not null)
+                            ? throw JinjaErrors.Fail("a parameter without a default stands after one with")
+                            : null
+                    )
+                );
         }
         var loops = _loops;
         _loops = 0;
@@ -187,15 +209,18 @@ internal sealed class JinjaParser
     private void Close(TokenKind kind)
     {
         if (_tokens.Take().Kind != kind)
-            throw JinjaErrors.Fail(kind == TokenKind.BlockEnd ? "a tag holds more than Jinja allows there" : "an expression holds more than Jinja allows there");
+            throw JinjaErrors.Fail(
+                kind == TokenKind.BlockEnd ? "a tag holds more than Jinja allows there" : "an expression holds more than Jinja allows there"
+            );
     }
 
-    private static Expression Assignable(Expression target, bool attributes) => target switch
-    {
-        Name => target,
-        Attribute when attributes => target,
-        TupleLiteral tuple when tuple.Items.All(item => item is Name || (attributes && item is Attribute)) => target,
-        TupleLiteral tuple => new TupleLiteral([.. tuple.Items.Select(item => Assignable(item, attributes))]),
-        _ => throw JinjaErrors.Fail("nothing can be assigned there"),
-    };
+    private static Expression Assignable(Expression target, bool attributes) =>
+        target switch
+        {
+            Name => target,
+            Attribute when attributes => target,
+            TupleLiteral tuple when tuple.Items.All(item => item is Name || (attributes && item is Attribute)) => target,
+            TupleLiteral tuple => new TupleLiteral([.. tuple.Items.Select(item => Assignable(item, attributes))]),
+            _ => throw JinjaErrors.Fail("nothing can be assigned there"),
+        };
 }

@@ -5,7 +5,9 @@ namespace DfPO.Models.Chat.Jinja;
 
 // A value is null (None), bool, long, double, string, or one of the types here.
 
-/// <summary>What a name or member stands for that is not there: prints as nothing, is false and empty, and fails where more is asked of it.</summary>
+/// <summary>
+/// What a name or member stands for that is not there: prints as nothing, is false and empty, and fails where more is asked of it.
+/// </summary>
 /// <param name="what">The name, for the error.</param>
 internal sealed class Undefined(string what)
 {
@@ -45,7 +47,10 @@ internal sealed class PythonDict
 
     public bool TryGet(object? key, out object? value) => _items.TryGetValue(Checked(key), out value);
 
-    private static object Checked(object? key) => key is string or long or bool or double ? key : throw JinjaErrors.NotSupported("a dictionary's key that is neither text nor number");
+    private static object Checked(object? key) =>
+        key is string or long or bool or double
+            ? key
+            : throw JinjaErrors.NotSupported("a dictionary's key that is neither text nor number");
 
     /// <summary>Equal numbers are one key, whatever their type.</summary>
     private sealed class KeyComparer : IEqualityComparer<object>
@@ -54,15 +59,19 @@ internal sealed class PythonDict
 
         bool IEqualityComparer<object>.Equals(object? x, object? y) => Operators.AreEqual(x, y);
 
-        public int GetHashCode([DisallowNull] object key) => key switch
-        {
-            string text => text.GetHashCode(StringComparison.Ordinal),
-            _ => Operators.ToDouble(key).GetHashCode(),
-        };
+        public int GetHashCode([DisallowNull] object key) =>
+            key switch
+            {
+                string text => text.GetHashCode(StringComparison.Ordinal),
+                _ => Operators.ToDouble(key).GetHashCode(),
+            };
     }
 }
 
-/// <summary>What <c>items()</c>, <c>keys()</c> or <c>values()</c> of a dictionary gives: it has a length and can be walked again and again, but has no members.</summary>
+/// <summary>
+/// What <c>items()</c>, <c>keys()</c> or <c>values()</c> of a dictionary gives: it has a length and can be walked again and again, but has
+/// no members.
+/// </summary>
 internal sealed class DictView(int count, IEnumerable<object?> items)
 {
     public int Count { get; } = count;

@@ -1,6 +1,9 @@
 namespace DfPO.Models.Chat.Jinja;
 
-/// <summary>The variable <c>loop</c>. Items are taken from the source no earlier than they are needed: a loop's condition may depend on what its body did.</summary>
+/// <summary>
+/// The variable <c>loop</c>. Items are taken from the source no earlier than they are needed: a loop's condition may depend on what its
+/// body did.
+/// </summary>
 /// <param name="source">What is walked over.</param>
 internal sealed class LoopState(IEnumerable<object?> source) : IDisposable
 {
@@ -46,9 +49,11 @@ internal sealed class LoopState(IEnumerable<object?> source) : IDisposable
             "depth0" => 0L,
             "previtem" => _previous,
             "nextitem" => ReadAhead(1) > 0 ? _ahead[0] : new Undefined("loop.nextitem"),
-            "cycle" => new Callable("loop.cycle", arguments => arguments.Positional.Count > 0
-                ? arguments.Positional[(int)(_index % arguments.Positional.Count)]
-                : throw JinjaErrors.Fail("'loop.cycle' needs items")),
+            "cycle" => new Callable("loop.cycle", arguments =>
+                arguments.Positional.Count > 0
+                    ? arguments.Positional[(int)(_index % arguments.Positional.Count)]
+                    : throw JinjaErrors.Fail("'loop.cycle' needs items")
+            ),
             "changed" => new Callable("loop.changed", arguments => Changed(new PythonTuple(arguments.Positional))),
             _ => this,
         };

@@ -10,13 +10,14 @@ internal static class PythonFormat
     private const int DeepestNesting = 100;
 
     /// <summary><c>str(value)</c>.</summary>
-    public static string Text(object? value) => value switch
-    {
-        string text => text,
-        Markup markup => markup.Text,
-        Undefined => "",
-        _ => Repr(value),
-    };
+    public static string Text(object? value) =>
+        value switch
+        {
+            string text => text,
+            Markup markup => markup.Text,
+            Undefined => "",
+            _ => Repr(value),
+        };
 
     /// <summary><c>repr(value)</c>.</summary>
     public static string Repr(object? value)
@@ -30,15 +31,23 @@ internal static class PythonFormat
     public static string Real(double value)
     {
         if (double.IsNaN(value) || double.IsInfinity(value))
-            return double.IsNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+            return double.IsNaN(value) ? "nan"
+                : value > 0 ? "inf"
+                : "-inf";
         var shortest = value.ToString("E16", CultureInfo.InvariantCulture);
         for (var digits = 0; digits < 16; digits++)
-            if (value.ToString("E" + digits, CultureInfo.InvariantCulture) is var candidate && double.Parse(candidate, CultureInfo.InvariantCulture) == value)
+            if (
+                value.ToString("E" + digits, CultureInfo.InvariantCulture) is var candidate
+                && double.Parse(candidate, CultureInfo.InvariantCulture) == value
+            )
             {
                 shortest = candidate;
                 break;
             }
-        var (mantissa, exponent) = (shortest[..shortest.IndexOf('E')], int.Parse(shortest[(shortest.IndexOf('E') + 1)..], CultureInfo.InvariantCulture));
+        var (mantissa, exponent) = (
+            shortest[..shortest.IndexOf('E')],
+            int.Parse(shortest[(shortest.IndexOf('E') + 1)..], CultureInfo.InvariantCulture)
+        );
         if (exponent is < -4 or >= 16)
             return $"{mantissa}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
         return value.ToString("F" + Math.Max(1, mantissa.Count(char.IsDigit) - 1 - exponent), CultureInfo.InvariantCulture);
@@ -51,7 +60,8 @@ internal static class PythonFormat
             return value;
         var bits = BitConverter.DoubleToInt64Bits(Math.Abs(value));
         var exponent = (int)(bits >> 52);
-        BigInteger numerator = (bits & 0xFFFFFFFFFFFFF) | (exponent == 0 ? 0 : 1L << 52), denominator = BigInteger.One;
+        BigInteger numerator = (bits & 0xFFFFFFFFFFFFF) | (exponent == 0 ? 0 : 1L << 52),
+            denominator = BigInteger.One;
         exponent = Math.Max(exponent, 1) - 1075;
         if (exponent >= 0)
             numerator <<= exponent;
@@ -132,15 +142,33 @@ internal static class PythonFormat
             if (code == quote || code == '\\')
                 result.Append('\\').Append((char)code);
             else if (code is '\n' or '\r' or '\t')
-                result.Append(code == '\n' ? "\\n" : code == '\r' ? "\\r" : "\\t");
+                result.Append(
+                    code == '\n' ? "\\n"
+                    : code == '\r' ? "\\r"
+                    : "\\t"
+                );
             else if (code == ' ' || IsPrintable(rune))
                 result.Append(rune.ToString());
             else
-                result.Append(code < 0x100 ? $"\\x{code:x2}" : code < 0x10000 ? $"\\u{code:x4}" : $"\\U{code:x8}");
+                result.Append(
+                    code < 0x100 ? $"\\x{code:x2}"
+                    : code < 0x10000 ? $"\\u{code:x4}"
+                    : $"\\U{code:x8}"
+                );
         }
         result.Append(quote);
     }
 
-    private static bool IsPrintable(Rune rune) => Rune.GetUnicodeCategory(rune) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate
-        or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator);
+    private static bool IsPrintable(Rune rune) =>
+        Rune.GetUnicodeCategory(rune)
+            is not (
+                UnicodeCategory.Control
+                or UnicodeCategory.Format
+                or UnicodeCategory.Surrogate
+                or UnicodeCategory.PrivateUse
+                or UnicodeCategory.OtherNotAssigned
+                or UnicodeCategory.LineSeparator
+                or UnicodeCategory.ParagraphSeparator
+                or UnicodeCategory.SpaceSeparator
+            );
 }

@@ -21,7 +21,8 @@ internal static class PythonText
     {
         for (var i = 0; i < Math.Min(left.Length, right.Length); i++)
             if (left[i] != right[i])
-                return (char.IsSurrogate(left[i]) ? left[i] + 0x10000 : left[i]) - (char.IsSurrogate(right[i]) ? right[i] + 0x10000 : right[i]);
+                return (char.IsSurrogate(left[i]) ? left[i] + 0x10000 : left[i])
+                    - (char.IsSurrogate(right[i]) ? right[i] + 0x10000 : right[i]);
         return left.Length - right.Length;
     }
 
@@ -30,7 +31,8 @@ internal static class PythonText
     {
         var set = characters?.EnumerateRunes().ToHashSet();
         bool Goes(Rune rune) => set?.Contains(rune) ?? IsSpace(rune);
-        int from = 0, to = text.Length;
+        int from = 0,
+            to = text.Length;
         while (start && from < to && Rune.DecodeFromUtf16(text.AsSpan(from), out var first, out var taken) == 0 && Goes(first))
             from += taken;
         while (end && to > from && Rune.DecodeLastFromUtf16(text.AsSpan(from, to - from), out var last, out var taken) == 0 && Goes(last))
@@ -81,12 +83,14 @@ internal static class PythonText
         var runes = text.EnumerateRunes().ToArray();
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < runes.Length; i++)
-            result.Append(runes[i].Value switch
-            {
-                0x130 => "i\u0307",
-                0x3A3 => IsFinal(runes, i) ? "ς" : "σ",
-                _ => Rune.ToLowerInvariant(runes[i]).ToString(),
-            });
+            result.Append(
+                runes[i].Value switch
+                {
+                    0x130 => "i\u0307",
+                    0x3A3 => IsFinal(runes, i) ? "ς" : "σ",
+                    _ => Rune.ToLowerInvariant(runes[i]).ToString(),
+                }
+            );
         return result.ToString();
     }
 
@@ -110,7 +114,9 @@ internal static class PythonText
         return result.ToString();
     }
 
-    public static string SwapCase(string text) => Map(text, rune => IsUpper(rune) ? Lower(rune.ToString()) : IsLower(rune) ? UpperOf(rune) : rune.ToString());
+    public static string SwapCase(string text) => Map(text, rune => IsUpper(rune) ? Lower(rune.ToString())
+            : IsLower(rune) ? UpperOf(rune)
+            : rune.ToString());
 
     /// <summary>Whether there are letters with a case, and all of them have this one.</summary>
     public static bool HasCase(string text, bool upper)
@@ -118,7 +124,8 @@ internal static class PythonText
         if (text.EnumerateRunes().Any(HasUnclearCase))
             throw JinjaErrors.NotSupported("asking for the case of letters such as ª or Ⅷ");
         return text.EnumerateRunes().Any(rune => upper ? IsUpper(rune) : IsLower(rune))
-            && !text.EnumerateRunes().Any(rune => Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter || (upper ? IsLower(rune) : IsUpper(rune)));
+            && !text.EnumerateRunes()
+                .Any(rune => Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter || (upper ? IsLower(rune) : IsUpper(rune)));
     }
 
     /// <summary>The text with the first <paramref name="most"/> finds replaced; all of them where it is negative.</summary>
@@ -135,7 +142,11 @@ internal static class PythonText
         if (part.Length == 0)
             return Length(text) + 1;
         var count = 0;
-        for (var at = text.IndexOf(part, StringComparison.Ordinal); at >= 0; at = text.IndexOf(part, at + part.Length, StringComparison.Ordinal))
+        for (
+            var at = text.IndexOf(part, StringComparison.Ordinal);
+            at >= 0;
+            at = text.IndexOf(part, at + part.Length, StringComparison.Ordinal)
+        )
             count++;
         return count;
     }
@@ -150,7 +161,11 @@ internal static class PythonText
             return spread.Append(most > 0 ? by : "").ToString();
         }
         var (result, at) = (new StringBuilder(), 0);
-        for (var found = text.IndexOf(old, StringComparison.Ordinal); found >= 0 && most-- > 0; found = text.IndexOf(old, at, StringComparison.Ordinal))
+        for (
+            var found = text.IndexOf(old, StringComparison.Ordinal);
+            found >= 0 && most-- > 0;
+            found = text.IndexOf(old, at, StringComparison.Ordinal)
+        )
         {
             result.Append(text, at, found - at).Append(by);
             at = found + old.Length;
@@ -170,8 +185,15 @@ internal static class PythonText
                 break;
             }
             var cut = fromEnd ? LastSpace(rest) : FirstSpace(rest);
-            words.Add(fromEnd ? rest[(cut + 1)..] : cut < 0 ? rest : rest[..cut]);
-            rest = cut < 0 ? "" : fromEnd ? StripEnd(rest[..cut]) : Strip(rest[cut..], end: false);
+            words.Add(
+                fromEnd ? rest[(cut + 1)..]
+                : cut < 0 ? rest
+                : rest[..cut]
+            );
+            rest =
+                cut < 0 ? ""
+                : fromEnd ? StripEnd(rest[..cut])
+                : Strip(rest[cut..], end: false);
         }
         return words;
     }
@@ -181,8 +203,9 @@ internal static class PythonText
 
     private static int LastSpace(string text) => text.AsSpan().LastIndexOfAny(s_spaces);
 
-    private static readonly System.Buffers.SearchValues<char> s_spaces =
-        System.Buffers.SearchValues.Create([.. Enumerable.Range(0, 0x10000).Select(c => (char)c).Where(c => !char.IsSurrogate(c) && IsSpace(new Rune(c)))]);
+    private static readonly System.Buffers.SearchValues<char> s_spaces = System.Buffers.SearchValues.Create([
+        .. Enumerable.Range(0, 0x10000).Select(c => (char)c).Where(c => !char.IsSurrogate(c) && IsSpace(new Rune(c))),
+    ]);
 
     private static List<string> Cuts(string text, string separator, long most, bool fromEnd)
     {
@@ -202,23 +225,34 @@ internal static class PythonText
 
     private static string Map(string text, Func<Rune, string> map) => string.Concat(text.EnumerateRunes().Select(map));
 
-    private static string UpperOf(Rune rune) => s_special.TryGetValue(rune, out var special) ? special.Upper : Rune.ToUpperInvariant(rune).ToString();
+    private static string UpperOf(Rune rune) =>
+        s_special.TryGetValue(rune, out var special) ? special.Upper : Rune.ToUpperInvariant(rune).ToString();
 
-    private static string TitleOf(Rune rune) => s_special.TryGetValue(rune, out var special) ? special.Title : Rune.ToUpperInvariant(rune).ToString();
+    private static string TitleOf(Rune rune) =>
+        s_special.TryGetValue(rune, out var special) ? special.Title : Rune.ToUpperInvariant(rune).ToString();
 
     private static bool IsUpper(Rune rune) => Rune.GetUnicodeCategory(rune) == UnicodeCategory.UppercaseLetter;
 
     private static bool IsLower(Rune rune) => Rune.GetUnicodeCategory(rune) == UnicodeCategory.LowercaseLetter;
 
-    private static bool IsCased(Rune rune) => IsUpper(rune) || IsLower(rune) || Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter;
+    private static bool IsCased(Rune rune) =>
+        IsUpper(rune) || IsLower(rune) || Rune.GetUnicodeCategory(rune) == UnicodeCategory.TitlecaseLetter;
 
     private static bool HasUnclearCase(Rune rune) =>
         rune.Value is 0xAA or 0xBA or (>= 0x24B6 and <= 0x24E9) or (>= 0x1F130 and <= 0x1F189)
-        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.LetterNumber or UnicodeCategory.ModifierLetter or UnicodeCategory.NonSpacingMark;
+        || Rune.GetUnicodeCategory(rune)
+            is UnicodeCategory.LetterNumber
+                or UnicodeCategory.ModifierLetter
+                or UnicodeCategory.NonSpacingMark;
 
     private static bool IsIgnorable(Rune rune) =>
         rune.Value is '\'' or '.' or ':' or '^' or '`' or 0xA8 or 0xAD or 0xAF or 0xB4 or 0xB7 or 0xB8 or 0x2019 or 0x2024 or 0x2027
-        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.NonSpacingMark or UnicodeCategory.EnclosingMark or UnicodeCategory.Format or UnicodeCategory.ModifierLetter or UnicodeCategory.ModifierSymbol;
+        || Rune.GetUnicodeCategory(rune)
+            is UnicodeCategory.NonSpacingMark
+                or UnicodeCategory.EnclosingMark
+                or UnicodeCategory.Format
+                or UnicodeCategory.ModifierLetter
+                or UnicodeCategory.ModifierSymbol;
 
     private static bool IsFinal(Rune[] runes, int at)
     {
@@ -226,7 +260,10 @@ internal static class PythonText
         return before && !runes[(at + 1)..].SkipWhile(IsIgnorable).Take(1).Any(IsCased);
     }
 
-    /// <summary>Characters whose upper or title case is not one other character: lines of character, upper case, title case (Unicode's SpecialCasing).</summary>
+    /// <summary>
+    /// Characters whose upper or title case is not one other character: lines of character, upper case, title case (Unicode's
+    /// SpecialCasing).
+    /// </summary>
     private static Dictionary<Rune, (string, string)> ReadSpecial()
     {
         using var reader = new StreamReader(typeof(PythonText).Assembly.GetManifestResourceStream("special-casing.txt")!);

@@ -15,7 +15,6 @@ internal sealed class Scope(Scope? outer)
                     return value;
             return new Undefined(id);
         }
-
         set => _values[id] = value;
     }
 

@@ -8,8 +8,19 @@ internal static class SequenceFilters
     {
         var bound = arguments.Bind("batch", 1, "linecount", "fill_with");
         var size = (int)Math.Clamp(Operators.ToInteger(bound.Get(0)), 1, 1 << 20);
-        return new Generator(Iteration.Over(value).Chunk(size).Select(chunk =>
-            (object?)new PythonList(bound.Get(1) is { } fill && chunk.Length < size ? [.. chunk, .. Enumerable.Repeat(fill, size - chunk.Length)] : chunk)));
+        return new Generator(
+            Iteration
+                .Over(value)
+                .Chunk(size)
+                .Select(chunk =>
+                    (object?)
+                        new PythonList(
+                            bound.Get(1) is { } fill && chunk.Length < size
+                                ? [.. chunk, .. Enumerable.Repeat(fill, size - chunk.Length)]
+                                : chunk
+                        )
+                )
+        );
     }
 
     public static Generator Slices(object? value, CallArguments arguments)
@@ -32,9 +43,18 @@ internal static class SequenceFilters
     public static PythonList DictSort(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("dictsort", 0, "case_sensitive", "by", "reverse");
-        var byValue = bound.Get(1, "key") switch { "key" => false, "value" => true, _ => throw JinjaErrors.Fail("'dictsort' goes by 'key' or 'value'") };
+        var byValue = bound.Get(1, "key") switch
+        {
+            "key" => false,
+            "value" => true,
+            _ => throw JinjaErrors.Fail("'dictsort' goes by 'key' or 'value'"),
+        };
         var dict = value as PythonDict ?? throw JinjaErrors.Fail("'dictsort' needs a dictionary");
-        return Sorted(dict.Pairs.Select(pair => (object?)new PythonTuple([pair.Key, pair.Value])), pair => Folded(((PythonTuple)pair!).Items[byValue ? 1 : 0], bound.Get(0, false)), bound.Get(2, false));
+        return Sorted(
+            dict.Pairs.Select(pair => (object?)new PythonTuple([pair.Key, pair.Value])),
+            pair => Folded(((PythonTuple)pair!).Items[byValue ? 1 : 0], bound.Get(0, false)),
+            bound.Get(2, false)
+        );
     }
 
     public static Generator Map(object? value, CallArguments arguments)
@@ -44,7 +64,15 @@ internal static class SequenceFilters
         if (arguments.Positional.Count == 0)
         {
             var bound = arguments.Bind("map", 1, "attribute", "default");
-            return new Generator(Iteration.Over(value).Select(item => Members.Path(item, bound.Get(0)) is var member && member is Undefined && bound.Get(1) is { } fallback ? fallback : member));
+            return new Generator(
+                Iteration
+                    .Over(value)
+                    .Select(item =>
+                        Members.Path(item, bound.Get(0)) is var member && member is Undefined && bound.Get(1) is { } fallback
+                            ? fallback
+                            : member
+                    )
+            );
         }
         var (id, rest) = (Operators.ToText(arguments.Positional[0]), arguments with { Positional = [.. arguments.Positional.Skip(1)] });
         return new Generator(Iteration.Over(value).Select(item => Filters.Apply(id, item, rest)));
@@ -59,18 +87,26 @@ internal static class SequenceFilters
             return new Generator([]);
         var test = arguments.Positional.Count > offset ? Operators.ToText(arguments.Positional[offset]) : null;
         var rest = arguments with { Positional = [.. arguments.Positional.Skip(offset + 1)] };
-        return new Generator(Iteration.Over(value).Where(item =>
-        {
-            var tested = byMember ? Members.Path(item, arguments.Positional[0]) : item;
-            return (test is null ? Operators.IsTrue(tested) : Tests.Holds(test, tested, rest)) == keep;
-        }));
+        return new Generator(
+            Iteration
+                .Over(value)
+                .Where(item =>
+                {
+                    var tested = byMember ? Members.Path(item, arguments.Positional[0]) : item;
+                    return (test is null ? Operators.IsTrue(tested) : Tests.Holds(test, tested, rest)) == keep;
+                })
+        );
     }
 
     public static PythonList Sort(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("sort", 0, "reverse", "case_sensitive", "attribute");
         object?[] paths = bound.Get(2) is string many ? many.Split(',') : [bound.Get(2)];
-        return Sorted(Iteration.Over(value), item => new PythonList([.. paths.Select(path => Folded(Members.Path(item, path), bound.Get(1, false)))]), bound.Get(0, false));
+        return Sorted(
+            Iteration.Over(value),
+            item => new PythonList([.. paths.Select(path => Folded(Members.Path(item, path), bound.Get(1, false)))]),
+            bound.Get(0, false)
+        );
     }
 
     public static object? Extreme(object? value, CallArguments arguments, bool largest)
@@ -84,25 +120,31 @@ internal static class SequenceFilters
     {
         var bound = arguments.Bind("sum", 0, "attribute", "start");
         var start = bound.Get(1, 0L);
-        return start is string ? throw JinjaErrors.Fail("texts cannot be summed") : Iteration.Over(value).Aggregate(start, (sum, item) => Operators.Binary("+", sum, Members.Path(item, bound.Get(0))));
+        return start is string
+            ? throw JinjaErrors.Fail("texts cannot be summed")
+            : Iteration.Over(value).Aggregate(start, (sum, item) => Operators.Binary("+", sum, Members.Path(item, bound.Get(0))));
     }
 
     public static Generator Unique(object? value, CallArguments arguments)
     {
         var bound = arguments.Bind("unique", 0, "case_sensitive", "attribute");
         var seen = new List<object?>();
-        return new Generator(Iteration.Over(value).Where(item =>
-        {
-            var key = Folded(Members.Path(item, bound.Get(1)), bound.Get(0, false));
-            if (key is PythonList or PythonDict)
-                throw JinjaErrors.Fail("'unique' of lists or dictionaries");
-            if (seen.Count > 1000)
-                throw JinjaErrors.TooMuch("'unique' of a thousand items");
-            if (seen.Any(other => Operators.AreEqual(other, key)))
-                return false;
-            seen.Add(key);
-            return true;
-        }));
+        return new Generator(
+            Iteration
+                .Over(value)
+                .Where(item =>
+                {
+                    var key = Folded(Members.Path(item, bound.Get(1)), bound.Get(0, false));
+                    if (key is PythonList or PythonDict)
+                        throw JinjaErrors.Fail("'unique' of lists or dictionaries");
+                    if (seen.Count > 1000)
+                        throw JinjaErrors.TooMuch("'unique' of a thousand items");
+                    if (seen.Any(other => Operators.AreEqual(other, key)))
+                        return false;
+                    seen.Add(key);
+                    return true;
+                })
+        );
     }
 
     private static PythonList Sorted(IEnumerable<object?> items, Func<object?, object?> key, object? reverse)
@@ -118,7 +160,8 @@ internal static class SequenceFilters
         }
     }
 
-    private static object? Folded(object? value, object? caseSensitive) => value is string text && !Operators.IsTrue(caseSensitive) ? PythonText.Lower(text) : value;
+    private static object? Folded(object? value, object? caseSensitive) =>
+        value is string text && !Operators.IsTrue(caseSensitive) ? PythonText.Lower(text) : value;
 
     public static IEnumerable<object?> Items(object? value)
     {
@@ -128,9 +171,10 @@ internal static class SequenceFilters
             yield return new PythonTuple([pair.Key, pair.Value]);
     }
 
-    public static object? Last(object? value) => value switch
-    {
-        Generator => throw JinjaErrors.Fail("'last' of a generator"),
-        _ => Iteration.Over(value).DefaultIfEmpty(new Undefined("the last of no items")).Last(),
-    };
+    public static object? Last(object? value) =>
+        value switch
+        {
+            Generator => throw JinjaErrors.Fail("'last' of a generator"),
+            _ => Iteration.Over(value).DefaultIfEmpty(new Undefined("the last of no items")).Last(),
+        };
 }

@@ -6,8 +6,24 @@ internal static class Tests
 {
     private static readonly string[] s_plain =
     [
-        "boolean", "callable", "defined", "undefined", "even", "odd", "false", "true", "float", "integer", "number", "iterable", "sequence", "mapping", "string",
-        "none", "lower", "upper",
+        "boolean",
+        "callable",
+        "defined",
+        "undefined",
+        "even",
+        "odd",
+        "false",
+        "true",
+        "float",
+        "integer",
+        "number",
+        "iterable",
+        "sequence",
+        "mapping",
+        "string",
+        "none",
+        "lower",
+        "upper",
     ];
 
     /// <summary>Whether a test holds of a value.</summary>
@@ -52,13 +68,15 @@ internal static class Tests
         };
     }
 
-    private static object? Number(object? value) => Operators.IsNumber(value) ? value : throw JinjaErrors.Fail($"a number is expected, not {Operators.TypeName(value)}");
+    private static object? Number(object? value) =>
+        Operators.IsNumber(value) ? value : throw JinjaErrors.Fail($"a number is expected, not {Operators.TypeName(value)}");
 
-    private static bool Same(object? value, object? other) => (value, other) switch
-    {
-        (null, null) => true,
-        (bool a, bool b) => a == b,
-        (long or double or string, long or double or string) => throw JinjaErrors.NotSupported("'sameas' between texts or numbers"),
-        _ => ReferenceEquals(value, other),
-    };
+    private static bool Same(object? value, object? other) =>
+        (value, other) switch
+        {
+            (null, null) => true,
+            (bool a, bool b) => a == b,
+            (long or double or string, long or double or string) => throw JinjaErrors.NotSupported("'sameas' between texts or numbers"),
+            _ => ReferenceEquals(value, other),
+        };
 }

@@ -5,11 +5,35 @@ internal static class TextMethods
 {
     private static readonly string[] s_unsupported =
     [
-        "encode", "expandtabs", "format", "format_map", "isascii", "isdecimal", "isidentifier", "isnumeric", "isprintable", "istitle", "maketrans", "translate",
+        "encode",
+        "expandtabs",
+        "format",
+        "format_map",
+        "isascii",
+        "isdecimal",
+        "isidentifier",
+        "isnumeric",
+        "isprintable",
+        "istitle",
+        "maketrans",
+        "translate",
     ];
 
     private static readonly string[] s_plain =
-        ["upper", "lower", "casefold", "capitalize", "title", "swapcase", "isupper", "islower", "isspace", "isdigit", "isalpha", "isalnum"];
+    [
+        "upper",
+        "lower",
+        "casefold",
+        "capitalize",
+        "title",
+        "swapcase",
+        "isupper",
+        "islower",
+        "isspace",
+        "isdigit",
+        "isalpha",
+        "isalnum",
+    ];
 
     /// <summary>A method bound to a text; null when <c>str</c> has none of this name.</summary>
     public static object? Get(string text, string member)
@@ -28,8 +52,12 @@ internal static class TextMethods
             "rpartition" => a => Partition(text, One(a, member), fromEnd: true),
             "startswith" => a => Any(a, member, part => text.StartsWith(part, StringComparison.Ordinal)),
             "endswith" => a => Any(a, member, part => text.EndsWith(part, StringComparison.Ordinal)),
-            "removeprefix" => a => One(a, member) is var part && text.StartsWith(part, StringComparison.Ordinal) ? text[part.Length..] : text,
-            "removesuffix" => a => One(a, member) is var part && part.Length > 0 && text.EndsWith(part, StringComparison.Ordinal) ? text[..^part.Length] : text,
+            "removeprefix" => a =>
+                One(a, member) is var part && text.StartsWith(part, StringComparison.Ordinal) ? text[part.Length..] : text,
+            "removesuffix" => a =>
+                One(a, member) is var part && part.Length > 0 && text.EndsWith(part, StringComparison.Ordinal)
+                    ? text[..^part.Length]
+                    : text,
             "replace" => a => Replace(text, a),
             "find" => a => Find(text, One(a, member), fromEnd: false),
             "rfind" => a => Find(text, One(a, member), fromEnd: true),
@@ -51,20 +79,24 @@ internal static class TextMethods
             "isalnum" => _ => Ascii(text, member) && text.Length > 0 && text.All(char.IsAsciiLetterOrDigit),
             "ljust" => a => Pad(text, a, member, (missing, _) => (0, missing)),
             "rjust" => a => Pad(text, a, member, (missing, _) => (missing, 0)),
-            "center" => a => Pad(text, a, member, (missing, width) => missing / 2 + (int)(missing & width & 1) is var left ? (left, missing - left) : default),
+            "center" => a =>
+                Pad(text, a, member, (missing, width) =>
+                    missing / 2 + (int)(missing & width & 1) is var left ? (left, missing - left) : default
+                ),
             "zfill" => a => Zeros(text, a),
             _ => null,
         };
         return body is null ? null : new Callable(member, arguments =>
-        {
-            if (s_plain.Contains(member))
-                arguments.Bind(member, 0);
-            return body(arguments);
-        });
+            {
+                if (s_plain.Contains(member))
+                    arguments.Bind(member, 0);
+                return body(arguments);
+            });
     }
 
     /// <summary>A text in the middle of blanks, as the filter <c>center</c> has it.</summary>
-    public static object? Center(string text, object? width) => ((Callable)Get(text, "center")!).Invoke(new CallArguments([width], new Dictionary<string, object?>()));
+    public static object? Center(string text, object? width) =>
+        ((Callable)Get(text, "center")!).Invoke(new CallArguments([width], new Dictionary<string, object?>()));
 
     /// <summary>Texts with one between each two of them.</summary>
     public static string Join(string separator, IEnumerable<string> texts)
@@ -108,22 +140,30 @@ internal static class TextMethods
         if (separator.Length == 0)
             throw JinjaErrors.Fail("a text is split at an empty separator");
         var cut = fromEnd ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
-        return cut < 0 ? new PythonTuple(fromEnd ? ["", "", text] : [text, "", ""]) : new PythonTuple([text[..cut], separator, text[(cut + separator.Length)..]]);
+        return cut < 0
+            ? new PythonTuple(fromEnd ? ["", "", text] : [text, "", ""])
+            : new PythonTuple([text[..cut], separator, text[(cut + separator.Length)..]]);
     }
 
     private static long Find(string text, string part, bool fromEnd)
     {
-        var at = fromEnd ? part.Length == 0 ? text.Length : text.LastIndexOf(part, StringComparison.Ordinal) : text.IndexOf(part, StringComparison.Ordinal);
+        var at = fromEnd
+            ? part.Length == 0
+                ? text.Length
+                : text.LastIndexOf(part, StringComparison.Ordinal)
+            : text.IndexOf(part, StringComparison.Ordinal);
         return at < 0 ? -1 : PythonText.Length(text[..at]);
     }
 
-    private static long Found(long index) => index >= 0 ? index : throw JinjaErrors.Fail("a text does not hold the part that its 'index' was asked for");
+    private static long Found(long index) =>
+        index >= 0 ? index : throw JinjaErrors.Fail("a text does not hold the part that its 'index' was asked for");
 
-    private static bool Any(CallArguments arguments, string member, Func<string, bool> fits) => arguments.Bind(member, 1, "prefix").Get(0) switch
-    {
-        PythonTuple many => many.Items.Any(item => fits(Operators.ToText(item))),
-        var one => fits(Operators.ToText(one)),
-    };
+    private static bool Any(CallArguments arguments, string member, Func<string, bool> fits) =>
+        arguments.Bind(member, 1, "prefix").Get(0) switch
+        {
+            PythonTuple many => many.Items.Any(item => fits(Operators.ToText(item))),
+            var one => fits(Operators.ToText(one)),
+        };
 
     private static string Pad(string text, CallArguments arguments, string member, Func<int, long, (int Left, int Right)> sides)
     {
@@ -147,9 +187,11 @@ internal static class TextMethods
         return text[..sign] + new string('0', (int)Math.Max(0, width - PythonText.Length(text))) + text[sign..];
     }
 
-    private static bool Ascii(string text, string member) => text.All(char.IsAscii) ? true : throw JinjaErrors.NotSupported($"'{member}' of a text that is not ASCII");
+    private static bool Ascii(string text, string member) =>
+        text.All(char.IsAscii) ? true : throw JinjaErrors.NotSupported($"'{member}' of a text that is not ASCII");
 
-    private static string? Characters(CallArguments arguments, string member) => arguments.Bind(member, 0, "chars").Get(0) is { } given ? Operators.ToText(given) : null;
+    private static string? Characters(CallArguments arguments, string member) =>
+        arguments.Bind(member, 0, "chars").Get(0) is { } given ? Operators.ToText(given) : null;
 
     private static string One(CallArguments arguments, string member) => Operators.ToText(arguments.Bind(member, 1, "value").Get(0));
 

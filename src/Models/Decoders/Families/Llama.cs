@@ -12,16 +12,30 @@ internal static class Llama
         var reader = new DecoderReader(json, path);
         var fields = reader.Fields;
         var biased = fields.Flag("attention_bias", false);
-        return reader.Finish(Shape(reader, "llama", "LlamaForCausalLM", reader.HeadSize, reader.KeyValueHeads(), epsilon: 1e-6) with
-        {
-            QueryKeyValueBias = biased,
-            OutputBias = biased,
-            MlpBias = fields.Flag("mlp_bias", false),
-        }, tied: false, bos: 1, eos: 2, harmless: "pretraining_tp");
+        return reader.Finish(
+            Shape(reader, "llama", "LlamaForCausalLM", reader.HeadSize, reader.KeyValueHeads(), epsilon: 1e-6) with
+            {
+                QueryKeyValueBias = biased,
+                OutputBias = biased,
+                MlpBias = fields.Flag("mlp_bias", false),
+            },
+            tied: false,
+            bos: 1,
+            eos: 2,
+            harmless: "pretraining_tp"
+        );
     }
 
     /// <summary>The shape that Llama's relatives share, under the names of its file.</summary>
-    public static DecoderConfig Shape(DecoderReader reader, string family, string architecture, int headSize, int keyValueHeads, double epsilon, RopeSpec? rope = null)
+    public static DecoderConfig Shape(
+        DecoderReader reader,
+        string family,
+        string architecture,
+        int headSize,
+        int keyValueHeads,
+        double epsilon,
+        RopeSpec? rope = null
+    )
     {
         var fields = reader.Fields;
         return new DecoderConfig

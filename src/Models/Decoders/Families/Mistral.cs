@@ -9,9 +9,14 @@ internal static class Mistral
     public static DecoderConfig Parse(JsonObject json, string path)
     {
         var reader = new DecoderReader(json, path);
-        return reader.Finish(Llama.Shape(reader, "mistral", "MistralForCausalLM", reader.HeadSize, reader.KeyValueHeads(8), epsilon: 1e-6) with
-        {
-            Windows = reader.Windows(fallback: 4096),
-        }, tied: false, bos: 1, eos: 2);
+        return reader.Finish(
+            Llama.Shape(reader, "mistral", "MistralForCausalLM", reader.HeadSize, reader.KeyValueHeads(8), epsilon: 1e-6) with
+            {
+                Windows = reader.Windows(fallback: 4096),
+            },
+            tied: false,
+            bos: 1,
+            eos: 2
+        );
     }
 }

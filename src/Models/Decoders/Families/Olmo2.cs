@@ -18,12 +18,17 @@ internal static class Olmo2
     {
         var reader = new DecoderReader(json, path);
         var biased = reader.Fields.Flag("attention_bias", false);
-        return reader.Finish(Llama.Shape(reader, "olmo2", "Olmo2ForCausalLM", reader.SharedHeadSize, reader.KeyValueHeads(), epsilon: 1e-5) with
-        {
-            Names = s_names,
-            HeadNorm = HeadNorm.Whole,
-            QueryKeyValueBias = biased,
-            OutputBias = biased,
-        }, tied: false, eos: 50279, pad: 1);
+        return reader.Finish(
+            Llama.Shape(reader, "olmo2", "Olmo2ForCausalLM", reader.SharedHeadSize, reader.KeyValueHeads(), epsilon: 1e-5) with
+            {
+                Names = s_names,
+                HeadNorm = HeadNorm.Whole,
+                QueryKeyValueBias = biased,
+                OutputBias = biased,
+            },
+            tied: false,
+            eos: 50279,
+            pad: 1
+        );
     }
 }

@@ -10,7 +10,9 @@ internal static class AddedTokenReader
     {
         var tokens = new List<AddedToken>();
         var ids = new Dictionary<string, int>();
-        int NewId(string content) => vocabulary.Id(content) ?? (tokens.Count == 0 ? vocabulary.Count : Math.Max(vocabulary.Count, tokens.Max(token => token.Id) + 1));
+        int NewId(string content) =>
+            vocabulary.Id(content)
+            ?? (tokens.Count == 0 ? vocabulary.Count : Math.Max(vocabulary.Count, tokens.Max(token => token.Id) + 1));
 
         foreach (var item in field.Items())
         {
@@ -28,11 +30,17 @@ internal static class AddedTokenReader
             if (tokens.FirstOrDefault(known => known.Id == token.Id) is { } known)
             {
                 if (known != token)
-                    throw settings.Refused("added_tokens_decoder", $"has another token than {TokenizerJson.FileName} for the id {token.Id}: make them alike");
+                    throw settings.Refused(
+                        "added_tokens_decoder",
+                        $"has another token than {TokenizerJson.FileName} for the id {token.Id}: make them alike"
+                    );
                 continue;
             }
             if (NewId(token.Content) != token.Id || !ids.TryAdd(token.Content, token.Id))
-                throw settings.Refused("added_tokens_decoder", $"gives '{token.Content}' the id {token.Id} but {TokenizerJson.FileName} makes it {NewId(token.Content)}");
+                throw settings.Refused(
+                    "added_tokens_decoder",
+                    $"gives '{token.Content}' the id {token.Id} but {TokenizerJson.FileName} makes it {NewId(token.Content)}"
+                );
             tokens.Add(token);
         }
         foreach (var token in settings.SpecialTokens)

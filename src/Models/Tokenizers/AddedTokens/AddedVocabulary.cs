@@ -8,7 +8,8 @@ namespace DfPO.Models.Tokenizers.AddedTokens;
 internal sealed class AddedVocabulary
 {
     private readonly INormalizer _normalizer;
-    private readonly TokenTrie _raw, _normalized;
+    private readonly TokenTrie _raw,
+        _normalized;
     private readonly Dictionary<int, AddedToken> _byId;
     private readonly HashSet<string> _special;
 
@@ -41,7 +42,10 @@ internal sealed class AddedVocabulary
                 continue;
             }
             foreach (var part in Split(_normalizer.Normalize(raw.Text), _normalized, splitSpecial))
-                yield return part with { IsFirst = part.IsFirst && raw.IsFirst };
+                yield return part with
+                {
+                    IsFirst = part.IsFirst && raw.IsFirst,
+                };
         }
     }
 
@@ -70,7 +74,12 @@ internal sealed class AddedVocabulary
 
     private static bool StandsAlone(string text, int start, int stop)
     {
-        var before = start == 0 || (Rune.DecodeLastFromUtf16(text.AsSpan(0, start), out var last, out _) == System.Buffers.OperationStatus.Done && !Characters.IsWord(last));
+        var before =
+            start == 0
+            || (
+                Rune.DecodeLastFromUtf16(text.AsSpan(0, start), out var last, out _) == System.Buffers.OperationStatus.Done
+                && !Characters.IsWord(last)
+            );
         return before && (stop == text.Length || !Characters.IsWord(Rune.GetRuneAt(text, stop)));
     }
 }

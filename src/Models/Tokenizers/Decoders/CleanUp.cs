@@ -3,7 +3,16 @@ namespace DfPO.Models.Tokenizers.Decoders;
 /// <summary>Takes away spaces that English does not write.</summary>
 internal static class CleanUp
 {
-    private static readonly (string From, string To)[] s_first = [(" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m")];
+    private static readonly (string From, string To)[] s_first =
+    [
+        (" .", "."),
+        (" ?", "?"),
+        (" !", "!"),
+        (" ,", ","),
+        (" ' ", "'"),
+        (" n't", "n't"),
+        (" 'm", "'m"),
+    ];
     private static readonly (string From, string To)[] s_last = [(" 's", "'s"), (" 've", "'ve"), (" 're", "'re")];
     private static readonly (string From, string To)[] s_text = [.. s_first, .. s_last];
     private static readonly (string From, string To)[] s_token = [.. s_first, (" do not", " don't"), .. s_last];

@@ -34,7 +34,10 @@ internal static class DecoderReader
                 return new StripDecoder(field["content"].Text()[0], field["start"].Integer(), field["stop"].Integer());
             case "Metaspace":
                 field.Only("type", "replacement", "str_rep", "add_prefix_space", "prepend_scheme", "split");
-                return new MetaspaceDecoder(field["replacement"].Character().ToString(), PreTokenizerReader.Scheme(field) != PrependScheme.Never);
+                return new MetaspaceDecoder(
+                    field["replacement"].Character().ToString(),
+                    PreTokenizerReader.Scheme(field) != PrependScheme.Never
+                );
             case "WordPiece":
                 field.Only("type", "prefix", "cleanup");
                 return new WordPieceDecoder(field["prefix"].IsAbsent ? "##" : field["prefix"].Text(), field["cleanup"].Flag(true));

@@ -14,7 +14,14 @@ internal sealed class BertNormalizer(bool cleanText, bool isolateChinese, bool s
     // Blocks of CJK ideographs; Hangul, Hiragana and Katakana have words and are not among them.
     private static readonly (int First, int Last)[] s_chinese =
     [
-        (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F), (0x2B920, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F),
+        (0x4E00, 0x9FFF),
+        (0x3400, 0x4DBF),
+        (0x20000, 0x2A6DF),
+        (0x2A700, 0x2B73F),
+        (0x2B740, 0x2B81F),
+        (0x2B920, 0x2CEAF),
+        (0xF900, 0xFAFF),
+        (0x2F800, 0x2FA1F),
     ];
 
     public string Normalize(string text)
@@ -52,9 +59,11 @@ internal sealed class BertNormalizer(bool cleanText, bool isolateChinese, bool s
         return rest.ToString();
     }
 
-    private static bool IsBlank(Rune rune) => rune.Value is '\t' or '\n' or '\r' || (Characters.IsWhiteSpace(rune) && !Rune.IsControl(rune));
+    private static bool IsBlank(Rune rune) =>
+        rune.Value is '\t' or '\n' or '\r' || (Characters.IsWhiteSpace(rune) && !Rune.IsControl(rune));
 
     /// <summary>Control, format and private characters, and the replacement character, which also stands for broken UTF-16.</summary>
-    private static bool IsDropped(Rune rune) => rune.Value is 0 or 0xFFFD || Rune.GetUnicodeCategory(rune) is
-        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse;
+    private static bool IsDropped(Rune rune) =>
+        rune.Value is 0 or 0xFFFD
+        || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse;
 }

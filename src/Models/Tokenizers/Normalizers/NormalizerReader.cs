@@ -40,9 +40,17 @@ internal static class NormalizerReader
             case "BertNormalizer":
                 field.Only("type", "clean_text", "handle_chinese_chars", "strip_accents", "lowercase");
                 var lower = field["lowercase"].Flag(true);
-                return new BertNormalizer(field["clean_text"].Flag(true), field["handle_chinese_chars"].Flag(true), field["strip_accents"].Flag(lower), lower);
+                return new BertNormalizer(
+                    field["clean_text"].Flag(true),
+                    field["handle_chinese_chars"].Flag(true),
+                    field["strip_accents"].Flag(lower),
+                    lower
+                );
             default:
-                throw field["type"].Refused("Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, ByteLevel, Precompiled or BertNormalizer");
+                throw field["type"]
+                    .Refused(
+                        "Sequence, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, ByteLevel, Precompiled or BertNormalizer"
+                    );
         }
     }
 

@@ -7,9 +7,9 @@ namespace DfPO.Models.Tokenizers.Normalizers;
 
 /// <summary><c>Precompiled</c>: SentencePiece's map of characters.</summary>
 /// <remarks>
-/// The map is the size of a double array, little-endian, the array (Darts-clone: a trie whose values are offsets), and the replacements, each with
-/// a 0 behind it. As HF's tokenizers, a short grapheme is looked up as a whole, where its shortest prefix in the map replaces all of it; a longer
-/// one, or one that is not found, character by character.
+/// The map is the size of a double array, little-endian, the array (Darts-clone: a trie whose values are offsets), and the replacements,
+/// each with a 0 behind it. As HF's tokenizers, a short grapheme is looked up as a whole, where its shortest prefix in the map replaces all
+/// of it; a longer one, or one that is not found, character by character.
 /// </remarks>
 internal sealed class PrecompiledNormalizer : INormalizer
 {

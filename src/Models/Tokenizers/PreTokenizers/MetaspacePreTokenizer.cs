@@ -23,7 +23,10 @@ internal sealed class MetaspacePreTokenizer(string mark, PrependScheme scheme, b
     public void Split(Piece piece, List<Piece> into)
     {
         var text = piece.Text.Replace(" ", mark, StringComparison.Ordinal);
-        if ((scheme == PrependScheme.Always || (scheme == PrependScheme.First && piece.IsFirst)) && !text.StartsWith(mark, StringComparison.Ordinal))
+        if (
+            (scheme == PrependScheme.Always || (scheme == PrependScheme.First && piece.IsFirst))
+            && !text.StartsWith(mark, StringComparison.Ordinal)
+        )
             text = mark + text;
         if (split)
             _cut.Split(piece with { Text = text }, into);

@@ -5,7 +5,9 @@ namespace DfPO.Models.Tokenizers.PreTokenizers;
 /// <summary>Reads <c>pre_tokenizer</c> of <c>tokenizer.json</c>.</summary>
 internal static class PreTokenizerReader
 {
-    private static readonly CharacterPattern s_blank = new(Characters.IsWhiteSpace), s_mark = new(Characters.IsPunctuation), s_digit = new(Characters.IsNumeric);
+    private static readonly CharacterPattern s_blank = new(Characters.IsWhiteSpace),
+        s_mark = new(Characters.IsPunctuation),
+        s_digit = new(Characters.IsNumeric);
     private static readonly SplitPreTokenizer s_words = new(s_blank, SplitBehavior.Removed);
 
     /// <exception cref="DfpoException"><c>tokenizer/unsupported</c>, with the field.</exception>
@@ -23,7 +25,10 @@ internal static class PreTokenizerReader
             "never" => PrependScheme.Never,
             _ => throw name.Refused("always, first or never"),
         };
-        prefix.Require(prefix.Flag(scheme != PrependScheme.Never) == (scheme != PrependScheme.Never), $"what prepend_scheme '{name.Text()}' says");
+        prefix.Require(
+            prefix.Flag(scheme != PrependScheme.Never) == (scheme != PrependScheme.Never),
+            $"what prepend_scheme '{name.Text()}' says"
+        );
         return scheme;
     }
 
@@ -42,10 +47,17 @@ internal static class PreTokenizerReader
                 return new MetaspacePreTokenizer(field["replacement"].Character().ToString(), Scheme(field), field["split"].Flag(true));
             case "Split":
                 field.Only("type", "pattern", "behavior", "invert");
-                return new SplitPreTokenizer(PatternReader.Read(field["pattern"]), Behavior(field["behavior"], null), field["invert"].Flag(false));
+                return new SplitPreTokenizer(
+                    PatternReader.Read(field["pattern"]),
+                    Behavior(field["behavior"], null),
+                    field["invert"].Flag(false)
+                );
             case "Digits":
                 field.Only("type", "individual_digits");
-                return new SplitPreTokenizer(s_digit, field["individual_digits"].Flag(false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous);
+                return new SplitPreTokenizer(
+                    s_digit,
+                    field["individual_digits"].Flag(false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous
+                );
             case "Punctuation":
                 field.Only("type", "behavior");
                 return new SplitPreTokenizer(s_mark, Behavior(field["behavior"], SplitBehavior.Isolated));
@@ -62,7 +74,10 @@ internal static class PreTokenizerReader
                 field.Only("type");
                 return new PreTokenizerSequence([s_words, new SplitPreTokenizer(s_mark, SplitBehavior.Isolated)]);
             default:
-                throw field["type"].Refused("Sequence, ByteLevel, Metaspace, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit or BertPreTokenizer");
+                throw field["type"]
+                    .Refused(
+                        "Sequence, ByteLevel, Metaspace, Split, Digits, Punctuation, Whitespace, WhitespaceSplit, CharDelimiterSplit or BertPreTokenizer"
+                    );
         }
     }
 

@@ -10,7 +10,8 @@ internal sealed class PreTokenizerSequence(IReadOnlyList<IPreTokenizer> steps) :
             steps[0].Split(piece, into);
             return;
         }
-        List<Piece> now = [piece], next = [];
+        List<Piece> now = [piece],
+            next = [];
         foreach (var step in steps)
         {
             foreach (var part in now)

@@ -1,6 +1,8 @@
 namespace DfPO.Models.Tokenizers.Processors;
 
-/// <summary>What an input is made of: its texts and the special tokens around them; <c>post_processor</c> in <c>tokenizer.json</c>.</summary>
+/// <summary>
+/// What an input is made of: its texts and the special tokens around them; <c>post_processor</c> in <c>tokenizer.json</c>.
+/// </summary>
 /// <param name="Single">For one text.</param>
 /// <param name="Pair">For two.</param>
 internal sealed record Template(IReadOnlyList<TemplatePart> Single, IReadOnlyList<TemplatePart> Pair)
@@ -12,7 +14,8 @@ internal sealed record Template(IReadOnlyList<TemplatePart> Single, IReadOnlyLis
     /// <param name="texts">Ids of each text.</param>
     public (int[] Ids, int[] Types) Apply(IReadOnlyList<int[]> texts)
     {
-        List<int> ids = [], types = [];
+        List<int> ids = [],
+            types = [];
         foreach (var part in texts.Count == 1 ? Single : Pair)
         {
             IReadOnlyList<int> added = part.Text is { } text ? texts[text] : part.Special;

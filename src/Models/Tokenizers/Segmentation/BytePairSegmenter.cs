@@ -7,7 +7,8 @@ namespace DfPO.Models.Tokenizers.Segmentation;
 /// <remarks>Source: Sennrich et al. 2016; the order, unknown characters and byte fallback are those of HF's tokenizers.</remarks>
 internal sealed class BytePairSegmenter : ISegmenter
 {
-    private const int LongestKept = 128, MostKept = 1 << 16;
+    private const int LongestKept = 128,
+        MostKept = 1 << 16;
     private readonly Dictionary<long, (int Rank, int Id)> _merges;
     private readonly BytePairOptions _options;
     private readonly ByteTokens? _bytes;
@@ -52,7 +53,9 @@ internal sealed class BytePairSegmenter : ISegmenter
         var symbols = Symbols(piece);
         // next[i] is the symbol behind i, or the count; previous[i] the one before it, or -1; -1 as id marks one that has been merged away.
         var count = symbols.Count;
-        int[] ids = [.. symbols], next = new int[count], previous = new int[count];
+        int[] ids = [.. symbols],
+            next = new int[count],
+            previous = new int[count];
         var queue = new PriorityQueue<(int Left, int Id), (int Rank, int Left)>();
         for (var at = 0; at < count; at++)
         {
@@ -123,4 +126,10 @@ internal sealed class BytePairSegmenter : ISegmenter
 /// <param name="FuseUnknown">Whether unknown characters next to each other are one token.</param>
 /// <param name="ByteFallback">Whether the bytes of an unknown character are tokens.</param>
 /// <param name="WholePieces">Whether a piece that is a token is taken as it is, whatever the merges say (<c>ignore_merges</c>).</param>
-internal sealed record BytePairOptions(string Prefix = "", string Suffix = "", bool FuseUnknown = false, bool ByteFallback = false, bool WholePieces = false);
+internal sealed record BytePairOptions(
+    string Prefix = "",
+    string Suffix = "",
+    bool FuseUnknown = false,
+    bool ByteFallback = false,
+    bool WholePieces = false
+);

@@ -10,8 +10,12 @@ internal sealed class ByteTokens(Vocabulary vocabulary)
 
     /// <summary>The byte of such a token; null for another.</summary>
     public static byte? ByteOf(string token) =>
-        token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
-        && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;
+        token.Length == 6
+        && token.StartsWith("<0x", StringComparison.Ordinal)
+        && token[5] == '>'
+        && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : null;
 
     /// <summary>Adds the tokens of a text's UTF-8, if all of its bytes are tokens.</summary>
     /// <returns>Whether they are.</returns>

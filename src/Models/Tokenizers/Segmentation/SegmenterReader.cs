@@ -4,17 +4,19 @@ namespace DfPO.Models.Tokenizers.Segmentation;
 internal static class SegmenterReader
 {
     /// <exception cref="DfpoException"><c>tokenizer/corrupt</c>, or <c>tokenizer/unsupported</c> with the field.</exception>
-    public static ISegmenter Read(JsonField model) => TypeOf(model) switch
-    {
-        "BPE" => BytePairs(model),
-        "WordPiece" => WordPieces(model),
-        "WordLevel" => WordLevel(model),
-        "Unigram" => Unigrams(model),
-        _ => throw model["type"].Refused("BPE, WordPiece, WordLevel or Unigram"),
-    };
+    public static ISegmenter Read(JsonField model) =>
+        TypeOf(model) switch
+        {
+            "BPE" => BytePairs(model),
+            "WordPiece" => WordPieces(model),
+            "WordLevel" => WordLevel(model),
+            "Unigram" => Unigrams(model),
+            _ => throw model["type"].Refused("BPE, WordPiece, WordLevel or Unigram"),
+        };
 
     /// <summary>Files of before 2021 do not say.</summary>
-    private static string TypeOf(JsonField model) => model.Kind.Length > 0 ? model.Kind
+    private static string TypeOf(JsonField model) =>
+        model.Kind.Length > 0 ? model.Kind
         : !model["merges"].IsAbsent ? "BPE"
         : !model["continuing_subword_prefix"].IsAbsent ? "WordPiece"
         : !model["unk_id"].IsAbsent ? "Unigram"
@@ -22,10 +24,28 @@ internal static class SegmenterReader
 
     private static BytePairSegmenter BytePairs(JsonField model)
     {
-        model.Only("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges");
-        model["dropout"].Require(model["dropout"].IsAbsent || model["dropout"].Number() == 0, "absent or 0: ids must not be left to chance");
+        model.Only(
+            "type",
+            "dropout",
+            "unk_token",
+            "continuing_subword_prefix",
+            "end_of_word_suffix",
+            "fuse_unk",
+            "byte_fallback",
+            "ignore_merges",
+            "vocab",
+            "merges"
+        );
+        model["dropout"]
+            .Require(model["dropout"].IsAbsent || model["dropout"].Number() == 0, "absent or 0: ids must not be left to chance");
         var vocabulary = Words(model["vocab"]);
-        var options = new BytePairOptions(model["continuing_subword_prefix"].Text(), model["end_of_word_suffix"].Text(), model["fuse_unk"].Flag(false), model["byte_fallback"].Flag(false), model["ignore_merges"].Flag(false));
+        var options = new BytePairOptions(
+            model["continuing_subword_prefix"].Text(),
+            model["end_of_word_suffix"].Text(),
+            model["fuse_unk"].Flag(false),
+            model["byte_fallback"].Flag(false),
+            model["ignore_merges"].Flag(false)
+        );
         var merges = new Dictionary<long, (int, int)>();
         var rank = 0;
         foreach (var merge in model["merges"].Items())
@@ -34,7 +54,10 @@ internal static class SegmenterReader
             // The right half's prefix marks that it stands inside a word, which the left one's does already.
             var whole = left + (right.Length >= options.Prefix.Length ? right[options.Prefix.Length..] : right);
             if (vocabulary.Id(left) is not { } first || vocabulary.Id(right) is not { } second || vocabulary.Id(whole) is not { } merged)
-                throw TokenizerFiles.Corrupt(model.File, $"field '{merge.Name}' merges '{left}' and '{right}', which with '{whole}' are not all in model.vocab");
+                throw TokenizerFiles.Corrupt(
+                    model.File,
+                    $"field '{merge.Name}' merges '{left}' and '{right}', which with '{whole}' are not all in model.vocab"
+                );
             // Of equal ones the last counts, as in the original.
             merges[BytePairSegmenter.Pair(first, second)] = (rank++, merged);
         }
@@ -44,16 +67,25 @@ internal static class SegmenterReader
 
     private static (string Left, string Right) Halves(JsonField merge)
     {
-        string[] halves = merge.Value.ValueKind == System.Text.Json.JsonValueKind.String ? merge.Text().Split(' ') : [.. merge.Items().Select(half => half.Text())];
-        return halves is [var left, var right] ? (left, right) : throw TokenizerFiles.Corrupt(merge.File, $"field '{merge.Name}' is no pair of tokens");
+        string[] halves =
+            merge.Value.ValueKind == System.Text.Json.JsonValueKind.String
+                ? merge.Text().Split(' ')
+                : [.. merge.Items().Select(half => half.Text())];
+        return halves is [var left, var right]
+            ? (left, right)
+            : throw TokenizerFiles.Corrupt(merge.File, $"field '{merge.Name}' is no pair of tokens");
     }
 
     private static WordPieceSegmenter WordPieces(JsonField model)
     {
         model.Only("type", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab");
         var vocabulary = Words(model["vocab"]);
-        return new WordPieceSegmenter(vocabulary, Unknown(model, vocabulary), model["continuing_subword_prefix"].IsAbsent ? "##" : model["continuing_subword_prefix"].Text(),
-            model["max_input_chars_per_word"].IsAbsent ? 100 : model["max_input_chars_per_word"].Integer());
+        return new WordPieceSegmenter(
+            vocabulary,
+            Unknown(model, vocabulary),
+            model["continuing_subword_prefix"].IsAbsent ? "##" : model["continuing_subword_prefix"].Text(),
+            model["max_input_chars_per_word"].IsAbsent ? 100 : model["max_input_chars_per_word"].Integer()
+        );
     }
 
     private static WordLevelSegmenter WordLevel(JsonField model)
@@ -84,5 +116,6 @@ internal static class SegmenterReader
     private static int Unknown(JsonField model, Vocabulary vocabulary) =>
         vocabulary.Id(model["unk_token"].Text()) ?? throw model["unk_token"].Refused("a token of model.vocab");
 
-    private static Vocabulary Words(JsonField field) => Vocabulary.Create(field, field.Fields().Select(token => (token.Name, token.Field.Integer())));
+    private static Vocabulary Words(JsonField field) =>
+        Vocabulary.Create(field, field.Fields().Select(token => (token.Name, token.Field.Integer())));
 }

@@ -2,8 +2,9 @@ namespace DfPO.Models.Tokenizers.Segmentation;
 
 /// <summary><c>Unigram</c>: the likeliest segmentation, where a character that is no token is unknown, and so is a run of them.</summary>
 /// <remarks>
-/// Source: Kudo 2018. As in HF's tokenizers sums are float64, and of equal ones the first found stays, which is the one of the longer last token.
-/// SentencePiece (0.1.97) keeps them in float32, whose roundings decide between segmentations of the same score, such as the same tokens in another order.
+/// Source: Kudo 2018. As in HF's tokenizers sums are float64, and of equal ones the first found stays, which is the one of the longer last
+/// token. SentencePiece (0.1.97) keeps them in float32, whose roundings decide between segmentations of the same score, such as the same
+/// tokens in another order.
 /// </remarks>
 internal sealed class UnigramSegmenter : ISegmenter
 {
@@ -28,7 +29,8 @@ internal sealed class UnigramSegmenter : ISegmenter
         _bytes = byteFallback ? new ByteTokens(vocabulary) : null;
     }
 
-    private UnigramSegmenter(UnigramSegmenter other, IReadOnlySet<int> neverText) : this(other.Vocabulary, other._scores, other._unknown, other._bytes is not null) =>
+    private UnigramSegmenter(UnigramSegmenter other, IReadOnlySet<int> neverText)
+        : this(other.Vocabulary, other._scores, other._unknown, other._bytes is not null) =>
         (_neverText, _round, _unknownScore) = (neverText, true, (float)_unknownScore);
 
     public Vocabulary Vocabulary { get; }
@@ -55,7 +57,16 @@ internal sealed class UnigramSegmenter : ISegmenter
                 single |= length == character;
             }
             if (!single)
-                ends[start + character].Offer(_round ? (float)_unknownScore + (float)here : _unknownScore + here, start, _unknown ?? throw new InvalidOperationException($"'{piece.Substring(start, character)}' is no token and there is none for what is unknown"), _round);
+                ends[start + character]
+                    .Offer(
+                        _round ? (float)_unknownScore + (float)here : _unknownScore + here,
+                        start,
+                        _unknown
+                            ?? throw new InvalidOperationException(
+                                $"'{piece.Substring(start, character)}' is no token and there is none for what is unknown"
+                            ),
+                        _round
+                    );
         }
         var parts = new List<(int Start, int End, int Id)>();
         for (var end = piece.Length; end > 0; end = ends[end].Start)

@@ -34,7 +34,10 @@ internal sealed class Vocabulary
         foreach (var (token, id) in tokens)
         {
             if (id is < 0 or >= MostIds || !seen.Add(id))
-                throw TokenizerFiles.Corrupt(field.File, $"field '{field.Name}' gives token '{token}' the id {id}, which is another token's, negative, or beyond {MostIds}");
+                throw TokenizerFiles.Corrupt(
+                    field.File,
+                    $"field '{field.Name}' gives token '{token}' the id {id}, which is another token's, negative, or beyond {MostIds}"
+                );
             if (!ids.TryAdd(token, id))
                 throw TokenizerFiles.Corrupt(field.File, $"field '{field.Name}' has token '{token}' twice");
         }

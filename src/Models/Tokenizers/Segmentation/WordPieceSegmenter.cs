@@ -1,6 +1,8 @@
 namespace DfPO.Models.Tokenizers.Segmentation;
 
-/// <summary><c>WordPiece</c>: the longest token that a word begins with, then the longest that goes on with it; a word that has none is unknown.</summary>
+/// <summary>
+/// <c>WordPiece</c>: the longest token that a word begins with, then the longest that goes on with it; a word that has none is unknown.
+/// </summary>
 /// <param name="vocabulary">All tokens.</param>
 /// <param name="unknown">Id of what stands for an unknown word.</param>
 /// <param name="prefix">What tokens inside a word begin with.</param>
@@ -24,7 +26,10 @@ internal sealed class WordPieceSegmenter(Vocabulary vocabulary, int unknown, str
             var end = Math.Min(piece.Length, start + _longestToken);
             int? found = null;
             for (; end > start; end--)
-                if ((found = vocabulary.Id(start == 0 ? piece.AsSpan(0, end) : string.Concat(prefix, piece.AsSpan(start, end - start)))) is not null)
+                if (
+                    (found = vocabulary.Id(start == 0 ? piece.AsSpan(0, end) : string.Concat(prefix, piece.AsSpan(start, end - start))))
+                    is not null
+                )
                     break;
             if (found is null)
             {

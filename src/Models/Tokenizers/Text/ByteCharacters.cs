@@ -6,7 +6,9 @@ namespace DfPO.Models.Tokenizers.Text;
 internal static class ByteCharacters
 {
     private static readonly string s_characters = Make();
-    private static readonly Dictionary<char, byte> s_bytes = s_characters.Select((character, value) => (character, value)).ToDictionary(pair => pair.character, pair => (byte)pair.value);
+    private static readonly Dictionary<char, byte> s_bytes = s_characters
+        .Select((character, value) => (character, value))
+        .ToDictionary(pair => pair.character, pair => (byte)pair.value);
 
     /// <summary>By byte.</summary>
     public static IReadOnlyList<string> All { get; } = [.. s_characters.Select(character => character.ToString())];
@@ -44,6 +46,8 @@ internal static class ByteCharacters
     private static string Make()
     {
         var next = 256;
-        return string.Concat(Enumerable.Range(0, 256).Select(value => value is (> 32 and < 127) or (> 160 and < 173) or > 173 ? (char)value : (char)next++));
+        return string.Concat(
+            Enumerable.Range(0, 256).Select(value => value is (> 32 and < 127) or (> 160 and < 173) or > 173 ? (char)value : (char)next++)
+        );
     }
 }

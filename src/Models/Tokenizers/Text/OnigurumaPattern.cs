@@ -6,8 +6,9 @@ namespace DfPO.Models.Tokenizers.Text;
 /// <summary>A pattern of Oniguruma's (Ruby's) syntax in .NET's, as far as both surely mean the same; the rest is refused.</summary>
 /// <remarks>
 /// Translated: nested classes (a union), possessive repetition (an atomic group), <c>{,n}</c>, <c>(?i:)</c> of ASCII letters with the
-/// characters that fold to them (ſ to s, the Kelvin sign to k). Refused: anchors, <c>\w</c>, <c>\b</c>, <c>\h</c>, POSIX classes, intersections,
-/// scripts, back references, flags inside a group, and letters next to each other under <c>(?i:)</c> that one character folds to (ss, ff, fi, fl, st).
+/// characters that fold to them (ſ to s, the Kelvin sign to k). Refused: anchors, <c>\w</c>, <c>\b</c>, <c>\h</c>, POSIX classes,
+/// intersections, scripts, back references, flags inside a group, and letters next to each other under <c>(?i:)</c> that one character
+/// folds to (ss, ff, fi, fl, st).
 /// </remarks>
 internal sealed class OnigurumaPattern
 {
@@ -128,7 +129,11 @@ internal sealed class OnigurumaPattern
         {
             var end = _pattern.IndexOf('}', _at);
             var bounds = end < 0 ? [] : _pattern[(_at + 1)..end].Split(',');
-            if (bounds.Length is 0 or > 2 || bounds.Any(bound => bound.Length > 4 || bound.Any(digit => !char.IsAsciiDigit(digit))) || bounds.All(bound => bound.Length == 0))
+            if (
+                bounds.Length is 0 or > 2
+                || bounds.Any(bound => bound.Length > 4 || bound.Any(digit => !char.IsAsciiDigit(digit)))
+                || bounds.All(bound => bound.Length == 0)
+            )
                 throw NotKnown("{");
             repeat = bounds.Length == 1 ? $"{{{bounds[0]}}}" : $"{{{(bounds[0].Length == 0 ? "0" : bounds[0])},{bounds[1]}}}";
             _at = end + 1;
@@ -239,15 +244,31 @@ internal sealed class OnigurumaPattern
         var escape = _pattern[_at++];
         switch (escape)
         {
-            case 'n': return '\n';
-            case 'r': return '\r';
-            case 't': return '\t';
-            case 'f': return '\f';
+            case 'n':
+                return '\n';
+            case 'r':
+                return '\r';
+            case 't':
+                return '\t';
+            case 'f':
+                return '\f';
             case 'u' or 'x':
                 var braces = escape == 'x' && Take("{");
-                var digits = braces ? Math.Max(_pattern.IndexOf('}', _at) - _at, 0) : escape == 'u' ? 4 : 2;
-                if (digits is 0 or > 4 || _at + digits > _pattern.Length || !int.TryParse(_pattern.AsSpan(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
-                    || (escape == 'x' && !braces && value > 0x7F))
+                var digits =
+                    braces ? Math.Max(_pattern.IndexOf('}', _at) - _at, 0)
+                    : escape == 'u' ? 4
+                    : 2;
+                if (
+                    digits is 0 or > 4
+                    || _at + digits > _pattern.Length
+                    || !int.TryParse(
+                        _pattern.AsSpan(_at, digits),
+                        NumberStyles.AllowHexSpecifier,
+                        CultureInfo.InvariantCulture,
+                        out var value
+                    )
+                    || (escape == 'x' && !braces && value > 0x7F)
+                )
                     throw NotKnown("\\" + escape);
                 _at += digits + (braces ? 1 : 0);
                 return (char)value;
@@ -264,12 +285,14 @@ internal sealed class OnigurumaPattern
         if (!char.IsAscii(character))
             return char.IsLetter(character) || char.IsSurrogate(character) ? throw NotKnown($"{character} under (?i:)") : [character];
         var lower = char.ToLowerInvariant(character);
-        return !char.IsAsciiLetter(character) ? [character] : lower switch
-        {
-            'k' => ['k', 'K', '\u212A'],
-            's' => ['s', 'S', '\u017F'],
-            _ => [lower, char.ToUpperInvariant(character)],
-        };
+        return !char.IsAsciiLetter(character)
+            ? [character]
+            : lower switch
+            {
+                'k' => ['k', 'K', '\u212A'],
+                's' => ['s', 'S', '\u017F'],
+                _ => [lower, char.ToUpperInvariant(character)],
+            };
     }
 
     private void Name(char first, char last)
@@ -287,7 +310,8 @@ internal sealed class OnigurumaPattern
         return true;
     }
 
-    private static string Literal(char character) => char.IsAsciiLetterOrDigit(character) ? character.ToString() : $"\\u{(int)character:X4}";
+    private static string Literal(char character) =>
+        char.IsAsciiLetterOrDigit(character) ? character.ToString() : $"\\u{(int)character:X4}";
 
     private FormatException NotKnown(string what) => new($"{what} at character {_at} may mean something else to .NET");
 }

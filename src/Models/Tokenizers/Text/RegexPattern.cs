@@ -17,8 +17,13 @@ internal sealed class RegexPattern : TextPattern
     private static readonly ConcurrentDictionary<string, RegexPattern> s_known = new();
 
     // By category, characters of 16 bits.
-    private static readonly Lazy<ILookup<UnicodeCategory, char>> s_byCategory =
-        new(() => Enumerable.Range(0x80, 0xFF7E).Where(value => value is < 0xD800 or > 0xDFFF).Select(value => (char)value).ToLookup(char.GetUnicodeCategory));
+    private static readonly Lazy<ILookup<UnicodeCategory, char>> s_byCategory = new(() =>
+        Enumerable
+            .Range(0x80, 0xFF7E)
+            .Where(value => value is < 0xD800 or > 0xDFFF)
+            .Select(value => (char)value)
+            .ToLookup(char.GetUnicodeCategory)
+    );
 
     private readonly string _pattern;
     private readonly Regex _regex;
@@ -28,7 +33,12 @@ internal sealed class RegexPattern : TextPattern
     {
         _pattern = pattern;
         _regex = new Regex(translated.DotNet, RegexOptions.CultureInvariant | RegexOptions.Compiled, patience);
-        _standIns = new(() => s_byCategory.Value.ToDictionary(group => group.Key, group => group.Where(character => !translated.Names(character)).DefaultIfEmpty('\uFFFF').First()));
+        _standIns = new(() =>
+            s_byCategory.Value.ToDictionary(
+                group => group.Key,
+                group => group.Where(character => !translated.Names(character)).DefaultIfEmpty('\uFFFF').First()
+            )
+        );
     }
 
     /// <summary>The pattern.</summary>
@@ -62,11 +72,16 @@ internal sealed class RegexPattern : TextPattern
                 at += rune.Utf16SequenceLength;
             }
             starts.Add(text.Length);
-            return Find(places.ToString()).ConvertAll(match => (starts[match.Start], starts[match.Start + match.Length] - starts[match.Start]));
+            return Find(places.ToString())
+                .ConvertAll(match => (starts[match.Start], starts[match.Start + match.Length] - starts[match.Start]));
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new DfpoException("tokenizer/pattern", $"The pattern '{_pattern}' of a tokenizer takes more than {_regex.MatchTimeout.TotalSeconds} s for one match: its repetitions have too many ways to match a text of {text.Length} characters.", e);
+            throw new DfpoException(
+                "tokenizer/pattern",
+                $"The pattern '{_pattern}' of a tokenizer takes more than {_regex.MatchTimeout.TotalSeconds} s for one match: its repetitions have too many ways to match a text of {text.Length} characters.",
+                e
+            );
         }
     }
 

@@ -31,7 +31,11 @@ internal sealed class LiteralPattern(string literal) : TextPattern
     public override List<(int Start, int Length)> Matches(string text)
     {
         var matches = new List<(int, int)>();
-        for (var at = text.IndexOf(literal, StringComparison.Ordinal); at >= 0; at = text.IndexOf(literal, at + literal.Length, StringComparison.Ordinal))
+        for (
+            var at = text.IndexOf(literal, StringComparison.Ordinal);
+            at >= 0;
+            at = text.IndexOf(literal, at + literal.Length, StringComparison.Ordinal)
+        )
             matches.Add((at, literal.Length));
         return matches;
     }
@@ -69,7 +73,10 @@ internal sealed class WordPattern : TextPattern
             {
                 var rune = Rune.GetRuneAt(text, at);
                 length = rune.Utf16SequenceLength;
-                next = Characters.IsWord(rune) ? 1 : Characters.IsWhiteSpace(rune) ? 0 : 2;
+                next =
+                    Characters.IsWord(rune) ? 1
+                    : Characters.IsWhiteSpace(rune) ? 0
+                    : 2;
             }
             if (next == kind)
                 continue;

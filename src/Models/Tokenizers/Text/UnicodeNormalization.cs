@@ -7,7 +7,14 @@ namespace DfPO.Models.Tokenizers.Text;
 /// <remarks>Own data, because <see cref="string.Normalize()"/> does nothing where globalization is invariant, as it is here.</remarks>
 internal static class UnicodeNormalization
 {
-    private const int HangulFirst = 0xAC00, HangulCount = 11172, LeadFirst = 0x1100, VowelFirst = 0x1161, TrailFirst = 0x11A7, Leads = 19, Vowels = 21, Trails = 28;
+    private const int HangulFirst = 0xAC00,
+        HangulCount = 11172,
+        LeadFirst = 0x1100,
+        VowelFirst = 0x1161,
+        TrailFirst = 0x11A7,
+        Leads = 19,
+        Vowels = 21,
+        Trails = 28;
     private static readonly Dictionary<int, int[]> s_canonical = [];
     private static readonly Dictionary<int, int[]> s_compatible = [];
     private static readonly Dictionary<(int, int), int> s_composites = [];

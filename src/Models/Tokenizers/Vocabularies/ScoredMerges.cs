@@ -14,7 +14,11 @@ internal static class ScoredMerges
             for (var cut = 1; cut < token.Length; cut++)
                 if (find.TryGetValue(token.AsSpan(0, cut), out var left) && find.TryGetValue(token.AsSpan(cut), out var right))
                     merges.Add((id, left, right));
-        return merges.OrderByDescending(merge => scores[merge.Whole]).ThenBy(merge => merge.Whole).ThenBy(merge => merge.Left).ThenBy(merge => merge.Right)
+        return merges
+            .OrderByDescending(merge => scores[merge.Whole])
+            .ThenBy(merge => merge.Whole)
+            .ThenBy(merge => merge.Left)
+            .ThenBy(merge => merge.Right)
             .Select(merge => (tokens[merge.Left], tokens[merge.Right]));
     }
 }

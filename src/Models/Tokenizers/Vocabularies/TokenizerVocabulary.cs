@@ -35,13 +35,19 @@ public sealed record TokenizerVocabulary
     /// <summary>Tokens that are found in a text as they are; each one's id is that of <see cref="Tokens"/>.</summary>
     public IReadOnlyList<AddedToken> Added { get; init; } = [];
 
-    /// <summary>How byte-level BPE cuts a text: a name of <see cref="ByteLevelSplits.Names"/>, which are those of <c>tokenizer.ggml.pre</c>.</summary>
+    /// <summary>
+    /// How byte-level BPE cuts a text: a name of <see cref="ByteLevelSplits.Names"/>, which are those of <c>tokenizer.ggml.pre</c>.
+    /// </summary>
     public string Split { get; init; } = "gpt-2";
 
-    /// <summary>Whether a space is put in front of a text. Null for the kind's own way: SentencePiece's BPE does, byte-level BPE does not.</summary>
+    /// <summary>
+    /// Whether a space is put in front of a text. Null for the kind's own way: SentencePiece's BPE does, byte-level BPE does not.
+    /// </summary>
     public bool? AddPrefixSpace { get; init; }
 
-    /// <summary>SentencePiece BPE: whether what follows a special token is marked as a word's beginning too, as Llama's tokenizer did at first.</summary>
+    /// <summary>
+    /// SentencePiece BPE: whether what follows a special token is marked as a word's beginning too, as Llama's tokenizer did at first.
+    /// </summary>
     public bool Legacy { get; init; } = true;
 
     /// <summary>Unigrams: SentencePiece's map of characters; empty for none.</summary>
@@ -65,6 +71,9 @@ public sealed record TokenizerVocabulary
     /// <summary>Ids that an input ends with.</summary>
     public IReadOnlyList<int> Behind { get; init; } = [];
 
-    /// <summary>Ids by role: <c>bos_token</c>, <c>eos_token</c>, <c>unk_token</c>, <c>sep_token</c>, <c>pad_token</c>, <c>cls_token</c>, <c>mask_token</c>.</summary>
+    /// <summary>
+    /// Ids by role: <c>bos_token</c>, <c>eos_token</c>, <c>unk_token</c>, <c>sep_token</c>, <c>pad_token</c>, <c>cls_token</c>,
+    /// <c>mask_token</c>.
+    /// </summary>
     public IReadOnlyDictionary<string, int> Roles { get; init; } = new Dictionary<string, int>();
 }

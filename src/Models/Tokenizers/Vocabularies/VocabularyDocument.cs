@@ -41,17 +41,59 @@ internal static class VocabularyDocument
                 var (normalizer, preTokenizer, wholePieces) = ByteLevelSplits.Of(vocabulary.Split, vocabulary.AddPrefixSpace ?? false);
                 return (normalizer, preTokenizer, ByteLevelSplits.Bytes(addPrefixSpace: false, cut: true), wholePieces);
             case VocabularyKind.WordPiece:
-                return (new JsonObject { ["type"] = "BertNormalizer", ["clean_text"] = true, ["handle_chinese_chars"] = vocabulary.IsolateChinese, ["strip_accents"] = vocabulary.StripAccents, ["lowercase"] = vocabulary.Lowercase },
-                    Step("BertPreTokenizer"), new JsonObject { ["type"] = "WordPiece", ["prefix"] = "##", ["cleanup"] = true }, false);
+                return (
+                    new JsonObject
+                    {
+                        ["type"] = "BertNormalizer",
+                        ["clean_text"] = true,
+                        ["handle_chinese_chars"] = vocabulary.IsolateChinese,
+                        ["strip_accents"] = vocabulary.StripAccents,
+                        ["lowercase"] = vocabulary.Lowercase,
+                    },
+                    Step("BertPreTokenizer"),
+                    new JsonObject
+                    {
+                        ["type"] = "WordPiece",
+                        ["prefix"] = "##",
+                        ["cleanup"] = true,
+                    },
+                    false
+                );
             case VocabularyKind.Unigram:
-                var map = vocabulary.CharacterMap.IsEmpty ? null : new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = Convert.ToBase64String(vocabulary.CharacterMap.Span) };
-                return (map, Sequence("pretokenizers", Step("WhitespaceSplit"), Metaspace("always", true)), Metaspace("always", true), false);
+                var map = vocabulary.CharacterMap.IsEmpty
+                    ? null
+                    : new JsonObject
+                    {
+                        ["type"] = "Precompiled",
+                        ["precompiled_charsmap"] = Convert.ToBase64String(vocabulary.CharacterMap.Span),
+                    };
+                return (
+                    map,
+                    Sequence("pretokenizers", Step("WhitespaceSplit"), Metaspace("always", true)),
+                    Metaspace("always", true),
+                    false
+                );
             default:
                 var prefix = vocabulary.AddPrefixSpace ?? true;
-                JsonNode[] strip = prefix ? [new JsonObject { ["type"] = "Strip", ["content"] = " ", ["start"] = 1, ["stop"] = 0 }] : [];
+                JsonNode[] strip = prefix
+                    ?
+                    [
+                        new JsonObject
+                        {
+                            ["type"] = "Strip",
+                            ["content"] = " ",
+                            ["start"] = 1,
+                            ["stop"] = 0,
+                        },
+                    ]
+                    : [];
                 JsonNode[] prepend = prefix ? [new JsonObject { ["type"] = "Prepend", ["prepend"] = Mark }] : [];
-                return (vocabulary.Legacy ? Sequence("normalizers", [.. prepend, Replace(" ", Mark)]) : null, vocabulary.Legacy ? null : Metaspace(prefix ? "first" : "never", false),
-                    Sequence("decoders", [Replace(Mark, " "), Step("ByteFallback"), Step("Fuse"), .. strip]), false);
+                return (
+                    vocabulary.Legacy ? Sequence("normalizers", [.. prepend, Replace(" ", Mark)]) : null,
+                    vocabulary.Legacy ? null : Metaspace(prefix ? "first" : "never", false),
+                    Sequence("decoders", [Replace(Mark, " "), Step("ByteFallback"), Step("Fuse"), .. strip]),
+                    false
+                );
         }
     }
 
@@ -59,15 +101,30 @@ internal static class VocabularyDocument
     {
         if (vocabulary.Before.Count + vocabulary.Behind.Count == 0)
             return null;
-        JsonObject Token(int id, int type) => new() { ["SpecialToken"] = new JsonObject { ["id"] = vocabulary.Tokens[id], ["type_id"] = type } };
+        JsonObject Token(int id, int type) =>
+            new()
+            {
+                ["SpecialToken"] = new JsonObject { ["id"] = vocabulary.Tokens[id], ["type_id"] = type },
+            };
         IEnumerable<JsonNode> Around(string text, int type) =>
-            [.. vocabulary.Before.Select(id => Token(id, type)), new JsonObject { ["Sequence"] = new JsonObject { ["id"] = text, ["type_id"] = type } }, .. vocabulary.Behind.Select(id => Token(id, type))];
+            [
+                .. vocabulary.Before.Select(id => Token(id, type)),
+                new JsonObject
+                {
+                    ["Sequence"] = new JsonObject { ["id"] = text, ["type_id"] = type },
+                },
+                .. vocabulary.Behind.Select(id => Token(id, type)),
+            ];
         // As the classes of transformers that have these kinds put two texts together.
         IEnumerable<JsonNode> second = vocabulary.Kind switch
         {
             VocabularyKind.WordPiece => Around("B", 1).Skip(vocabulary.Before.Count),
             VocabularyKind.Unigram => Around("B", 0),
-            VocabularyKind.ByteLevelBpe when vocabulary.Behind.Count > 0 => [.. vocabulary.Behind.Select(id => Token(id, 0)), .. Around("B", 0).Skip(vocabulary.Before.Count)],
+            VocabularyKind.ByteLevelBpe when vocabulary.Behind.Count > 0 =>
+            [
+                .. vocabulary.Behind.Select(id => Token(id, 0)),
+                .. Around("B", 0).Skip(vocabulary.Before.Count),
+            ],
             _ => Around("B", 1),
         };
         return new JsonObject
@@ -75,8 +132,23 @@ internal static class VocabularyDocument
             ["type"] = "TemplateProcessing",
             ["single"] = new JsonArray([.. Around("A", 0)]),
             ["pair"] = new JsonArray([.. Around("A", 0), .. second]),
-            ["special_tokens"] = new JsonObject(vocabulary.Before.Concat(vocabulary.Behind).Distinct().Select(id => KeyValuePair.Create(vocabulary.Tokens[id],
-                (JsonNode?)new JsonObject { ["id"] = vocabulary.Tokens[id], ["ids"] = new JsonArray(id), ["tokens"] = new JsonArray(vocabulary.Tokens[id]) }))),
+            ["special_tokens"] = new JsonObject(
+                vocabulary
+                    .Before.Concat(vocabulary.Behind)
+                    .Distinct()
+                    .Select(id =>
+                        KeyValuePair.Create(
+                            vocabulary.Tokens[id],
+                            (JsonNode?)
+                                new JsonObject
+                                {
+                                    ["id"] = vocabulary.Tokens[id],
+                                    ["ids"] = new JsonArray(id),
+                                    ["tokens"] = new JsonArray(vocabulary.Tokens[id]),
+                                }
+                        )
+                    )
+            ),
         };
     }
 
@@ -179,9 +251,23 @@ internal static class VocabularyDocument
 
     private static JsonObject Step(string type) => new() { ["type"] = type };
 
-    private static JsonObject Sequence(string within, params JsonNode[] steps) => new() { ["type"] = "Sequence", [within] = new JsonArray(steps) };
+    private static JsonObject Sequence(string within, params JsonNode[] steps) =>
+        new() { ["type"] = "Sequence", [within] = new JsonArray(steps) };
 
-    private static JsonObject Replace(string from, string to) => new() { ["type"] = "Replace", ["pattern"] = new JsonObject { ["String"] = from }, ["content"] = to };
+    private static JsonObject Replace(string from, string to) =>
+        new()
+        {
+            ["type"] = "Replace",
+            ["pattern"] = new JsonObject { ["String"] = from },
+            ["content"] = to,
+        };
 
-    private static JsonObject Metaspace(string scheme, bool split) => new() { ["type"] = "Metaspace", ["replacement"] = Mark, ["prepend_scheme"] = scheme, ["split"] = split };
+    private static JsonObject Metaspace(string scheme, bool split) =>
+        new()
+        {
+            ["type"] = "Metaspace",
+            ["replacement"] = Mark,
+            ["prepend_scheme"] = scheme,
+            ["split"] = split,
+        };
 }
