@@ -8,6 +8,29 @@ namespace DfPO.Models.Classifiers;
 /// <remarks>DistilBERT calls the same things by other names; here they have BERT's.</remarks>
 public sealed record EncoderConfig
 {
+    // Dropout under these classes' names, what heads for other tasks and TensorFlow's pooler had, how position rows were first filled, a head
+    // for words, which a classifier has not, and what sentence-transformers keeps for itself.
+    private static readonly string[] s_harmless =
+    [
+        "attention_probs_dropout_prob",
+        "hidden_dropout_prob",
+        "seq_classif_dropout",
+        "qa_dropout",
+        "directionality",
+        "pooler_fc_size",
+        "pooler_num_attention_heads",
+        "pooler_num_fc_layers",
+        "pooler_size_per_head",
+        "pooler_type",
+        "cross_attention_hidden_size",
+        "output_past",
+        "sinusoidal_pos_embds",
+        "tie_weights_",
+        "tie_word_embeddings",
+        "sbert_ce_default_activation_function",
+        "sentence_transformers",
+    ];
+
     /// <summary><c>bert</c>, <c>roberta</c> or <c>distilbert</c>.</summary>
     public required string ModelType { get; init; }
 
@@ -116,6 +139,12 @@ public sealed record EncoderConfig
                 "config/field",
                 $"'{path}': field 'position_embedding_type' is '{fields.Text("position_embedding_type", "")}' but only absolute positions are known."
             );
+        if (fields.Flag("is_decoder", false))
+            throw new DfpoException(
+                "config/field",
+                $"'{path}': field 'is_decoder' is true, which makes its attention causal, but only encoders are known: set it to false."
+            );
+        fields.RefuseUnknown(harmless: s_harmless);
         if (config.Labels.Count == 0)
             throw new DfpoException("config/field", $"'{path}': field 'id2label' must have at least one entry.");
         return config;

@@ -11,7 +11,7 @@ public sealed class CancellationTests : IDisposable
     [Fact]
     public async Task Ctrl_C_ends_a_command_with_code_130()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "SIGINT is sent with kill.");
+        Interrupts.SkipWhereIgnored();
         var text = _folder.Write("text.txt", string.Concat(Enumerable.Repeat("the film was about a man who went out to sea\n", 200)));
         using var process = Process.Start(
             new ProcessStartInfo(

@@ -99,6 +99,7 @@ public sealed class EncoderCheckpointTests : IDisposable
     [InlineData("hidden_act", "\"swiglu\"")]
     [InlineData("position_embedding_type", "\"relative_key\"")]
     [InlineData("id2label", "{}")]
+    [InlineData("is_decoder", "true")]
     public void AFieldOutOfRangeIsRefused(string field, string value)
     {
         var model = EncoderClassifier.Create(Config("bert"));
@@ -109,6 +110,28 @@ public sealed class EncoderCheckpointTests : IDisposable
         _folder.Write("config.json", json.ToJsonString());
 
         Assert.Equal("config/field", CodeOf(() => PretrainedModels.LoadSequenceClassifier(_folder.Path)));
+    }
+
+    [Theory]
+    [InlineData("bert", "use_relative_bias", "true", false)]
+    [InlineData("roberta", "add_cross_attention", "true", false)]
+    [InlineData("distilbert", "chunk_size_feed_forward", "4", false)]
+    [InlineData("bert", "directionality", "\"bidi\"", true)]
+    [InlineData("roberta", "add_cross_attention", "false", true)]
+    [InlineData("distilbert", "sinusoidal_pos_embds", "true", true)]
+    public void AFieldThatIsNotKnownToBeHarmlessIsRefusedByName(string type, string field, string value, bool harmless)
+    {
+        var model = EncoderClassifier.Create(Config(type));
+        model.Initialise(1);
+        PretrainedModels.Save(_folder.Path, model, ScalarType.Float32);
+        var json = TestFiles.Json(_folder["config.json"]);
+        json[field] = JsonNode.Parse(value);
+        _folder.Write("config.json", json.ToJsonString());
+
+        if (harmless)
+            PretrainedModels.LoadSequenceClassifier(_folder.Path).Dispose();
+        else
+            Assert.Equal("config/unknown-field", CodeOf(() => PretrainedModels.LoadSequenceClassifier(_folder.Path), field));
     }
 
     [Fact]
