@@ -8,8 +8,8 @@ internal static class Interrupts
     private const int Sigint = 2;
 
     /// <summary>
-    /// Skips the test where SIGINT is ignored: a shell without job control ignores it for what it starts in the background, children inherit
-    /// that, and .NET keeps to it, as nohup's users expect.
+    /// Skips the test where SIGINT is ignored: a shell without job control ignores it for what it starts in the background, children
+    /// inherit that, and .NET keeps to it, as nohup's users expect.
     /// </summary>
     public static void SkipWhereIgnored()
     {

@@ -8,8 +8,8 @@ namespace DfPO.Models.Classifiers;
 /// <remarks>DistilBERT calls the same things by other names; here they have BERT's.</remarks>
 public sealed record EncoderConfig
 {
-    // Dropout under these classes' names, what heads for other tasks and TensorFlow's pooler had, how position rows were first filled, a head
-    // for words, which a classifier has not, and what sentence-transformers keeps for itself.
+    // Dropout under these classes' names, what heads for other tasks and TensorFlow's pooler had, how position rows were first filled, a
+    // head for words, which a classifier has not, and what sentence-transformers keeps for itself.
     private static readonly string[] s_harmless =
     [
         "attention_probs_dropout_prob",
