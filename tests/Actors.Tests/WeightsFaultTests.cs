@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using System.Net;
 using System.Net.Sockets;
 using DfPO.Actors.Weights;
@@ -141,14 +142,19 @@ public sealed class WeightsFaultTests : IAsyncLifetime
     [InlineData("took longer than")]
     public async Task A_server_that_falls_silent_is_given_up_with_phase_peer_and_bytes(string reason)
     {
+        // The clock stands still until the client has what was sent, however slow the machine is.
+        var (clock, limit) = (new FakeTimeProvider(), TimeSpan.FromSeconds(10));
         var options = reason.StartsWith("no byte")
-            ? new WeightsClientOptions { Stall = TimeSpan.FromSeconds(1), Attempts = 1 }
-            : new WeightsClientOptions { Deadline = TimeSpan.FromMilliseconds(400) };
+            ? new WeightsClientOptions { Stall = limit, Attempts = 1, Clock = clock }
+            : new WeightsClientOptions { Deadline = limit, Clock = clock };
         using var client = new WeightsClient(Path.Combine(Path.GetTempPath(), $"dfpo-test-{Guid.NewGuid():N}"), options);
         _server.Fault = (context, body) => Bytes(context, body, async (bytes, from) =>
             {
                 await body.WriteAsync(bytes[..1500]);
                 await body.FlushAsync();
+                while (client.Progress!.Received < 1500)
+                    await Task.Delay(5);
+                clock.Advance(limit);
                 await Task.Delay(Timeout.Infinite, context.RequestAborted);
             });
         var error = await Assert.ThrowsAsync<DfpoException>(() => client.Fetch(_weights, default, default));

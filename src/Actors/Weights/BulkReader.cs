@@ -52,8 +52,8 @@ internal sealed class BulkReader(HttpClient http, WeightsClientOptions options)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, url);
         request.Headers.Range = new RangeHeaderValue(from, to - 1);
-        using var stalled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        stalled.CancelAfter(options.Stall);
+        using var timer = new CancellationTokenSource(options.Stall, options.Clock);
+        using var stalled = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timer.Token);
         try
         {
             using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stalled.Token)
@@ -72,7 +72,7 @@ internal sealed class BulkReader(HttpClient http, WeightsClientOptions options)
                 var count = await source.ReadAsync(room[..(int)Math.Min(room.Length, to - from)], stalled.Token).ConfigureAwait(false);
                 if (count == 0)
                     throw new IOException("the connection ended early");
-                stalled.CancelAfter(options.Stall);
+                timer.CancelAfter(options.Stall);
                 sink.Advance(count);
                 received(count);
                 from += count;

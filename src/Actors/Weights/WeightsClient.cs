@@ -71,8 +71,8 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         if (_held is { } held && held.Manifest.Digest == weights.Digest)
             return held.Bytes.Path;
         _expected = weights.Digest;
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(_options.Deadline);
+        using var timer = new CancellationTokenSource(_options.Deadline, _options.Clock);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timer.Token);
         // What is held must outlast the fetch that may decode from it, even if this object is disposed meanwhile.
         var from = _held;
         using var lease = from?.Lease();
@@ -112,8 +112,8 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     {
         var target = Path.Combine(_folder, Path.GetFileName(url.TrimEnd('/')));
         Directory.CreateDirectory(target);
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(_options.Deadline);
+        using var timer = new CancellationTokenSource(_options.Deadline, _options.Clock);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timer.Token);
         var step = "the list of files";
         try
         {

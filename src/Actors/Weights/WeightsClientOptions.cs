@@ -20,6 +20,9 @@ public sealed record WeightsClientOptions
     /// <summary>Longest time for one version or one folder, all attempts and sources together.</summary>
     public TimeSpan Deadline { get; init; } = TimeSpan.FromMinutes(15);
 
+    /// <summary>Measures the waits.</summary>
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <summary>Failures in a row, without a byte between them, after which a source is given up.</summary>
     public int Attempts { get; init; } = 4;
 

@@ -123,8 +123,8 @@ internal sealed class WeightsFetch(
         var patience = DateTimeOffset.UtcNow + options.RelayPatience;
         for (var failures = 0; ;)
         {
-            using var stalled = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-            stalled.CancelAfter(options.Stall);
+            using var timer = new CancellationTokenSource(options.Stall, options.Clock);
+            using var stalled = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timer.Token);
             try
             {
                 using var response = await http.GetAsync(url + "/manifest", stalled.Token).ConfigureAwait(false);

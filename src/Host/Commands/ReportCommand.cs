@@ -53,6 +53,7 @@ internal static class ReportCommand
             var runs = ReportRun.Read(folders, absent.Add);
             var file = Path.GetFullPath(result.GetValue(output)!);
             var rival = result.GetValue(against);
+            var rows = rival is null ? [] : EqualKl.Of(runs, rival);
             var name = result.GetValue(title)
                 ?? string.Join(", ", folders.Select(folder => Path.GetFileName(Path.GetFullPath(folder).TrimEnd('/'))));
             var page = ReportPage.Write(
@@ -60,7 +61,8 @@ internal static class ReportCommand
                 runs,
                 absent,
                 [.. (result.GetValue(decodings) ?? []).SelectMany(MeasuredDecoding.Read)],
-                rival
+                rival,
+                rows
             );
             File.WriteAllText(file + ".partial", page);
             File.Move(file + ".partial", file, overwrite: true);
@@ -70,7 +72,7 @@ internal static class ReportCommand
                     RewardKlChart.Svg($"{name}: reward against KL along training", runs, "policy", "negative")
                 );
             if (rival is not null)
-                Print(EqualKl.Of(runs, rival), rival);
+                Print(rows, rival);
             Console.WriteLine($"{runs.Count} {(runs.Count == 1 ? "run" : "runs")} reported in {file}");
         });
         return command;

@@ -13,7 +13,7 @@ internal static class LearnerPresets
 
     private static readonly Dictionary<string, string> s_presets = new()
     {
-        // What the sources leave open, when the mask is taken and its tolerance, was chosen by docs/results-claim.md.
+        // What the sources leave open, when the mask is taken and its tolerance, was chosen by an earlier study on imdb-tiny.
         ["dfpo"] = Value + "objective = dfpo, dfpo { behaviour = policy, mask-at = update, tolerance = 0.4, decode = negative }",
         ["dfpo-iclr"] =
             Value + "objective = dfpo, dfpo { behaviour = masked, mask-at = rollout, tolerance = 0.4, value = single, decode = negative }",

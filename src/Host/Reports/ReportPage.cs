@@ -18,12 +18,14 @@ internal static class ReportPage
     /// <param name="absent">Trials without a run, a line each.</param>
     /// <param name="decodings">Further decodings of finished policies.</param>
     /// <param name="rival">The setting that the others are compared with at equal KL; null for none.</param>
+    /// <param name="against">Those comparisons.</param>
     public static string Write(
         string title,
         IReadOnlyList<ReportRun> runs,
         IReadOnlyList<string> absent,
         IReadOnlyList<MeasuredDecoding> decodings,
-        string? rival = null
+        string? rival = null,
+        IReadOnlyList<EqualKl.Row>? against = null
     )
     {
         var figures = FigureRow.Of(runs);
@@ -55,7 +57,7 @@ internal static class ReportPage
             <p>The same reward against the KL of what was drawn from to the untrained model, nats a token: up and left is better.</p>
             <div class="chart wide"><canvas id="divergence"></canvas></div>
             {Decodings(decodings)}
-            {(rival is null ? "" : Against(EqualKl.Of(runs, rival), rival))}
+            {(rival is null ? "" : Against(against ?? [], rival))}
             <h2>Curves</h2>
             <p>Iteration 0 is before training. A click on a name hides its curve.</p>
             <div id="curves"></div>

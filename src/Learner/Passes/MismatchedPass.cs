@@ -1,37 +1,20 @@
-using DfPO.Learner.Objectives;
-using DfPO.Models;
-using static TorchSharp.torch;
-
 namespace DfPO.Learner.Passes;
 
 /// <summary>
 /// What policy and reference say of prompts with other prompts' continuations, without a gradient: KTO's estimate of the KL.
 /// </summary>
-/// <param name="policy">The policy.</param>
-/// <param name="reference"><c>pi_0</c>.</param>
-internal sealed class MismatchedPass(PolicyPass policy, LanguageModel reference)
+/// <param name="policy">Passes of the policy.</param>
+/// <param name="reference">Passes of <c>pi_0</c>.</param>
+internal sealed class MismatchedPass(PolicyPass policy, PolicyPass reference)
 {
     /// <summary>
     /// <c>log pi_theta(y'|x) - log pi_0(y'|x)</c> of each sequence's prompt with another one's continuation, nats; one a sequence.
     /// </summary>
     public double[] LogRatios(IReadOnlyList<Trajectory> minibatch)
     {
-        using var _ = no_grad();
-        var ratios = new List<double>();
-        foreach (var piece in policy.Pieces(Mismatched(minibatch, policy.Model.MaxPositions)))
-        {
-            using var scope = NewDisposeScope();
-            var batch = TrajectoryBatch.Create(policy.Model, piece, policy.Device);
-            double[] Scores(LanguageModel model) => TokenLogprobs.Forward(model, batch, withEntropy: false).Values.ToDoubles();
-            double[] perToken = [.. Scores(policy.Model).Zip(Scores(reference), (ours, theirs) => ours - theirs)];
-            var start = 0;
-            foreach (var length in piece.Select(t => t.Tokens.Length))
-            {
-                ratios.Add(perToken[start..(start + length)].Sum());
-                start += length;
-            }
-        }
-        return [.. ratios];
+        var mismatched = Mismatched(minibatch, policy.Model.MaxPositions);
+        float[][] Scores(PolicyPass pass) => pass.Estimate(mismatched, mismatched.Length, CancellationToken.None).Logprobs;
+        return [.. Scores(policy).Zip(Scores(reference), (ours, theirs) => ours.Zip(theirs, (a, b) => (double)a - b).Sum())];
     }
 
     /// <summary>

@@ -110,7 +110,9 @@ public sealed class PolicyLearner : IDisposable
             valuePass,
             _objective,
             _optimizer,
-            traits.NeedsMismatched ? new MismatchedPass(_policy, reference!) : null,
+            traits.NeedsMismatched
+                ? new MismatchedPass(_policy, new PolicyPass(reference!, pieceSize, options.HeadChunkTokens, null))
+                : null,
             options
         );
         _guards = new GuardWatch(options.Guards, options.MaxKl, incidents);
