@@ -1,10 +1,10 @@
-using Microsoft.Extensions.Time.Testing;
 using System.Net;
 using System.Net.Sockets;
 using DfPO.Actors.Weights;
 using DfPO.Models;
 using DfPO.Models.Gpt2;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 using static TorchSharp.torch;
 
 namespace DfPO.Actors.Tests;
