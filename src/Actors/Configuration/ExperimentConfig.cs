@@ -41,6 +41,10 @@ public sealed record ExperimentConfig
     /// <summary>Resumable state.</summary>
     public CheckpointOptions Checkpoint { get; init; } = new();
 
+    /// <summary>What is kept for those who look at the run.</summary>
+    [MayChange]
+    public RecordOptions Record { get; init; } = new();
+
     /// <summary>How the run's processes speak to each other.</summary>
     [MayChange]
     public ClusterConfig Cluster { get; init; } = new();

@@ -145,6 +145,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     {
         _log.Warning("{Role} worker {Worker} was refused: {Reason}", _options.Role, message.Worker, reason);
         worker.Tell(new WorkerRefused(reason));
+        Tell(message.Worker, WorkEventKind.Rejected, what => what with { Device = message.Device, Reason = reason });
     }
 
     private void Accept(RegisterWorker message, IActorRef worker)
@@ -164,6 +165,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 _workers.Count
             );
             _options.WorkersChanged(_workers.Count);
+            Tell(message.Worker, WorkEventKind.Joined, what => what with { Device = message.Device });
         }
         worker.Tell(new WorkerAccepted(_options.Setup));
     }
@@ -190,6 +192,12 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         }
         else if (verdict != CompletionVerdict.Accepted)
             _log.Warning("Completion of unit {Unit} by {Worker} was not used: {Verdict}", message.Unit, message.Worker, verdict);
+        var accepted = verdict == CompletionVerdict.Accepted;
+        Tell(
+            message.Worker,
+            accepted ? WorkEventKind.Done : WorkEventKind.Refused,
+            what => what with { Unit = message.Unit.Value, Count = CountOf(message.Result), Reason = accepted ? "" : $"{verdict}" }
+        );
         Dispatch();
     }
 
@@ -198,6 +206,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         _log.Warning("{Role} worker {Worker} failed at unit {Unit}: {Reason}", _options.Role, message.Worker, message.Unit, message.Reason);
         if (_workers.TryGetValue(message.Worker, out var worker))
             worker.Health = worker.Health.Failed(_time.GetUtcNow());
+        Tell(message.Worker, WorkEventKind.Failed, what => what with { Unit = message.Unit.Value, Reason = message.Reason });
         _ledger = _ledger.Fail(message.Unit, message.Worker, message.Reason);
         GiveUp();
         Dispatch();
@@ -217,6 +226,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 worker.Id,
                 message.Reachable ? "in sight again" : "out of sight: its unit is handed out again"
             );
+            Tell(worker.Id, message.Reachable ? WorkEventKind.InSight : WorkEventKind.OutOfSight, what => what);
             if (!message.Reachable)
                 _ledger = _ledger.Lose(worker.Id);
         }
@@ -228,7 +238,10 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         var now = _time.GetUtcNow();
         foreach (var late in _ledger.Overdue(now))
             if (_workers.TryGetValue(late, out var worker))
+            {
                 worker.Health = worker.Health.Failed(now);
+                Tell(late, WorkEventKind.Failed, what => what with { Reason = "it took longer than rollout.unit-timeout" });
+            }
         _ledger = _ledger.Expire(now);
         GiveUp();
         Dispatch();
@@ -263,11 +276,17 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
             {
                 worker.Prepares(now);
                 worker.Ref.Tell(new HoldWeights(weights, TraceContext.Format(_tickets[next.Id].Parent)) { Relays = Relays(worker) });
+                Tell(worker.Id, WorkEventKind.Fetches, what => what with { Version = weights.Version });
                 continue;
             }
             worker.Works();
             (_ledger, var unit) = _ledger.Lease(worker.Id, worker.HeldDigest, now + _options.UnitTimeout);
             worker.Ref.Tell(new AssignUnit(unit, TraceContext.Format(_tickets[unit.Id].Span?.Context ?? default)));
+            Tell(
+                worker.Id,
+                WorkEventKind.Assigned,
+                what => what with { Unit = unit.Id.Value, Version = unit.RequiredWeights?.Version }
+            );
         }
     }
 
@@ -287,8 +306,20 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         _log.Info("{Role} worker {Worker} {How}; {Count} left", _options.Role, id, how, _workers.Count);
         _ledger = _ledger.Lose(id);
         _options.WorkersChanged(_workers.Count);
+        Tell(id, WorkEventKind.Left, what => what with { Reason = how });
         Dispatch();
     }
+
+    private void Tell(WorkerId worker, WorkEventKind kind, Func<WorkEvent, WorkEvent> more) =>
+        _options.Happened(more(new(_options.Role, worker.Value, kind)));
+
+    private static int CountOf(UnitResult result) =>
+        result switch
+        {
+            RolloutResult rollout => rollout.Sequences.Sum(sequence => sequence.Tokens.Length),
+            RewardResult reward => reward.Rewards.Count,
+            _ => 0,
+        };
 
     private void GiveUp()
     {

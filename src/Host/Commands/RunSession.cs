@@ -30,7 +30,15 @@ internal static class RunSession
         IExperimentObserver Observe()
         {
             display = Displays.Create(options, folder.Path);
-            return new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display);
+            // Continuations before metrics: who sees the line of an iteration finds them.
+            return new CompositeObserver(
+                Console.Error,
+                new RolloutRecorder(folder),
+                new ClusterRecorder(folder),
+                new RunRecorder(folder),
+                new MetricsObserver(),
+                display
+            );
         }
         try
         {
