@@ -24,9 +24,15 @@ internal static class JsonLinesFile
             new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete)
         );
         var text = file.ReadToEnd();
-        return JsonLines.Read(text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries), Parse, (number, e) =>
-            new("run/corrupt", $"'{path}' line {number} is not a JSON object: put an undamaged copy back, or delete the file.", e)
-        );
+        return
+        [
+            .. JsonLines.Read(
+                text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries),
+                Parse,
+                (number, e) =>
+                    new("run/corrupt", $"'{path}' line {number} is not a JSON object: put an undamaged copy back, or delete the file.", e)
+            ),
+        ];
     }
 
     /// <summary>Keeps the lines that hold, in their order; a last line that a crash cut short goes too.</summary>
