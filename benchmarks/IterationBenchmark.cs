@@ -100,7 +100,10 @@ internal static class IterationBenchmark
                 learner.Update([
                     .. drawn.Select(
                         (sequence, i) =>
-                            new Trajectory(sequence, (float)sequence.Tokens.Average(t => t % 7), DecodingPolicy.Policy) { Group = i / Samples }
+                            new Trajectory(sequence, (float)sequence.Tokens.Average(t => t % 7), DecodingPolicy.Policy)
+                            {
+                                Group = i / Samples,
+                            }
                     ),
                 ]);
                 updates.Add(System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds);

@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace DfPO.Benchmarks;
 
-/// <summary>How much of the processors other programs take, by Linux's <c>/proc/stat</c>. A figure of a busy machine is no figure.</summary>
+/// <summary>How much of the processors other programs take, by Linux's <c>/proc/stat</c>.</summary>
+/// <remarks>A figure of a busy machine is no figure.</remarks>
 internal sealed class MachineLoad
 {
     private const string Counters = "/proc/stat";
