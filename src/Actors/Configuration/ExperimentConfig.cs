@@ -45,6 +45,13 @@ public sealed record ExperimentConfig
     [MayChange]
     public RecordOptions Record { get; init; } = new();
 
+    /// <summary>
+    /// Where the run's figures go beside its folder: <c>tensorboard</c> writes event files into it, <c>mlflow</c> sends them to the server
+    /// that <c>MLFLOW_TRACKING_URI</c> names.
+    /// </summary>
+    [MayChange]
+    public IReadOnlyList<TrackerKind> Tracking { get; init; } = [];
+
     /// <summary>How the run's processes speak to each other.</summary>
     [MayChange]
     public ClusterConfig Cluster { get; init; } = new();

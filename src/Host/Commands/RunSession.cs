@@ -4,6 +4,7 @@ using DfPO.Host.Composition;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
+using DfPO.Host.Tracking;
 
 namespace DfPO.Host.Commands;
 
@@ -27,17 +28,26 @@ internal static class RunSession
     {
         using var telemetry = HostTelemetry.Start("run");
         IExperimentObserver? display = null;
+        var trackers = Trackers.Of(
+            config,
+            folder,
+            Environment.GetEnvironmentVariable,
+            line => Console.Error.WriteLine($"dfpo: {line}")
+        );
         IExperimentObserver Observe()
         {
             display = Displays.Create(options, folder.Path);
             // Continuations before metrics: who sees the line of an iteration finds them.
             return new CompositeObserver(
                 Console.Error,
-                new RolloutRecorder(folder),
-                new ClusterRecorder(folder),
-                new RunRecorder(folder),
-                new MetricsObserver(),
-                display
+                [
+                    new RolloutRecorder(folder),
+                    new ClusterRecorder(folder),
+                    new RunRecorder(folder),
+                    new MetricsObserver(),
+                    display,
+                    .. trackers,
+                ]
             );
         }
         try
@@ -55,6 +65,8 @@ internal static class RunSession
         finally
         {
             (display as IDisposable)?.Dispose();
+            foreach (var tracker in trackers.OfType<IDisposable>())
+                tracker.Dispose();
         }
     }
 }

@@ -70,6 +70,12 @@ internal sealed partial class KeptRollouts(string folder)
         }
     }
 
+    /// <summary>Changes whenever an iteration's file does.</summary>
+    public string Stamp(int iteration) =>
+        new FileInfo(PathOf(iteration)) is { Exists: true } file
+            ? string.Create(CultureInfo.InvariantCulture, $"{file.Length}@{file.LastWriteTimeUtc.Ticks}")
+            : "";
+
     /// <summary>Forgets the iterations after this one.</summary>
     public void KeepUpTo(int iteration)
     {

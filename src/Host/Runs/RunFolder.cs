@@ -37,6 +37,9 @@ public sealed class RunFolder
     /// <summary>One line a continuation of an evaluation.</summary>
     public string Samples => System.IO.Path.Combine(Path, "samples.jsonl");
 
+    /// <summary>TensorBoard's event files, where <c>tracking</c> asks for them.</summary>
+    public string Tensorboard => System.IO.Path.Combine(Path, "tensorboard");
+
     /// <summary>One line for each thing that happened to a worker.</summary>
     public string Cluster => System.IO.Path.Combine(Path, "cluster.jsonl");
 
