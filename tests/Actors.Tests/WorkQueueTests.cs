@@ -348,7 +348,7 @@ public sealed class WorkQueueTests
 
     private void Pass(TimeSpan time)
     {
-        for (var end = _now + time; _now < end; )
+        for (var end = _now + time; _now < end;)
             Do(_queue.Tick(_now += TimeSpan.FromSeconds(1)));
     }
 
