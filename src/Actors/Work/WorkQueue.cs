@@ -114,7 +114,10 @@ public sealed record WorkQueue(WorkQueueOptions Options)
         var queue = this with { Ledger = ledger };
         return completion.Verdict switch
         {
-            CompletionVerdict.Accepted => queue.Put(worker with { Health = WorkerHealth.Good }).Accept(message.Unit, completion, now).Dispatch(now),
+            CompletionVerdict.Accepted => queue
+                .Put(worker with { Health = WorkerHealth.Good })
+                .Accept(message.Unit, completion, now)
+                .Dispatch(now),
             CompletionVerdict.Audited => queue.Put(worker with { Health = WorkerHealth.Good }).Dispatch(now),
             CompletionVerdict.WrongWeights => queue
                 .Put(worker with { Health = worker.Health.Failed(now) })

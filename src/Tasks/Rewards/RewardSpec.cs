@@ -131,7 +131,9 @@ public sealed record RewardSpec
     /// <summary>Whether a continuation has concepts to use.</summary>
     public bool NeedsConcepts => Uses(RewardKind.Coverage, RewardKind.RepeatPenalty);
 
-    /// <summary>Between what every score lies; infinite where a kind has no bound: CIDEr above, endpoints and plug-ins on both sides.</summary>
+    /// <summary>
+    /// Between what every score lies; infinite where a kind has no bound: CIDEr above, endpoints and plug-ins on both sides.
+    /// </summary>
     public (double Lowest, double Highest) Range() =>
         Kind != RewardKind.Combination
             ? Range(Kind)

@@ -75,7 +75,8 @@ public sealed class RunInputsTests : IDisposable
         var moved = Path.Combine(_folder.Path, "moved.jsonl");
         File.Move(_config.Task.TrainPrompts, moved);
         RunInputs.Check(_run, _config with { Task = _config.Task with { TrainPrompts = moved } });
-        var error = Assert.Throws<DfpoException>(() => RunInputs.Check(_run, _config with { Task = _config.Task with { TrainPrompts = "" } }));
+        var without = _config with { Task = _config.Task with { TrainPrompts = "" } };
+        var error = Assert.Throws<DfpoException>(() => RunInputs.Check(_run, without));
         Assert.Contains("'task.train-prompts' names none now", error.Message);
     }
 }
