@@ -43,7 +43,15 @@ internal static class OrchestrationBenchmark
                 var clusterClock = new IterationClock();
                 using (var telemetry = HostTelemetry.Start("benchmark"))
                     ExperimentHost
-                        .Run(new RunOptions { Port = 0 }, config, RunFolder.Create(root, config), () => clusterClock, telemetry, default)
+                        .Run(
+                            new RunOptions { Port = 0 },
+                            config,
+                            RunFolder.Create(root, config),
+                            new RunIdentity("benchmark", "", ""),
+                            () => clusterClock,
+                            telemetry,
+                            default
+                        )
                         .GetAwaiter()
                         .GetResult();
                 cluster.AddRange(clusterClock.Seconds.Skip(2));

@@ -3,7 +3,9 @@ namespace DfPO.Learner;
 /// <summary>What a rule's mask made of the push of a token.</summary>
 public enum TokenMask
 {
-    /// <summary>No mask was asked: the rule has none, or the token has no advantage, or one that its behaviour does not learn from.</summary>
+    /// <summary>
+    /// No mask was asked: the rule has none, or the token has no advantage, or one that its behaviour does not learn from.
+    /// </summary>
     Untested,
 
     /// <summary>The push was let through.</summary>

@@ -105,9 +105,9 @@ internal sealed partial class KeptRollouts(string folder)
     private IEnumerable<(int Iteration, string Path)> Files() =>
         Directory.Exists(folder)
             ? from path in Directory.EnumerateFiles(folder, "iteration-*.jsonl.zst")
-                let match = Name().Match(Path.GetFileName(path))
-                where match.Success
-                select (int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), path)
+              let match = Name().Match(Path.GetFileName(path))
+              where match.Success
+              select (int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), path)
             : [];
 
     [GeneratedRegex(@"^iteration-(\d{5,9})\.jsonl\.zst$")]

@@ -77,7 +77,7 @@ internal sealed record RolloutSummary(
     private static List<Range> Lines(ReadOnlySpan<byte> lines)
     {
         var ranges = new List<Range>();
-        for (var start = 0; start < lines.Length; )
+        for (var start = 0; start < lines.Length;)
         {
             var length = lines[start..].IndexOf((byte)'\n');
             var end = length < 0 ? lines.Length : start + length;
