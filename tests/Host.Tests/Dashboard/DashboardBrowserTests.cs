@@ -133,10 +133,10 @@ public sealed class DashboardBrowserTests : IAsyncLifetime
         Assert.Contains("1 to 50 of 25000", await _page.Locator(".pager").TextContentAsync());
         Assert.Equal(50, await _page.Locator("#texts-table tbody tr").CountAsync());
         await _page.SelectOptionAsync("#texts-sort", "-reward");
-        await _page.Locator("#texts-table tbody tr:first-child td:first-child:has-text(\"24999\")").WaitForAsync();
+        await _page.Locator("#texts-table tbody tr:first-child td:first-child:has-text(\"999\")").WaitForAsync();
         await _page.ClickAsync("#texts-next");
         await _page.Locator(".pager:has-text(\"51 to 100\")").WaitForAsync();
-        Assert.Equal("24949", await _page.Locator("#texts-table tbody tr:first-child td:first-child").TextContentAsync());
+        Assert.Equal("997", await _page.Locator("#texts-table tbody tr:first-child td:first-child").TextContentAsync());
         await _page.SelectOptionAsync("#texts-iteration", "1");
         await _page.Locator(".pager:has-text(\"1 to 50\")").WaitForAsync();
         await _page.FillAsync("#texts-search", "<b>24990<");

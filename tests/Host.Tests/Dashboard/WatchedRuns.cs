@@ -49,7 +49,8 @@ internal static class WatchedRuns
                 Logprobs = [-1, -2],
                 ReferenceLogprobs = [-1.5f, -1],
                 StateKl = [0.1f, 0.001f * n],
-                Reward = n / 10f,
+                // Steps of a tenth: kept figures have four digits.
+                Reward = n % 1000 / 10f,
                 Behaviour = DecodingPolicy.Policy,
                 WeightsVersion = iteration - 1,
             },
