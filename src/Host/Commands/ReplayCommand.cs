@@ -72,7 +72,11 @@ internal static class ReplayCommand
     private static async Task<int> Run(string path, RunOptions options, CancellationToken cancellation)
     {
         var original = RunFolder.Open(path);
-        var replay = ReplayPlan.Of(ExperimentFile.Load(original.Config), new RunCheckpoints(original.Path).Journal.Read(), path);
+        var config = ExperimentFile.Load(original.Config);
+        RunInputs.Check(original, config);
+        // Before the replay: a run that is under way goes on meanwhile.
+        var (learner, expected) = (RunLock.HolderOf(original.Path), original.FinalDigest());
+        var replay = ReplayPlan.Of(config, new RunCheckpoints(original.Path).Journal.Read(), path);
         ExperimentValidation.Threads(replay.Config, options.LocalWorkersOf(replay.Config.Rollout));
         var folder = RunFolder.Create(options.RunsDirectory, replay.Config);
         replay.Write(new RunCheckpoints(folder.Path).Replayed);
@@ -82,7 +86,7 @@ internal static class ReplayCommand
                 "run/corrupt",
                 $"'{folder.Result}' was not written, so the final weights cannot be compared; stderr says why."
             );
-        var verdict = replay.Compare(digest, original.FinalDigest());
+        var verdict = replay.Compare(digest, expected, learner);
         Console.WriteLine(
             options.Json
                 ? new JsonObject

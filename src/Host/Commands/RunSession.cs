@@ -32,10 +32,11 @@ internal static class RunSession
             display = Displays.Create(options, folder.Path);
             return new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display);
         }
+        void Conclude(ExperimentResult result) => RunRecorder.Conclude(folder, config.Evaluation, result);
         try
         {
             var run = RunInputs.Require(folder, config);
-            if (await ExperimentHost.Run(options, config, folder, run, Observe, telemetry, cancellation) is null)
+            if (await ExperimentHost.Run(options, config, folder, run, Observe, Conclude, telemetry, cancellation) is null)
                 Console.Error.WriteLine($"dfpo: the run has been finished by another process: {folder.Path}");
             return 0;
         }
