@@ -21,7 +21,8 @@ internal static class ReplayCommand
         var runs = Options.Of("--runs-dir", "Folder that the replay's folder is made in.", s_defaults.RunsDirectory);
         var json = new Option<bool>("--json") { Description = "One JSON object a line on stdout." };
         var quiet = new Option<bool>("--quiet") { Description = "Only the final report." };
-        var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
+        var host = Options.Of("--host", "Name or address at which workers of other machines reach this one.", s_defaults.Host);
+        var bind = Options.Bind();
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine.", 0, 0);
@@ -43,6 +44,7 @@ internal static class ReplayCommand
             json,
             quiet,
             host,
+            bind,
             port,
             bulk,
             processes,
@@ -58,6 +60,7 @@ internal static class ReplayCommand
                         Json = result.GetValue(json),
                         Quiet = result.GetValue(quiet),
                         Host = result.GetValue(host)!,
+                        Bind = result.GetValue(bind) ?? "",
                         Port = result.GetValue(port),
                         BulkPort = result.GetValue(bulk),
                         WorkerProcesses = result.GetValue(processes),

@@ -30,7 +30,8 @@ internal static class RunSession
         IExperimentObserver Observe()
         {
             display = Displays.Create(options, folder.Path);
-            return new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display);
+            var recorder = new RunRecorder(folder);
+            return new CompositeObserver(Console.Error, recorder, new MetricsObserver(), display) { Essential = recorder };
         }
         void Conclude(ExperimentResult result) => RunRecorder.Conclude(folder, config.Evaluation, result);
         try

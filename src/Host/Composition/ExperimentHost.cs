@@ -54,6 +54,7 @@ public static class ExperimentHost
         var node = new NodeOptions
         {
             Host = options.Host,
+            Bind = options.Bind,
             Port = options.Port,
             BulkPort = options.BulkPort,
             Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls,
@@ -70,7 +71,8 @@ public static class ExperimentHost
                 node,
                 [ClusterRoles.Learner, run.Role, ClusterRoles.Rollout, ClusterRoles.Reward],
                 options.Join,
-                identity
+                identity,
+                address
             )
         );
         await using var app = builder.Build();
@@ -78,7 +80,7 @@ public static class ExperimentHost
         await app.StartAsync(cancellation);
         try
         {
-            store.BaseUrl = app.Urls.First();
+            store.BaseUrl = node.Announced(app.Urls.First());
             var system = app.Services.GetRequiredService<ActorSystem>();
             var self = await Join(system, standby, cancellation);
             if (standby)

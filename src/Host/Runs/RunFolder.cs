@@ -5,6 +5,7 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Models;
+using DfPO.Models.Files;
 
 namespace DfPO.Host.Runs;
 
@@ -112,8 +113,7 @@ public sealed class RunFolder
     public void SaveConfig(ExperimentConfig config)
     {
         var text = $"# Every key of this run, as it was resolved when it was started or resumed.\n{ResolvedConfig.Write(config)}";
-        File.WriteAllText(Config + ".partial", text);
-        File.Move(Config + ".partial", Config, overwrite: true);
+        DurableFile.Write(Config, text);
     }
 
     /// <summary>Opens the folder of a run that is to go on.</summary>
@@ -183,10 +183,6 @@ public sealed class RunFolder
 
     internal static void WriteJson(string path, JsonObject json)
     {
-        File.WriteAllText(
-            path + ".partial",
-            json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n"
-        );
-        File.Move(path + ".partial", path, overwrite: true);
+        DurableFile.Write(path, json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n");
     }
 }
