@@ -50,7 +50,8 @@ public sealed class RunCheckpointsTests : IDisposable
 
     private void Save(int iteration)
     {
-        var before = new EvaluationReport("test", DecodingPolicy.Policy, 0, GenerationMetrics.Compute([new Sample("1", "a", "b", 0.5)]), []);
+        var metrics = GenerationMetrics.Compute([new Sample("1", "a", "b", 0.5) { Tokens = 1 }]);
+        var before = new EvaluationReport("test", DecodingPolicy.Policy, 0, metrics, []);
         _checkpoints.SaveState(new ExperimentState(iteration, iteration, 0, 0.25, before));
         Directory.CreateDirectory(_checkpoints.LearnerFolder(iteration));
         File.WriteAllText(Path.Combine(_checkpoints.LearnerFolder(iteration), "optimizer.safetensors"), $"moments of {iteration}");

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace DfPO.Host.Commands;
 
-/// <summary>A terminal that goes away (SIGHUP) stops a command as Ctrl-C does, with what it has saved; under <c>nohup</c> it goes on.</summary>
+/// <summary>
+/// A terminal that goes away (SIGHUP) stops a command as Ctrl-C does, with what it has saved; under <c>nohup</c> the command goes on.
+/// </summary>
 internal static class HangUp
 {
     /// <summary>Cancels at SIGHUP; null where that signal is ignored, or not known.</summary>
@@ -23,7 +25,10 @@ internal static class HangUp
         try
         {
             var line = File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
-            return line is not null && (ulong.Parse(line[Field.Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & 1) != 0;
+            if (line is null)
+                return false;
+            var ignored = ulong.Parse(line[Field.Length..].Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            return (ignored & 1) != 0;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {

@@ -14,7 +14,8 @@ internal sealed class NodeLogFormatter() : ConsoleFormatter(FormatterName)
 
     public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
     {
-        if (Line(logEntry.LogLevel, logEntry.Category, logEntry.Formatter(logEntry.State, logEntry.Exception), logEntry.Exception) is { } line)
+        var text = logEntry.Formatter(logEntry.State, logEntry.Exception);
+        if (Line(logEntry.LogLevel, logEntry.Category, text, logEntry.Exception) is { } line)
             textWriter.WriteLine(line);
     }
 

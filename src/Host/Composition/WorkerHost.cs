@@ -72,7 +72,9 @@ public static class WorkerHost
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity, address));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
+            akka.WithDfpoNode(node, [role], options.Join, identity, address)
+        );
         await using var host = builder.Build();
         host.MapWeights(sources);
         await host.StartAsync(cancellation);

@@ -1,6 +1,8 @@
 namespace DfPO.Models.Files;
 
-/// <summary>How a run's files are written where the disk may be full, or a share away for a moment: tried again, said, and given up.</summary>
+/// <summary>
+/// How a run's files are written where the disk may be full, or a share away for a moment: tried again, said, and given up in the end.
+/// </summary>
 public static class DiskPatience
 {
     private static readonly TimeSpan[] s_pauses = [.. new[] { 1, 2, 4, 8, 15 }.Select(seconds => TimeSpan.FromSeconds(seconds))];

@@ -56,6 +56,7 @@ public sealed class HostTelemetryTests
     {
         await using var receiver = await OtlpReceiver.Start();
         var own = receiver.Settings.ToDictionary(pair => pair.Key.Replace("OTLP_", "OTLP_TRACES_"), pair => pair.Value);
+        own["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] += "/v1/traces"; // As OpenTelemetry says: that of one kind is taken as it stands.
         using (var telemetry = HostTelemetry.Start("run", Settings(own)))
         {
             Assert.True(telemetry.IsOn);
