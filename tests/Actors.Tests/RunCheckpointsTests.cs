@@ -32,7 +32,7 @@ public sealed class RunCheckpointsTests : IDisposable
         Save(1);
         Save(2);
         var path = Path.Combine(_folder.FullName, file);
-        File.WriteAllText(path, File.ReadAllText(path).Replace('2', '3'));
+        File.WriteAllText(path, File.ReadAllText(path).Replace("0.25", "0.75").Replace("moments", "momenta"));
         Assert.Equal(1, _checkpoints.NewestSound()!.Iteration);
         Assert.Equal(1, _checkpoints.Newest()!.Iteration);
         Assert.True(Directory.Exists(_checkpoints.LearnerFolder(2) + ".damaged"));
