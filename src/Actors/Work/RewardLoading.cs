@@ -28,7 +28,9 @@ public static class RewardLoading
             $"{modelsUrl}/{Served}",
             "",
             task.RewardLabel,
-            task.Reward is { Kind: RewardKind.Classifier, CacheSize: 0, ClassifierOutput: ClassifierOutput.Probability } ? null : task.Reward
+            task.Reward is { Kind: RewardKind.Classifier, CacheSize: 0, ClassifierOutput: ClassifierOutput.Probability }
+                ? null
+                : task.Reward
         );
 
     /// <summary>The reward in the learner's own process.</summary>

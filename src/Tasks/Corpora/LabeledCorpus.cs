@@ -28,8 +28,8 @@ public sealed record LabeledCorpus(IReadOnlyList<string> Labels, IReadOnlyList<L
     /// Reads a corpus, of one with parts the training part. Folders named <c>unsup</c> are IMDB's unlabelled part; they and hidden ones are
     /// left out. IMDB's line-break tags become spaces.
     /// </summary>
-    /// <exception cref="DfpoException"><c>corpus/missing</c>, <c>corpus/malformed</c>, <c>corpus/labels</c>, <c>dataset/columns</c>, or what
-    /// reading an archive gives.</exception>
+    /// <exception cref="DfpoException"><c>corpus/missing</c>, <c>corpus/malformed</c>, <c>corpus/labels</c>, <c>dataset/columns</c>, or
+    /// what reading an archive gives.</exception>
     public static LabeledCorpus Read(string path, LabeledColumns? columns = null) =>
         Of(path, Rows(path, columns ?? new()).Where(row => row.Part != TestPart));
 
@@ -137,7 +137,9 @@ public sealed record LabeledCorpus(IReadOnlyList<string> Labels, IReadOnlyList<L
 
     private static IEnumerable<Row> TableRows(string path, LabeledColumns columns)
     {
-        var rows = Table.Read(path, new MalformedRows(0)).Select(row => new Row("", Text: row.Text(columns.Text), Label: row.Text(columns.Label)));
+        var rows = Table
+            .Read(path, new MalformedRows(0))
+            .Select(row => new Row("", Text: row.Text(columns.Text), Label: row.Text(columns.Label)));
         using var each = rows.GetEnumerator();
         while (Next(each))
             yield return each.Current;

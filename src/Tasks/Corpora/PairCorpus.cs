@@ -94,6 +94,9 @@ public static class PairCorpus
             : throw row.Malformed($"'{column}' must be a text or a list of messages, each with 'role' and 'content'.");
     }
 
+    private static bool Begins(JsonArray whole, JsonArray with) =>
+        whole.Count > with.Count && with.Index().All(message => JsonNode.DeepEquals(message.Item, whole[message.Index]));
+
     private static string Joined(DataRow row, string column, (string Text, JsonArray? Messages)? prompt, string text) =>
         prompt is null ? text
         : prompt.Value.Messages is not null ? throw row.Malformed($"'prompt' holds messages and '{column}' a text: write both the same way.")
@@ -112,7 +115,7 @@ public static class PairCorpus
         if (prompt is { Messages: null })
             throw row.Malformed($"'prompt' holds a text and '{column}' messages: write both the same way.");
         var whole = new JsonArray([.. messages.Select(message => message!.DeepClone())]);
-        if (prompt?.Messages is { } before && !before.Index().All(m => m.Index < whole.Count && JsonNode.DeepEquals(m.Item, whole[m.Index])))
+        if (prompt?.Messages is { } before && !Begins(whole, before))
             whole = new JsonArray([.. before.Concat(messages).Select(message => message!.DeepClone())]);
         if (
             whole.Count < 2
