@@ -12,7 +12,8 @@ public static class CommandLine
     /// <summary>Parses and runs; errors go to stderr as one line with a stable code.</summary>
     public static async Task<int> Invoke(string[] args)
     {
-        Notices.Told += line => Console.Error.WriteLine($"dfpo: {line}");
+        Notices.Told -= Tell;
+        Notices.Told += Tell;
         var parsed = Root().Parse(args);
         if (parsed.Errors.Count > 0)
         {
@@ -21,10 +22,13 @@ public static class CommandLine
             Console.Error.WriteLine("dfpo: see 'dfpo --help'.");
             return 2;
         }
+        using var stopping = new CancellationTokenSource();
+        using var hangUp = HangUp.Cancels(stopping);
         try
         {
             return await parsed.InvokeAsync(
-                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_termination }
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_termination },
+                stopping.Token
             );
         }
         catch (OperationCanceledException)
@@ -72,6 +76,8 @@ public static class CommandLine
         root.SetAction((_, cancellation) => RunCommand.RunDefault(cancellation));
         return root;
     }
+
+    private static void Tell(string line) => Console.Error.WriteLine($"dfpo: {line}");
 
     private static bool IsUsage(string code) =>
         code.EndsWith("/options", StringComparison.Ordinal)

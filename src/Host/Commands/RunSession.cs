@@ -37,23 +37,21 @@ internal static class RunSession
         IExperimentObserver Observe()
         {
             display = Displays.Create(options, folder.Path);
+            var recorder = new RunRecorder(folder);
             // Continuations before metrics: who sees the line of an iteration finds them.
             return new CompositeObserver(
                 Console.Error,
-                [
-                    new RolloutRecorder(folder),
-                    new ClusterRecorder(folder),
-                    new RunRecorder(folder),
-                    new MetricsObserver(),
-                    display,
-                    .. trackers,
-                ]
-            );
+                [new RolloutRecorder(folder), new ClusterRecorder(folder), recorder, new MetricsObserver(), display, .. trackers]
+            )
+            {
+                Essential = recorder,
+            };
         }
+        void Conclude(ExperimentResult result) => RunRecorder.Conclude(folder, config.Evaluation, result);
         try
         {
             var run = RunInputs.Require(folder, config);
-            if (await ExperimentHost.Run(options, config, folder, run, Observe, telemetry, cancellation) is null)
+            if (await ExperimentHost.Run(options, config, folder, run, Observe, Conclude, telemetry, cancellation) is null)
                 Console.Error.WriteLine($"dfpo: the run has been finished by another process: {folder.Path}");
             return 0;
         }

@@ -70,29 +70,36 @@ internal sealed class MlflowTracker(RunFolder folder, MlflowClient client, strin
     {
         _failures = Patience;
         Send();
-        foreach (var file in new[] { folder.Config, folder.Result, Path.Combine(folder.Path, "versions.json"), folder.Metrics })
-            if (File.Exists(file) && !client.Store(_artifacts, file))
-            {
-                say($"MLflow keeps its artefacts at {_artifacts}, where only its own client can write: no file was sent.");
-                break;
-            }
-        client.Update(_run, "FINISHED", Now);
         _ended = true;
     }
 
-    /// <summary>Ends a run that was interrupted, which may be resumed.</summary>
+    /// <summary>Sends the files of a run that has ended well; ends one that was interrupted, which may be resumed.</summary>
     public void Dispose()
     {
         try
         {
-            if (_run.Length > 0 && !_ended)
-                client.Update(_run, "KILLED", Now);
+            if (_run.Length > 0)
+                End();
         }
         catch (DfpoException e)
         {
             say(e.Message);
         }
         client.Dispose();
+    }
+
+    private void End()
+    {
+        // The result is the last that a run writes.
+        var finished = _ended && File.Exists(folder.Result);
+        if (finished)
+            foreach (var file in new[] { folder.Config, folder.Result, Path.Combine(folder.Path, "versions.json"), folder.Metrics })
+                if (File.Exists(file) && !client.Store(_artifacts, file))
+                {
+                    say($"MLflow keeps its artefacts at {_artifacts}, where only its own client can write: no file was sent.");
+                    break;
+                }
+        client.Update(_run, finished ? "FINISHED" : "KILLED", Now);
     }
 
     private long Now => time.GetUtcNow().ToUnixTimeMilliseconds();

@@ -93,7 +93,7 @@ public sealed partial class DashboardServerTests : IAsyncLifetime
         var told = JsonNode.Parse(events.Current.Data)!;
         Assert.Equal((id, 4), ((string)told["id"]!, (int)told["lines"]![0]!["iteration"]!));
         Assert.Equal(new FileInfo(run.Metrics).Length, (long)told["offset"]!);
-        recorder.Finished(Reports.Result());
+        RunRecorder.Conclude(run, new EvaluationOptions(), Reports.Result());
         while (!events.Current.Data.Contains("\"result\"", StringComparison.Ordinal))
             Assert.True(await events.MoveNextAsync());
     }

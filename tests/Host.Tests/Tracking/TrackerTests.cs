@@ -65,6 +65,7 @@ public sealed class TrackerTests : IDisposable
         Assert.Equal("RUNNING", server.Status);
         second.IterationFinished(Reports.Iteration(4, reward: 1));
         second.Finished(Reports.Result());
+        RunRecorder.Conclude(run, config.Evaluation, Reports.Result());
         ((IDisposable)second).Dispose();
         Assert.Equal("FINISHED", server.Status);
         Assert.Equal(["films"], server.Experiments);
@@ -72,6 +73,7 @@ public sealed class TrackerTests : IDisposable
         Assert.Equal([(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)], server.Metrics.Where(m => m.Key == "rollout/reward").Select(m => (m.Step, m.Value)));
         Assert.Equal("50", server.Parameters["iterations"]);
         Assert.Equal("[mlflow]", server.Parameters["tracking"]);
+        Assert.Contains("verdict", server.Files["7/r1/artifacts/result.json"]);
         Assert.Contains("seed = 1", server.Files["7/r1/artifacts/experiment.conf"]);
         Assert.All(server.Tokens, token => Assert.Equal("Bearer secret", token));
         Assert.True(server.LargestBatch <= MlflowClient.MostMetrics);
