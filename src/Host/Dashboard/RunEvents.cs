@@ -18,8 +18,10 @@ internal static class RunEvents
     /// <param name="runs">Where they are.</param>
     /// <param name="from">The runs, each behind the bytes of its metrics that are known, as <c>offset:id</c>.</param>
     /// <param name="cancellation">Ends it.</param>
-    /// <returns>Events <c>lines</c> with new lines of metrics, <c>changed</c> with the name of another file that has, and <c>alive</c> where
-    /// nothing happens for a while.</returns>
+    /// <returns>
+    /// Events <c>lines</c> with new lines of metrics, <c>changed</c> with the name of what else has changed, and <c>alive</c> where nothing
+    /// happens for a while.
+    /// </returns>
     public static async IAsyncEnumerable<SseItem<string>> Follow(
         RunShelf runs,
         IReadOnlyList<string> from,

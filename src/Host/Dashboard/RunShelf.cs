@@ -37,7 +37,8 @@ internal sealed class RunShelf(string root, string traceUrl, Action<string> warn
     public RunFolder Folder(string id)
     {
         var path = Path.GetFullPath(Path.Combine(_root, id));
-        return id.Length > 0 && path.StartsWith(_root.TrimEnd('/') + Path.DirectorySeparatorChar, StringComparison.Ordinal) && RunFolder.IsOne(path)
+        var within = path.StartsWith(Path.TrimEndingDirectorySeparator(_root) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+        return id.Length > 0 && within && RunFolder.IsOne(path)
             ? RunFolder.Open(path)
             : throw new DfpoException("runs/unknown", $"There is no run '{id}' in '{_root}'.");
     }

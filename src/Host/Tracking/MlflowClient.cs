@@ -39,9 +39,9 @@ internal sealed class MlflowClient : IDisposable
     /// <summary>The id of an experiment, which is made where there is none.</summary>
     public string Experiment(string name)
     {
-        var (status, found) = Send(HttpMethod.Get, $"experiments/get-by-name?experiment_name={Uri.EscapeDataString(name)}", null);
+        var (status, found) = Send(HttpMethod.Get, $"mlflow/experiments/get-by-name?experiment_name={Uri.EscapeDataString(name)}", null);
         return status == HttpStatusCode.NotFound
-            ? Text(Post("experiments/create", new() { ["name"] = name }), "experiment_id")
+            ? Text(Post("mlflow/experiments/create", new() { ["name"] = name }), "experiment_id")
             : Text(Checked(status, found)["experiment"], "experiment_id");
     }
 
@@ -50,7 +50,7 @@ internal sealed class MlflowClient : IDisposable
     public (string Id, string Artifacts) Create(string experiment, string name, long time, IEnumerable<(string Key, string Value)> tags)
     {
         var info = Post(
-            "runs/create",
+            "mlflow/runs/create",
             new()
             {
                 ["experiment_id"] = experiment,
@@ -65,7 +65,7 @@ internal sealed class MlflowClient : IDisposable
     /// <summary>Adds metrics or parameters.</summary>
     public void Log(string run, IEnumerable<JsonObject> metrics, IEnumerable<(string Key, string Value)> parameters) =>
         Post(
-            "runs/log-batch",
+            "mlflow/runs/log-batch",
             new()
             {
                 ["run_id"] = run,
@@ -80,7 +80,7 @@ internal sealed class MlflowClient : IDisposable
         var body = new JsonObject { ["run_id"] = run, ["status"] = status };
         if (end is { } time)
             body["end_time"] = time;
-        Post("runs/update", body);
+        Post("mlflow/runs/update", body);
     }
 
     /// <summary>Stores a file with a run, through the server.</summary>
@@ -116,7 +116,7 @@ internal sealed class MlflowClient : IDisposable
 
     private (HttpStatusCode, string) Send(HttpMethod method, string path, JsonObject? body)
     {
-        using var request = new HttpRequestMessage(method, $"api/2.0/mlflow/{path}");
+        using var request = new HttpRequestMessage(method, $"api/2.0/{path}");
         if (body is not null)
             request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
         using var response = Answer(request);
@@ -159,7 +159,9 @@ internal sealed class MlflowClient : IDisposable
     }
 
     private string Text(JsonNode? node, string field) =>
-        node is JsonObject && node[field]?.GetValueKind() == JsonValueKind.String ? (string)node[field]! : throw Strange($"it has no {field}", null);
+        node is JsonObject && node[field]?.GetValueKind() == JsonValueKind.String
+            ? (string)node[field]!
+            : throw Strange($"it has no {field}", null);
 
     private DfpoException Strange(string what, Exception? inner) =>
         new("tracking/mlflow", $"The answer of {_http.BaseAddress} is not MLflow's ({what}): check MLFLOW_TRACKING_URI.", inner);

@@ -27,7 +27,8 @@ internal sealed class MinibatchStep(
     /// <param name="minibatch">The sequences.</param>
     /// <param name="stepTokens">Tokens of an average step of this pass.</param>
     /// <param name="withPolicy">Whether the policy learns, or the value model alone.</param>
-    /// <param name="first">Whether this is the first epoch, in which the policy's entropy is measured and the tokens' masks are noted.</param>
+    /// <param name="first">Whether this is the first epoch, in which the policy's entropy is measured and the tokens' masks are
+    /// noted.</param>
     /// <param name="statistics">Receives losses, the gradient's norm, and what the rule measures.</param>
     /// <exception cref="NotFiniteNumberException">A loss or the gradient is not finite; no weight has been touched.</exception>
     public void Take(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withPolicy, bool first, Statistics statistics)

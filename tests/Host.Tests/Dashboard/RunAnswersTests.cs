@@ -21,7 +21,14 @@ public sealed class RunAnswersTests : IDisposable
         var first = shelf.Rollouts(id, 0, new TextQuery { Order = "reward", Descending = true, Count = 3 });
         Assert.Equal((3, 7, 7), ((int)first["iteration"]!, (int)first["all"]!, (int)first["found"]!));
         Assert.Equal([6, 5, 4], Indices(first));
-        Assert.Equal([3, 2, 1], Indices(shelf.Rollouts(id, 2, new TextQuery { Order = "reward", Descending = true, Offset = 3, Count = 3 })));
+        var next = new TextQuery
+        {
+            Order = "reward",
+            Descending = true,
+            Offset = 3,
+            Count = 3,
+        };
+        Assert.Equal([3, 2, 1], Indices(shelf.Rollouts(id, 2, next)));
         var found = shelf.Rollouts(id, 1, new TextQuery { Search = "<B>4" });
         Assert.Equal((1, 7), ((int)found["found"]!, (int)found["all"]!));
         Assert.Equal("[1,2,3]", found["iterations"]!.ToJsonString());

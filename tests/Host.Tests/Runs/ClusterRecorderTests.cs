@@ -23,13 +23,20 @@ public sealed class ClusterRecorderTests : IDisposable
         Tell(recorder, 10, "w2", WorkEventKind.Rejected, what => what with { Reason = "it is version 0" });
         Tell(recorder, 20, "w1", WorkEventKind.Fetches, what => what with { Version = 4 });
         Tell(recorder, 50, "w1", WorkEventKind.Assigned, what => what with { Unit = "u1", Version = 4 });
-        Assert.Equal(("working", "u1", 4), View(run).Workers.Where(w => w.Id == "w1").Select(w => (w.State, w.Unit, w.Version!.Value)).Single());
+        var busy = View(run).Workers.Single(worker => worker.Id == "w1");
+        Assert.Equal(("working", "u1", 4), (busy.State, busy.Unit, busy.Version));
         Tell(recorder, 300, "w1", WorkEventKind.Done, what => what with { Unit = "u1", Count = 128 });
         Tell(recorder, 310, "w1", WorkEventKind.Assigned, what => what with { Unit = "u2", Version = 4 });
         Tell(recorder, 320, "w1", WorkEventKind.Failed, what => what with { Unit = "u2", Reason = "no memory" });
         Tell(recorder, 330, "w1", WorkEventKind.Refused, what => what with { Unit = "u1", Reason = "Duplicate" });
         recorder.Happened(
-            new("learner", "learner", WorkEventKind.Done) { Unit = "iteration-1", Took = TimeSpan.FromMilliseconds(90), Count = 64, Version = 1 },
+            new("learner", "learner", WorkEventKind.Done)
+            {
+                Unit = "iteration-1",
+                Took = TimeSpan.FromMilliseconds(90),
+                Count = 64,
+                Version = 1,
+            },
             s_start.AddMilliseconds(500)
         );
         var view = View(run);

@@ -38,7 +38,10 @@ public sealed class TrackerTests : IDisposable
             .Where(one => one.Summary is not null)
             .SelectMany(one => one.Summary.Value.Select(value => (value.Tag, one.Step, value.SimpleValue)))
             .ToArray();
-        Assert.Equal([(1L, 0.25f), (2L, 0.75f)], points.Where(point => point.Tag == "rollout/reward").Select(point => (point.Step, point.SimpleValue)));
+        Assert.Equal(
+            [(1L, 0.25f), (2L, 0.75f)],
+            points.Where(point => point.Tag == "rollout/reward").Select(point => (point.Step, point.SimpleValue))
+        );
         Assert.Equal(2, Assert.Single(points, point => point.Tag == "eval/validation/policy/reward").Step);
         Assert.DoesNotContain(points, point => point.Tag == "iteration" || !float.IsFinite(point.SimpleValue));
     }
@@ -70,7 +73,10 @@ public sealed class TrackerTests : IDisposable
         Assert.Equal("FINISHED", server.Status);
         Assert.Equal(["films"], server.Experiments);
         Assert.Equal(1, server.Runs);
-        Assert.Equal([(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)], server.Metrics.Where(m => m.Key == "rollout/reward").Select(m => (m.Step, m.Value)));
+        Assert.Equal(
+            [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)],
+            server.Metrics.Where(m => m.Key == "rollout/reward").Select(m => (m.Step, m.Value))
+        );
         Assert.Equal("50", server.Parameters["iterations"]);
         Assert.Equal("[mlflow]", server.Parameters["tracking"]);
         Assert.Contains("verdict", server.Files["7/r1/artifacts/result.json"]);
@@ -96,7 +102,7 @@ public sealed class TrackerTests : IDisposable
     private static IEnumerable<byte[]> Records(string path)
     {
         var bytes = File.ReadAllBytes(path);
-        for (var at = 0; at < bytes.Length; )
+        for (var at = 0; at < bytes.Length;)
         {
             var length = (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at));
             Assert.Equal(Masked(bytes.AsSpan(at, 8)), BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 8)));

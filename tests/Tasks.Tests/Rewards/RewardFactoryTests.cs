@@ -131,7 +131,16 @@ public sealed class RewardFactoryTests : IDisposable
         using var reward = RewardFactory.Create(spec, () => new TextReward(text => text.Continuation.Length / 100.0));
         for (var time = 0; time < 2; time++)
         {
-            var (totals, terms) = reward.Explain([s_dog with { Continuation = "dogs catch balls" }, s_dog with { Continuation = "Dog catch." }]);
+            var (totals, terms) = reward.Explain([
+                s_dog with
+                {
+                    Continuation = "dogs catch balls",
+                },
+                s_dog with
+                {
+                    Continuation = "Dog catch.",
+                },
+            ]);
             Assert.Equal([[0f, -1f], [0.16f, 0.1f]], terms);
             Assert.Equal([1.6f, 0.5f], totals.Select(total => MathF.Round(total, 5)));
         }
