@@ -29,7 +29,7 @@ public sealed class WorkLedgerTests
         var ledger = Ledger("a");
         Assert.Same(ledger, ledger.Add(Unit("a")));
         (ledger, _) = ledger.Lease(s_ann, "", s_start);
-        (ledger, _) = ledger.Complete(new UnitId("a"), "");
+        (ledger, _) = ledger.Complete(new UnitId("a"), s_ann, "");
         Assert.Same(ledger, ledger.Add(Unit("a")));
     }
 
@@ -40,7 +40,7 @@ public sealed class WorkLedgerTests
         (ledger, _) = ledger.Lease(s_ann, "", s_start);
         ledger = ledger.Withdraw(new UnitId("a"));
         Assert.Equal(("b", 0), (ledger.Next("")!.Id.Value, ledger.Leased));
-        (ledger, var verdict) = ledger.Complete(new UnitId("a"), "");
+        (ledger, var verdict) = ledger.Complete(new UnitId("a"), s_ann, "");
         Assert.Equal(CompletionVerdict.Unknown, verdict);
         Assert.Equal(2, ledger.Add(Unit("a")).Pending);
         Assert.Equal(1, ledger.Withdraw(new UnitId("unheard-of")).Pending);
@@ -50,10 +50,33 @@ public sealed class WorkLedgerTests
     public void A_second_completion_is_a_duplicate_and_is_counted()
     {
         var (ledger, _) = Ledger("a").Lease(s_ann, "", s_start);
-        (ledger, var first) = ledger.Complete(new UnitId("a"), "");
-        (ledger, var second) = ledger.Complete(new UnitId("a"), "");
+        (ledger, var first) = ledger.Complete(new UnitId("a"), s_ann, "");
+        (ledger, var second) = ledger.Complete(new UnitId("a"), s_ann, "");
         Assert.Equal((CompletionVerdict.Accepted, CompletionVerdict.Duplicate), (first, second));
         Assert.Equal(1, ledger.Duplicates);
+    }
+
+    [Fact]
+    public void A_completion_by_a_worker_that_never_had_the_unit_counts_for_nothing_whatever_weights_it_names()
+    {
+        var unit = new RolloutUnit(
+            new UnitId("a"),
+            [new GenerationRequest([1], 1)],
+            new GenerationOptions(),
+            new WeightsRef(3, "right", 1, ""),
+            EndOfText.None
+        );
+        var ledger = new WorkLedger(3).Add(unit);
+        Assert.Equal(CompletionVerdict.NotAssigned, ledger.Complete(unit.Id, s_bob, "right").Verdict);
+        (ledger, _) = ledger.Lease(s_ann, "right", s_start);
+        foreach (var weights in new[] { "right", "wrong" })
+        {
+            var (after, verdict) = ledger.Complete(unit.Id, s_bob, weights);
+            Assert.Equal((CompletionVerdict.NotAssigned, 0, 1, 0L), (verdict, after.Pending, after.Leased, after.Refused));
+        }
+        // One that had it once may still bring it.
+        (ledger, _) = ledger.Expire(s_start).Lease(s_bob, "right", s_start);
+        Assert.Equal(CompletionVerdict.Accepted, ledger.Complete(unit.Id, s_ann, "right").Verdict);
     }
 
     [Fact]
@@ -62,7 +85,7 @@ public sealed class WorkLedgerTests
         var (ledger, _) = Ledger("a").Lease(s_ann, "", s_start);
         ledger = ledger.Expire(s_start);
         Assert.Equal(1, ledger.Pending);
-        (ledger, var verdict) = ledger.Complete(new UnitId("a"), "");
+        (ledger, var verdict) = ledger.Complete(new UnitId("a"), s_ann, "");
         Assert.Equal(CompletionVerdict.Accepted, verdict);
         Assert.Equal((0, 0), (ledger.Pending, ledger.Leased));
     }
@@ -126,9 +149,9 @@ public sealed class WorkLedgerTests
         var weights = new WeightsRef(3, "right", 1, "") { Mask = new WeightsRef(2, "mask", 1, "") };
         var unit = new RolloutUnit(new UnitId("a"), [new GenerationRequest([1], 1)], new GenerationOptions(), weights, EndOfText.None);
         var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, "", s_start);
-        Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, "right").Verdict);
-        Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, "right+other").Verdict);
-        Assert.Equal(CompletionVerdict.Accepted, ledger.Complete(unit.Id, "right+mask").Verdict);
+        Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, s_ann, "right").Verdict);
+        Assert.Equal(CompletionVerdict.WrongWeights, ledger.Complete(unit.Id, s_ann, "right+other").Verdict);
+        Assert.Equal(CompletionVerdict.Accepted, ledger.Complete(unit.Id, s_ann, "right+mask").Verdict);
     }
 
     [Fact]
@@ -142,10 +165,10 @@ public sealed class WorkLedgerTests
             EndOfText.None
         );
         var (ledger, _) = new WorkLedger(3).Add(unit).Lease(s_ann, "", s_start);
-        (ledger, var verdict) = ledger.Complete(unit.Id, "wrong");
+        (ledger, var verdict) = ledger.Complete(unit.Id, s_ann, "wrong");
         Assert.Equal(CompletionVerdict.WrongWeights, verdict);
         Assert.Equal((1, 1L), (ledger.Pending, ledger.Refused));
-        (_, verdict) = ledger.Complete(unit.Id, "right");
+        (_, verdict) = ledger.Complete(unit.Id, s_ann, "right");
         Assert.Equal(CompletionVerdict.Accepted, verdict);
     }
 
@@ -230,8 +253,8 @@ public sealed class WorkLedgerTests
                         leased.Add((unit.Id, worker));
                         break;
                     case 1 when leased.Count > 0:
-                        var (done, _) = leased[random.Next(leased.Count)];
-                        (ledger, var verdict) = ledger.Complete(done, "");
+                        var (done, holder) = leased[random.Next(leased.Count)];
+                        (ledger, var verdict) = ledger.Complete(done, holder, "");
                         accepted[done] += verdict == CompletionVerdict.Accepted ? 1 : 0;
                         break;
                     case 2 when leased.Count > 0:

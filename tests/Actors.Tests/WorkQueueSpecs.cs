@@ -142,6 +142,39 @@ public sealed class WorkQueueSpecs(ITestOutputHelper output) : TestKit(output: o
     }
 
     [Fact]
+    public async Task What_another_says_in_a_workers_name_is_not_believed()
+    {
+        var (queue, ann, bob) = (Queue(), await Register(s_ann), await Register(s_bob));
+        queue.Tell(new Submit(Reward("u"), default), TestActor);
+        queue.Tell(new RequestWork(s_ann, ""), ann);
+        await ann.ExpectMsgAsync<AssignUnit>();
+        queue.Tell(new RequestWork(s_bob, ""), bob);
+        var forger = CreateTestProbe();
+        foreach (var actor in new[] { forger, bob })
+            foreach (
+                var forged in new IWireMessage[]
+                {
+                    new CompleteUnit(s_ann, new UnitId("u"), "", new RewardResult([9])),
+                    new FailUnit(s_ann, new UnitId("u"), "it is poisoned"),
+                    new ReturnUnit(s_ann, new UnitId("u")),
+                    new LeaveQueue(s_ann),
+                    new RequestWork(s_ann, "other"),
+                }
+            )
+                queue.Tell(forged, actor);
+        // Its own name does not help a worker to another's unit, and a name that is taken is not given twice.
+        queue.Tell(new CompleteUnit(s_bob, new UnitId("u"), "", new RewardResult([9])), bob);
+        queue.Tell(new RegisterWorker(s_ann, "cpu", ProductVersion.Text, ""), forger);
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("u"), "", new RewardResult([9])), forger);
+        await forger.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(100));
+        await bob.ExpectNoMsgAsync(TimeSpan.FromMilliseconds(1));
+        var status = await queue.Ask<QueueStatus>(new GetStatus());
+        Assert.Equal((2, 0, 1, 0L), (status.Workers, status.Pending, status.Leased, status.Duplicates));
+        queue.Tell(new CompleteUnit(s_ann, new UnitId("u"), "", new RewardResult([1])), ann);
+        Assert.Equal([1f], Assert.IsType<RewardResult>((await ExpectMsgAsync<UnitFinished>()).Result).Rewards);
+    }
+
+    [Fact]
     public async Task A_unit_that_fails_everywhere_is_abandoned_with_the_reason()
     {
         var (queue, worker) = (Queue(), await Register(s_ann));

@@ -1,3 +1,4 @@
+using Akka.Cluster;
 using Akka.Cluster.Hosting;
 using Akka.Event;
 using Akka.Hosting;
@@ -56,9 +57,12 @@ public static class DfpoClusterExtensions
         string[] roles,
         IReadOnlyList<string> join,
         NodeIdentity? identity = null
-    ) =>
-        builder
-            .WithRemoting(Remoting(host, port, identity))
+    )
+    {
+        var peers = new Peers(identity);
+        return builder
+            .AddSetup(peers)
+            .WithRemoting(Remoting(host, port, identity, peers))
             .WithClustering(
                 new ClusterOptions
                 {
@@ -71,10 +75,13 @@ public static class DfpoClusterExtensions
             // Last, because the last prepended wins over the typed options' own defaults.
             .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
             .AddHocon(Tuning, HoconAddMode.Prepend)
+            .AddHocon(PeerTransport.Hocon, HoconAddMode.Prepend)
+            .AddStartup((system, _) => peers.See(Cluster.Get(system)))
             .WithWireGuard(ExperimentProtocol.SelectedPaths)
             .WithFailedDialsSurvived();
+    }
 
-    private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity)
+    private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity, Peers peers)
     {
         var options = new RemoteOptions
         {
@@ -94,7 +101,10 @@ public static class DfpoClusterExtensions
             CustomValidator = (certificate, chain, peer, errors, log) =>
             {
                 if (identity.Refusal(certificate, chain, errors) is not { } reason)
+                {
+                    peers.Present(peer, NodeCertificate.Of(certificate!));
                     return true;
+                }
                 log.Warning("Node {0} was refused: {1}", peer, reason);
                 return false;
             },

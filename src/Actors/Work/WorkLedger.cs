@@ -16,6 +16,9 @@ public enum CompletionVerdict
 
     /// <summary>No such unit.</summary>
     Unknown,
+
+    /// <summary>By a worker that the unit was never handed to: refused, and the unit stays with whom it was handed to.</summary>
+    NotAssigned,
 }
 
 /// <summary>
@@ -34,6 +37,9 @@ public sealed record WorkLedger(int MaxAttempts)
     {
         /// <summary>Units that were handed out before it while it was at the head.</summary>
         public int PassedOver { get; init; }
+
+        /// <summary>All whom it was ever handed to.</summary>
+        public ImmutableHashSet<WorkerId> Holders { get; init; } = [];
 
         public bool Fits(string heldDigest) => Unit.RequiredWeights is not { } weights || weights.Needed == heldDigest;
     }
@@ -97,6 +103,7 @@ public sealed record WorkLedger(int MaxAttempts)
                 Deadline = deadline,
                 Attempts = entry.Attempts + 1,
                 PassedOver = 0,
+                Holders = entry.Holders.Add(worker),
             }
         );
         if (unit.Id != head)
@@ -105,14 +112,17 @@ public sealed record WorkLedger(int MaxAttempts)
     }
 
     /// <summary>
-    /// Takes a completion. A late one counts too when no other came first, for a unit's result does not depend on who made it.
+    /// Takes a completion by one whom the unit was handed to. A late one counts too when no other came first, for a unit's result does not
+    /// depend on who made it.
     /// </summary>
-    public (WorkLedger Ledger, CompletionVerdict Verdict) Complete(UnitId id, string heldDigest)
+    public (WorkLedger Ledger, CompletionVerdict Verdict) Complete(UnitId id, WorkerId worker, string heldDigest)
     {
         if (Done.Contains(id))
             return (this with { Duplicates = Duplicates + 1 }, CompletionVerdict.Duplicate);
         if (!Open.TryGetValue(id, out var entry))
             return (this, CompletionVerdict.Unknown);
+        if (!entry.Holders.Contains(worker))
+            return (this, CompletionVerdict.NotAssigned);
         if (!entry.Fits(heldDigest))
             return (
                 (this with { Refused = Refused + 1 }).Requeue(id, $"a completion was made with weights {heldDigest}"),

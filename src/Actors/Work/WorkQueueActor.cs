@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
+using DfPO.Actors.Security;
 using DfPO.Actors.Tracing;
 using DfPO.Actors.Weights;
 using DfPO.Models.Diagnostics;
@@ -49,10 +50,16 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         Receive<FailUnit>(OnFail);
         Receive<ReturnUnit>(message =>
         {
+            if (Speaker(message.Worker) is null)
+                return;
             _ledger = _ledger.Return(message.Unit, message.Worker);
             Dispatch();
         });
-        Receive<LeaveQueue>(message => Lose(message.Worker, "left"));
+        Receive<LeaveQueue>(message =>
+        {
+            if (Speaker(message.Worker) is not null)
+                Lose(message.Worker, "left");
+        });
         Receive<Terminated>(message =>
         {
             foreach (var worker in _workers.Values.Where(w => w.Ref.Equals(message.ActorRef)).ToArray())
@@ -109,7 +116,13 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
 
     private void OnRegister(RegisterWorker message, IActorRef worker)
     {
-        if (message.Version != ProductVersion.Text)
+        if (!Peers.Of(Context.System).May(worker.Path.Address, _options.Role))
+            Refuse(
+                message,
+                worker,
+                $"its certificate does not say that it may be a {_options.Role} worker; 'dfpo certs --role {_options.Role}' makes one that does"
+            );
+        else if (message.Version != ProductVersion.Text)
             Refuse(
                 message,
                 worker,
@@ -150,7 +163,11 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private void Accept(RegisterWorker message, IActorRef worker)
     {
         if (_workers.TryGetValue(message.Worker, out var known) && !known.Ref.Equals(worker))
-            Lose(message.Worker, "was replaced");
+        {
+            // Nobody takes another's place by its name. Who is right asks again, and is taken when the other has gone.
+            _log.Warning("{Role} worker {Worker} is known already; {Other} does not take its place", _options.Role, message.Worker, worker.Path);
+            return;
+        }
         if (!_workers.ContainsKey(message.Worker))
         {
             _workers[message.Worker] = new QueuedWorker(message.Worker, worker, message.BulkUrl);
@@ -168,9 +185,20 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         worker.Tell(new WorkerAccepted(_options.Setup));
     }
 
+    /// <summary>The worker that a message names, if it is the one that sent it; null for one in another's name, or of a stranger.</summary>
+    private QueuedWorker? Speaker(WorkerId named)
+    {
+        if (!_workers.TryGetValue(named, out var worker))
+            return null;
+        if (worker.Ref.Equals(Sender))
+            return worker;
+        _log.Warning("{Role} worker {Worker} did not say what {Other} said in its name", _options.Role, named, Sender.Path);
+        return null;
+    }
+
     private void OnRequest(RequestWork message)
     {
-        if (!_workers.TryGetValue(message.Worker, out var worker))
+        if (Speaker(message.Worker) is not { } worker)
             return; // It will register again: a worker that hears nothing does.
         worker.Asks(message.HeldDigest);
         Dispatch();
@@ -178,8 +206,10 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
 
     private void OnComplete(CompleteUnit message)
     {
-        (_ledger, var verdict) = _ledger.Complete(message.Unit, message.HeldDigest);
-        if (_workers.TryGetValue(message.Worker, out var worker))
+        if (Speaker(message.Worker) is not { } worker)
+            return;
+        (_ledger, var verdict) = _ledger.Complete(message.Unit, message.Worker, message.HeldDigest);
+        if (verdict != CompletionVerdict.NotAssigned)
             worker.Health = WorkerHealth.Good;
         if (verdict == CompletionVerdict.Accepted && _tickets.Remove(message.Unit, out var ticket))
         {
@@ -195,9 +225,10 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
 
     private void OnFail(FailUnit message)
     {
+        if (Speaker(message.Worker) is not { } worker)
+            return;
         _log.Warning("{Role} worker {Worker} failed at unit {Unit}: {Reason}", _options.Role, message.Worker, message.Unit, message.Reason);
-        if (_workers.TryGetValue(message.Worker, out var worker))
-            worker.Health = worker.Health.Failed(_time.GetUtcNow());
+        worker.Health = worker.Health.Failed(_time.GetUtcNow());
         _ledger = _ledger.Fail(message.Unit, message.Worker, message.Reason);
         GiveUp();
         Dispatch();

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using DfPO.Actors.Security;
 using DfPO.Actors.Threading;
 using DfPO.Actors.Tracing;
 using DfPO.Actors.Weights;
@@ -38,6 +39,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly TorchThread _thread;
     private readonly WeightsClient _client;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly HashSet<Address> _asked = [];
     private IActorRef _queue = ActorRefs.Nobody;
     private IUnitExecutor? _executor;
     private bool _busy;
@@ -62,14 +64,19 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             _options.Say($"joined the run: worker {_options.Id} on {_options.Device}");
             Pull();
         });
-        Receive<HoldWeights>(OnHoldWeights);
-        Receive<AssignUnit>(OnAssign);
+        Receive<HoldWeights>(OnHoldWeights, _ => IsFromQueue());
+        Receive<AssignUnit>(OnAssign, _ => IsFromQueue());
         Receive<Settled>(OnSettled);
         Receive<Beat>(_ => OnBeat());
         Receive<Terminated>(_ => OnQueueLost());
-        Receive<WorkerRefused>(message => End(new DfpoException("worker/refused", $"The run refused this worker: {message.Reason}.")));
-        Receive<RunEnded>(message =>
-            End(message.Failure.Length == 0 ? null : new DfpoException("worker/run-failed", $"The run failed: {message.Failure}"))
+        Receive<WorkerRefused>(
+            message => End(new DfpoException("worker/refused", $"The run refused this worker: {message.Reason}.")),
+            _ => _queue.IsNobody() && IsFromLearner()
+        );
+        Receive<RunEnded>(
+            message =>
+                End(message.Failure.Length == 0 ? null : new DfpoException("worker/run-failed", $"The run failed: {message.Failure}")),
+            _ => IsFromQueue()
         );
         Receive<Leave>(_ => End(null));
     }
@@ -144,16 +151,36 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         if (!_queue.IsNobody())
             return;
         foreach (var learner in _cluster.State.Members.Where(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)))
+        {
+            _asked.Add(learner.Address);
             Context
                 .ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath)
                 .Tell(
                     new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest, _options.Relay?.Url ?? "")
                 );
+        }
+    }
+
+    private bool IsFromQueue() => !_queue.IsNobody() && Sender.Equals(_queue);
+
+    /// <summary>
+    /// Whether the sender is the queue of a node that this worker asked, and that may be a learner: whoever joins the cluster can call
+    /// itself one.
+    /// </summary>
+    private bool IsFromLearner()
+    {
+        var node = Sender.Path.Address;
+        if (Sender.Path.ToStringWithoutAddress() != _options.QueuePath || !_asked.Contains(node.HasLocalScope ? _cluster.SelfAddress : node))
+            return false;
+        if (Peers.Of(Context.System).May(node, ClusterRoles.Learner))
+            return true;
+        _log.Warning("{0} calls itself a learner, but its certificate does not; it is not obeyed", node);
+        return false;
     }
 
     private void OnAccepted(WorkerAccepted message)
     {
-        if (!_queue.IsNobody())
+        if (!_queue.IsNobody() || !IsFromLearner())
             return;
         _queue = Sender;
         Context.Watch(_queue);

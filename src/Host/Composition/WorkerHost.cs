@@ -125,7 +125,7 @@ public static class WorkerHost
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
-        var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
+        var id = WorkerId.New($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
         var options = new WorkerActorOptions
         {
             Id = id,

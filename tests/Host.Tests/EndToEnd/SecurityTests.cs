@@ -19,7 +19,7 @@ public sealed class SecurityTests
         using var experiment = new TinyExperiment();
         string[] Certificate(string authority)
         {
-            var files = CertificateAuthority.Open(experiment.At(authority)).Issue("node", ["127.0.0.1"], 1);
+            var files = CertificateAuthority.Open(experiment.At(authority)).Issue("node", ["127.0.0.1"], ClusterRoles.All, 1);
             return ["--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key];
         }
         // The experiment's own files do not exist: the command line beats them.
