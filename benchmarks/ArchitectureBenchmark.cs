@@ -102,24 +102,33 @@ internal static class ArchitectureBenchmark
         using var spans = new SpanClock();
         var engine = new GenerationEngine(model, null, null);
         var requests = Requests(model);
-        var (prefill, decode) = (double.MaxValue, double.MaxValue);
-        MachineLimits.Best(trials, () =>
-        {
-            engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens });
-            (prefill, decode) = (Math.Min(prefill, spans.Prefill), Math.Min(decode, spans.Decode));
-        });
-        Report.Line(
+        List<double> prefills = [],
+            decodes = [];
+        var all = Timing.Of(
+            trials,
+            () =>
+            {
+                engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens });
+                prefills.Add(spans.Prefill);
+                decodes.Add(spans.Decode);
+            }
+        );
+        Report.Measured(
             name,
             dtype,
             Batch,
             model.Config.IsEncoderDecoder ? "encode" : "prefill",
-            $"{Batch * BenchmarkOptions.PromptTokens / prefill:f0} tokens/s"
+            all.Part(prefills.Skip(1)),
+            Batch * BenchmarkOptions.PromptTokens,
+            "tokens/s"
         );
-        Report.Line(name, dtype, Batch, "decode", $"{Batch * (BenchmarkOptions.NewTokens - 1) / decode:f0} tokens/s");
-        var beams = MachineLimits.Best(1, () =>
-            engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens, NumBeams = Beams })
+        var steps = BenchmarkOptions.NewTokens - 1;
+        Report.Measured(name, dtype, Batch, "decode", all.Part(decodes.Skip(1)), Batch * steps, "tokens/s");
+        var beams = Timing.Of(
+            trials,
+            () => engine.Generate(requests, new() { MaxNewTokens = BenchmarkOptions.NewTokens, NumBeams = Beams })
         );
-        Report.Line(name, dtype, Batch, $"{Beams} beams", $"{Batch * BenchmarkOptions.NewTokens / beams:f0} tokens/s, with the prompts");
+        Report.Measured(name, dtype, Batch, $"{Beams} beams", beams, Batch * BenchmarkOptions.NewTokens, "tokens/s", "with the prompts");
     }
 
     private static void MaskedAdapters(string name, Func<LanguageModel> create, ScalarType dtype, int trials)
@@ -144,8 +153,9 @@ internal static class ArchitectureBenchmark
             ("one base product", new(policy, reference, null)),
             ("two", new(policy, apart, null)),
         ];
-        double[] Worst() => [.. engines.Select(_ => double.MaxValue)];
-        var (prefill, decode, prefillCpu, decodeCpu) = (Worst(), Worst(), Worst(), Worst());
+        List<double>[] Empty() => [.. engines.Select(_ => new List<double>())];
+        var (prefill, decode, prefillCpu, decodeCpu) = (Empty(), Empty(), Empty(), Empty());
+        var load = MachineLoad.Start();
         // In turn, so that what else the machine does meets both.
         for (var trial = 0; trial <= trials; trial++)
         {
@@ -156,19 +166,26 @@ internal static class ArchitectureBenchmark
                         Requests(policy),
                         new() { MaxNewTokens = BenchmarkOptions.NewTokens, Policy = DecodingPolicy.Negative }
                     );
-                (prefill[i], decode[i]) = (Math.Min(prefill[i], spans.Prefill), Math.Min(decode[i], spans.Decode));
-                (prefillCpu[i], decodeCpu[i]) = (Math.Min(prefillCpu[i], spans.PrefillCpu), Math.Min(decodeCpu[i], spans.DecodeCpu));
+                prefill[i].Add(spans.Prefill);
+                decode[i].Add(spans.Decode);
+                prefillCpu[i].Add(spans.PrefillCpu);
+                decodeCpu[i].Add(spans.DecodeCpu);
             }
         }
+        var foreign = load.Foreign();
+        Timing Counted(List<double> seconds) => new([.. seconds.Skip(1)], foreign);
         for (var i = 0; i < engines.Length; i++)
         {
-            void Line(string what, int tokens, double seconds, double cpu) =>
-                Report.Line(
+            void Line(string what, int tokens, List<double> seconds, List<double> cpu) =>
+                Report.Measured(
                     name,
                     dtype,
                     Batch,
                     $"LoRA masked {what}, {engines[i].How}",
-                    $"{Batch * tokens / seconds:f0} tokens/s, {Batch * tokens / cpu:f0} a CPU second"
+                    Counted(seconds),
+                    Batch * tokens,
+                    "tokens/s",
+                    $"{Batch * tokens / Counted(cpu).Median:f0} a CPU second"
                 );
             Line("prefill", BenchmarkOptions.PromptTokens, prefill[i], prefillCpu[i]);
             Line("decode", BenchmarkOptions.NewTokens - 1, decode[i], decodeCpu[i]);
@@ -230,8 +247,8 @@ internal static class ArchitectureBenchmark
         model.Initialise(1);
         using var ids = randint(model.VocabularySize, [Batch, 128], ScalarType.Int64);
         using var lengths = ones([Batch], ScalarType.Int64).Fill(128);
-        var seconds = MachineLimits.Best(trials, () => model.Logits(ids, lengths).Dispose());
-        Report.Line("distilbert (random)", dtype, Batch, "classify", $"{Batch / seconds:f1} texts/s of 128 tokens");
+        var timing = Timing.Of(trials, () => model.Logits(ids, lengths).Dispose());
+        Report.Measured("distilbert (random)", dtype, Batch, "classify", timing, Batch, "texts/s", "of 128 tokens");
     }
 
     /// <summary>A step of the 124M GPT-2 on a quarter of the sequences of <see cref="TrainingBenchmark"/>, whose step it is.</summary>
@@ -249,24 +266,26 @@ internal static class ArchitectureBenchmark
             foreach (var recompute in new[] { false, true })
             {
                 model.Precision.RecomputeBlocks = recompute;
-                var seconds = Step(model, trials);
-                Report.Line(
+                Report.Measured(
                     $"gpt2-124m {(rank == 0 ? "full" : $"lora {rank}")}{(recompute ? ", recomputed" : "")}",
                     matmul,
                     4,
                     "training step",
-                    $"{seconds:f2} s, {model.TrainedParameters().Sum(p => p.parameter.numel())} parameters learnt"
+                    Step(model, trials),
+                    null,
+                    Figure.Seconds,
+                    $"{model.TrainedParameters().Sum(p => p.parameter.numel())} parameters learnt"
                 );
             }
         }
     }
 
-    private static double Step(Gpt2LMHeadModel model, int trials)
+    private static Timing Step(Gpt2LMHeadModel model, int trials)
     {
         const int Time = BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens;
         using var optimiser = new AdamW([new ParameterGroup(model.TrainedParameters(), 1e-5, 0)]);
         using var ids = randint(model.VocabularySize, [4, Time], ScalarType.Int64);
-        return MachineLimits.Best(trials, () =>
+        return Timing.Of(trials, () =>
         {
             using var scope = NewDisposeScope();
             var logits = model

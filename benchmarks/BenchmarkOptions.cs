@@ -1,7 +1,17 @@
 namespace DfPO.Benchmarks;
 
 /// <summary>What to measure.</summary>
-internal sealed record BenchmarkOptions(string[] Only, int[] Batches, string[] Dtypes, string? Checkpoint, int Trials, int Rounds, int Seed)
+internal sealed record BenchmarkOptions(
+    string[] Only,
+    int[] Batches,
+    string[] Dtypes,
+    string? Checkpoint,
+    int Trials,
+    int Rounds,
+    int Seed,
+    string? Json,
+    string? Vs
+)
 {
     public const int PromptTokens = 64;
 

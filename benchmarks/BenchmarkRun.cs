@@ -25,6 +25,7 @@ internal static class BenchmarkRun
         ),
         ("architectures", ArchitectureBenchmark.Run),
         ("adapters", ArchitectureBenchmark.Adapters),
+        ("iteration", options => IterationBenchmark.Run(options.Trials)),
         ("messages", _ => MessageBenchmark.Run()),
         ("scaling", _ => ScalingBenchmark.Run()),
         ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),
@@ -34,33 +35,40 @@ internal static class BenchmarkRun
     {
         try
         {
-            if (s_clusterParts.Any(part => options.Only.Contains(part.Name)))
-            {
-                foreach (var part in s_clusterParts.Where(part => options.Only.Contains(part.Name)))
-                    part.Run(options);
-                return 0;
-            }
-            ScalarType[] dtypes = [.. options.Dtypes.Select(TorchDevices.ParseDtype)];
-            var limits = MachineLimits.Measure(dtypes, options.Trials);
-            Report.Line("machine", null, null, "threads", $"{get_num_threads()}");
-            Report.Line("machine", null, null, "memory", $"{limits.BytesPerSecond / 1e9:f1} GB/s read");
-            foreach (var (dtype, rate) in limits.FlopsPerSecond)
-                Report.Line("machine", dtype, null, "matmul", $"{rate / 1e9:f0} GFLOP/s");
-            Measure("gpt2-124m (random)", dtype => Gpt2Small(dtype), dtypes, options, limits);
-            Measure("smollm2-135m (random)", SmolLM2, dtypes, options, limits);
-            var folder = options.Checkpoint ?? (Directory.Exists(DefaultCheckpoint) ? DefaultCheckpoint : null);
-            if (folder is not null)
-                Measure(folder, dtype => PretrainedModels.LoadCausalLM(folder, dtype: dtype), dtypes, options, limits);
-            if (options.Wants("orchestration"))
-                OrchestrationBenchmark.Run();
-            Report.PeakMemory();
-            return 0;
+            // Read first: a file that is not there should not be noticed after an hour.
+            var baseline = options.Vs is null ? null : Baseline.Load(options.Vs);
+            var named = s_clusterParts.Where(part => options.Only.Contains(part.Name)).ToArray();
+            foreach (var part in named)
+                part.Run(options);
+            if (named.Length == 0)
+                Models(options);
+            if (options.Json is { } file)
+                Report.Sitting().Save(file);
+            return baseline is not null && Report.Against(baseline) > 0 ? 1 : 0;
         }
         catch (DfpoException e)
         {
             Console.Error.WriteLine($"{e.Code}: {e.Message}");
             return 1;
         }
+    }
+
+    private static void Models(BenchmarkOptions options)
+    {
+        ScalarType[] dtypes = [.. options.Dtypes.Select(TorchDevices.ParseDtype)];
+        var limits = MachineLimits.Measure(dtypes, options.Trials);
+        Report.Line("machine", null, null, "threads", $"{get_num_threads()}");
+        Report.Line("machine", null, null, "memory", $"{limits.BytesPerSecond / 1e9:f1} GB/s read");
+        foreach (var (dtype, rate) in limits.FlopsPerSecond)
+            Report.Line("machine", dtype, null, "matmul", $"{rate / 1e9:f0} GFLOP/s");
+        Measure("gpt2-124m (random)", dtype => Gpt2Small(dtype), dtypes, options, limits);
+        Measure("smollm2-135m (random)", SmolLM2, dtypes, options, limits);
+        var folder = options.Checkpoint ?? (Directory.Exists(DefaultCheckpoint) ? DefaultCheckpoint : null);
+        if (folder is not null)
+            Measure(folder, dtype => PretrainedModels.LoadCausalLM(folder, dtype: dtype), dtypes, options, limits);
+        if (options.Wants("orchestration"))
+            OrchestrationBenchmark.Run();
+        Report.PeakMemory();
     }
 
     private static void Measure(
@@ -90,7 +98,7 @@ internal static class BenchmarkRun
     }
 
     /// <summary>The shape of SmolLM2-135M, a Llama with three heads of queries to one of keys.</summary>
-    private static CausalLM SmolLM2(ScalarType dtype)
+    internal static CausalLM SmolLM2(ScalarType dtype)
     {
         var model = (CausalLM)
             LanguageModel.Create(

@@ -33,40 +33,46 @@ internal sealed class GenerationBenchmark(
     {
         using var spans = new SpanClock();
         var engine = new GenerationEngine(model, null, null);
-        var prefill = double.MaxValue;
-        var decode = double.MaxValue;
-        var cpu = double.MaxValue;
+        var none = new Timing([]);
+        var (prefill, decode, cpu) = (none, none, none);
         void Measure(GenerationEngine with, DecodingPolicy policy)
         {
-            (prefill, decode, cpu) = (double.MaxValue, double.MaxValue, double.MaxValue);
-            for (var trial = 0; trial <= options.Trials; trial++)
-            {
-                with.Generate(Requests(batch), new() { MaxNewTokens = BenchmarkOptions.NewTokens, Policy = policy });
-                if (trial == 0)
-                    continue; // copies of the weights are made, code is compiled
-                prefill = Math.Min(prefill, spans.Prefill);
-                decode = Math.Min(decode, spans.Decode);
-                cpu = Math.Min(cpu, spans.DecodeCpu);
-            }
+            List<double> prefills = [],
+                decodes = [],
+                cpus = [];
+            var all = Timing.Of(
+                options.Trials,
+                () =>
+                {
+                    with.Generate(Requests(batch), new() { MaxNewTokens = BenchmarkOptions.NewTokens, Policy = policy });
+                    prefills.Add(spans.Prefill);
+                    decodes.Add(spans.Decode);
+                    cpus.Add(spans.DecodeCpu);
+                }
+            );
+            // In the first one copies of the weights are made, and code is compiled.
+            (prefill, decode, cpu) = (all.Part(prefills.Skip(1)), all.Part(decodes.Skip(1)), all.Part(cpus.Skip(1)));
         }
         Measure(engine, DecodingPolicy.Policy);
-        var (promptSeconds, decodeSeconds, decodeCpu) = (prefill, decode, cpu);
+        var (decodeSeconds, decodeCpu) = (decode.Median, cpu.Median);
         // Every token after the first costs a step; the first comes with the prompts.
         var steps = BenchmarkOptions.NewTokens - 1;
         var stepSeconds = decodeSeconds / steps;
-        var rate = batch * steps / decodeSeconds;
         var bytes = model.parameters().Sum(p => p.numel()) * (dtype == ScalarType.BFloat16 ? 2.0 : 4.0);
         var flops = 2.0 * batch * model.parameters().Sum(p => p.numel());
         if (options.Wants("prefill"))
-            Report.Line(name, dtype, batch, "prefill", $"{batch * BenchmarkOptions.PromptTokens / promptSeconds:f0} tokens/s");
+            Report.Measured(name, dtype, batch, "prefill", prefill, batch * BenchmarkOptions.PromptTokens, "tokens/s");
         if (options.Wants("decode"))
         {
-            Report.Line(
+            Report.Measured(
                 name,
                 dtype,
                 batch,
                 "decode",
-                $"{rate:f0} tokens/s, {1000 * stepSeconds:f1} ms a step, {1000 * decodeCpu / steps:f1} ms of processor time: "
+                decode,
+                batch * steps,
+                "tokens/s",
+                $"{1000 * stepSeconds:f1} ms a step, {1000 * decodeCpu / steps:f1} ms of processor time: "
                     + $"{bytes / stepSeconds / limits.BytesPerSecond:p0} of the memory limit, {flops / stepSeconds / limits.FlopsPerSecond[dtype]:p0} of the matmul limit"
             );
             Report.Line(name, dtype, batch, "sampling", $"{SamplingSeconds(batch) / stepSeconds:p1} of a step");
@@ -74,12 +80,15 @@ internal sealed class GenerationBenchmark(
         if (!options.Wants("masked"))
             return;
         Measure(new GenerationEngine(model, reference, null), DecodingPolicy.Negative);
-        Report.Line(
+        Report.Measured(
             name,
             dtype,
             batch,
             "masked decode",
-            $"{batch * steps / decode:f0} tokens/s, {decode / decodeSeconds:f2} times one model, {cpu / decodeCpu:f2} by processor time"
+            decode,
+            batch * steps,
+            "tokens/s",
+            $"{decode.Median / decodeSeconds:f2} times one model, {cpu.Median / decodeCpu:f2} by processor time"
         );
     }
 
@@ -87,7 +96,7 @@ internal sealed class GenerationBenchmark(
     private double SamplingSeconds(int batch)
     {
         using var logits = randn(batch, model.VocabularySize).to(dtype);
-        return MachineLimits.Best(3 * options.Trials, () => SamplingProbe.Draw(logits, batch));
+        return Timing.Of(3 * options.Trials, () => SamplingProbe.Draw(logits, batch)).Median;
     }
 
     private void Scoring()
@@ -100,13 +109,14 @@ internal sealed class GenerationBenchmark(
                     (r.PromptTokens, Enumerable.Range(0, BenchmarkOptions.NewTokens).Select(i => i * 31 % model.VocabularySize).ToArray())
                 ),
         ];
-        var seconds = MachineLimits.Best(options.Trials, () => SequenceScorer.Logprobs(model, sequences));
-        Report.Line(
+        Report.Measured(
             name,
             dtype,
             Batch,
             "scoring",
-            $"{Batch * (BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens) / seconds:f0} tokens/s"
+            Timing.Of(options.Trials, () => SequenceScorer.Logprobs(model, sequences)),
+            Batch * (BenchmarkOptions.PromptTokens + BenchmarkOptions.NewTokens),
+            "tokens/s"
         );
     }
 

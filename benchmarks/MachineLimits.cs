@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.Intrinsics;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -14,32 +13,19 @@ internal sealed record MachineLimits(double BytesPerSecond, IReadOnlyDictionary<
         return new(Bandwidth(trials), dtypes.ToDictionary(dtype => dtype, dtype => MatmulRate(dtype, trials)));
     }
 
-    /// <summary>Seconds of the fastest of several runs, after one that does not count.</summary>
-    public static double Best(int trials, Action action)
-    {
-        action();
-        return Enumerable
-            .Range(0, trials)
-            .Min(_ =>
-            {
-                var start = Stopwatch.GetTimestamp();
-                action();
-                return Stopwatch.GetElapsedTime(start).TotalSeconds;
-            });
-    }
-
     private static double Bandwidth(int trials)
     {
         var threads = get_num_threads();
-        var values = new float[64 << 20];
+        // A gigabyte: what a server's caches hold between two readings is then a small share of it.
+        var values = new float[256 << 20];
         Array.Fill(values, 1);
         var sums = new float[threads];
-        var seconds = Best(3 * trials, () =>
+        var timing = Timing.Of(3 * trials, () =>
             Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, t =>
                 sums[t] = Sum(values.AsSpan(values.Length / threads * t, values.Length / threads))
             )
         );
-        return values.Length * (double)sizeof(float) / seconds;
+        return values.Length * (double)sizeof(float) / timing.Median;
     }
 
     private static float Sum(ReadOnlySpan<float> values)
@@ -63,6 +49,6 @@ internal sealed record MachineLimits(double BytesPerSecond, IReadOnlyDictionary<
         const int Size = 1536;
         using var x = randn(Size, Size).to(dtype);
         using var y = randn(Size, Size).to(dtype);
-        return 2.0 * Size * Size * Size / Best(trials, () => matmul(x, y).Dispose());
+        return 2.0 * Size * Size * Size / Timing.Of(3 * trials, () => matmul(x, y).Dispose()).Median;
     }
 }

@@ -6,7 +6,7 @@ if (args is [WeightsPeer.Argument])
 var only = new Option<string[]>("--only")
 {
     Description =
-        "Parts to run: limits, prefill, decode, masked, scoring, training, orchestration; all of these when not given. Only when named: architectures, adapters, weights, messages, scaling, faults.",
+        "Parts to run: limits, prefill, decode, masked, scoring, training, orchestration; all of these when not given. Only when named: iteration, architectures, adapters, weights, messages, scaling, faults.",
     AllowMultipleArgumentsPerToken = true,
 };
 var batch = new Option<int[]>("--batch")
@@ -25,9 +25,14 @@ var checkpoint = new Option<string?>("--checkpoint")
 {
     Description = "Checkpoint folder to measure beside the 124M GPT-2; models/imdb-tiny/policy when that exists.",
 };
-var trials = new Option<int>("--trials") { Description = "Runs of each measurement; the best counts.", DefaultValueFactory = _ => 3 };
+var trials = new Option<int>("--trials") { Description = "Runs of each measurement; their median counts.", DefaultValueFactory = _ => 5 };
 var rounds = new Option<int>("--rounds") { Description = "Rounds of --only faults.", DefaultValueFactory = _ => 20 };
 var seed = new Option<int>("--seed") { Description = "Seed of the dice of --only faults.", DefaultValueFactory = _ => 1 };
+var json = new Option<string?>("--json") { Description = "File that receives the figures; those of other parts in it stay." };
+var vs = new Option<string?>("--vs")
+{
+    Description = "File of --json to compare with: prints ratios, and ends with 1 if something got slower by more than 5 %.",
+};
 var command = new RootCommand("Measures generation, scoring and training, beside the limits of this machine measured in the same run.")
 {
     only,
@@ -37,6 +42,8 @@ var command = new RootCommand("Measures generation, scoring and training, beside
     trials,
     rounds,
     seed,
+    json,
+    vs,
 };
 command.SetAction(arguments =>
     BenchmarkRun.Execute(
@@ -47,7 +54,9 @@ command.SetAction(arguments =>
             arguments.GetValue(checkpoint),
             arguments.GetValue(trials),
             arguments.GetValue(rounds),
-            arguments.GetValue(seed)
+            arguments.GetValue(seed),
+            arguments.GetValue(json),
+            arguments.GetValue(vs)
         )
     )
 );

@@ -15,7 +15,7 @@ internal static class TrainingBenchmark
         model.Precision.MatmulDtype = matmul == ScalarType.Float32 ? null : matmul;
         using var optimiser = new AdamW([new ParameterGroup(model.named_parameters().Select(p => (p.name, p.parameter)), 1e-5, 0)]);
         using var ids = randint(model.VocabularySize, [Batch, Time], ScalarType.Int64);
-        var seconds = MachineLimits.Best(trials, () =>
+        var timing = Timing.Of(trials, () =>
         {
             using var scope = NewDisposeScope();
             model.zero_grad();
@@ -26,6 +26,6 @@ internal static class TrainingBenchmark
             nn.utils.clip_grad_norm_(model.parameters(), 1.0);
             optimiser.Step();
         });
-        Report.Line(name, matmul, Batch, "training step", $"{seconds:f2} s, {Batch * Time / seconds:f0} tokens/s");
+        Report.Measured(name, matmul, Batch, "training step", timing, null, Figure.Seconds, $"{Batch * Time / timing.Median:f0} tokens/s");
     }
 }

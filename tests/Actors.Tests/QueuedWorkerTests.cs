@@ -6,13 +6,13 @@ namespace DfPO.Actors.Tests;
 public sealed class QueuedWorkerTests
 {
     private const int MaxFailures = 3;
-    private static readonly DateTimeOffset s_now = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private readonly QueuedWorker _worker = new(new WorkerId("ann"), ActorRefs.Nobody, "");
+    private static readonly TimeSpan s_now = TimeSpan.FromHours(1);
+    private QueuedWorker _worker = new(new WorkerId("ann"), ActorRefs.Nobody, "");
 
     [Fact]
     public void One_that_builds_its_engine_or_takes_weights_is_waited_for_but_not_for_ever()
     {
-        _worker.Prepares(s_now);
+        _worker = _worker.Prepares(s_now);
         Assert.False(_worker.IsReady(s_now));
         Assert.True(_worker.IsHopeful(s_now + TimeSpan.FromMinutes(14), MaxFailures));
         Assert.False(_worker.IsHopeful(s_now + TimeSpan.FromMinutes(16), MaxFailures));
@@ -21,10 +21,10 @@ public sealed class QueuedWorkerTests
     [Fact]
     public void One_that_asks_is_ready_until_it_has_a_unit_and_then_counts_only_by_its_lease()
     {
-        _worker.Asks("digest");
+        _worker = _worker.Asks("digest");
         Assert.True(_worker.IsReady(s_now));
         Assert.Equal("digest", _worker.HeldDigest);
-        _worker.Works();
+        _worker = _worker.Works();
         Assert.False(_worker.IsReady(s_now));
         Assert.False(_worker.IsHopeful(s_now, MaxFailures));
     }
@@ -32,11 +32,11 @@ public sealed class QueuedWorkerTests
     [Fact]
     public void One_that_failed_too_often_in_a_row_is_not_waited_for_even_if_it_asks()
     {
-        _worker.Asks("");
+        _worker = _worker.Asks("");
         for (var i = 0; i < MaxFailures; i++)
         {
             Assert.True(_worker.IsHopeful(s_now, MaxFailures));
-            _worker.Health = _worker.Health.Failed(s_now);
+            _worker = _worker with { Health = _worker.Health.Failed(s_now) };
         }
         Assert.False(_worker.IsHopeful(s_now, MaxFailures));
         Assert.True(_worker.IsReady(s_now + TimeSpan.FromMinutes(1)));
@@ -45,8 +45,8 @@ public sealed class QueuedWorkerTests
     [Fact]
     public void One_that_is_out_of_sight_is_neither_ready_nor_waited_for()
     {
-        _worker.Asks("");
-        _worker.Reachable = false;
+        _worker = _worker.Asks("");
+        _worker = _worker with { Reachable = false };
         Assert.False(_worker.IsReady(s_now));
         Assert.False(_worker.IsHopeful(s_now, MaxFailures));
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
@@ -6,7 +7,6 @@ using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
 using DfPO.Models;
-using DfPO.Tasks.Rewards;
 
 namespace DfPO.Actors.Experiments;
 
@@ -87,9 +87,8 @@ public sealed class ExperimentActor : ReceiveActor
         var (config, store) = (_setup.Config, _setup.Store);
         var checkpoints = new RunCheckpoints(_setup.RunFolder);
         var observer = new ObserverQueue(_setup.Observe());
-        IActorRef Queue(string role, WorkerSetup worker, string folder)
+        IActorRef Queue(string role, WorkerSetup worker, string modelDigest, ResultCheck check)
         {
-            var digest = new Lazy<Task<string>>(() => Task.Run(() => folder.Length > 0 ? ModelFingerprint.Of(folder) : ""));
             var options = new WorkQueueOptions
             {
                 Role = role,
@@ -99,22 +98,29 @@ public sealed class ExperimentActor : ReceiveActor
                 WorkerPatience = config.Rollout.WorkerPatience,
                 WorkersChanged = count => observer.WorkersChanged(role, count),
                 WorkersAwaited = (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience),
-                ModelDigest = () => digest.Value,
+                ModelDigest = modelDigest,
+                Check = check,
+                Audit = config.Cluster.Audit,
+                AuditSecret = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
                 RelayFanOut = config.Rollout.RelayFanOut,
             };
             var queue = Context.Watch(Context.ActorOf(WorkQueueActor.Props(options), role));
             _queues.Add(queue);
             return queue;
         }
+        var (identity, models) = (_setup.Identity, $"{store.BaseUrl}{WeightsEndpoints.ModelsPath}");
         var rollout = Queue(
             ClusterRoles.Rollout,
-            new WorkerSetup($"{store.BaseUrl}{WeightsEndpoints.ModelsPath}/policy", config.Model.Dtype, ""),
-            config.Model.Policy
+            identity.Rollout(config, models),
+            identity.PolicyDigest,
+            new ResultCheck(PretrainedModels.ReadConfig(config.Model.Policy).VocabSize)
         );
+        var (lowest, highest) = config.Task.Reward.Range();
         var reward = Queue(
             ClusterRoles.Reward,
-            RewardLoading.Setup(config.Task, $"{store.BaseUrl}{WeightsEndpoints.ModelsPath}"),
-            config.Task.Reward.Uses(RewardKind.Classifier) ? config.Task.RewardModel : ""
+            identity.Reward(config.Task, models),
+            identity.RewardDigest,
+            new ResultCheck(LowestReward: lowest, HighestReward: highest)
         );
         var learner = Context.Watch(
             Context.ActorOf(

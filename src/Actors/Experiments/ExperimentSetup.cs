@@ -5,6 +5,7 @@ namespace DfPO.Actors.Experiments;
 
 /// <summary>What the process that runs an experiment, or stands by to run it, gives to its actor.</summary>
 /// <param name="Config">A validated experiment.</param>
+/// <param name="Identity">Which run it is.</param>
 /// <param name="Store">Where the learner publishes; its base address is known.</param>
 /// <param name="RunFolder">The run's folder.</param>
 /// <param name="Observe">Makes the observer once this process has become the learner.</param>
@@ -13,6 +14,7 @@ namespace DfPO.Actors.Experiments;
 /// <param name="Cancellation">Ends the run after the step in hand, with a resumable state.</param>
 public sealed record ExperimentSetup(
     ExperimentConfig Config,
+    RunIdentity Identity,
     WeightsStore Store,
     string RunFolder,
     Func<IExperimentObserver> Observe,

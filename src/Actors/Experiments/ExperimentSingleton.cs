@@ -10,8 +10,8 @@ public static class ExperimentSingleton
     private static readonly TimeSpan s_removalMargin = TimeSpan.FromMilliseconds(1);
 
     /// <summary>
-    /// Makes this node a candidate: the experiment comes to life on the oldest node of role learner, and moves to the next when that one is
-    /// gone.
+    /// Makes this node a candidate: the experiment comes to life on the oldest node of the run's own role, and moves to the next when that
+    /// one is gone. A node of another run has another role: it never takes this one over.
     /// </summary>
     public static void Start(ActorSystem system, ExperimentSetup setup) =>
         system.ActorOf(
@@ -20,7 +20,7 @@ public static class ExperimentSingleton
                 PoisonPill.Instance,
                 ClusterSingletonManagerSettings
                     .Create(system)
-                    .WithRole(ClusterRoles.Learner)
+                    .WithRole(setup.Identity.Role)
                     .WithSingletonName(ExperimentProtocol.SingletonName)
                     .WithRemovalMargin(s_removalMargin)
             ),

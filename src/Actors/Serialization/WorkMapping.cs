@@ -24,6 +24,8 @@ internal static class WorkMapping
                 Version = m.Version,
                 ModelDigest = m.ModelDigest,
                 BulkUrl = m.BulkUrl,
+                MachineClass = m.MachineClass,
+                Run = m.Run,
             },
             WorkerAccepted m => Accepted(m.Setup),
             RequestWork m => new Wire.RequestWork { Worker = m.Worker.Value, HeldDigest = m.HeldDigest },
@@ -60,11 +62,21 @@ internal static class WorkMapping
                     register.Version,
                     register.ModelDigest,
                     register.BulkUrl
-                );
+                )
+                {
+                    MachineClass = register.MachineClass,
+                    Run = register.Run,
+                };
             case "accepted":
                 var accepted = Wire.WorkerAccepted.Parser.ParseFrom(bytes);
                 var reward = accepted.HasReward ? OptionsJson.Read<RewardSpec>(accepted.Reward) : null;
-                return new WorkerAccepted(new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel, reward));
+                return new WorkerAccepted(
+                    new WorkerSetup(accepted.ModelUrl, accepted.Dtype, accepted.RewardLabel, reward)
+                    {
+                        Run = accepted.Run,
+                        Fingerprint = accepted.Fingerprint,
+                    }
+                );
             case "request":
                 var request = Wire.RequestWork.Parser.ParseFrom(bytes);
                 return new RequestWork(new WorkerId(request.Worker), request.HeldDigest);
@@ -99,6 +111,8 @@ internal static class WorkMapping
             ModelUrl = setup.ModelUrl,
             Dtype = setup.Dtype,
             RewardLabel = setup.RewardLabel,
+            Run = setup.Run,
+            Fingerprint = setup.Fingerprint,
         };
         if (setup.Reward is { } reward)
             wire.Reward = OptionsJson.Write(reward);
@@ -107,7 +121,12 @@ internal static class WorkMapping
 
     private static Wire.AssignUnit Assign(AssignUnit message)
     {
-        var wire = new Wire.AssignUnit { Unit = message.Unit.Id.Value, TraceParent = message.TraceParent };
+        var wire = new Wire.AssignUnit
+        {
+            Unit = message.Unit.Id.Value,
+            TraceParent = message.TraceParent,
+            Run = message.Run,
+        };
         switch (message.Unit)
         {
             case RolloutUnit unit:
@@ -160,7 +179,7 @@ internal static class WorkMapping
             ),
             _ => throw new SerializationException($"Unit '{id}' is of a kind that this version does not know."),
         };
-        return new AssignUnit(unit, wire.TraceParent);
+        return new AssignUnit(unit, wire.TraceParent, wire.Run);
     }
 
     private static Wire.CompleteUnit Complete(CompleteUnit message)
@@ -170,6 +189,7 @@ internal static class WorkMapping
             Worker = message.Worker.Value,
             Unit = message.Unit.Value,
             HeldDigest = message.HeldDigest,
+            Run = message.Run,
         };
         switch (message.Result)
         {
@@ -193,7 +213,7 @@ internal static class WorkMapping
             Wire.CompleteUnit.ResultOneofCase.Reward => new RewardResult([.. wire.Reward.Rewards]),
             _ => throw new SerializationException($"The result of unit '{wire.Unit}' is of a kind that this version does not know."),
         };
-        return new CompleteUnit(new WorkerId(wire.Worker), new UnitId(wire.Unit), wire.HeldDigest, result);
+        return new CompleteUnit(new WorkerId(wire.Worker), new UnitId(wire.Unit), wire.HeldDigest, result, wire.Run);
     }
 
     private static Wire.Weights ToWire(WeightsRef weights) =>

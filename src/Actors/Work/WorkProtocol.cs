@@ -22,7 +22,14 @@ public static class WorkProtocol
     /// <param name="ModelDigest">Fingerprint of a checkpoint folder that it brought along; empty when it will fetch the run's.</param>
     /// <param name="BulkUrl">Base address at which its process relays the weights that it holds; empty when it relays none.</param>
     public sealed record RegisterWorker(WorkerId Worker, string Device, string Version, string ModelDigest, string BulkUrl = "")
-        : IWireMessage;
+        : IWireMessage
+    {
+        /// <summary>Workers of one class make the same bits of a unit; see <see cref="Work.MachineClass"/>.</summary>
+        public string MachineClass { get; init; } = "";
+
+        /// <summary>The run that its engine was built for; empty while it has none.</summary>
+        public string Run { get; init; } = "";
+    }
 
     /// <summary>Queue to worker: what to load.</summary>
     public sealed record WorkerAccepted(WorkerSetup Setup) : IWireMessage;
@@ -47,7 +54,8 @@ public static class WorkProtocol
     /// <summary>Queue to worker: do this.</summary>
     /// <param name="Unit">The work.</param>
     /// <param name="TraceParent">W3C trace context of the unit; empty without a trace.</param>
-    public sealed record AssignUnit(WorkUnit Unit, string TraceParent) : IWireMessage;
+    /// <param name="Run">The run that it belongs to.</param>
+    public sealed record AssignUnit(WorkUnit Unit, string TraceParent, string Run = "") : IWireMessage;
 
     /// <summary>Worker to queue: done.</summary>
     /// <param name="Worker">Identity.</param>
@@ -55,7 +63,8 @@ public static class WorkProtocol
     /// <param name="HeldDigest">The weights it was done with, as <see cref="WeightsRef.Needed"/> names them; empty when none are
     /// needed.</param>
     /// <param name="Result">The result.</param>
-    public sealed record CompleteUnit(WorkerId Worker, UnitId Unit, string HeldDigest, UnitResult Result) : IWireMessage;
+    /// <param name="Run">The run that the unit came from.</param>
+    public sealed record CompleteUnit(WorkerId Worker, UnitId Unit, string HeldDigest, UnitResult Result, string Run = "") : IWireMessage;
 
     /// <summary>Worker to queue: it cannot be done here.</summary>
     /// <param name="Worker">Identity.</param>
@@ -113,4 +122,14 @@ public static class WorkProtocol
 /// <param name="RewardLabel">The class whose probability is the reward; empty for a rollout worker.</param>
 /// <param name="Reward">What rewards, with the learner's paths of its data, which are served beside the model; null for a rollout worker,
 /// and where a classifier alone rewards.</param>
-public sealed record WorkerSetup(string ModelUrl, string Dtype, string RewardLabel, RewardSpec? Reward = null);
+public sealed record WorkerSetup(string ModelUrl, string Dtype, string RewardLabel, RewardSpec? Reward = null)
+{
+    /// <summary>Identity of the run.</summary>
+    public string Run { get; init; } = "";
+
+    /// <summary>Digest of everything that an engine is built from: model, precision, label and reward.</summary>
+    public string Fingerprint { get; init; } = "";
+
+    /// <summary>Whether an engine that was built for the other setup is the one that this setup wants.</summary>
+    public bool IsSameEngine(WorkerSetup other) => (Run, Fingerprint) == (other.Run, other.Fingerprint);
+}

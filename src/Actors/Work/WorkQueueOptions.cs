@@ -26,8 +26,18 @@ public sealed record WorkQueueOptions
     /// </summary>
     public Action<int, TimeSpan, TimeSpan> WorkersAwaited { get; init; } = (_, _, _) => { };
 
-    /// <summary>Fingerprint of the model folder that <see cref="Setup"/> names; asked for only when a worker brings its own.</summary>
-    public required Func<Task<string>> ModelDigest { get; init; }
+    /// <summary>Fingerprint of the model folder that <see cref="Setup"/> names, which a worker's own must have; empty where there is
+    /// none.</summary>
+    public string ModelDigest { get; init; } = "";
+
+    /// <summary>What results may be.</summary>
+    public ResultCheck Check { get; init; } = new();
+
+    /// <summary>Share of the units that a second worker does again, so that both can be compared; in [0, 1].</summary>
+    public double Audit { get; init; }
+
+    /// <summary>Decides which units: nobody but this queue knows it.</summary>
+    public ulong AuditSecret { get; init; }
 
     /// <summary>Receivers that one holder of weights serves; more than that fetch from each other.</summary>
     public int RelayFanOut { get; init; } = 8;

@@ -4,6 +4,7 @@ using Akka.Cluster;
 using Akka.Event;
 using DfPO.Actors.Security;
 using DfPO.Actors.Threading;
+using DfPO.Actors.Timing;
 using DfPO.Actors.Tracing;
 using DfPO.Actors.Weights;
 using DfPO.Models;
@@ -13,8 +14,8 @@ using static DfPO.Actors.Work.WorkProtocol;
 namespace DfPO.Actors.Work;
 
 /// <summary>
-/// Pulls units from the queue on the learner's node and does them on its torch thread. Finds the learner through cluster membership,
-/// registers until it is answered, and completes <c>ended</c> when the run ends (null) or it gives up (the reason).
+/// Pulls units from the queue on the learner's node and does them on its torch thread. What it decides is a <see cref="PullingWorker"/>;
+/// the actor carries that out, and completes <c>ended</c> when the run ends (null) or it gives up (the reason).
 /// </summary>
 public sealed class WorkerActor : ReceiveActor, IWithTimers
 {
@@ -28,56 +29,50 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private sealed record Ready(IUnitExecutor Executor) : INoSerializationVerificationNeeded;
 
+    private sealed record Broken(Exception Failure) : INoSerializationVerificationNeeded;
+
     private sealed record Settled(IWireMessage? Report, Exception? Failure) : INoSerializationVerificationNeeded;
 
     private static readonly TimeSpan s_beat = TimeSpan.FromSeconds(1),
-        s_sayEvery = TimeSpan.FromSeconds(5);
+        s_step = TimeSpan.FromSeconds(3);
     private readonly WorkerActorOptions _options;
     private readonly TaskCompletionSource<Exception?> _ended;
+    private readonly ActiveClock _clock = new(TimeProvider.System, s_step);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly TorchThread _thread;
     private readonly WeightsClient _client;
     private readonly CancellationTokenSource _stopping = new();
     private readonly HashSet<Address> _asked = [];
-    private IActorRef _queue = ActorRefs.Nobody;
+    private PullingWorker _worker;
     private IUnitExecutor? _executor;
-    private bool _busy;
-    private DateTimeOffset _alone = DateTimeOffset.UtcNow;
-    private DateTimeOffset _said;
 
     /// <summary>Makes a worker.</summary>
     public WorkerActor(WorkerActorOptions options, TaskCompletionSource<Exception?> ended)
     {
         (_options, _ended) = (options, ended);
+        _worker = new PullingWorker(options.Id, options.Device, options.Patience);
         _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
         _client = new WeightsClient(
             Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"),
             new WeightsClientOptions { Identity = options.Identity }
         );
         options.Relay?.Sources.Add(_client);
-        Receive<ClusterEvent.MemberUp>(_ => Register());
-        Receive<WorkerAccepted>(OnAccepted);
+        Receive<ClusterEvent.MemberUp>(_ => Do(_worker.Look()));
+        Receive<WorkerAccepted>(message => Do(_worker.Accepted(message, Sender)), _ => IsFromLearner());
         Receive<Ready>(message =>
         {
-            (_executor, _busy) = (message.Executor, false);
-            _options.Say($"joined the run: worker {_options.Id} on {_options.Device}");
-            Pull();
+            _executor = message.Executor;
+            Do(_worker.Ready(message.Executor.HeldDigest));
         });
-        Receive<HoldWeights>(OnHoldWeights, _ => IsFromQueue());
-        Receive<AssignUnit>(OnAssign, _ => IsFromQueue());
+        Receive<Broken>(message => Do(_worker.Broken(message.Failure)));
+        Receive<HoldWeights>(message => Do(_worker.Hold(message, Sender)));
+        Receive<AssignUnit>(message => Do(_worker.Assign(message, Sender)));
         Receive<Settled>(OnSettled);
-        Receive<Beat>(_ => OnBeat());
-        Receive<Terminated>(_ => OnQueueLost());
-        Receive<WorkerRefused>(
-            message => End(new DfpoException("worker/refused", $"The run refused this worker: {message.Reason}.")),
-            _ => _queue.IsNobody() && IsFromLearner()
-        );
-        Receive<RunEnded>(
-            message =>
-                End(message.Failure.Length == 0 ? null : new DfpoException("worker/run-failed", $"The run failed: {message.Failure}")),
-            _ => IsFromQueue()
-        );
+        Receive<Beat>(_ => Do(_worker.Beat(_clock.Now, _cluster.State.Members.Count)));
+        Receive<Terminated>(message => Do(_worker.Lost(message.ActorRef, _clock.Now)));
+        Receive<WorkerRefused>(message => Do(_worker.Refused(message, Sender)), _ => IsFromLearner());
+        Receive<RunEnded>(message => Do(_worker.Ended(message, Sender)));
         Receive<Leave>(_ => End(null));
     }
 
@@ -99,7 +94,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     protected override void PostStop()
     {
         _cluster.Unsubscribe(Self);
-        _queue.Tell(new LeaveQueue(_options.Id));
+        _worker.Queue.Tell(new LeaveQueue(_options.Id));
         _stopping.Cancel();
         if (_executor is { } executor)
             _thread.Run(() =>
@@ -113,43 +108,47 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         _ended.TrySetResult(new OperationCanceledException($"worker {_options.Id} was stopped before the run ended"));
     }
 
-    private void OnBeat()
+    private void Do(PullingWorker worker)
     {
-        if (!_queue.IsNobody())
-        {
-            if (!_busy && _executor is not null)
-                Pull();
-            return;
-        }
-        Register();
-        var now = DateTimeOffset.UtcNow;
-        var waited = now - _alone;
-        if (waited > _options.Patience)
-            End(
-                new DfpoException(
-                    "worker/no-learner",
-                    $"Worker {_options.Id} found no learner for {_options.Patience.TotalSeconds:F0} s ({_cluster.State.Members.Count} members seen): is a run listening there? 'dfpo run' shows its address."
-                )
-            );
-        else if (waited >= s_sayEvery && now - _said >= s_sayEvery)
-        {
-            _said = now;
-            _options.Say($"waiting for a learner: {waited.TotalSeconds:F0} of at most {_options.Patience.TotalSeconds:F0} s");
-        }
+        _worker = worker.Done();
+        foreach (var effect in worker.Effects)
+            Do(effect);
     }
 
-    /// <summary>The learner may come back, or another one take its place: the engine stays ready.</summary>
-    private void OnQueueLost()
+    private void Do(WorkerEffect effect)
     {
-        (_queue, _alone) = (ActorRefs.Nobody, DateTimeOffset.UtcNow);
-        _options.Say("lost the learner");
+        switch (effect)
+        {
+            case WorkerEffect.Register(var run):
+                Register(run);
+                break;
+            case WorkerEffect.Send(var to, var message):
+                to.Tell(message);
+                break;
+            case WorkerEffect.Watch(var queue):
+                Context.Watch(queue);
+                break;
+            case WorkerEffect.Build(var setup):
+                Build(setup);
+                break;
+            case WorkerEffect.Take(var weights):
+                Take(weights);
+                break;
+            case WorkerEffect.Execute(var unit):
+                Execute(unit);
+                break;
+            case WorkerEffect.Say(var text):
+                _options.Say(text);
+                break;
+            case WorkerEffect.End(var reason):
+                End(reason);
+                break;
+        }
     }
 
     /// <summary>Asks every candidate: only the one that is the learner has a queue.</summary>
-    private void Register()
+    private void Register(string run)
     {
-        if (!_queue.IsNobody())
-            return;
         foreach (var learner in _cluster.State.Members.Where(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)))
         {
             _asked.Add(learner.Address);
@@ -157,11 +156,13 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 .ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath)
                 .Tell(
                     new RegisterWorker(_options.Id, _options.Device, ProductVersion.Text, _options.ModelDigest, _options.Relay?.Url ?? "")
+                    {
+                        MachineClass = MachineClass.Of(_options.Device, _options.TorchThreads),
+                        Run = run,
+                    }
                 );
         }
     }
-
-    private bool IsFromQueue() => !_queue.IsNobody() && Sender.Equals(_queue);
 
     /// <summary>
     /// Whether the sender is the queue of a node that this worker asked, and that may be a learner: whoever joins the cluster can call
@@ -178,33 +179,26 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         return false;
     }
 
-    private void OnAccepted(WorkerAccepted message)
+    private void Build(WorkerSetup setup)
     {
-        if (!_queue.IsNobody() || !IsFromLearner())
-            return;
-        _queue = Sender;
-        Context.Watch(_queue);
-        if (_executor is not null || _busy)
-            return;
-        _busy = true;
-        var self = Self;
+        var before = _executor;
+        _executor = null;
         _thread
-            .Run(() => _options.CreateExecutor(message.Setup, _client))
-            .PipeTo(self, success: executor => new Ready(executor), failure: e => new Settled(null, e));
+            .Run(() =>
+            {
+                before?.Dispose();
+                return _options.CreateExecutor(setup, _client);
+            })
+            .PipeTo(Self, success: executor => new Ready(executor), failure: e => new Broken(e));
     }
 
-    private void OnHoldWeights(HoldWeights message)
-    {
-        if (_busy || _executor is not { } executor)
-            return;
-        _busy = true;
-        Take(executor, message)
+    private void Take(HoldWeights message) =>
+        Take(_executor!, message)
             .PipeTo(
                 Self,
                 success: () => new Settled(null, null),
                 failure: e => new Settled(new FailUnit(_options.Id, new UnitId(""), e.Message), e)
             );
-    }
 
     private async Task Take(IUnitExecutor executor, HoldWeights message)
     {
@@ -234,15 +228,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             .ConfigureAwait(false);
     }
 
-    private void OnAssign(AssignUnit message)
+    private void Execute(AssignUnit message)
     {
-        if (_busy || _executor is not { } executor)
-        {
-            Sender.Tell(new ReturnUnit(_options.Id, message.Unit.Id));
-            return;
-        }
-        _busy = true;
-        var id = _options.Id;
+        var (id, executor) = (_options.Id, _executor!);
         _thread
             .Run(() =>
             {
@@ -253,7 +241,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                 );
                 activity?.SetTag(DfpoTelemetry.Tags.UnitId, message.Unit.Id.Value).SetTag(DfpoTelemetry.Tags.WorkerId, id.Value);
                 var result = executor.Execute(message.Unit, _stopping.Token);
-                return new CompleteUnit(id, message.Unit.Id, executor.HeldDigest, result);
+                return new CompleteUnit(id, message.Unit.Id, executor.HeldDigest, result, message.Run);
             })
             .PipeTo(
                 Self,
@@ -264,24 +252,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void OnSettled(Settled message)
     {
-        _busy = false;
-        if (message.Failure is { } failure)
-        {
-            if (_executor is null)
-            {
-                End(failure); // Without an engine there is nothing to try again with; whoever started the worker tells why.
-                return;
-            }
-            // A failure of ours says what and where by itself, and the queue tells it; anything else needs its place.
-            if (failure is not (DfpoException or OperationCanceledException))
-                _log.Warning(failure, "Worker {Worker}: {Reason}", _options.Id, failure.Message);
-        }
-        if (message.Report is { } report)
-            _queue.Tell(report);
-        Pull();
+        // A failure of ours says what and where by itself, and the queue tells it; anything else needs its place.
+        if (message.Failure is { } failure and not (DfpoException or OperationCanceledException))
+            _log.Warning(failure, "Worker {Worker}: {Reason}", _options.Id, failure.Message);
+        Do(_worker.Settled(message.Report, _executor!.HeldDigest));
     }
-
-    private void Pull() => _queue.Tell(new RequestWork(_options.Id, _executor!.HeldDigest));
 
     private void End(Exception? reason)
     {

@@ -6,17 +6,17 @@ namespace DfPO.Actors.Work;
 /// </summary>
 /// <param name="Failures">Failures since the last success.</param>
 /// <param name="PausedUntil">No work before this time.</param>
-public sealed record WorkerHealth(int Failures, DateTimeOffset PausedUntil)
+public sealed record WorkerHealth(int Failures, TimeSpan PausedUntil)
 {
     private const int Tolerated = 1;
     private static readonly TimeSpan s_first = TimeSpan.FromSeconds(2),
         s_longest = TimeSpan.FromMinutes(1);
 
     /// <summary>Nothing is known against it.</summary>
-    public static WorkerHealth Good { get; } = new(0, DateTimeOffset.MinValue);
+    public static WorkerHealth Good { get; } = new(0, TimeSpan.Zero);
 
     /// <summary>After a failure.</summary>
-    public WorkerHealth Failed(DateTimeOffset now)
+    public WorkerHealth Failed(TimeSpan now)
     {
         var failures = Failures + 1;
         var pause = failures <= Tolerated ? TimeSpan.Zero : s_first * Math.Pow(2, Math.Min(failures - Tolerated - 1, 16));
@@ -24,5 +24,5 @@ public sealed record WorkerHealth(int Failures, DateTimeOffset PausedUntil)
     }
 
     /// <summary>Whether it may get work.</summary>
-    public bool MayWork(DateTimeOffset now) => now >= PausedUntil;
+    public bool MayWork(TimeSpan now) => now >= PausedUntil;
 }

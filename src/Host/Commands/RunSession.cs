@@ -34,7 +34,8 @@ internal static class RunSession
         }
         try
         {
-            if (await ExperimentHost.Run(options, config, folder, Observe, telemetry, cancellation) is null)
+            var run = RunInputs.Require(folder, config);
+            if (await ExperimentHost.Run(options, config, folder, run, Observe, telemetry, cancellation) is null)
                 Console.Error.WriteLine($"dfpo: the run has been finished by another process: {folder.Path}");
             return 0;
         }

@@ -33,6 +33,7 @@ public static class ExperimentHost
     /// <param name="options">Where to listen, whom to join, and how many workers to start.</param>
     /// <param name="config">A validated experiment.</param>
     /// <param name="folder">Folder of the run; its newest state, if any, is resumed.</param>
+    /// <param name="run">Which run it is.</param>
     /// <param name="observe">Makes the observer once this process is the learner.</param>
     /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Ends the run after the step in hand, with a resumable state.</param>
@@ -41,6 +42,7 @@ public static class ExperimentHost
         RunOptions options,
         ExperimentConfig config,
         RunFolder folder,
+        RunIdentity run,
         Func<IExperimentObserver> observe,
         HostTelemetry telemetry,
         CancellationToken cancellation
@@ -61,7 +63,12 @@ public static class ExperimentHost
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
-            akka.WithDfpoNode(node, [ClusterRoles.Learner, ClusterRoles.Rollout, ClusterRoles.Reward], options.Join, identity)
+            akka.WithDfpoNode(
+                node,
+                [ClusterRoles.Learner, run.Role, ClusterRoles.Rollout, ClusterRoles.Reward],
+                options.Join,
+                identity
+            )
         );
         await using var app = builder.Build();
         app.MapWeights(store, new Dictionary<string, string>(RewardLoading.Folders(config.Task)) { ["policy"] = config.Model.Policy });
@@ -71,8 +78,11 @@ public static class ExperimentHost
             store.BaseUrl = app.Urls.First();
             var system = app.Services.GetRequiredService<ActorSystem>();
             var self = await Join(system, standby, cancellation);
+            if (standby)
+                RequireRun(Cluster.Get(system), run, options.Join, folder);
             var setup = new ExperimentSetup(
                 config,
+                run,
                 store,
                 folder.Path,
                 observe,
@@ -99,6 +109,16 @@ public static class ExperimentHost
             using var stopping = new CancellationTokenSource(s_stopTimeout);
             await app.StopAsync(stopping.Token);
         }
+    }
+
+    /// <summary>A standby of another run would take that run's cluster over, and its workers with it.</summary>
+    private static void RequireRun(Cluster cluster, RunIdentity run, IReadOnlyList<string> join, RunFolder folder)
+    {
+        if (cluster.State.Members.FirstOrDefault(member => run.IsOther(member.Roles)) is { } other)
+            throw new DfpoException(
+                "cluster/other-run",
+                $"The learner at {other.Address.Host}:{other.Address.Port}, which '--join {string.Join(',', join)}' leads to, is of another run than '{folder.Path}': give '--run' the folder of the run that is learnt there."
+            );
     }
 
     /// <summary>Starts the workers and waits for the end.</summary>

@@ -130,6 +130,30 @@ public sealed record RewardSpec
 
     /// <summary>Whether a continuation has concepts to use.</summary>
     public bool NeedsConcepts => Uses(RewardKind.Coverage, RewardKind.RepeatPenalty);
+
+    /// <summary>
+    /// Between what every score lies; infinite where a kind has no bound: CIDEr above, endpoints and plug-ins on both sides.
+    /// </summary>
+    public (double Lowest, double Highest) Range() =>
+        Kind != RewardKind.Combination
+            ? Range(Kind)
+            : Terms
+                .Select((kind, i) => (Range: Range(kind), Weight: i < Weights.Count ? Weights[i] : 1))
+                .Where(term => term.Weight != 0)
+                .Select(term => (A: term.Weight * term.Range.Lowest, B: term.Weight * term.Range.Highest))
+                .Aggregate((Lowest: 0.0, Highest: 0.0), (sum, term) =>
+                    (sum.Lowest + Math.Min(term.A, term.B), sum.Highest + Math.Max(term.A, term.B))
+                );
+
+    private static (double Lowest, double Highest) Range(RewardKind kind) =>
+        kind switch
+        {
+            RewardKind.RepeatPenalty => (-1, 0),
+            RewardKind.Vader => (-1, 1),
+            RewardKind.Cider => (0, double.PositiveInfinity),
+            RewardKind.Http or RewardKind.Plugin => (double.NegativeInfinity, double.PositiveInfinity),
+            _ => (0, 1),
+        };
 }
 
 /// <summary>How an endpoint over HTTP is called.</summary>

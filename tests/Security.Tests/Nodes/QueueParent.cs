@@ -19,7 +19,6 @@ internal sealed class QueueParent : UntypedActor
             UnitTimeout = TimeSpan.FromMinutes(1),
             MaxAttempts = 3,
             WorkerPatience = TimeSpan.FromMinutes(1),
-            ModelDigest = () => Task.FromResult(""),
         };
         foreach (var name in new[] { role, "other" })
             Context.ActorOf(WorkQueueActor.Props(options), name);
