@@ -48,7 +48,8 @@ public sealed class NodeIdentity
     /// <param name="peer">The certificate that it shows.</param>
     /// <param name="presented">The chain that came with it, for intermediate authorities.</param>
     /// <param name="errors">What the platform found; its verdict on the authority is not asked, because ours is private.</param>
-    public string? Refusal(X509Certificate2? peer, X509Chain? presented, SslPolicyErrors errors)
+    /// <param name="role">What its certificate must say that it may be; null for any role.</param>
+    public string? Refusal(X509Certificate2? peer, X509Chain? presented, SslPolicyErrors errors, string? role = null)
     {
         if (peer is null)
             return "it shows no certificate";
@@ -65,18 +66,22 @@ public sealed class NodeIdentity
             return $"certificate '{peer.Subject}' by '{peer.Issuer}', valid until {peer.NotAfter:yyyy-MM-dd}, is not accepted ({string.Join("; ", chain.ChainStatus.Select(status => status.StatusInformation.Trim()).Distinct())})";
         if (Lacks(peer) is { } lack)
             return $"certificate '{peer.Subject}' {lack}";
+        if (role is not null && !NodeCertificate.Of(peer).May(role))
+            return $"certificate '{peer.Subject}' does not say that it may be a {role}";
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
             return $"certificate '{peer.Subject}' is for {Names(peer)}, not for the address that was dialled";
         return null;
     }
 
     /// <summary>
-    /// What a node's certificate must say for itself: a chain accepts one without usages for every use, and one without alternative names by
-    /// its subject.
+    /// What a node's certificate must say for itself: a chain accepts one without usages for every use, and one without alternative names
+    /// by its subject.
     /// </summary>
     private static string? Lacks(X509Certificate2 certificate)
     {
-        var usages = certificate.Extensions.OfType<X509EnhancedKeyUsageExtension>().SelectMany(usage => usage.EnhancedKeyUsages.Cast<Oid>());
+        var usages = certificate
+            .Extensions.OfType<X509EnhancedKeyUsageExtension>()
+            .SelectMany(extension => extension.EnhancedKeyUsages.Cast<Oid>());
         if (new[] { ServerAuthentication, ClientAuthentication }.Any(needed => usages.All(usage => usage.Value != needed.Value)))
             return "does not say that it is for servers and for clients (extended key usage)";
         var node = NodeCertificate.Of(certificate);

@@ -17,7 +17,8 @@ internal sealed record Peer(string System, string Host, int Port, int Uid, NodeC
     public bool May(string role) => Certificate?.May(role) ?? true;
 
     /// <summary>Whether an address is its own.</summary>
-    public bool Is(NodeAddress? address) => address is not null && (address.System, address.Host, (int)address.Port) == (System, Host, Port);
+    public bool Is(NodeAddress? address) =>
+        address is not null && (address.System, address.Host, (int)address.Port) == (System, Host, Port);
 
     /// <summary>Whether an incarnation is its own.</summary>
     public bool Is(Incarnation? node) => node is not null && Is(node.Address) && (int)node.Uid == Uid;

@@ -150,7 +150,8 @@ internal static class PeerRules
             Verdict Lie(string claim) => new($"gossip that the learner at {learner.Address.Host}:{learner.Address.Port} {claim}", false);
             if (gossip.Members.FirstOrDefault(member => Means(member.Address)) is not { } member)
                 return Lie("is no member");
-            if (member.Status is not (<= StatusUp or StatusWeaklyUp) && !(member.Status == StatusLeaving && peer.Is(gossip.Addresses[member.Address])))
+            var saysSo = member.Status == StatusLeaving && peer.Is(gossip.Addresses[member.Address]);
+            if (member.Status is not (<= StatusUp or StatusWeaklyUp) && !saysSo)
                 return Lie("is down or leaves");
             if (gossip.Tombstones.Any(tombstone => Means(tombstone.Address)))
                 return Lie("is gone for ever");

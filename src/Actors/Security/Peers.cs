@@ -121,7 +121,7 @@ internal sealed class Peers(NodeIdentity? identity) : Setup, IClusterSight
 
     // A listener on both families sees IPv4 addresses as mapped ones.
     private static string Key(string connection) =>
-        IPEndPoint.TryParse(connection, out var endpoint)
-            ? new IPEndPoint(endpoint.Address.IsIPv4MappedToIPv6 ? endpoint.Address.MapToIPv4() : endpoint.Address, endpoint.Port).ToString()
-            : connection;
+        !IPEndPoint.TryParse(connection, out var endpoint) ? connection
+        : endpoint.Address.IsIPv4MappedToIPv6 ? $"{endpoint.Address.MapToIPv4()}:{endpoint.Port}"
+        : endpoint.ToString();
 }

@@ -69,7 +69,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
     private void OnRegister(RegisterWorker message)
     {
         if (Peers.Of(Context.System).May(Sender.Path.Address, _options.Role))
-            Do(_queue.Register(message, Sender, _clock.Now));
+            Do(_queue.Register(IsOwn(message.BulkUrl) ? message : message with { BulkUrl = "" }, Sender, _clock.Now));
         else
             Sender.Tell(
                 new WorkerRefused(
@@ -77,6 +77,11 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 )
             );
     }
+
+    /// <summary>Whether a worker relays weights at its own address: others are not sent elsewhere on its word.</summary>
+    private bool IsOwn(string bulkUrl) =>
+        Sender.Path.Address.Host is not { } host
+        || (Uri.TryCreate(bulkUrl, UriKind.Absolute, out var url) && url.Host.Trim('[', ']') == host.Trim('[', ']'));
 
     private void OnSubmit(Submit message)
     {

@@ -171,7 +171,9 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private bool IsFromLearner()
     {
         var node = Sender.Path.Address;
-        if (Sender.Path.ToStringWithoutAddress() != _options.QueuePath || !_asked.Contains(node.HasLocalScope ? _cluster.SelfAddress : node))
+        if (Sender.Path.ToStringWithoutAddress() != _options.QueuePath)
+            return false;
+        if (!_asked.Contains(node.HasLocalScope ? _cluster.SelfAddress : node))
             return false;
         if (Peers.Of(Context.System).May(node, ClusterRoles.Learner))
             return true;
@@ -181,15 +183,30 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
 
     private void Build(WorkerSetup setup)
     {
-        var before = _executor;
+        var (before, learner) = (_executor, _worker.Queue.Path.Address);
         _executor = null;
         _thread
             .Run(() =>
             {
                 before?.Dispose();
+                CheckOrigin(setup, learner);
                 return _options.CreateExecutor(setup, _client);
             })
             .PipeTo(Self, success: executor => new Ready(executor), failure: e => new Broken(e));
+    }
+
+    /// <summary>A learner serves its models itself.</summary>
+    private static void CheckOrigin(WorkerSetup setup, Address learner)
+    {
+        if (
+            learner.Host is { } host
+            && setup.ModelUrl.Length > 0
+            && !(Uri.TryCreate(setup.ModelUrl, UriKind.Absolute, out var url) && url.Host.Trim('[', ']') == host.Trim('[', ']'))
+        )
+            throw new DfpoException(
+                "weights/address",
+                $"The run at {host} sends this worker to '{setup.ModelUrl}' for its model: a worker fetches from the learner itself."
+            );
     }
 
     private void Take(HoldWeights message) =>

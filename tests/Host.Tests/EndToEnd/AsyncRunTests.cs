@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors;
 using DfPO.Actors.Security;
 using DfPO.Host.Tests.Commands;
 

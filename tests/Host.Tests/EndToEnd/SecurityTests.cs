@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Dispatch.SysMsg;
+using DfPO.Actors;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 

@@ -35,7 +35,10 @@ public sealed class ForgedFramesTests
                     (User + "Down, Akka.Cluster", Of(worker.Address)),
                     (Daemon + "ExitingConfirmed, Akka.Cluster", Of(learner)),
                     // A new incarnation of the learner: Akka downs the old one.
-                    (Daemon + "Join, Akka.Cluster", new Join { Node = new() { Address = Of(learner.Address), Uid = 7 }, Roles = { "learner" } }),
+                    (
+                        Daemon + "Join, Akka.Cluster",
+                        new Join { Node = new() { Address = Of(learner.Address), Uid = 7 }, Roles = { "learner" } }
+                    ),
                     ("Akka.Cluster.GossipEnvelope, Akka.Cluster", new GossipEnvelope { From = Of(learner), Gossip = ByteString.Empty }),
                 }
             )
