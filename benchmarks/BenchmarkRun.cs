@@ -25,7 +25,7 @@ internal static class BenchmarkRun
         ),
         ("architectures", ArchitectureBenchmark.Run),
         ("adapters", ArchitectureBenchmark.Adapters),
-        ("iteration", options => IterationBenchmark.Run(options.Trials)),
+        ("iteration", IterationBenchmark.Run),
         ("messages", _ => MessageBenchmark.Run()),
         ("scaling", _ => ScalingBenchmark.Run()),
         ("faults", options => FaultRounds.Run(options.Rounds, options.Seed)),

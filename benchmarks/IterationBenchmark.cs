@@ -4,6 +4,7 @@ using DfPO.Learner;
 using DfPO.Learner.Configuration;
 using DfPO.Learner.Updates;
 using DfPO.Models;
+using DfPO.Models.Devices;
 using DfPO.Models.Policies;
 using DfPO.Rollout;
 using DfPO.Rollout.Generation;
@@ -12,21 +13,25 @@ using static TorchSharp.torch;
 namespace DfPO.Benchmarks;
 
 /// <summary>
-/// Whole iterations of GRPO: <c>imdb-tiny-grpo.conf</c> (64 continuations of 32 tokens, two epochs) with everything but the cluster, and
-/// 16 continuations of 48 tokens in the shape of SmolLM2-135M, bfloat16 products, with a reference model: what other programs call a step.
+/// Whole iterations of GRPO, the learner's products in float32 or bfloat16: <c>imdb-tiny-grpo.conf</c> (64 continuations of 32 tokens, two
+/// epochs) with everything but the cluster, and 16 continuations of 48 tokens in the shape of SmolLM2-135M with a reference model, all of it
+/// in that dtype: what other programs call a step.
 /// </summary>
 internal static class IterationBenchmark
 {
     // The first two compile code, pack weights, and wait for memory that is there afterwards.
     private const int WarmUp = 2;
 
-    public static void Run(int trials)
+    public static void Run(BenchmarkOptions options)
     {
-        Bundled(trials);
-        SmolLM2(trials);
+        var products = options.Dtypes.Select(TorchDevices.ParseDtype).ToArray();
+        foreach (var dtype in products)
+            Bundled(dtype, options.Trials);
+        foreach (var dtype in products)
+            SmolLM2(dtype, options.Trials);
     }
 
-    private static void Bundled(int trials)
+    private static void Bundled(ScalarType products, int trials)
     {
         string[] settings =
         [
@@ -34,6 +39,7 @@ internal static class IterationBenchmark
             $"evaluation.every={trials + WarmUp}",
             "evaluation.samples-per-prompt=1",
             $"checkpoint.every={trials + WarmUp}",
+            $"learner.bf16={(products == ScalarType.BFloat16 ? "on" : "off")}",
         ];
         var config = ExperimentFile.Load("hocon/experiments/imdb-tiny-grpo.conf", settings);
         var folder = Directory.CreateTempSubdirectory("dfpo-benchmark").FullName;
@@ -44,8 +50,8 @@ internal static class IterationBenchmark
             using (var services = new BareServices(config, folder))
                 new ExperimentLoop(config, services, clock, new RunCheckpoints(folder)).Run(default).GetAwaiter().GetResult();
             var all = new Timing([.. clock.Seconds.Skip(WarmUp)], load.Foreign());
-            Report.Measured("imdb-tiny-grpo", null, 64, "iteration", all, null, Figure.Seconds);
-            Report.Measured("imdb-tiny-grpo", null, 64, "update", all.Part(clock.Learning.Skip(WarmUp)), null, Figure.Seconds);
+            Report.Measured("imdb-tiny-grpo", products, 64, "iteration", all, null, Figure.Seconds);
+            Report.Measured("imdb-tiny-grpo", products, 64, "update", all.Part(clock.Learning.Skip(WarmUp)), null, Figure.Seconds);
         }
         finally
         {
@@ -53,19 +59,19 @@ internal static class IterationBenchmark
         }
     }
 
-    private static void SmolLM2(int trials)
+    private static void SmolLM2(ScalarType products, int trials)
     {
         const int Prompts = 2,
             Samples = 8,
             PromptTokens = 16;
         using LanguageModel policy = BenchmarkRun.SmolLM2(ScalarType.Float32),
-            actor = BenchmarkRun.SmolLM2(ScalarType.BFloat16),
-            reference = BenchmarkRun.SmolLM2(ScalarType.BFloat16);
+            actor = BenchmarkRun.SmolLM2(products),
+            reference = BenchmarkRun.SmolLM2(products);
         var incidents = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
         var options = new LearnerOptions
         {
             Objective = ObjectiveKind.Grpo,
-            Bf16 = true,
+            Bf16 = products == ScalarType.BFloat16,
             Epochs = 1,
             MinibatchSize = Prompts * Samples,
         };
@@ -110,7 +116,7 @@ internal static class IterationBenchmark
             }
         );
         const string Name = "smollm2-135m (random)";
-        Report.Measured(Name, ScalarType.BFloat16, Prompts * Samples, "GRPO iteration", timing, null, Figure.Seconds);
-        Report.Measured(Name, ScalarType.BFloat16, Prompts * Samples, "GRPO update", timing.Part(updates.Skip(1)), null, Figure.Seconds);
+        Report.Measured(Name, products, Prompts * Samples, "GRPO iteration", timing, null, Figure.Seconds);
+        Report.Measured(Name, products, Prompts * Samples, "GRPO update", timing.Part(updates.Skip(1)), null, Figure.Seconds);
     }
 }
