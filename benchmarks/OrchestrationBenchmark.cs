@@ -49,6 +49,7 @@ internal static class OrchestrationBenchmark
                             RunFolder.Create(root, config),
                             new RunIdentity("benchmark", "", ""),
                             () => clusterClock,
+                            _ => { },
                             telemetry,
                             default
                         )

@@ -2,7 +2,9 @@ using System.Collections.Concurrent;
 
 namespace DfPO.Models;
 
-/// <summary>One-line words to the user about files that are read in part: what was left out, and why that is right.</summary>
+/// <summary>
+/// One-line words to the user about files: what was left out of those that are read in part, and what cannot be written or read.
+/// </summary>
 public static class Notices
 {
     private static readonly ConcurrentDictionary<string, bool> s_told = new();
@@ -10,7 +12,8 @@ public static class Notices
     /// <summary>Receives each line once in a process; may be called from any thread.</summary>
     public static event Action<string>? Told;
 
-    internal static void Tell(string line)
+    /// <summary>Tells a line, unless it was told before.</summary>
+    public static void Tell(string line)
     {
         if (s_told.TryAdd(line, true))
             Told?.Invoke(line);

@@ -72,7 +72,7 @@ public static class PretrainedModels
         return Load(config.ParameterCount, () => BuildClassifier(config, folder, device, dtype), folder, optional: _ => false);
     }
 
-    /// <summary>A classifier with a fresh head on the body of a language model, or of an encoder whatever stands on it.</summary>
+    /// <summary>A classifier with a fresh head on the body of a language model, classifier or encoder, whatever stands on it.</summary>
     /// <param name="folder">The language model's or encoder's checkpoint.</param>
     /// <param name="labels">Names of the classes.</param>
     /// <param name="seed">Decides the head's weights.</param>
@@ -85,19 +85,31 @@ public static class PretrainedModels
         Device? device = null
     )
     {
+        // What the labels were before goes with the head.
+        static JsonObject Without(JsonObject json)
+        {
+            var copy = (JsonObject)json.DeepClone();
+            copy.Remove("problem_type");
+            return copy;
+        }
         SequenceClassifier model;
         Func<string, bool> isHead;
         if (ReadEncoderConfig(folder) is { } encoder)
-            (model, isHead) = (EncoderClassifier.Create(encoder with { Labels = labels }, device), EncoderCheckpoint.IsHead);
-        else
-            (model, isHead) = (BuildClassifier(ReadConfig(folder) with { Labels = labels }, folder, device, ScalarType.Float32), name =>
-                name == "score.weight"
+            (model, isHead) = (
+                EncoderClassifier.Create(encoder with { Labels = labels, ProblemType = "", Raw = Without(encoder.Raw) }, device),
+                EncoderCheckpoint.IsHead
             );
+        else
+        {
+            var config = ReadConfig(folder);
+            model = BuildClassifier(config with { Labels = labels, Raw = Without(config.Raw) }, folder, device, ScalarType.Float32);
+            isHead = IsOutput;
+        }
         try
         {
             model.Initialise(seed);
             using var weights = CheckpointFolder.Open(folder);
-            LoadWeights(model, weights, _ => true, isHead);
+            LoadWeights(model, weights, _ => true, isHead, IsOutput);
             return model;
         }
         catch
@@ -106,6 +118,10 @@ public static class PretrainedModels
             throw;
         }
     }
+
+    /// <summary>Whether a parameter is of a classifier's last layer, whose rows are the labels.</summary>
+    private static bool IsOutput(string name) => name is "score.weight" or "classifier.weight" or "classifier.bias"
+        || name.StartsWith("classifier.out_proj.", StringComparison.Ordinal);
 
     private static SequenceClassifier BuildClassifier(ModelConfig config, string folder, Device? device, ScalarType dtype) =>
         config switch
@@ -192,13 +208,20 @@ public static class PretrainedModels
     /// <param name="weights">An open checkpoint.</param>
     /// <param name="optional">Names in the file that the model may lack.</param>
     /// <param name="fresh">Parameters of the model that the file may lack, such as a new head; none when null.</param>
+    /// <param name="kept">Parameters that stay as they are, whatever the file has for them; none when null.</param>
     /// <exception cref="DfpoException"><c>checkpoint/missing-tensor</c>, <c>checkpoint/unknown-tensor</c> or
     /// <c>checkpoint/shape</c>.</exception>
-    public static void LoadWeights(nn.Module model, CheckpointFolder weights, Func<string, bool> optional, Func<string, bool>? fresh = null)
+    public static void LoadWeights(
+        nn.Module model,
+        CheckpointFolder weights,
+        Func<string, bool> optional,
+        Func<string, bool>? fresh = null,
+        Func<string, bool>? kept = null
+    )
     {
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        var matched = Match(model, weights, optional, fresh);
+        var matched = Match(model, weights, optional, fresh, kept);
         if (model is LanguageModel)
             foreach (var copy in weights.Names.Where(IsTiedCopy).Except(matched.Select(pair => pair.Key)))
                 RequireCopy(weights, copy, matched);
@@ -226,7 +249,8 @@ public static class PretrainedModels
         nn.Module model,
         CheckpointFolder weights,
         Func<string, bool> optional,
-        Func<string, bool>? fresh
+        Func<string, bool>? fresh,
+        Func<string, bool>? kept
     )
     {
         var matched = new List<(Tensor, string)>();
@@ -238,7 +262,7 @@ public static class PretrainedModels
         var bare = body is not null && !weights.Names.Any(name => name.StartsWith(body, StringComparison.Ordinal));
         foreach (var (name, parameter) in model.named_parameters())
         {
-            if (fresh?.Invoke(name) == true && !weights.Names.Contains(name))
+            if (kept?.Invoke(name) == true || (fresh?.Invoke(name) == true && !weights.Names.Contains(name)))
                 continue;
             var key = bare && name.StartsWith(body!, StringComparison.Ordinal) ? name[body!.Length..] : name;
             if (!weights.Names.Contains(key) && OldName(key) is { } old && weights.Names.Contains(old))

@@ -34,7 +34,7 @@ public sealed class PullingWorkerTests
         Assert.Equal("a", Effects<WorkerEffect.Register>().Last().Run);
         Do(_worker.Accepted(new WorkerAccepted(s_runA with { ModelUrl = "http://elsewhere" }), s_other));
         Assert.Single(Effects<WorkerEffect.Build>());
-        Do(_worker.Beat(TimeSpan.FromSeconds(1), 2));
+        Do(_worker.Beat(TimeSpan.FromSeconds(1), 2, 1));
         Assert.Equal(s_other, Effects<WorkerEffect.Send>().Last().To);
     }
 
@@ -94,9 +94,21 @@ public sealed class PullingWorkerTests
     public void It_gives_up_when_its_patience_is_over_and_says_what_it_waits_for()
     {
         for (var second = 0; second <= 61; second++)
-            Do(_worker.Beat(TimeSpan.FromSeconds(second), members: 1));
+            Do(_worker.Beat(TimeSpan.FromSeconds(second), members: 1, learners: 1));
         Assert.Contains("of at most 60 s", Effects<WorkerEffect.Say>().First().Text);
         Assert.Equal("worker/no-learner", Assert.IsType<DfpoException>(Effects<WorkerEffect.End>().First().Reason).Code);
+    }
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(0, true)]
+    public void A_cluster_that_its_learner_has_left_is_left_too_unless_another_stands_by(int learners, bool leaves)
+    {
+        Join(s_runA);
+        Do(_worker.Lost(s_queue, TimeSpan.FromSeconds(10)));
+        for (var second = 10; second <= 20; second++)
+            Do(_worker.Beat(TimeSpan.FromSeconds(second), members: 2, learners));
+        Assert.Equal(leaves, Effects<WorkerEffect.End>().Any(end => end.Reason is OperationCanceledException));
     }
 
     private static RewardUnit Unit => new(new UnitId("u"), [new PromptContinuation("a", "b")]);

@@ -40,10 +40,22 @@ public sealed class RunLockTests : IDisposable
     }
 
     [Fact]
-    public async Task A_folder_that_is_not_there_is_no_reason_to_wait() =>
-        await Assert.ThrowsAnyAsync<IOException>(() =>
+    public async Task A_folder_that_cannot_be_written_is_no_reason_to_wait()
+    {
+        var error = await Assert.ThrowsAsync<DfpoException>(() =>
             RunLock.Acquire(Path.Combine(_folder.FullName, "none"), TimeSpan.FromMinutes(1), default)
         );
+        Assert.Equal("run/folder", error.Code);
+    }
+
+    [Fact]
+    public async Task Who_asks_for_the_holder_is_told_and_takes_nothing()
+    {
+        Assert.Null(RunLock.HolderOf(_folder.FullName));
+        using (await RunLock.Acquire(_folder.FullName, TimeSpan.Zero, default))
+            Assert.Contains($"process {Environment.ProcessId}", RunLock.HolderOf(_folder.FullName));
+        Assert.Null(RunLock.HolderOf(_folder.FullName));
+    }
 
     public void Dispose() => _folder.Delete(recursive: true);
 }

@@ -54,7 +54,7 @@ internal static class RunFolders
         };
         recorder.Evaluated(before);
         recorder.Evaluated(after);
-        recorder.Finished(new ExperimentResult(3, before, [after], "abc123"));
+        RunRecorder.Conclude(run, config.Evaluation, new ExperimentResult(3, before, [after], "abc123"));
         return run;
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using Akka.Cluster;
 using Akka.Cluster.Hosting;
 using Akka.Event;
@@ -44,25 +45,27 @@ public static class DfpoClusterExtensions
 
     /// <summary>Adds the cluster.</summary>
     /// <param name="builder">The actor system.</param>
-    /// <param name="host">Address to bind and to be reached at.</param>
+    /// <param name="host">Name or address to be reached at.</param>
     /// <param name="port">Port; 0 picks a free one.</param>
     /// <param name="roles">Roles of this process.</param>
     /// <param name="join">Addresses of members as <c>host:port</c>, any of which will do; empty starts a cluster.</param>
     /// <param name="identity">Certificate and authority of mutual TLS; null for plain connections, which only members without one can
     /// join.</param>
+    /// <param name="bind">Address to listen at; null takes the host's.</param>
     public static AkkaConfigurationBuilder WithDfpoCluster(
         this AkkaConfigurationBuilder builder,
         string host,
         int port,
         string[] roles,
         IReadOnlyList<string> join,
-        NodeIdentity? identity = null
+        NodeIdentity? identity = null,
+        IPAddress? bind = null
     )
     {
         var peers = new Peers(identity);
         return builder
             .AddSetup(peers)
-            .WithRemoting(Remoting(host, port, identity, peers))
+            .WithRemoting(Remoting(host, bind, port, identity, peers))
             .WithClustering(
                 new ClusterOptions
                 {
@@ -81,11 +84,11 @@ public static class DfpoClusterExtensions
             .WithFailedDialsSurvived();
     }
 
-    private static RemoteOptions Remoting(string host, int port, NodeIdentity? identity, Peers peers)
+    private static RemoteOptions Remoting(string host, IPAddress? bind, int port, NodeIdentity? identity, Peers peers)
     {
         var options = new RemoteOptions
         {
-            HostName = host,
+            HostName = bind?.ToString() ?? host,
             PublicHostName = host,
             Port = port,
         };

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using DfPO.Actors.Files;
 using DfPO.Models;
+using DfPO.Models.Files;
 
 namespace DfPO.Actors.Experiments;
 
@@ -36,7 +37,7 @@ public sealed class ArrivalJournal(string path)
     public bool Exists => File.Exists(path);
 
     /// <summary>Appends an update; call it before the update counts as done.</summary>
-    public void Append(JournalLine line) => File.AppendAllText(path, JsonSerializer.Serialize(line, s_format) + "\n");
+    public void Append(JournalLine line) => DurableFile.Append(path, JsonSerializer.Serialize(line, s_format) + "\n", sync: true);
 
     /// <summary>Reads all updates; a last line that a crash cut short is left out.</summary>
     /// <exception cref="DfpoException"><c>run/journal</c>: a line cannot be read, an update is missing, or a unit stands there
@@ -76,8 +77,7 @@ public sealed class ArrivalJournal(string path)
             );
         if (!Exists)
             return kept;
-        File.WriteAllLines(path + ".partial", kept.Select(line => JsonSerializer.Serialize(line, s_format)));
-        File.Move(path + ".partial", path, overwrite: true);
+        DurableFile.Write(path, string.Concat(kept.Select(line => JsonSerializer.Serialize(line, s_format) + "\n")));
         return kept;
     }
 

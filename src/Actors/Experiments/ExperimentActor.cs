@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using DfPO.Actors.Configuration;
 using DfPO.Actors.Learning;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
@@ -33,7 +34,18 @@ public sealed class ExperimentActor : ReceiveActor
     public ExperimentActor(ExperimentSetup setup)
     {
         _setup = setup;
-        Receive<Locked>(message => Begin(message.Lock));
+        Receive<Locked>(message =>
+        {
+            try
+            {
+                Begin(message.Lock);
+            }
+            catch (Exception e)
+            {
+                message.Lock.Dispose();
+                OnFinished(new Finished(null, e));
+            }
+        });
         Receive<Finished>(OnFinished);
         Receive<ClusterEvent.UnreachableMember>(message => Tell(new WorkProtocol.NodeReachability(message.Member.Address, false)));
         Receive<ClusterEvent.ReachableMember>(message => Tell(new WorkProtocol.NodeReachability(message.Member.Address, true)));
@@ -77,14 +89,14 @@ public sealed class ExperimentActor : ReceiveActor
 
     private void Begin(RunLock held)
     {
-        if (_setup.IsFinished())
+        var (config, store) = (_setup.Configure(), _setup.Store);
+        if (_setup.IsFinished(config))
         {
             held.Dispose();
             _setup.Activated.TrySetCanceled();
             _setup.Ended.TrySetResult(null);
             return;
         }
-        var (config, store) = (_setup.Config, _setup.Store);
         var checkpoints = new RunCheckpoints(_setup.RunFolder);
         var observer = new ObserverQueue(_setup.Observe());
         IActorRef Queue(string role, WorkerSetup worker, string modelDigest, ResultCheck check)
@@ -129,7 +141,7 @@ public sealed class ExperimentActor : ReceiveActor
             )
         );
         _setup.Activated.TrySetResult();
-        Run(new Services(rollout, reward, learner), observer, checkpoints, held)
+        Run(config, new Services(rollout, reward, learner), observer, checkpoints, held)
             .PipeTo(Self, success: result => new Finished(result, null), failure: e => new Finished(null, e));
     }
 
@@ -153,14 +165,23 @@ public sealed class ExperimentActor : ReceiveActor
             queue.Tell(message);
     }
 
-    private async Task<ExperimentResult> Run(IExperimentServices services, ObserverQueue observer, RunCheckpoints checkpoints, RunLock held)
+    private async Task<ExperimentResult> Run(
+        ExperimentConfig config,
+        IExperimentServices services,
+        ObserverQueue observer,
+        RunCheckpoints checkpoints,
+        RunLock held
+    )
     {
         using var _ = held;
         using var either = CancellationTokenSource.CreateLinkedTokenSource(_setup.Cancellation, _broken.Token);
         try
         {
             // Off the actor's thread from the first line on: reading prompts and tokenizer is slow already.
-            return await Task.Run(() => new ExperimentLoop(_setup.Config, services, observer, checkpoints).Run(either.Token), either.Token);
+            var loop = () => new ExperimentLoop(config, services, observer, checkpoints).Run(either.Token);
+            var result = await Task.Run(loop, either.Token);
+            _setup.Conclude(result);
+            return result;
         }
         catch (OperationCanceledException e) when (!_setup.Cancellation.IsCancellationRequested)
         {

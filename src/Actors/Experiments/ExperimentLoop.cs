@@ -65,16 +65,23 @@ public sealed class ExperimentLoop
             _given = pairs
                 ? GivenTexts.Pairs(config, Preference.Read(config.Task.Preferences), texts)
                 : GivenTexts.Demonstrations(config, _train, texts);
+        foreach (
+            var (prompts, split, generation) in new[]
+            {
+                (_train, DatasetSplit.Train, config.Rollout.Generation),
+                (_validation, DatasetSplit.Validation, config.Evaluated()),
+                (_test, DatasetSplit.Test, config.Evaluated()),
+            }
+        )
+            texts.RequireFits(prompts.Prompts, Source(split), generation.MaxNewTokens, model.MaxPositions);
         _replayed = checkpoints.Replayed.Exists ? checkpoints.Replayed.Read() : null;
 
         PromptSet Prompts(DatasetSplit split) => new(ChatPrompts.Render(TaskPrompts.Read(config.Task, split).Prompts, config.Model.Policy));
 
         void RequireReferences(PromptSet prompts, DatasetSplit split, string why) =>
-            TaskTexts.RequireReferences(
-                prompts.Prompts,
-                TaskPrompts.FileOf(config.Task, split) is { Length: > 0 } file ? file : config.Task.Data.Path,
-                why
-            );
+            TaskTexts.RequireReferences(prompts.Prompts, Source(split), why);
+
+        string Source(DatasetSplit split) => TaskPrompts.FileOf(config.Task, split) is { Length: > 0 } file ? file : config.Task.Data.Path;
     }
 
     private bool IsAsync => _config.Async.MaxStaleness > 0;
@@ -83,7 +90,7 @@ public sealed class ExperimentLoop
     /// <exception cref="OperationCanceledException">Cancelled; the last finished iteration is saved.</exception>
     public async Task<ExperimentResult> Run(CancellationToken cancellation)
     {
-        var state = _checkpoints.Newest();
+        var state = _checkpoints.NewestSound();
         _learner = await _services.Learner(new Start(state is null ? null : _checkpoints.LearnerFolder(state.Iteration)), cancellation);
         _observer.Started(_config, _learner.Iteration);
         state ??= await Begin(cancellation);

@@ -33,10 +33,20 @@ public sealed class ObserverQueue : IExperimentObserver
     public void Started(ExperimentConfig config, int iteration) => Post(() => _observer.Started(config, iteration));
 
     /// <inheritdoc/>
-    public void Evaluated(EvaluationReport report) => Post(() => _observer.Evaluated(report));
+    /// <exception cref="Exception">What the observer threw: a run whose record cannot be kept does not go on.</exception>
+    public void Evaluated(EvaluationReport report)
+    {
+        RequireWorking();
+        Post(() => _observer.Evaluated(report));
+    }
 
     /// <inheritdoc/>
-    public void IterationFinished(IterationReport report) => Post(() => _observer.IterationFinished(report));
+    /// <exception cref="Exception">See <see cref="Evaluated"/>.</exception>
+    public void IterationFinished(IterationReport report)
+    {
+        RequireWorking();
+        Post(() => _observer.IterationFinished(report));
+    }
 
     /// <inheritdoc/>
     public void WorkersChanged(string role, int count) => Post(() => _observer.WorkersChanged(role, count));
@@ -47,6 +57,12 @@ public sealed class ObserverQueue : IExperimentObserver
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Post(() => _observer.Finished(result));
+
+    private void RequireWorking()
+    {
+        if (_pump.IsFaulted)
+            _pump.GetAwaiter().GetResult();
+    }
 
     private void Post(Action call) => _calls.Writer.TryWrite(call);
 }

@@ -1,6 +1,10 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using DfPO.Models;
+using DfPO.Models.Files;
 
 namespace DfPO.Actors.Experiments;
 
@@ -21,6 +25,7 @@ public sealed record ExperimentState(int Iteration, int ValidatedIteration, int 
 public sealed class RunCheckpoints(string root)
 {
     private const int Kept = 2;
+    private const string SumName = "Sha256";
 
     // A figure may have no value, such as the entropy of a beam search.
     private static readonly JsonSerializerOptions s_format = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
@@ -48,9 +53,9 @@ public sealed class RunCheckpoints(string root)
     public void SaveState(ExperimentState state)
     {
         Directory.CreateDirectory(_folder);
-        var path = StateFile(state.Iteration);
-        File.WriteAllText(path + ".partial", JsonSerializer.Serialize(state, s_format));
-        File.Move(path + ".partial", path, overwrite: true);
+        var json = JsonSerializer.SerializeToNode(state, s_format)!.AsObject();
+        json[SumName] = Sum(json);
+        DurableFile.Write(StateFile(state.Iteration), json.ToJsonString());
     }
 
     /// <summary>Deletes what newer states made superfluous.</summary>
@@ -74,6 +79,58 @@ public sealed class RunCheckpoints(string root)
     /// <exception cref="DfpoException"><c>run/resume</c>: a state file cannot be read.</exception>
     public ExperimentState? Newest() => Iterations().OrderDescending().Select(iteration => Read(iteration)).FirstOrDefault();
 
+    /// <summary>
+    /// The newest state whose files are what was written, or null when there is none at all. Damaged ones are named, and put aside.
+    /// </summary>
+    /// <exception cref="DfpoException"><c>run/resume</c>: there are states, and all are damaged.</exception>
+    public ExperimentState? NewestSound()
+    {
+        var problems = new List<string>();
+        foreach (var iteration in Iterations().OrderDescending().ToArray())
+        {
+            var folder = LearnerFolder(iteration);
+            if (Problem(iteration) is not { } problem)
+                return Read(iteration);
+            problems.Add($"'{folder}': {problem}");
+            Notices.Tell($"the checkpoint '{folder}' is damaged ({problem}): it is put aside, and the run goes on from the one before");
+            foreach (var path in new[] { folder, StateFile(iteration) })
+                PutAside(path);
+        }
+        return problems.Count == 0
+            ? null
+            : throw new DfpoException(
+                "run/resume",
+                $"All checkpoints of the run are damaged ({string.Join("; ", problems)}): put an undamaged copy back, or start a new run."
+            );
+    }
+
+    private string? Problem(int iteration)
+    {
+        try
+        {
+            Read(iteration);
+            return FolderChecksums.Problem(LearnerFolder(iteration));
+        }
+        catch (Exception e) when (e is DfpoException or IOException)
+        {
+            return e.InnerException?.Message ?? e.Message;
+        }
+    }
+
+    private static void PutAside(string path)
+    {
+        var aside = path + ".damaged";
+        if (Directory.Exists(aside))
+            Directory.Delete(aside, recursive: true);
+        if (Directory.Exists(path))
+            Directory.Move(path, aside);
+        else
+            File.Move(path, aside, overwrite: true);
+    }
+
+    private static string Sum(JsonObject state) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(state.ToJsonString())));
+
     private IEnumerable<int> Iterations() =>
         Directory.Exists(_folder)
             ? Directory
@@ -89,9 +146,13 @@ public sealed class RunCheckpoints(string root)
         var path = StateFile(iteration);
         try
         {
-            return JsonSerializer.Deserialize<ExperimentState>(File.ReadAllText(path), s_format) ?? throw new JsonException("it is empty");
+            var json = JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new JsonException("it is empty");
+            // States of earlier versions have no sum.
+            if (json.Remove(SumName, out var sum) && (string?)sum != Sum(json))
+                throw new JsonException("it is not what was written");
+            return json.Deserialize<ExperimentState>(s_format) ?? throw new JsonException("it is empty");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new DfpoException(
                 "run/resume",

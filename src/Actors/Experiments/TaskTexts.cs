@@ -89,6 +89,25 @@ public sealed class TaskTexts(TextTokenizer tokenizer, ExperimentConfig config, 
                 );
     }
 
+    /// <summary>Checks that every prompt and its continuation fit the model, before any is drawn.</summary>
+    /// <param name="prompts">The prompts.</param>
+    /// <param name="path">Where they are from.</param>
+    /// <param name="newTokens">Most tokens of a continuation.</param>
+    /// <param name="positions">Positions of the model.</param>
+    /// <exception cref="DfpoException"><c>prompts/too-long</c>.</exception>
+    public void RequireFits(IEnumerable<Prompt> prompts, string path, int newTokens, int positions)
+    {
+        // As a rule no prompt can be too long, and none need be looked at.
+        if ((long)config.Task.MaxPromptTokens + newTokens <= positions)
+            return;
+        foreach (var prompt in prompts)
+            if (Prompt(prompt).Length is var tokens && tokens > positions - newTokens)
+                throw new DfpoException(
+                    "prompts/too-long",
+                    $"Prompt '{prompt.Id}' in '{path}' has {tokens} tokens, and with {newTokens} new ones does not fit the model's {positions} positions: set 'task.max-prompt-tokens' to at most {Math.Max(positions - newTokens, 0)}, or 'max-new-tokens' lower."
+                );
+    }
+
     private int[] After(string prompt, string rest)
     {
         if (encoderDecoder)

@@ -15,7 +15,8 @@ namespace DfPO.Actors.Work;
 /// <param name="Patience">How long it looks for a learner, at the start or after losing one.</param>
 public sealed record PullingWorker(WorkerId Id, string Device, TimeSpan Patience)
 {
-    private static readonly TimeSpan s_sayEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_sayEvery = TimeSpan.FromSeconds(5),
+        s_farewell = TimeSpan.FromSeconds(3);
 
     /// <summary>What is to be done, in this order.</summary>
     public ImmutableList<WorkerEffect> Effects { get; private init; } = [];
@@ -48,13 +49,17 @@ public sealed record PullingWorker(WorkerId Id, string Device, TimeSpan Patience
 
     /// <summary>Time has passed.</summary>
     /// <param name="now">The time.</param>
-    /// <param name="members">Members of the cluster that are seen, for messages.</param>
-    public PullingWorker Beat(TimeSpan now, int members)
+    /// <param name="members">Members of the cluster that are seen.</param>
+    /// <param name="learners">Those of them that learn, or stand by.</param>
+    public PullingWorker Beat(TimeSpan now, int members, int learners)
     {
         if (!Queue.IsNobody())
             return Busy || !Built ? this : Pull();
         var worker = Look();
         var waited = now - Alone;
+        // A learner that took its leave starts another cluster when it is resumed, which nobody in this one can see.
+        if (Engine is not null && members > 0 && learners == 0 && waited >= s_farewell)
+            return worker.With(new WorkerEffect.End(new OperationCanceledException($"worker {Id} is in a cluster without a learner")));
         if (waited > Patience)
             return worker.With(
                 new WorkerEffect.End(

@@ -28,12 +28,16 @@ public static class RewardLoading
             $"{modelsUrl}/{Served}",
             "",
             task.RewardLabel,
-            task.Reward is { Kind: RewardKind.Classifier, CacheSize: 0 } ? null : task.Reward
+            task.Reward is { Kind: RewardKind.Classifier, CacheSize: 0, ClassifierOutput: ClassifierOutput.Probability }
+                ? null
+                : task.Reward
         );
 
     /// <summary>The reward in the learner's own process.</summary>
     public static IReward Local(TaskOptions task, Device? device = null) =>
-        RewardFactory.Create(task.Reward, () => ClassifierReward.Load(task.RewardModel, task.RewardLabel, device));
+        RewardFactory.Create(task.Reward, () =>
+            ClassifierReward.Load(task.RewardModel, task.RewardLabel, device, task.Reward.ClassifierOutput)
+        );
 
     /// <summary>The reward of a joining worker, which fetches what it needs.</summary>
     /// <param name="setup">What the learner told.</param>
@@ -52,6 +56,8 @@ public static class RewardLoading
             // A single file is served in a folder of its own.
             return Path.Combine(folder, Path.GetFileName(path)) is var file && File.Exists(file) ? file : folder;
         });
-        return RewardFactory.Create(spec, () => ClassifierReward.Load(model ?? Fetch(setup.ModelUrl), setup.RewardLabel, device));
+        return RewardFactory.Create(spec, () =>
+            ClassifierReward.Load(model ?? Fetch(setup.ModelUrl), setup.RewardLabel, device, spec.ClassifierOutput)
+        );
     }
 }

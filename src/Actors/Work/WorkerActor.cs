@@ -69,7 +69,11 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         Receive<HoldWeights>(message => Do(_worker.Hold(message, Sender)));
         Receive<AssignUnit>(message => Do(_worker.Assign(message, Sender)));
         Receive<Settled>(OnSettled);
-        Receive<Beat>(_ => Do(_worker.Beat(_clock.Now, _cluster.State.Members.Count)));
+        Receive<Beat>(_ =>
+        {
+            var members = _cluster.State.Members;
+            Do(_worker.Beat(_clock.Now, members.Count, members.Count(member => member.HasRole(ClusterRoles.Learner))));
+        });
         Receive<Terminated>(message => Do(_worker.Lost(message.ActorRef, _clock.Now)));
         Receive<WorkerRefused>(message => Do(_worker.Refused(message, Sender)), _ => IsFromLearner());
         Receive<RunEnded>(message => Do(_worker.Ended(message, Sender)));

@@ -21,10 +21,13 @@ public static class CommandLine
             Console.Error.WriteLine("dfpo: see 'dfpo --help'.");
             return 2;
         }
+        using var stopping = new CancellationTokenSource();
+        using var hangUp = HangUp.Cancels(stopping);
         try
         {
             return await parsed.InvokeAsync(
-                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_termination }
+                new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_termination },
+                stopping.Token
             );
         }
         catch (OperationCanceledException)

@@ -17,6 +17,9 @@ internal static class Options
 
     public static Option<T> Required<T>(string name, string description) => new(name) { Description = description, Required = true };
 
+    public static Option<string?> Bind() =>
+        Optional<string>("--bind", "Address to listen at where it is not that of --host, as in a container or behind NAT: 0.0.0.0 for all.");
+
     public static Option<int> Port(string name, string description, int value = 0)
     {
         var option = Of(name, description + " 0 takes a free one.", value);

@@ -21,7 +21,8 @@ internal static class ReplayCommand
         var runs = Options.Of("--runs-dir", "Folder that the replay's folder is made in.", s_defaults.RunsDirectory);
         var json = new Option<bool>("--json") { Description = "One JSON object a line on stdout." };
         var quiet = new Option<bool>("--quiet") { Description = "Only the final report." };
-        var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
+        var host = Options.Of("--host", "Name or address at which workers of other machines reach this one.", s_defaults.Host);
+        var bind = Options.Bind();
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var processes = Options.AtLeast("--workers", "Rollout workers in processes of their own on this machine.", 0, 0);
@@ -43,6 +44,7 @@ internal static class ReplayCommand
             json,
             quiet,
             host,
+            bind,
             port,
             bulk,
             processes,
@@ -58,6 +60,7 @@ internal static class ReplayCommand
                         Json = result.GetValue(json),
                         Quiet = result.GetValue(quiet),
                         Host = result.GetValue(host)!,
+                        Bind = result.GetValue(bind) ?? "",
                         Port = result.GetValue(port),
                         BulkPort = result.GetValue(bulk),
                         WorkerProcesses = result.GetValue(processes),
@@ -72,7 +75,11 @@ internal static class ReplayCommand
     private static async Task<int> Run(string path, RunOptions options, CancellationToken cancellation)
     {
         var original = RunFolder.Open(path);
-        var replay = ReplayPlan.Of(ExperimentFile.Load(original.Config), new RunCheckpoints(original.Path).Journal.Read(), path);
+        var config = ExperimentFile.Load(original.Config);
+        RunInputs.Check(original, config);
+        // Before the replay: a run that is under way goes on meanwhile.
+        var (learner, expected) = (RunLock.HolderOf(original.Path), original.FinalDigest());
+        var replay = ReplayPlan.Of(config, new RunCheckpoints(original.Path).Journal.Read(), path);
         ExperimentValidation.Threads(replay.Config, options.LocalWorkersOf(replay.Config.Rollout));
         var folder = RunFolder.Create(options.RunsDirectory, replay.Config);
         replay.Write(new RunCheckpoints(folder.Path).Replayed);
@@ -82,7 +89,7 @@ internal static class ReplayCommand
                 "run/corrupt",
                 $"'{folder.Result}' was not written, so the final weights cannot be compared; stderr says why."
             );
-        var verdict = replay.Compare(digest, original.FinalDigest());
+        var verdict = replay.Compare(digest, expected, learner);
         Console.WriteLine(
             options.Json
                 ? new JsonObject

@@ -23,7 +23,8 @@ internal static class RunCommand
         var runs = Options.Of("--runs-dir", "Folder that the run's folder is made in.", s_defaults.RunsDirectory);
         var json = new Option<bool>("--json") { Description = "One JSON object a line on stdout." };
         var quiet = new Option<bool>("--quiet") { Description = "Only the final report." };
-        var host = Options.Of("--host", "Address at which workers of other machines reach this one.", s_defaults.Host);
+        var host = Options.Of("--host", "Name or address at which workers of other machines reach this one.", s_defaults.Host);
+        var bind = Options.Bind();
         var port = Options.Port("--port", "Port of the cluster.", s_defaults.Port);
         var bulk = Options.Port("--bulk-port", "Port of the weight stream.");
         var processes = Options.AtLeast(
@@ -60,6 +61,7 @@ internal static class RunCommand
             json,
             quiet,
             host,
+            bind,
             port,
             bulk,
             processes,
@@ -79,6 +81,7 @@ internal static class RunCommand
                         Json = result.GetValue(json),
                         Quiet = result.GetValue(quiet),
                         Host = result.GetValue(host)!,
+                        Bind = result.GetValue(bind) ?? "",
                         Port = result.GetValue(port),
                         BulkPort = result.GetValue(bulk),
                         WorkerProcesses = result.GetValue(processes),

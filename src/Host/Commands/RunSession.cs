@@ -30,12 +30,14 @@ internal static class RunSession
         IExperimentObserver Observe()
         {
             display = Displays.Create(options, folder.Path);
-            return new CompositeObserver(Console.Error, new RunRecorder(folder), new MetricsObserver(), display);
+            var recorder = new RunRecorder(folder);
+            return new CompositeObserver(Console.Error, recorder, new MetricsObserver(), display) { Essential = recorder };
         }
+        void Conclude(ExperimentResult result) => RunRecorder.Conclude(folder, config.Evaluation, result);
         try
         {
             var run = RunInputs.Require(folder, config);
-            if (await ExperimentHost.Run(options, config, folder, run, Observe, telemetry, cancellation) is null)
+            if (await ExperimentHost.Run(options, config, folder, run, Observe, Conclude, telemetry, cancellation) is null)
                 Console.Error.WriteLine($"dfpo: the run has been finished by another process: {folder.Path}");
             return 0;
         }

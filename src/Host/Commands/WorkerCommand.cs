@@ -39,7 +39,8 @@ internal static class WorkerCommand
         role.AcceptOnlyFromAmong("rollout", "reward", Standby);
         var device = Options.Of("--device", "cpu, cuda or cuda:N.", "cpu");
         var devices = Options.Optional<string>("--devices", "Several devices with an engine on each, separated by commas: cuda:0,cuda:1.");
-        var host = Options.Of("--host", "Address at which the cluster reaches this process.", "127.0.0.1");
+        var host = Options.Of("--host", "Name or address at which the cluster reaches this process.", "127.0.0.1");
+        var bind = Options.Bind();
         var port = Options.Port("--port", "Port of the cluster.");
         var threads = Options.AtLeast("--threads", "Torch threads an engine.", 1, 1);
         var patience = Options.AtLeast(
@@ -70,6 +71,7 @@ internal static class WorkerCommand
             device,
             devices,
             host,
+            bind,
             port,
             threads,
             patience,
@@ -95,6 +97,7 @@ internal static class WorkerCommand
                         {
                             Join = List(result.GetValue(join)!),
                             Host = result.GetValue(host)!,
+                            Bind = result.GetValue(bind) ?? "",
                             Port = result.GetValue(port),
                             BulkPort = result.GetValue(bulk),
                             Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
@@ -110,6 +113,7 @@ internal static class WorkerCommand
                         Role = name == "reward" ? WorkerRole.Reward : WorkerRole.Rollout,
                         Devices = List(result.GetValue(devices) ?? result.GetValue(device)!),
                         Host = result.GetValue(host)!,
+                        Bind = result.GetValue(bind) ?? "",
                         Port = result.GetValue(port),
                         BulkPort = result.GetValue(bulk),
                         Threads = result.GetValue(threads),

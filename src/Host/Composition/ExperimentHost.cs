@@ -8,6 +8,7 @@ using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 using DfPO.Actors.Weights;
 using DfPO.Actors.Work;
+using DfPO.Host.Configuration;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
 using DfPO.Models;
@@ -35,6 +36,7 @@ public static class ExperimentHost
     /// <param name="folder">Folder of the run; its newest state, if any, is resumed.</param>
     /// <param name="run">Which run it is.</param>
     /// <param name="observe">Makes the observer once this process is the learner.</param>
+    /// <param name="conclude">Writes the result down.</param>
     /// <param name="telemetry">Where logs go beside stderr.</param>
     /// <param name="cancellation">Ends the run after the step in hand, with a resumable state.</param>
     /// <returns>The result; null when another process finished the run.</returns>
@@ -44,6 +46,7 @@ public static class ExperimentHost
         RunFolder folder,
         RunIdentity run,
         Func<IExperimentObserver> observe,
+        Action<ExperimentResult> conclude,
         HostTelemetry telemetry,
         CancellationToken cancellation
     )
@@ -51,6 +54,7 @@ public static class ExperimentHost
         var node = new NodeOptions
         {
             Host = options.Host,
+            Bind = options.Bind,
             Port = options.Port,
             BulkPort = options.BulkPort,
             Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls,
@@ -67,7 +71,8 @@ public static class ExperimentHost
                 node,
                 [ClusterRoles.Learner, run.Role, ClusterRoles.Rollout, ClusterRoles.Reward],
                 options.Join,
-                identity
+                identity,
+                address
             )
         );
         await using var app = builder.Build();
@@ -75,7 +80,7 @@ public static class ExperimentHost
         await app.StartAsync(cancellation);
         try
         {
-            store.BaseUrl = app.Urls.First();
+            store.BaseUrl = node.Announced(app.Urls.First());
             var system = app.Services.GetRequiredService<ActorSystem>();
             var self = await Join(system, standby, cancellation);
             if (standby)
@@ -86,7 +91,9 @@ public static class ExperimentHost
                 store,
                 folder.Path,
                 observe,
-                () => standby && File.Exists(folder.Result),
+                () => standby ? ExperimentFile.Load(folder.Config, []) : Saved(folder, config),
+                now => standby && folder.IsFinished(now),
+                conclude,
                 standby ? options.Patience : s_lockPatience,
                 cancellation
             );
@@ -109,6 +116,12 @@ public static class ExperimentHost
             using var stopping = new CancellationTokenSource(s_stopTimeout);
             await app.StopAsync(stopping.Token);
         }
+    }
+
+    private static ExperimentConfig Saved(RunFolder folder, ExperimentConfig config)
+    {
+        folder.SaveConfig(config);
+        return config;
     }
 
     /// <summary>A standby of another run would take that run's cluster over, and its workers with it.</summary>

@@ -1,3 +1,4 @@
+using System.Net;
 using Akka.Hosting;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Security;
@@ -5,6 +6,7 @@ using DfPO.Host.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace DfPO.Host.Composition;
 
@@ -16,7 +18,8 @@ internal static class NodeExtensions
     {
         builder.Logging.ClearProviders();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        builder.Logging.AddSimpleConsole(console => console.SingleLine = true);
+        builder.Logging.AddConsole(console => console.FormatterName = NodeLogFormatter.FormatterName);
+        builder.Logging.AddConsoleFormatter<NodeLogFormatter, ConsoleFormatterOptions>();
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console =>
             console.LogToStandardErrorThreshold = LogLevel.Trace
         );
@@ -30,17 +33,16 @@ internal static class NodeExtensions
         NodeOptions node,
         string[] roles,
         IReadOnlyList<string> join,
-        NodeIdentity? identity
+        NodeIdentity? identity,
+        IPAddress bind
     ) =>
         akka.ConfigureLoggers(logger =>
             {
                 logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
                 logger.ClearLoggers();
                 logger.AddLoggerFactory();
-                // Each retry of a connection is a line there; what it means is told once, by membership and by the queues.
-                logger.WithLogFilter(filter => filter.ExcludeSourceContaining("remoting (").ExcludeSourceContaining("endpointManager"));
             })
-            .WithDfpoCluster(node.Host, node.Port, roles, join, identity);
+            .WithDfpoCluster(node.Host, node.Port, roles, join, identity, bind);
 
     private sealed class CommandLineLifetime : IHostLifetime
     {

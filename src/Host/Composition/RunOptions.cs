@@ -17,8 +17,11 @@ public sealed record RunOptions
     /// <summary>Only the final report.</summary>
     public bool Quiet { get; init; }
 
-    /// <summary>Address that workers reach this process at.</summary>
+    /// <summary>Name or address that workers reach this process at.</summary>
     public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>Address to listen at; empty takes that of <see cref="Host"/>.</summary>
+    public string Bind { get; init; } = "";
 
     /// <summary>Port of the cluster; 0 takes a free one.</summary>
     public int Port { get; init; } = 4053;

@@ -41,6 +41,7 @@ public static class WorkerHost
         var node = new NodeOptions
         {
             Host = options.Host,
+            Bind = options.Bind,
             Port = options.Port,
             BulkPort = options.BulkPort,
             Tls = options.Tls,
@@ -71,11 +72,13 @@ public static class WorkerHost
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
         builder.AddDfpoNode(telemetry);
-        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka => akka.WithDfpoNode(node, [role], options.Join, identity));
+        builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
+            akka.WithDfpoNode(node, [role], options.Join, identity, address)
+        );
         await using var host = builder.Build();
         host.MapWeights(sources);
         await host.StartAsync(cancellation);
-        var relay = new RelayPoint(host.Urls.First(), sources);
+        var relay = new RelayPoint(node.Announced(host.Urls.First()), sources);
         var system = host.Services.GetRequiredService<ActorSystem>();
         try
         {

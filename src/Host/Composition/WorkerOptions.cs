@@ -34,6 +34,9 @@ public sealed record WorkerOptions
     /// <summary>Address that the cluster reaches this process at.</summary>
     public string Host { get; init; } = "127.0.0.1";
 
+    /// <summary>Address to listen at; empty takes that of <see cref="Host"/>.</summary>
+    public string Bind { get; init; } = "";
+
     /// <summary>Port of the cluster; 0 takes a free one.</summary>
     public int Port { get; init; }
 

@@ -3,6 +3,7 @@ using DfPO.Learner.Configuration;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Gguf;
+using DfPO.Rollout;
 
 namespace DfPO.Host.Configuration;
 
@@ -22,6 +23,9 @@ internal static class ExperimentValidation
         Within("model", () => config.Model.Lora.Checked());
         if (config.Evaluation.Generation is { } evaluated)
             Within("evaluation.generation", () => evaluated.Checked());
+        OneOfEach(config.Rollout.Generation, "rollout.generation");
+        if (config.Evaluation.Generation is { } measured)
+            OneOfEach(measured, "evaluation.generation");
         Batches(config);
         config = WithScheduleSteps(config);
         Paths(config);
@@ -85,6 +89,15 @@ internal static class ExperimentValidation
         {
             throw new DfpoException("config/range", $"{section}: {e.Message}", e);
         }
+    }
+
+    private static void OneOfEach(GenerationOptions generation, string section)
+    {
+        if (generation.NumReturnSequences > 1)
+            throw new DfpoException(
+                "config/range",
+                $"'{section}.num-return-sequences' is {generation.NumReturnSequences}, and a run takes one continuation of each prompt that it draws: set it to 1; 'dfpo generate' returns more."
+            );
     }
 
     private static void Batches(ExperimentConfig config)

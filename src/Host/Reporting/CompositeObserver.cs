@@ -3,12 +3,18 @@ using DfPO.Actors.Experiments;
 
 namespace DfPO.Host.Reporting;
 
-/// <summary>Passes every event to several observers. One that throws is reported once and left out from then on; the run goes on.</summary>
+/// <summary>
+/// Passes every event to several observers. One that throws is reported once and left out from then on; the run goes on, unless it is the
+/// <see cref="Essential"/> one.
+/// </summary>
 /// <param name="errors">Where a failure is reported.</param>
 /// <param name="observers">Called in this order.</param>
 public sealed class CompositeObserver(TextWriter errors, params IReadOnlyList<IExperimentObserver> observers) : IExperimentObserver
 {
     private readonly List<IExperimentObserver> _observers = [.. observers];
+
+    /// <summary>The observer without which the run is not to go on: what it throws is thrown.</summary>
+    public IExperimentObserver? Essential { get; init; }
 
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration) => Each(observer => observer.Started(config, iteration));
@@ -36,7 +42,7 @@ public sealed class CompositeObserver(TextWriter errors, params IReadOnlyList<IE
             {
                 call(observer);
             }
-            catch (Exception e)
+            catch (Exception e) when (observer != Essential)
             {
                 errors.WriteLine($"dfpo: {observer.GetType().Name} failed and is switched off: {e.Message}");
                 _observers.Remove(observer);

@@ -6,17 +6,15 @@ using DfPO.Models.Policies;
 
 namespace DfPO.Host.Reporting;
 
-/// <summary>Writes a run's metrics, samples and result into its folder.</summary>
+/// <summary>Writes a run's metrics and samples into its folder.</summary>
 /// <param name="folder">The run's folder.</param>
 public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
 {
     private readonly HashSet<string> _evaluated = [];
-    private EvaluationOptions _how = new();
 
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration)
     {
-        _how = config.Evaluation;
         folder.KeepUpTo(iteration);
         // A resumed run may evaluate the iteration of its checkpoint again, with the same outcome.
         JsonLinesFile.Keep(folder.Metrics, line =>
@@ -37,21 +35,27 @@ public sealed class RunRecorder(RunFolder folder) : IExperimentObserver
     }
 
     /// <inheritdoc/>
-    public void IterationFinished(IterationReport report) =>
+    public void IterationFinished(IterationReport report)
+    {
+        folder.GoesOn();
         JsonLinesFile.Append(
             folder.Metrics,
             [.. report.Warnings.Select(warning => RunLines.Of(report.Iteration, warning)), RunLines.Of(report)]
         );
+    }
 
     /// <inheritdoc/>
     public void WorkersChanged(string role, int count) { }
 
     /// <inheritdoc/>
-    public void Finished(ExperimentResult result)
+    public void Finished(ExperimentResult result) { }
+
+    /// <summary>Writes the result, which makes the run a finished one. It is no event: without it the run ends with an error.</summary>
+    public static void Conclude(RunFolder folder, EvaluationOptions how, ExperimentResult result)
     {
         var json = RunLines.Of(result);
         json["verdict"] = new JsonArray([
-            .. result.After.Select(after => (JsonNode)Verdict.Of(result.Before, after, _how.EquivalenceMargin).Sentence),
+            .. result.After.Select(after => (JsonNode)Verdict.Of(result.Before, after, how.EquivalenceMargin).Sentence),
         ]);
         RunFolder.WriteJson(folder.Result, json);
     }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using DfPO.Actors.Files;
 using DfPO.Models;
+using DfPO.Models.Files;
 
 namespace DfPO.Host.Runs;
 
@@ -14,7 +15,7 @@ internal static class JsonLinesFile
 
     /// <summary>Appends objects, each whole before the next begins.</summary>
     public static void Append(string path, IEnumerable<JsonObject> lines) =>
-        File.AppendAllLines(path, lines.Select(line => line.ToJsonString(Format)));
+        DurableFile.Append(path, string.Concat(lines.Select(line => line.ToJsonString(Format) + "\n")));
 
     /// <summary>Keeps the lines that hold, in their order; a last line that a crash cut short goes too.</summary>
     /// <exception cref="DfpoException"><c>run/corrupt</c>: another line is not an object.</exception>
@@ -26,8 +27,7 @@ internal static class JsonLinesFile
         var lines = JsonLines.Read(texts, Parse, (number, e) =>
             new("run/corrupt", $"'{path}' line {number} is not a JSON object: repair or remove the line, then resume.", e)
         );
-        File.WriteAllLines(path + ".partial", [.. texts.Zip(lines).Where(line => holds(line.Second)).Select(line => line.First)]);
-        File.Move(path + ".partial", path, overwrite: true);
+        DurableFile.Write(path, string.Concat(texts.Zip(lines).Where(line => holds(line.Second)).Select(line => line.First + "\n")));
     }
 
     /// <summary>The object of a line.</summary>

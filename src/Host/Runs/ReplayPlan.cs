@@ -54,11 +54,12 @@ internal sealed record ReplayPlan(ExperimentConfig Config, IReadOnlyList<Journal
 
     /// <summary>The verdict on a replay that came to its end, and so had the run's weights before every iteration.</summary>
     /// <param name="digest">Digest of its final weights.</param>
-    /// <param name="expected">That of the run's; null when the run has not ended.</param>
+    /// <param name="expected">That of the run's; null when the run had not ended when the replay began.</param>
+    /// <param name="learner">The process that was learning for the run then; null when none was.</param>
     /// <exception cref="DfpoException"><c>replay/differs</c>.</exception>
-    public string Compare(string digest, string? expected) =>
-        expected is null
-            ? $"The replay is equal: the weights before each of {Lines.Count} iterations are the run's, bit for bit. The run has not ended, so there are no final weights to compare."
+    public string Compare(string digest, string? expected, string? learner = null) =>
+        learner is not null || expected is null
+            ? $"The replay is equal: the weights before each of {Lines.Count} iterations are the run's, bit for bit. The run {(learner is null ? "was cut off before its end" : $"was still learnt by {learner}")}, so there are no final weights to compare."
         : digest == expected
             ? $"The replay is equal: the weights of all {Lines.Count} iterations are the run's, bit for bit ({digest[..12]})."
         : throw new DfpoException(

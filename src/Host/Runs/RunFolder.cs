@@ -5,6 +5,7 @@ using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
 using DfPO.Host.Configuration;
 using DfPO.Models;
+using DfPO.Models.Files;
 
 namespace DfPO.Host.Runs;
 
@@ -62,19 +63,57 @@ public sealed class RunFolder
     }
 
     /// <summary>
-    /// Starts <c>{root}/{name}-{yyyyMMdd-HHmmss}</c> with configuration and versions in it; a name that is taken gets a number.
+    /// Starts <c>{root}/{name}-{yyyyMMdd-HHmmss}</c> with configuration and versions in it; a name that is taken gets a number. It appears
+    /// whole or not at all, so that of two runs that start in the same second each has a folder of its own.
     /// </summary>
+    /// <exception cref="DfpoException"><c>run/folder</c>: it cannot be written there.</exception>
     public static RunFolder Create(string root, ExperimentConfig config, TimeProvider? time = null)
     {
         var name = $"{config.Name}-{(time ?? TimeProvider.System).GetLocalNow().ToString("yyyyMMdd-HHmmss", CultureInfo.InvariantCulture)}";
-        var path = System.IO.Path.GetFullPath(System.IO.Path.Combine(root, name));
-        for (var n = 2; Directory.Exists(path); n++)
-            path = System.IO.Path.GetFullPath(System.IO.Path.Combine(root, $"{name}-{n}"));
-        var folder = new RunFolder(path);
-        Directory.CreateDirectory(folder.Checkpoints);
-        File.WriteAllText(folder.Config, $"# Every key of this run, as it was resolved at its start.\n{ResolvedConfig.Write(config)}");
-        WriteJson(System.IO.Path.Combine(path, "versions.json"), RunVersions.Of(config));
-        return folder;
+        var partial = System.IO.Path.GetFullPath(System.IO.Path.Combine(root, $".{name}.{Guid.NewGuid():N}.partial"));
+        try
+        {
+            var folder = new RunFolder(partial);
+            Directory.CreateDirectory(folder.Checkpoints);
+            folder.SaveConfig(config);
+            WriteJson(System.IO.Path.Combine(partial, "versions.json"), RunVersions.Of(config));
+            return new RunFolder(Place(partial, System.IO.Path.GetFullPath(System.IO.Path.Combine(root, name))));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DfpoException(
+                "run/folder",
+                $"'{root}' cannot hold a run's folder ({e.Message.TrimEnd('.')}): make room or give '--runs-dir' a folder that can be written.",
+                e
+            );
+        }
+    }
+
+    /// <summary>A folder that is there already has files, so that no move replaces it.</summary>
+    private static string Place(string partial, string path)
+    {
+        for (var n = 1; ; n++)
+        {
+            var place = n == 1 ? path : $"{path}-{n}";
+            if (System.IO.Path.Exists(place))
+                continue;
+            try
+            {
+                Directory.Move(partial, place);
+                return place;
+            }
+            catch (IOException) when (System.IO.Path.Exists(place))
+            {
+                // Another run was faster.
+            }
+        }
+    }
+
+    /// <summary>Writes every key of the run down, so that whoever goes on with it knows what it was told.</summary>
+    public void SaveConfig(ExperimentConfig config)
+    {
+        var text = $"# Every key of this run, as it was resolved when it was started or resumed.\n{ResolvedConfig.Write(config)}";
+        DurableFile.Write(Config, text);
     }
 
     /// <summary>Opens the folder of a run that is to go on.</summary>
@@ -133,15 +172,17 @@ public sealed class RunFolder
         bool Holds(JsonObject line) => line["iteration"]?.GetValue<int>() <= iteration;
         JsonLinesFile.Keep(Metrics, Holds);
         JsonLinesFile.Keep(Samples, Holds);
-        File.Delete(Result);
     }
+
+    /// <summary>The run has gone on: a result from before no longer is its result.</summary>
+    public void GoesOn() => File.Delete(Result);
+
+    /// <summary>Whether nothing is left to do: all iterations are done, and the result is there.</summary>
+    public bool IsFinished(ExperimentConfig config) =>
+        File.Exists(Result) && (new RunCheckpoints(Path).Newest()?.Iteration ?? config.Iterations) >= config.Iterations;
 
     internal static void WriteJson(string path, JsonObject json)
     {
-        File.WriteAllText(
-            path + ".partial",
-            json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n"
-        );
-        File.Move(path + ".partial", path, overwrite: true);
+        DurableFile.Write(path, json.ToJsonString(new JsonSerializerOptions(JsonLinesFile.Format) { WriteIndented = true }) + "\n");
     }
 }

@@ -1,3 +1,6 @@
+using DfPO.Models;
+using DfPO.Models.Files;
+
 namespace DfPO.Learner.Checkpoints;
 
 /// <summary>Folders that appear whole or not at all.</summary>
@@ -5,15 +8,27 @@ public static class AtomicFolder
 {
     /// <summary>Writes a folder beside its destination and swaps it in, so that a kill at any moment leaves a whole one.</summary>
     /// <param name="folder">Destination; what was there is replaced.</param>
-    /// <param name="write">Fills the (existing, empty) folder that it is given.</param>
+    /// <param name="write">Fills the (existing, empty) folder that it is given; called again where the disk was full.</param>
+    /// <exception cref="DfpoException"><c>disk/write</c>.</exception>
     public static void Replace(string folder, Action<string> write)
     {
         Recover(folder);
         var partial = folder + ".partial";
-        if (Directory.Exists(partial))
+        try
+        {
+            DiskPatience.Do(folder, () =>
+            {
+                if (Directory.Exists(partial))
+                    Directory.Delete(partial, recursive: true);
+                Directory.CreateDirectory(partial);
+                write(partial);
+            });
+        }
+        catch (DfpoException) when (Directory.Exists(partial))
+        {
             Directory.Delete(partial, recursive: true);
-        Directory.CreateDirectory(partial);
-        write(partial);
+            throw;
+        }
         var old = folder + ".old";
         if (Directory.Exists(old))
             Directory.Delete(old, recursive: true);

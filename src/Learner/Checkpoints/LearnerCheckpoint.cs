@@ -3,6 +3,7 @@ using DfPO.Learner.Guards;
 using DfPO.Learner.Optimisation;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
+using DfPO.Models.Files;
 using DfPO.Models.Lora;
 using static TorchSharp.torch;
 using Parameter = TorchSharp.Modules.Parameter;
@@ -49,6 +50,7 @@ internal static class LearnerCheckpoint
                 SafetensorsWriter.Write(Path.Combine(partial, name), parameters.ToDictionary(p => p.name, p => (Tensor)p.parameter));
             SafetensorsWriter.Write(Path.Combine(partial, OptimizerName), optimizer.State);
             File.WriteAllText(Path.Combine(partial, LearnerName), JsonSerializer.Serialize(scalars));
+            FolderChecksums.Seal(partial);
         });
 
     /// <exception cref="DfpoException"><c>learner/resume</c>, or a checkpoint error.</exception>

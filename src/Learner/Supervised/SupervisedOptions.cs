@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using DfPO.Models;
 
 namespace DfPO.Learner.Supervised;
@@ -34,6 +35,12 @@ public sealed record SupervisedOptions
 
     /// <summary>Whether matrix products run in bfloat16 (float32 weights and optimiser).</summary>
     public bool Bf16 { get; init; }
+
+    /// <summary>
+    /// How examples are made of the data, in any words: a training is only resumed with the same. Null where there is nothing to say.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Examples { get; init; }
 
     /// <summary>Checks every field.</summary>
     /// <exception cref="DfpoException"><c>train/options</c>, naming the field.</exception>

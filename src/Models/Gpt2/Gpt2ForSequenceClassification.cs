@@ -13,12 +13,12 @@ public sealed class Gpt2ForSequenceClassification : SequenceClassifier, IPretrai
     private readonly Linear score;
 
     /// <summary>Builds the model with uninitialised weights.</summary>
-    /// <exception cref="DfpoException"><c>config/field</c>: the configuration names fewer than two labels.</exception>
+    /// <exception cref="DfpoException"><c>config/field</c>: the configuration names no label.</exception>
     public Gpt2ForSequenceClassification(Gpt2Config config, Device? device = null, ScalarType dtype = ScalarType.Float32)
         : base(nameof(Gpt2ForSequenceClassification))
     {
-        if (config.Labels.Count < 2)
-            throw new DfpoException("config/field", "A sequence classifier's config.json needs at least two entries in 'id2label'.");
+        if (config.Labels.Count == 0)
+            throw new DfpoException("config/field", "A sequence classifier's config.json needs at least one entry in 'id2label'.");
         Config = config;
         transformer = new Gpt2Model(config, Precision, device ?? CPU, dtype);
         score = nn.Linear(config.NEmbd, config.Labels.Count, hasBias: false, device: device ?? CPU, dtype: dtype);
@@ -41,6 +41,10 @@ public sealed class Gpt2ForSequenceClassification : SequenceClassifier, IPretrai
 
     /// <inheritdoc/>
     public override int MaxTokens => Config.NPositions;
+
+    /// <inheritdoc/>
+    public override bool IsMultiLabel =>
+        Config.Labels.Count == 1 || Config.Raw["problem_type"]?.ToString() == "multi_label_classification";
 
     /// <inheritdoc/>
     public override Tensor Logits(Tensor inputIds, Tensor lengths)

@@ -7,27 +7,48 @@ using static TorchSharp.torch;
 
 namespace DfPO.Tasks.Rewards;
 
-/// <summary>The probability that a sequence classifier gives to one of its labels, for prompt and continuation read as one text.</summary>
+/// <summary>What a classifier's judgement is read as.</summary>
+public enum ClassifierOutput
+{
+    /// <summary>Probability of the label, 0 to 1.</summary>
+    Probability,
+
+    /// <summary>The score itself, before softmax or sigmoid: any number. What a reward model trained on preferences gives.</summary>
+    Score,
+}
+
+/// <summary>
+/// The probability that a sequence classifier gives to one of its labels, or its score, for prompt and continuation read as one text.
+/// </summary>
 /// <remarks>Of a text longer than the classifier's positions the last tokens count. The reward of RL4LMs' text continuation task.</remarks>
 public sealed class ClassifierReward : IReward
 {
     private readonly SequenceClassifier _model;
     private readonly TextTokenizer _tokenizer;
     private readonly int _label;
+    private readonly ClassifierOutput _output;
     private readonly int _batchSize;
 
-    private ClassifierReward(SequenceClassifier model, TextTokenizer tokenizer, int label, int batchSize) =>
-        (_model, _tokenizer, _label, _batchSize) = (model, tokenizer, label, batchSize);
+    private ClassifierReward(SequenceClassifier model, TextTokenizer tokenizer, int label, ClassifierOutput output, int batchSize) =>
+        (_model, _tokenizer, _label, _output, _batchSize) = (model, tokenizer, label, output, batchSize);
 
     /// <summary>Loads classifier and tokenizer from a checkpoint folder.</summary>
     /// <param name="folder">Holds <c>config.json</c>, the weights and the tokenizer's files.</param>
     /// <param name="label">One of the names in the configuration's <c>id2label</c>.</param>
     /// <param name="device">Where the classifier runs; CPU when null.</param>
+    /// <param name="output">What the reward is.</param>
     /// <param name="bf16">Whether its matrix products are taken in bfloat16; weights and scores stay float32.</param>
     /// <param name="batchSize">Most texts of one pass, at least 1.</param>
     /// <exception cref="DfpoException"><c>reward/label</c>: the classifier knows no such label; or what loading a model or tokenizer
     /// gives.</exception>
-    public static ClassifierReward Load(string folder, string label, Device? device = null, bool bf16 = false, int batchSize = 32)
+    public static ClassifierReward Load(
+        string folder,
+        string label,
+        Device? device = null,
+        ClassifierOutput output = ClassifierOutput.Probability,
+        bool bf16 = false,
+        int batchSize = 32
+    )
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         var labels = PretrainedModels.ReadLabels(folder);
@@ -43,7 +64,7 @@ public sealed class ClassifierReward : IReward
         {
             tokenizer.CheckFits(model.VocabularySize);
             model.Precision.MatmulDtype = bf16 ? ScalarType.BFloat16 : null;
-            return new ClassifierReward(model, tokenizer, id, batchSize);
+            return new ClassifierReward(model, tokenizer, id, output, batchSize);
         }
         catch
         {
@@ -73,12 +94,18 @@ public sealed class ClassifierReward : IReward
     /// <inheritdoc/>
     public void Dispose() => _model.Dispose();
 
-    private int[] Tokens(PromptContinuation text)
+    /// <summary>A text as a classifier reads it: with special tokens, without its beginning where it is too long.</summary>
+    /// <param name="tokenizer">The classifier's.</param>
+    /// <param name="text">Any text.</param>
+    /// <param name="longest">Most tokens, special ones included.</param>
+    public static int[] Encode(TextTokenizer tokenizer, string text, int longest)
     {
-        var tokens = _tokenizer.EncodeInput(text.Prompt + text.Continuation, _model.MaxTokens);
+        var tokens = tokenizer.EncodeInput(text, longest);
         // A classifier needs something to read, even of an empty text.
-        return tokens.Length == 0 ? [_tokenizer.EosTokenId] : tokens;
+        return tokens.Length == 0 ? [tokenizer.EosTokenId] : tokens;
     }
+
+    private int[] Tokens(PromptContinuation text) => Encode(_tokenizer, text.Prompt + text.Continuation, _model.MaxTokens);
 
     private float[] Probabilities(int[][] batch)
     {
@@ -91,6 +118,7 @@ public sealed class ClassifierReward : IReward
         var device = _model.parameters().First().device;
         var lengths = tensor(batch.Select(tokens => (long)tokens.Length).ToArray(), device: device);
         var logits = _model.Logits(tensor(ids, [batch.Length, time], device: device), lengths);
-        return _model.Probabilities(logits).select(1, _label).cpu().data<float>().ToArray();
+        var values = _output == ClassifierOutput.Score ? logits.to(ScalarType.Float32) : _model.Probabilities(logits);
+        return values.select(1, _label).cpu().contiguous().data<float>().ToArray();
     }
 }

@@ -72,6 +72,11 @@ public sealed record RewardSpec
     /// <summary>Combination: a factor a term, in the same order; all 1 when empty.</summary>
     public IReadOnlyList<double> Weights { get; init; } = [];
 
+    /// <summary>
+    /// Classifier: whether the probability of the label is the reward, or its score, as of a model trained on preferences.
+    /// </summary>
+    public ClassifierOutput ClassifierOutput { get; init; } = ClassifierOutput.Probability;
+
     /// <summary>What VADER and the toxicity rewards read; the published set-ups score the continuation alone.</summary>
     public RewardScope Scope { get; init; } = RewardScope.Continuation;
 

@@ -67,6 +67,9 @@ public sealed class DataRow(string file, int line, bool isFirst, IReadOnlyDictio
             _ => throw Malformed($"'{column}' is neither text nor a list of texts."),
         };
 
+    /// <summary>Whether a column holds a text, in place of a list, a number or nothing.</summary>
+    public bool IsText(string column) => Value(column) is string;
+
     /// <summary>A value of lists and values by name as JSON; a text is JSON already.</summary>
     /// <param name="column">As for <see cref="Text"/>.</param>
     /// <exception cref="DfpoException"><c>dataset/columns</c> or <c>dataset/malformed</c>.</exception>

@@ -13,6 +13,7 @@ public sealed partial class ReferencePageTests
         "application/json",
         "application/octet-stream",
         "dfpo-toxicity/1",
+        "http/protobuf",
         "n/a",
         "tok/s",
         "tokens/s",

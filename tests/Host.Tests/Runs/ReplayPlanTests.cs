@@ -22,7 +22,8 @@ public sealed class ReplayPlanTests
         var plan = ReplayPlan.Of(s_config, [Line(1), Line(2)], "runs/x");
         Assert.Equal((2, 3), (plan.Config.Iterations, plan.Config.Model.LearnerThreads));
         Assert.Contains("all 2 iterations", plan.Compare("digest-of-final", "digest-of-final"));
-        Assert.Contains("has not ended", plan.Compare("digest-of-final", null));
+        Assert.Contains("was cut off", plan.Compare("digest-of-final", null));
+        Assert.Contains("still learnt by process 7", plan.Compare("digest-of-final", "of an earlier end", "process 7"));
         var error = Assert.Throws<DfpoException>(() => plan.Compare("digest-of-final", "other"));
         Assert.Equal("replay/differs", error.Code);
         Assert.Contains("iteration 2, the last, is the first with other weights", error.Message);

@@ -35,6 +35,37 @@ public sealed class RunFolderTests : IDisposable
     }
 
     [Fact]
+    public void Runs_that_start_in_the_same_second_have_folders_of_their_own()
+    {
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero));
+        var paths = new string[8];
+        Parallel.For(0, paths.Length, i => paths[i] = RunFolder.Create(_folder.Path, _config with { Seed = (ulong)i }, time).Path);
+        Assert.Equal(paths.Length, paths.Distinct().Count());
+        for (var i = 0; i < paths.Length; i++)
+            Assert.Contains($"seed = {i}\n", File.ReadAllText(RunFolder.Open(paths[i]).Config));
+        Assert.Equal(paths.Order(), Directory.GetDirectories(_folder.Path).Order());
+    }
+
+    [Fact]
+    public void A_place_that_cannot_hold_a_run_is_named_in_one_line()
+    {
+        var file = Path.Combine(_folder.Path, "file");
+        File.WriteAllText(file, "");
+        var error = Assert.Throws<DfpoException>(() => RunFolder.Create(file, _config));
+        Assert.Equal("run/folder", error.Code);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void What_a_resumed_run_is_told_is_written_down()
+    {
+        var run = RunFolder.Create(_folder.Path, _config);
+        run.SaveConfig(_config with { Iterations = 77 });
+        var read = ExperimentFile.Bind(run.Config, [], new System.Collections.Hashtable(), path => path);
+        Assert.Equal(77, read.Iterations);
+    }
+
+    [Fact]
     public void A_folder_that_is_no_run_is_refused() =>
         Assert.Equal("config/resume", Assert.Throws<DfpoException>(() => RunFolder.Open(_folder.Path)).Code);
 
@@ -42,12 +73,12 @@ public sealed class RunFolderTests : IDisposable
     public void Events_become_lines()
     {
         var run = Record(
-            (recorder, _) =>
+            (recorder, run) =>
             {
                 recorder.Started(_config, 0);
                 recorder.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Negative, 0, reward: 0.4));
                 recorder.IterationFinished(Reports.Iteration(1));
-                recorder.Finished(Reports.Result());
+                RunRecorder.Conclude(run, _config.Evaluation, Reports.Result());
             }
         );
         var lines = Lines(run.Metrics);
@@ -86,15 +117,17 @@ public sealed class RunFolderTests : IDisposable
                     recorder.IterationFinished(Reports.Iteration(i));
                     recorder.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Policy, i));
                 }
-                recorder.Finished(Reports.Result());
+                RunRecorder.Conclude(run, _config.Evaluation, Reports.Result());
                 File.AppendAllText(run.Metrics, "{\"type\":\"iter");
             }
         );
         var again = new RunRecorder(RunFolder.Open(run.Path));
         again.Started(_config, 2);
-        Assert.False(File.Exists(run.Result));
+        // A resume that fails here leaves the result alone.
+        Assert.True(File.Exists(run.Result));
         again.Evaluated(Reports.Evaluation("validation", DecodingPolicy.Policy, 2));
         again.IterationFinished(Reports.Iteration(3, reward: 0.9));
+        Assert.False(File.Exists(run.Result));
         Assert.Equal(
             ["iteration 1", "evaluation 1", "iteration 2", "evaluation 2", "iteration 3"],
             Lines(run.Metrics).Select(line => $"{line["type"]} {line["iteration"]}")

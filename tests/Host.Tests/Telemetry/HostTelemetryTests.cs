@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using DfPO.Host.Telemetry;
+using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using Microsoft.Extensions.Configuration;
 
@@ -47,6 +49,34 @@ public sealed class HostTelemetryTests
         using (HostTelemetry.Start("run", Settings(new(receiver.Settings) { ["OTEL_SERVICE_NAME"] = "mine" })))
             DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation)?.Dispose();
         Assert.Contains(receiver.Spans, span => span is { Service: "mine", Name: DfpoTelemetry.Spans.Evaluation });
+    }
+
+    [Fact]
+    public async Task A_variable_of_one_kind_goes_before_the_general_one()
+    {
+        await using var receiver = await OtlpReceiver.Start();
+        var own = receiver.Settings.ToDictionary(pair => pair.Key.Replace("OTLP_", "OTLP_TRACES_"), pair => pair.Value);
+        own["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] += "/v1/traces"; // As OpenTelemetry says: that of one kind is taken as it stands.
+        using (var telemetry = HostTelemetry.Start("run", Settings(own)))
+        {
+            Assert.True(telemetry.IsOn);
+            DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation)?.Dispose();
+        }
+        Assert.Contains(receiver.Spans, span => span.Name == DfpoTelemetry.Spans.Evaluation);
+        var wrong = new Dictionary<string, string?>(own) { ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = "carrier pigeon" };
+        Assert.Contains("TRACES_PROTOCOL", Assert.Throws<DfpoException>(() => HostTelemetry.Start("run", Settings(wrong))).Message);
+    }
+
+    [Fact]
+    public void Telemetry_that_cannot_be_delivered_is_told()
+    {
+        var told = new ConcurrentQueue<string>();
+        // A port that nobody listens at.
+        var settings = Settings(new() { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1" });
+        using (HostTelemetry.Start("run", settings, told.Enqueue))
+            for (var i = 0; i < 2; i++)
+                DfpoTelemetry.Source.StartActivity(DfpoTelemetry.Spans.Evaluation)?.Dispose();
+        Assert.Contains("telemetry cannot be delivered", Assert.Single(told));
     }
 
     [Fact]

@@ -120,17 +120,17 @@ public sealed class SupervisedTrainerTests
         var options = s_options with { Steps = 40, BatchSize = 8, EvaluateEvery = 20 };
         var model = Classifier(1);
         var reports = new List<TrainingProgress>();
-        ClassifierTrainer.Train(model, examples[..150], examples[150..], options, InputFrame.None, folder["whole"], reports.Add, default);
+        LabeledTokens Draw(ulong draw) => examples[draw % 150];
+        ClassifierTrainer.Train(model, Draw, examples[150..], options, folder["whole"], reports.Add, default);
         Assert.True(reports[^1].HeldOut > 0.95, $"{reports[^1].HeldOut}");
 
         using var source = new CancellationTokenSource();
         Assert.ThrowsAny<OperationCanceledException>(() =>
             ClassifierTrainer.Train(
                 Classifier(1),
-                examples[..150],
+                Draw,
                 examples[150..],
                 options,
-                InputFrame.None,
                 folder["parts"],
                 progress =>
                 {
@@ -141,8 +141,23 @@ public sealed class SupervisedTrainerTests
             )
         );
         var resumed = Classifier(9);
-        ClassifierTrainer.Train(resumed, examples[..150], examples[150..], options, InputFrame.None, folder["parts"], _ => { }, default);
+        ClassifierTrainer.Train(resumed, Draw, examples[150..], options, folder["parts"], _ => { }, default);
         Assert.Equal(Support.Bytes(model), Support.Bytes(resumed));
+        var error = Assert.Throws<DfpoException>(() =>
+            ClassifierTrainer.Train(
+                resumed,
+                Draw,
+                examples[150..],
+                options with
+                {
+                    Examples = "other pieces",
+                },
+                folder["parts"],
+                _ => { },
+                default
+            )
+        );
+        Assert.Equal("train/resume", error.Code);
     }
 
     [Fact]

@@ -101,6 +101,37 @@ public sealed class DecoderClassifierTests : IDisposable
         Assert.All(model.named_parameters(), p => Assert.True(p.parameter.grad is not null, p.name));
     }
 
+    [Theory]
+    [InlineData("bert")]
+    [InlineData("llama")]
+    public void ABodyLosesTheHeadThatStandsOnItAndWhatItWasFor(string type)
+    {
+        if (type == "bert")
+            foreach (var file in Directory.EnumerateFiles(Path.Combine(Repository.Fixtures, "bert")))
+                File.Copy(file, Path.Combine(_folder.Path, Path.GetFileName(file)));
+        else
+            using (var body = TinyModels.Create(type))
+                PretrainedModels.Save(_folder.Path, body, ScalarType.Float32);
+        using (var first = PretrainedModels.CreateSequenceClassifier(_folder.Path, ["a", "b", "c"], seed: 1))
+            PretrainedModels.Save(_folder.Path, first, ScalarType.Float32);
+        var path = Path.Combine(_folder.Path, "config.json");
+        var json = HfConfigReader.ReadFile(path);
+        json["problem_type"] = "multi_label_classification";
+        File.WriteAllText(path, json.ToJsonString());
+
+        using var fewer = PretrainedModels.CreateSequenceClassifier(_folder.Path, ["x", "y"], seed: 2);
+        using var same = PretrainedModels.CreateSequenceClassifier(_folder.Path, ["c", "b", "a"], seed: 2);
+        using var loaded = PretrainedModels.LoadSequenceClassifier(_folder.Path);
+
+        Assert.True(loaded.IsMultiLabel);
+        Assert.False(fewer.IsMultiLabel);
+        var head = type == "bert" ? "classifier.weight" : "score.weight";
+        // A head of as many labels may have had them in another order.
+        Assert.False(same.state_dict()[head].allclose(loaded.state_dict()[head]));
+        var kept = loaded.state_dict().Where(pair => !pair.Key.StartsWith("classifier.", StringComparison.Ordinal) && pair.Key != head);
+        Assert.All(kept, pair => Assert.True(pair.Value.allclose(fewer.state_dict()[pair.Key], 0, 0), pair.Key));
+    }
+
     [Fact]
     public void ALanguageModelWithoutLabelsIsNoClassifier()
     {
