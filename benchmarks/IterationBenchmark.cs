@@ -14,8 +14,8 @@ namespace DfPO.Benchmarks;
 
 /// <summary>
 /// Whole iterations of GRPO, the learner's products in float32 or bfloat16: <c>imdb-tiny-grpo.conf</c> (64 continuations of 32 tokens, two
-/// epochs) with everything but the cluster, and 16 continuations of 48 tokens in the shape of SmolLM2-135M with a reference model, all of it
-/// in that dtype: what other programs call a step.
+/// epochs) with everything but the cluster, and 16 continuations of 48 tokens in the shape of SmolLM2-135M with a reference model, all of
+/// it in that dtype: what other programs call a step.
 /// </summary>
 internal static class IterationBenchmark
 {

@@ -25,7 +25,7 @@ internal sealed class PeerTransport : Transport
     {
         (_inner, System, Config) = (inner, system, inner.Config);
         Peers = Peers.Of(system);
-        Log = new Complaints(Logging.GetLogger(system, "dfpo/peers"));
+        Log = new Complaints(Logging.GetLogger(system, "peers"));
     }
 
     /// <summary>Configuration that puts it in its place.</summary>
