@@ -12,7 +12,8 @@ public static class CommandLine
     /// <summary>Parses and runs; errors go to stderr as one line with a stable code.</summary>
     public static async Task<int> Invoke(string[] args)
     {
-        Notices.Told += line => Console.Error.WriteLine($"dfpo: {line}");
+        Notices.Told -= Tell;
+        Notices.Told += Tell;
         var parsed = Root().Parse(args);
         if (parsed.Errors.Count > 0)
         {
@@ -74,6 +75,8 @@ public static class CommandLine
         root.SetAction((_, cancellation) => RunCommand.RunDefault(cancellation));
         return root;
     }
+
+    private static void Tell(string line) => Console.Error.WriteLine($"dfpo: {line}");
 
     private static bool IsUsage(string code) =>
         code.EndsWith("/options", StringComparison.Ordinal)

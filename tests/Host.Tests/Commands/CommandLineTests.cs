@@ -63,7 +63,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_plan_tells_sizes_steps_and_memory_without_weights()
     {
-        var (code, output, errors) = await DfpoProcess.Run(
+        var (code, output, errors) = await Dfpo.Run(
             [
                 "plan",
                 "--set",
@@ -77,8 +77,7 @@ public sealed class CommandLineTests : IDisposable
                 "--set",
                 "learner.epochs=5",
                 .. s_models,
-            ],
-            folder: _folder.Path
+            ]
         );
         Assert.Equal((0, ""), (code, errors));
         string Line(string what) =>
@@ -96,7 +95,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_bad_configuration_ends_with_code_2_and_one_line_on_stderr()
     {
-        var (code, output, errors) = await DfpoProcess.Run([
+        var (code, output, errors) = await Dfpo.Run([
             "run",
             "--set",
             "learner.learning-rat=1",
@@ -132,7 +131,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("generate x --prompt a --top-p 2", "generation/options")]
     public async Task Usage_errors_end_with_code_2(string line, string message)
     {
-        var (code, output, errors) = await DfpoProcess.Run(line.Split(' '), folder: _folder.Path);
+        var (code, output, errors) = await Dfpo.Run(line.Split(' '));
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(message, errors);
     }
@@ -140,7 +139,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_failure_ends_with_code_1()
     {
-        var (code, output, errors) = await DfpoProcess.Run(["generate", _folder["nowhere"], "--prompt", "a"]);
+        var (code, output, errors) = await Dfpo.Run(["generate", _folder["nowhere"], "--prompt", "a"]);
         Assert.Equal((1, ""), (code, output));
         Assert.Contains("[tokenizer/missing]", errors);
     }
@@ -148,7 +147,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Help_lists_the_commands()
     {
-        var (code, output, _) = await DfpoProcess.Run(["--help"]);
+        var (code, output, _) = await Dfpo.Run(["--help"]);
         Assert.Equal(0, code);
         Assert.All(["run", "plan", "worker", "generate", "eval", "train-lm", "train-reward", "certs"], command =>
             Assert.Contains($"  {command} ", output)

@@ -50,20 +50,20 @@ public sealed class AsyncRunTests
     [Fact]
     public async Task An_asynchronous_run_that_was_stopped_and_resumed_is_replayed_bit_for_bit()
     {
-        string[] length = [.. s_async, "--set", "iterations=40", "--set", "evaluation.every=100"];
+        string[] length = [.. s_async, "--set", "iterations=20", "--set", "evaluation.every=100"];
         using var experiment = new TinyExperiment();
         using var run = RunningDfpo.Start(experiment.Run(length));
-        await run.Printed("iteration 2/40");
+        await run.Printed("iteration 2/20");
         Interrupts.SkipWhereIgnored();
         run.Interrupt();
         Assert.Equal(130, await run.Exit());
         var folder = Assert.Single(experiment.RunFolders);
-        var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
+        var (exit, output, errors) = await Dfpo.Run(["run", "--resume", folder, "--port", "0"]);
         Assert.True(exit == 0, $"{output}\n{errors}");
         var numbers = Lines(Path.Combine(folder, "journal.jsonl"))
             .SelectMany(line => line["units"]!.AsArray())
             .Select(unit => (int)unit!["number"]!);
-        Assert.Equal(Enumerable.Range(0, 160), numbers.Order());
+        Assert.Equal(Enumerable.Range(0, 80), numbers.Order());
 
         (exit, output, errors) = await Replay(experiment, folder, "--json");
         Assert.True(exit == 0, $"{output}\n{errors}");
@@ -73,7 +73,7 @@ public sealed class AsyncRunTests
     [Fact]
     public async Task A_standby_goes_on_with_an_asynchronous_run_over_TLS_and_the_whole_is_replayed_bit_for_bit()
     {
-        const int Iterations = 100;
+        const int Iterations = 40;
         using var experiment = new TinyExperiment();
         string[] Certificate(string name)
         {
@@ -137,7 +137,7 @@ public sealed class AsyncRunTests
         TinyExperiment experiment,
         string folder,
         params string[] more
-    ) => DfpoProcess.Run(["replay", folder, "--runs-dir", experiment.Runs, "--port", "0", .. more]);
+    ) => Dfpo.Run(["replay", folder, "--runs-dir", experiment.Runs, "--port", "0", .. more]);
 
     private static JsonObject[] Lines(string path) => [.. File.ReadLines(path).Select(line => JsonNode.Parse(line)!.AsObject())];
 }

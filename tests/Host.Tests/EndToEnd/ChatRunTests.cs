@@ -8,7 +8,6 @@ using static TorchSharp.torch;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Runs on conversations with a small chat model.</summary>
-[Collection(WholeProcesses.Name)]
 public sealed class ChatRunTests
 {
     private const string Question = "Was it good?";
@@ -33,7 +32,7 @@ public sealed class ChatRunTests
             "evaluation.every=12",
         ]);
 
-        var (code, output, errors) = await DfpoProcess.Run([
+        var (code, output, errors) = await Dfpo.Run([
             "generate",
             experiment.RunFolders.Single(),
             "--policy",

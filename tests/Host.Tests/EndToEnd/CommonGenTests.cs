@@ -4,7 +4,6 @@ using DfPO.Host.Tests.Commands;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>The bundled encoder-decoder task, cut down to seconds.</summary>
-[Collection(WholeProcesses.Name)]
 public sealed class CommonGenTests : IDisposable
 {
     private static readonly string s_policy = Repository.Path("models/commongen-tiny/policy");
@@ -30,7 +29,7 @@ public sealed class CommonGenTests : IDisposable
             "evaluation.samples-per-prompt=1",
             "evaluation.generation.num-beams=5",
         ];
-        var (exit, output, errors) = await DfpoProcess.Run([
+        var (exit, output, errors) = await Dfpo.Run([
             "run",
             Repository.Path("hocon/experiments/commongen-tiny.conf"),
             "--runs-dir",

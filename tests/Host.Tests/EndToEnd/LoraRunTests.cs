@@ -6,7 +6,6 @@ using DfPO.Models.Lora;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>A run that learns adapters alone.</summary>
-[Collection(WholeProcesses.Name)]
 public sealed class LoraRunTests
 {
     private static readonly string[] s_lora = ["--set", "model.lora.rank=2", "--set", "learner.preset=ppo"];
@@ -21,8 +20,8 @@ public sealed class LoraRunTests
         var run = experiment.RunFolders[0];
         Assert.True(AdapterFolder.IsOne(Path.Combine(run, "final")));
         Assert.False(File.Exists(Path.Combine(run, "final", "model.safetensors")));
-        Assert.Equal(0, (await DfpoProcess.Run(["export", run, experiment.At("adapter")])).ExitCode);
-        Assert.Equal(0, (await DfpoProcess.Run(["export", run, experiment.At("merged"), "--merge"])).ExitCode);
+        Assert.Equal(0, (await Dfpo.Run(["export", run, experiment.At("adapter")])).ExitCode);
+        Assert.Equal(0, (await Dfpo.Run(["export", run, experiment.At("merged"), "--merge"])).ExitCode);
         Assert.True(File.Exists(Path.Combine(experiment.At("adapter"), "adapter_config.json")));
         using var adapters = AdapterFolder.Load(experiment.At("adapter"));
         using var expected = PretrainedModels.LoadLanguageModel(experiment.At("policy"));

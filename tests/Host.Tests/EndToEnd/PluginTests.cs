@@ -4,7 +4,6 @@ using DfPO.Host.Tests.Commands;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Rewards of a user's own assemblies, which the experiment names and nothing here references.</summary>
-[Collection(WholeProcesses.Name)]
 public sealed class PluginTests
 {
     [Fact]
@@ -26,7 +25,7 @@ public sealed class PluginTests
     public async Task A_plug_in_that_is_not_there_is_refused_before_the_run()
     {
         using var experiment = new TinyExperiment();
-        var (exit, _, errors) = await DfpoProcess.Run(["plan", experiment.At("tiny.conf"), .. Plugin("nowhere.dll")]);
+        var (exit, _, errors) = await Dfpo.Run(["plan", experiment.At("tiny.conf"), .. Plugin("nowhere.dll")]);
         Assert.Equal(2, exit);
         Assert.Contains("'task.reward.plugin-assembly'", errors);
         Assert.Contains("nowhere.dll", errors);
@@ -45,7 +44,7 @@ public sealed class PluginTests
     )
     {
         using var experiment = new TinyExperiment();
-        var (exit, output, errors) = await DfpoProcess.Run(
+        var (exit, _, errors) = await Dfpo.Run(
             experiment.Run([
                 .. Plugin(Built("Misbehaving")),
                 "--set",
@@ -55,7 +54,7 @@ public sealed class PluginTests
             ])
         );
         Assert.Equal(1, exit);
-        Assert.DoesNotContain("iteration 1", output);
+        Assert.Empty(experiment.Iterations);
         var line = Assert.Single(errors.Split('\n'), line => line.EndsWith($"[{code}]", StringComparison.Ordinal));
         Assert.All(words, word => Assert.Contains(word, line));
         Assert.DoesNotContain("   at ", errors);

@@ -6,45 +6,8 @@ using DfPO.Host.Tests.Commands;
 namespace DfPO.Host.Tests.EndToEnd;
 
 /// <summary>Runs that a classifier does not reward.</summary>
-[Collection(WholeProcesses.Name)]
 public sealed class RewardTests
 {
-    private static readonly string s_toxicity = Repository.Path("models/toxicity-tiny");
-
-    [Fact]
-    public async Task A_reward_worker_of_another_process_fetches_the_reward_s_data_and_gives_the_same_weights()
-    {
-        using var experiment = new TinyExperiment();
-        string[] reward =
-        [
-            "--set",
-            "iterations=2",
-            "--set",
-            "task.reward-model=",
-            "--set",
-            "task.reward.kind=non-toxicity",
-            "--set",
-            $"task.reward.toxicity-model={s_toxicity}",
-            "--set",
-            "evaluation.metrics=[toxicity, diversity]",
-        ];
-        var alone = await experiment.RunToEnd(reward);
-        var before = experiment.RunFolders;
-
-        using var run = RunningDfpo.Start(experiment.Run([.. reward, "--set", "rollout.reward-workers=0"]));
-        using var worker = RunningDfpo.Start(["worker", "--join", await run.Printed("dfpo worker --join "), "--role", "reward"]);
-
-        Assert.Equal(0, await run.Exit());
-        Assert.Equal(0, await worker.Exit());
-        var folder = experiment.RunFolders.Except(before).Single();
-        Assert.Equal(alone, TinyExperiment.Digest(folder));
-        var first = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "result.json")))!["before"]!;
-        Assert.Equal(1, (double)first["reward"]! + (double)first["toxicity-mean"]!, 1e-5);
-        Assert.InRange((double)first["distinct-1"]!, 0, 1);
-        Assert.Contains("toxicity-expected-maximum", run.Text);
-        Assert.Contains("eval/validation/policy/toxicity-mean", File.ReadAllText(Path.Combine(folder, "metrics.jsonl")));
-    }
-
     [Fact]
     public async Task References_reach_the_reward_and_the_metrics_and_evaluation_decodes_in_its_own_way()
     {
@@ -97,7 +60,7 @@ public sealed class RewardTests
             experiment.At("train.jsonl"),
             Enumerable.Range(0, 24).Select(i => $$"""{"id": "{{i}}", "text": "Film {{i}} was"}""")
         );
-        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "task.reward.kind=bleu"));
+        var (exit, _, errors) = await Dfpo.Run(experiment.Run("--set", "task.reward.kind=bleu"));
         Assert.Equal(1, exit);
         Assert.Contains("24 of 24 train prompts", errors);
         Assert.Contains("[reward/references]", errors);
@@ -119,7 +82,7 @@ public sealed class RewardTests
     public async Task A_task_that_cannot_be_is_refused(string setting, string code, string remedy)
     {
         using var experiment = new TinyExperiment();
-        var (exit, _, errors) = await DfpoProcess.Run(["plan", experiment.At("tiny.conf"), "--set", setting]);
+        var (exit, _, errors) = await Dfpo.Run(["plan", experiment.At("tiny.conf"), "--set", setting]);
         Assert.Equal(2, exit);
         Assert.Contains($"[{code}]", errors);
         Assert.Contains(remedy, errors);
@@ -145,7 +108,7 @@ public sealed class RewardTests
             "rollout.unit-size=8",
         ];
 
-        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run([.. settings.SelectMany(setting => new[] { "--set", setting })]));
+        var (exit, _, errors) = await Dfpo.Run(experiment.Run([.. settings.SelectMany(setting => new[] { "--set", setting })]));
 
         Assert.Equal(1, exit);
         var line = Assert.Single(errors.Split('\n'), line => line.StartsWith("dfpo: ", StringComparison.Ordinal) && line.EndsWith(']'));

@@ -98,11 +98,11 @@ public sealed class RunTests
     public async Task A_run_stopped_by_Ctrl_C_exits_with_130_and_its_resumption_ends_with_the_weights_it_would_have_had()
     {
         // Enough iterations that it is still at work when the signal comes.
-        string[] length = ["--set", "iterations=60"];
+        string[] length = ["--set", "iterations=30"];
         using var experiment = new TinyExperiment();
         var whole = await experiment.RunToEnd(length);
         using var run = RunningDfpo.Start(experiment.Run(length));
-        await run.Printed("iteration 1/60");
+        await run.Printed("iteration 1/30");
         Interrupts.SkipWhereIgnored();
         run.Interrupt();
         Assert.Equal(130, await run.Exit());
@@ -110,13 +110,13 @@ public sealed class RunTests
         var folder = experiment.RunFolders.Single(f => !File.Exists(Path.Combine(f, "result.json")));
         var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
         Assert.True(exit == 0, $"{output}\n{errors}");
-        Assert.DoesNotContain("iteration 1/60", output);
+        Assert.DoesNotContain("iteration 1/30", output);
         Assert.Equal(whole, TinyExperiment.Digest(folder));
         var recorded = File.ReadLines(Path.Combine(folder, "metrics.jsonl"))
             .Select(line => JsonNode.Parse(line)!)
             .Where(line => (string?)line["type"] == "iteration")
             .Select(line => (int)line["iteration"]!);
-        Assert.Equal(Enumerable.Range(1, 60), recorded);
+        Assert.Equal(Enumerable.Range(1, 30), recorded);
     }
 
     [Theory]
@@ -158,7 +158,7 @@ public sealed class RunTests
     {
         using var experiment = new TinyExperiment();
         File.AppendAllText(experiment.At("train.jsonl"), """{"id": "bare", "text": "This one"}""");
-        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "learner.preset=supervised"));
+        var (exit, _, errors) = await Dfpo.Run(experiment.Run("--set", "learner.preset=supervised"));
         Assert.Equal(1, exit);
         Assert.Contains("Prompt 'bare' in", errors);
         Assert.Contains("[prompts/references]", errors);
@@ -197,7 +197,7 @@ public sealed class RunTests
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        var (exit, _, errors) = await DfpoProcess.Run([.. experiment.Run().Where(a => a is not ("--port" or "0")), "--port", $"{port}"]);
+        var (exit, _, errors) = await Dfpo.Run([.. experiment.Run().Where(a => a is not ("--port" or "0")), "--port", $"{port}"]);
         Assert.Equal(1, exit);
         Assert.Contains($"127.0.0.1:{port}", errors);
         Assert.Contains("[host/port-in-use]", errors);

@@ -52,6 +52,17 @@ internal sealed class TinyExperiment : IDisposable
     /// <summary>The folders of all runs so far.</summary>
     public string[] RunFolders => Directory.Exists(Runs) ? Directory.GetDirectories(Runs) : [];
 
+    /// <summary>The records of all iterations of all runs so far, a run after the other.</summary>
+    public JsonNode[] Iterations =>
+        [
+            .. RunFolders
+                .Select(folder => Path.Combine(folder, "metrics.jsonl"))
+                .Where(File.Exists)
+                .SelectMany(File.ReadLines)
+                .Select(line => JsonNode.Parse(line)!)
+                .Where(line => (string?)line["type"] == "iteration"),
+        ];
+
     /// <summary>Command line of a run on free ports.</summary>
     public string[] Run(params string[] more) => ["run", At("tiny.conf"), "--runs-dir", Runs, "--port", "0", .. more];
 
@@ -63,11 +74,11 @@ internal sealed class TinyExperiment : IDisposable
             .First(p => p.Key.Contains("digest", StringComparison.OrdinalIgnoreCase))
             .Value!.GetValue<string>();
 
-    /// <summary>Runs to the end and gives the digest.</summary>
+    /// <summary>Runs to the end within this process and gives the digest.</summary>
     public async Task<string> RunToEnd(params string[] more)
     {
         var before = RunFolders;
-        var (exit, output, errors) = await DfpoProcess.Run(Run(more));
+        var (exit, output, errors) = await Dfpo.Run(Run(more));
         Assert.True(exit == 0, $"exit code {exit}\n{output}\n{errors}");
         return Digest(RunFolders.Except(before).Single());
     }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using DfPO.Host.Tests.Telemetry;
 using DfPO.Models.Diagnostics;
 
@@ -8,6 +9,7 @@ namespace DfPO.Host.Tests.EndToEnd;
 public sealed class WorkerProcessTests
 {
     private const string JoinHint = "dfpo worker --join ";
+    private static readonly string s_toxicity = Repository.Path("models/toxicity-tiny");
 
     [Fact]
     public async Task A_worker_that_joins_gets_weights_and_work_and_the_run_ends_with_the_same_weights()
@@ -25,6 +27,40 @@ public sealed class WorkerProcessTests
                 experiment.RunFolders.Single(f => TinyExperiment.Digest(f) is not null && run.Text.Contains(Path.GetFileName(f)))
             )
         );
+    }
+
+    [Fact]
+    public async Task A_reward_worker_of_another_process_fetches_the_reward_s_data_and_gives_the_same_weights()
+    {
+        using var experiment = new TinyExperiment();
+        string[] reward =
+        [
+            "--set",
+            "iterations=2",
+            "--set",
+            "task.reward-model=",
+            "--set",
+            "task.reward.kind=non-toxicity",
+            "--set",
+            $"task.reward.toxicity-model={s_toxicity}",
+            "--set",
+            "evaluation.metrics=[toxicity, diversity]",
+        ];
+        var alone = await experiment.RunToEnd(reward);
+        var before = experiment.RunFolders;
+
+        using var run = RunningDfpo.Start(experiment.Run([.. reward, "--set", "rollout.reward-workers=0"]));
+        using var worker = RunningDfpo.Start(["worker", "--join", await run.Printed(JoinHint), "--role", "reward"]);
+
+        Assert.Equal(0, await run.Exit());
+        Assert.Equal(0, await worker.Exit());
+        var folder = experiment.RunFolders.Except(before).Single();
+        Assert.Equal(alone, TinyExperiment.Digest(folder));
+        var first = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "result.json")))!["before"]!;
+        Assert.Equal(1, (double)first["reward"]! + (double)first["toxicity-mean"]!, 1e-5);
+        Assert.InRange((double)first["distinct-1"]!, 0, 1);
+        Assert.Contains("toxicity-expected-maximum", run.Text);
+        Assert.Contains("eval/validation/policy/toxicity-mean", File.ReadAllText(Path.Combine(folder, "metrics.jsonl")));
     }
 
     [Fact]

@@ -7,6 +7,9 @@ using Microsoft.Extensions.Configuration;
 
 namespace DfPO.Host.Tests.Telemetry;
 
+/// <summary>Alone, because it would be sent the spans of every run within the tests' process.</summary>
+[CollectionDefinition("telemetry", DisableParallelization = true)]
+[Collection("telemetry")]
 public sealed class HostTelemetryTests
 {
     [Fact]
