@@ -77,6 +77,14 @@ public sealed record DatasetSpec
     public double PromptShare { get; init; } = 0.5;
 
     /// <summary>
+    /// IMDB: first words of a review that make the prompt, in the place of <see cref="PromptShare"/>; a review needs more words than that. 0
+    /// for the share.
+    /// </summary>
+    [Range(0, int.MaxValue)]
+    [Unit("words")]
+    public int PromptWords { get; init; }
+
+    /// <summary>
     /// IMDB: the only label, <c>pos</c> or <c>neg</c>, whose reviews train; validation and test have all. RL4LMs's supervised pool keeps
     /// <c>pos</c>. Empty for both.
     /// </summary>

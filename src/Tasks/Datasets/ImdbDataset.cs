@@ -114,7 +114,7 @@ internal static class ImdbDataset
             return [];
         }
         var text = spec.CleanText ? TextCorpus.Clean(review.Text) : review.Text;
-        var prompt = FirstWords(text, spec.PromptShare);
+        var prompt = FirstWords(text, spec);
         if (!string.IsNullOrWhiteSpace(prompt))
             return [new Prompt(review.Id, prompt) { References = [text] }];
         malformed.Add($"'{spec.Path}', review {review.Id}: too short to be parted.");
@@ -122,9 +122,12 @@ internal static class ImdbDataset
     }
 
     // Words stand between single blanks; found by counting, because tens of thousands of reviews are parted at each start.
-    private static string FirstWords(string text, double share)
+    private static string FirstWords(string text, DatasetSpec spec)
     {
-        var words = (int)((text.AsSpan().Count(' ') + 1) * share);
+        var all = text.AsSpan().Count(' ') + 1;
+        var words = spec.PromptWords > 0 ? spec.PromptWords : (int)(all * spec.PromptShare);
+        if (words >= all)
+            return "";
         var end = 0;
         for (var word = 0; word < words; word++)
             end = text.IndexOf(' ', end) + 1;

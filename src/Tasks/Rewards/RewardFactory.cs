@@ -39,6 +39,7 @@ public static class RewardFactory
                     spec.Scope
                 ),
                 RewardKind.Perspective => new PerspectiveReward(spec.Endpoint, spec.Scope),
+                RewardKind.Form => new TextReward(new FormRule(spec.Form).Score),
                 RewardKind.Http => new HttpReward(
                     spec.Endpoint with
                     {

@@ -38,6 +38,9 @@ public enum RewardKind
     /// <summary>1 - toxicity by the Perspective API, [0, 1].</summary>
     Perspective,
 
+    /// <summary>Form of the continuation: length, a whole sentence at the end, no lists, no forbidden words, [0, 1].</summary>
+    Form,
+
     /// <summary>Scores of an HTTP endpoint.</summary>
     Http,
 
@@ -111,6 +114,9 @@ public sealed record RewardSpec
     [PathOption("a toxicity regressor, such as models/toxicity-tiny")]
     public string ToxicityModel { get; init; } = "";
 
+    /// <summary>Form: what is asked of a continuation.</summary>
+    public FormOptions Form { get; init; } = new();
+
     /// <summary>Plugin: the assembly.</summary>
     [PathOption("a .dll")]
     public string PluginAssembly { get; init; } = "";
@@ -159,6 +165,29 @@ public sealed record RewardSpec
             RewardKind.Http or RewardKind.Plugin => (double.NegativeInfinity, double.PositiveInfinity),
             _ => (0, 1),
         };
+}
+
+/// <summary>The form that a continuation should have; a reward is the mean of how far each of it is kept.</summary>
+public sealed record FormOptions
+{
+    /// <summary>Words that it should have at least.</summary>
+    [Range(1, int.MaxValue)]
+    [Unit("words")]
+    public int LeastWords { get; init; } = 1;
+
+    /// <summary>Words that it should have at most; a longer one loses in proportion and has nothing at twice as many.</summary>
+    [Range(1, int.MaxValue)]
+    [Unit("words")]
+    public int MostWords { get; init; } = 64;
+
+    /// <summary>Whether it should end as a sentence does, which one that was cut off seldom does.</summary>
+    public bool WholeSentence { get; init; } = true;
+
+    /// <summary>Whether it should be running text: no lists, headings, tables or code.</summary>
+    public bool RunningText { get; init; } = true;
+
+    /// <summary>Words and phrases that it should not have, whatever their case; each one that it has halves this part.</summary>
+    public IReadOnlyList<string> Forbidden { get; init; } = [];
 }
 
 /// <summary>How an endpoint over HTTP is called.</summary>

@@ -335,6 +335,24 @@ public sealed class PromptDatasetTests : IDisposable
     }
 
     [Fact]
+    public void FirstWordsOfAReviewMakeThePromptAndAShorterReviewIsNone()
+    {
+        var path = _folder.Write("reviews.csv", "text,label\none two three four five,1\none two three,0\n");
+        var spec = new DatasetSpec
+        {
+            Format = DatasetFormat.Imdb,
+            Path = path,
+            PartTable = false,
+            PromptWords = 3,
+            MaxMalformed = 1,
+        };
+        var read = PromptDataset.Load(spec);
+        var prompt = Assert.Single(read.Prompts.Prompts);
+        Assert.Equal(("one two three", "one two three four five"), (prompt.Text, prompt.References.Single()));
+        Assert.Equal(1, read.Report.Malformed);
+    }
+
+    [Fact]
     public void PromptsWithReferencesAndConceptsSurviveTheirFile()
     {
         var set = new PromptSet([
