@@ -11,4 +11,7 @@ public static class ClusterRoles
 
     /// <summary>Scores.</summary>
     public const string Reward = "reward";
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> All { get; } = [Learner, Rollout, Reward];
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Akka.Cluster;
 using Akka.Cluster.Hosting;
 using Akka.Event;
 using Akka.Hosting;
@@ -59,9 +60,12 @@ public static class DfpoClusterExtensions
         IReadOnlyList<string> join,
         NodeIdentity? identity = null,
         IPAddress? bind = null
-    ) =>
-        builder
-            .WithRemoting(Remoting(host, bind, port, identity))
+    )
+    {
+        var peers = new Peers(identity);
+        return builder
+            .AddSetup(peers)
+            .WithRemoting(Remoting(host, bind, port, identity, peers))
             .WithClustering(
                 new ClusterOptions
                 {
@@ -74,10 +78,13 @@ public static class DfpoClusterExtensions
             // Last, because the last prepended wins over the typed options' own defaults.
             .AddHocon(LearnerLease.Hocon, HoconAddMode.Prepend)
             .AddHocon(Tuning, HoconAddMode.Prepend)
+            .AddHocon(PeerTransport.Hocon, HoconAddMode.Prepend)
+            .AddStartup((system, _) => peers.See(Cluster.Get(system)))
             .WithWireGuard(ExperimentProtocol.SelectedPaths)
             .WithFailedDialsSurvived();
+    }
 
-    private static RemoteOptions Remoting(string host, IPAddress? bind, int port, NodeIdentity? identity)
+    private static RemoteOptions Remoting(string host, IPAddress? bind, int port, NodeIdentity? identity, Peers peers)
     {
         var options = new RemoteOptions
         {
@@ -97,7 +104,10 @@ public static class DfpoClusterExtensions
             CustomValidator = (certificate, chain, peer, errors, log) =>
             {
                 if (identity.Refusal(certificate, chain, errors) is not { } reason)
+                {
+                    peers.Present(peer, NodeCertificate.Of(certificate!));
                     return true;
+                }
                 log.Warning("Node {0} was refused: {1}", peer, reason);
                 return false;
             },

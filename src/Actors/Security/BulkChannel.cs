@@ -5,6 +5,7 @@ using System.Security.Cryptography.X509Certificates;
 using DfPO.Models;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 
@@ -62,11 +63,16 @@ public static class BulkChannel
         });
     }
 
+    /// <summary>Whether the client of a request may do a role's work; without TLS anyone may.</summary>
+    public static bool May(this ConnectionInfo client, string role) =>
+        client.ClientCertificate is not { } certificate || NodeCertificate.Of(certificate).May(role);
+
     /// <summary>What a client sends its requests through.</summary>
     /// <param name="identity">This node's; null for plain HTTP.</param>
     /// <param name="connectTimeout">Longest wait for a connection.</param>
+    /// <param name="role">What the server's certificate must say that it may be.</param>
     /// <returns>A handler whose TLS failures are <see cref="DfpoException"/> <c>tls/bulk</c>, because no repetition mends them.</returns>
-    public static HttpMessageHandler CreateHandler(NodeIdentity? identity, TimeSpan connectTimeout)
+    public static HttpMessageHandler CreateHandler(NodeIdentity? identity, TimeSpan connectTimeout, string role)
     {
         var sockets = new SocketsHttpHandler
         {
@@ -83,7 +89,7 @@ public static class BulkChannel
             EnabledSslProtocols = Protocols,
             LocalCertificateSelectionCallback = (_, _, _, _, _) => identity.Certificate,
             RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-                identity.Refusal(certificate as X509Certificate2, chain, errors) is { } reason
+                identity.Refusal(certificate as X509Certificate2, chain, errors, role) is { } reason
                     ? throw new AuthenticationException(reason)
                     : true,
         };

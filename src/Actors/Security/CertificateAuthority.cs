@@ -53,10 +53,11 @@ public sealed class CertificateAuthority
     /// <summary>Signs a node's certificate for both directions of a connection; one of the same name is replaced.</summary>
     /// <param name="name">Letters, digits, '-', '_' and '.'; the files' name and the certificate's.</param>
     /// <param name="hosts">IP addresses and DNS names at which others reach the node.</param>
+    /// <param name="roles">What the node may be, of <see cref="ClusterRoles.All"/>.</param>
     /// <param name="days">Days that it is valid for.</param>
     /// <returns>Files as a node takes them.</returns>
-    /// <exception cref="DfpoException"><c>certs/options</c>: a name, an address or a number of days that cannot be.</exception>
-    public TlsOptions Issue(string name, IReadOnlyList<string> hosts, int days)
+    /// <exception cref="DfpoException"><c>certs/options</c>: a name, an address, a role or a number of days that cannot be.</exception>
+    public TlsOptions Issue(string name, IReadOnlyList<string> hosts, IReadOnlyList<string> roles, int days)
     {
         if (name is "" or Name || name[0] == '.' || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
             throw new DfpoException(
@@ -76,7 +77,7 @@ public sealed class CertificateAuthority
         request.CertificateExtensions.Add(
             new X509EnhancedKeyUsageExtension([NodeIdentity.ServerAuthentication, NodeIdentity.ClientAuthentication], false)
         );
-        request.CertificateExtensions.Add(Hosts(hosts));
+        request.CertificateExtensions.Add(AlternativeNames(hosts, roles));
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(_certificate, true, false));
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] = (byte)((serial[0] & 0x7f) | 1);
@@ -112,9 +113,16 @@ public sealed class CertificateAuthority
         return request;
     }
 
-    private static X509Extension Hosts(IReadOnlyList<string> hosts)
+    private static X509Extension AlternativeNames(IReadOnlyList<string> hosts, IReadOnlyList<string> roles)
     {
+        if (roles.Count == 0 || roles.FirstOrDefault(role => !ClusterRoles.All.Contains(role)) is not null)
+            throw new DfpoException(
+                "certs/options",
+                $"A node's certificate says what the node may be: one or more of {string.Join(", ", ClusterRoles.All)}, not '{string.Join(", ", roles)}'."
+            );
         var names = new SubjectAlternativeNameBuilder();
+        foreach (var role in roles.Distinct())
+            names.AddUri(NodeCertificate.RoleUri(role));
         foreach (var host in hosts)
             if (IPAddress.TryParse(host, out var address))
                 names.AddIpAddress(address);

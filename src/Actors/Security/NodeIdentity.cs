@@ -36,7 +36,7 @@ public sealed class NodeIdentity
                 "tls/certificate",
                 $"Peers would refuse '{options.Certificate}': {reason}. Use a certificate that '{options.Ca}' has signed; 'dfpo certs' makes one."
             );
-        if (!identity.Certificate.MatchesHostname(host))
+        if (!NodeCertificate.Of(identity.Certificate).Names(host))
             throw new DfpoException(
                 "tls/host",
                 $"'{options.Certificate}' is for {Names(identity.Certificate)}, not for '--host {host}': peers would refuse this node. Make one with 'dfpo certs --host {host}'."
@@ -48,7 +48,8 @@ public sealed class NodeIdentity
     /// <param name="peer">The certificate that it shows.</param>
     /// <param name="presented">The chain that came with it, for intermediate authorities.</param>
     /// <param name="errors">What the platform found; its verdict on the authority is not asked, because ours is private.</param>
-    public string? Refusal(X509Certificate2? peer, X509Chain? presented, SslPolicyErrors errors)
+    /// <param name="role">What its certificate must say that it may be; null for any role.</param>
+    public string? Refusal(X509Certificate2? peer, X509Chain? presented, SslPolicyErrors errors, string? role = null)
     {
         if (peer is null)
             return "it shows no certificate";
@@ -63,21 +64,35 @@ public sealed class NodeIdentity
             chain.ChainPolicy.ExtraStore.Add(element.Certificate);
         if (!chain.Build(peer))
             return $"certificate '{peer.Subject}' by '{peer.Issuer}', valid until {peer.NotAfter:yyyy-MM-dd}, is not accepted ({string.Join("; ", chain.ChainStatus.Select(status => status.StatusInformation.Trim()).Distinct())})";
+        if (Lacks(peer) is { } lack)
+            return $"certificate '{peer.Subject}' {lack}";
+        if (role is not null && !NodeCertificate.Of(peer).May(role))
+            return $"certificate '{peer.Subject}' does not say that it may be a {role}";
         if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
             return $"certificate '{peer.Subject}' is for {Names(peer)}, not for the address that was dialled";
         return null;
     }
 
-    private static string Names(X509Certificate2 certificate)
+    /// <summary>
+    /// What a node's certificate must say for itself: a chain accepts one without usages for every use, and one without alternative names
+    /// by its subject.
+    /// </summary>
+    private static string? Lacks(X509Certificate2 certificate)
     {
-        var names = certificate
-            .Extensions.OfType<X509SubjectAlternativeNameExtension>()
-            .SelectMany(extension =>
-                extension.EnumerateIPAddresses().Select(address => address.ToString()).Concat(extension.EnumerateDnsNames())
-            )
-            .ToArray();
-        return names.Length > 0 ? string.Join(", ", names) : $"no address (its subject is '{certificate.Subject}')";
+        var usages = certificate
+            .Extensions.OfType<X509EnhancedKeyUsageExtension>()
+            .SelectMany(extension => extension.EnhancedKeyUsages.Cast<Oid>());
+        if (new[] { ServerAuthentication, ClientAuthentication }.Any(needed => usages.All(usage => usage.Value != needed.Value)))
+            return "does not say that it is for servers and for clients (extended key usage)";
+        var node = NodeCertificate.Of(certificate);
+        if (node.Hosts.Count == 0)
+            return "names no address (subject alternative names)";
+        return node.Roles.Any(ClusterRoles.All.Contains)
+            ? null
+            : "says no role of a node; 'dfpo certs --role' makes one that does";
     }
+
+    private static string Names(X509Certificate2 certificate) => string.Join(", ", NodeCertificate.Of(certificate).Hosts);
 
     private static X509Certificate2Collection LoadAuthorities(string file)
     {

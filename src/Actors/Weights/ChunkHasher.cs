@@ -1,12 +1,12 @@
-using System.IO.Hashing;
+using Blake3;
 
 namespace DfPO.Actors.Weights;
 
 /// <summary>The digest of bytes that pass by once.</summary>
 internal sealed class ChunkHasher(long length, int chunkSize)
 {
-    private readonly XxHash128 _hash = new();
     private readonly List<byte> _checksums = [];
+    private Hasher _hash = Hasher.New();
     private int _inChunk;
 
     public void Append(ReadOnlySpan<byte> bytes)
@@ -14,7 +14,7 @@ internal sealed class ChunkHasher(long length, int chunkSize)
         while (bytes.Length > 0)
         {
             var count = Math.Min(bytes.Length, chunkSize - _inChunk);
-            _hash.Append(bytes[..count]);
+            _hash.Update(bytes[..count]);
             bytes = bytes[count..];
             if ((_inChunk += count) == chunkSize)
                 CloseChunk();
@@ -30,7 +30,10 @@ internal sealed class ChunkHasher(long length, int chunkSize)
 
     private void CloseChunk()
     {
-        _checksums.AddRange(_hash.GetHashAndReset());
+        Span<byte> checksum = stackalloc byte[WeightsDigest.ChecksumBytes];
+        _hash.Finalize(checksum);
+        _checksums.AddRange(checksum);
+        _hash.Reset();
         _inChunk = 0;
     }
 }

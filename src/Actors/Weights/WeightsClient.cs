@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Json;
+using System.Text.Json;
 using DfPO.Actors.Security;
 using DfPO.Models;
 using DfPO.Models.Diagnostics;
@@ -14,9 +15,20 @@ namespace DfPO.Actors.Weights;
 /// <remarks>One fetch at a time. Memory: twice the weights, and half of them again once a delta has come.</remarks>
 public sealed class WeightsClient : IWeightsSource, IDisposable
 {
+    /// <summary>Most bytes of a manifest: that of weights of half a terabyte, with a delta.</summary>
+    private const int MostOfManifest = 1 << 27;
+
+    /// <summary>Most bytes of the list of a folder's files, and most of those.</summary>
+    private const int MostOfList = 1 << 22,
+        MostFiles = 10_000;
+
+    /// <summary>Most bytes of weights.</summary>
+    private const long MostOfWeights = 1L << 44;
+
     private readonly string _folder;
     private readonly WeightsClientOptions _options;
     private readonly HttpClient _http;
+    private readonly HttpClient _folders;
     private readonly BulkReader _reader;
     private readonly WeightsBufferPool _pool;
     private readonly ConcurrentBag<DeltaCodec> _codecs = [];
@@ -32,11 +44,14 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     public WeightsClient(string folder, WeightsClientOptions? options = null)
     {
         (_folder, _options) = (folder, options ?? new());
-        _http = new HttpClient(BulkChannel.CreateHandler(_options.Identity, _options.ConnectTimeout))
-        {
-            Timeout = Timeout.InfiniteTimeSpan,
-            MaxResponseContentBufferSize = 1 << 28,
-        };
+        HttpClient Client(string role, int mostBuffered) =>
+            new(BulkChannel.CreateHandler(_options.Identity, _options.ConnectTimeout, role))
+            {
+                Timeout = Timeout.InfiniteTimeSpan,
+                MaxResponseContentBufferSize = mostBuffered,
+            };
+        // Weights are known by their digest, whoever relays them; folders are believed, and come from a learner alone.
+        (_http, _folders) = (Client(ClusterRoles.Rollout, MostOfManifest), Client(ClusterRoles.Learner, MostOfList));
         _reader = new BulkReader(_http, _options);
         _pool = new WeightsBufferPool(folder);
     }
@@ -70,6 +85,9 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         activity?.SetTag(DfpoTelemetry.Tags.WeightsVersion, weights.Version).SetTag(DfpoTelemetry.Tags.Bytes, weights.Length);
         if (_held is { } held && held.Manifest.Digest == weights.Digest)
             return held.Bytes.Path;
+        if (weights.Length is <= 0 or > MostOfWeights)
+            throw new DfpoException("weights/fetch", $"Weights version {weights.Version} have {weights.Length} bytes, which cannot be.");
+        Check(weights.Url);
         _expected = weights.Digest;
         using var timer = new CancellationTokenSource(_options.Deadline, _options.Clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timer.Token);
@@ -80,7 +98,7 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         try
         {
             var fetched = await fetch
-                .Run([.. relays.Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token)
+                .Run([.. relays.Where(IsOurs).Select(relay => WeightsEndpoints.Url(relay, weights.Digest)), weights.Url], deadline.Token)
                 .ConfigureAwait(false);
             Hold(fetched);
             return fetched.Bytes.Path;
@@ -110,33 +128,43 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
     /// <exception cref="DfpoException"><c>weights/fetch</c>.</exception>
     public async Task<string> FetchFolder(string url, CancellationToken cancellation)
     {
-        var target = Path.Combine(_folder, Path.GetFileName(url.TrimEnd('/')));
+        Check(url);
+        var name = url[(url.TrimEnd('/').LastIndexOf('/') + 1)..].TrimEnd('/');
+        if (!IsName(name) || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
+            throw new DfpoException("weights/fetch", $"{url} does not end with a name that a folder can have here.");
+        var target = Path.Combine(_folder, name);
         Directory.CreateDirectory(target);
         using var timer = new CancellationTokenSource(_options.Deadline, _options.Clock);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, timer.Token);
         var step = "the list of files";
         try
         {
-            foreach (
-                var file in await _http
+            var files =
+                await _folders
                     .GetFromJsonAsync<WeightsEndpoints.ModelFile[]>(url, deadline.Token)
                     .WaitAsync(_options.Stall, deadline.Token)
                     .ConfigureAwait(false)
-                    ?? []
-            )
+                ?? [];
+            if (files.Length > MostFiles)
+                throw new DfpoException("weights/fetch", $"{url} offers {files.Length} files, more than {MostFiles}.");
+            foreach (var file in files)
             {
                 // The name is data from a peer: it may not point out of the folder.
-                if (Path.GetFileName(file.Name) != file.Name || file.Name.Length == 0)
-                    throw new DfpoException("weights/fetch", $"{url} offers a file named '{file.Name}', which is not a plain file name.");
+                if (file is not { Name: { } plain, Length: >= 0 } || !IsName(plain))
+                    throw new DfpoException("weights/fetch", $"{url} offers a file named '{file?.Name}' of {file?.Length} bytes, which is not a plain file.");
                 step = $"'{file.Name}' of {file.Length} bytes";
                 using var handle = File.OpenHandle(Path.Combine(target, file.Name), FileMode.Create, FileAccess.Write);
-                await _reader
+                await new BulkReader(_folders, _options)
                     .Fill($"{url}/{Uri.EscapeDataString(file.Name)}", new FileSink(handle, file.Length), deadline.Token)
                     .ConfigureAwait(false);
             }
             return target;
         }
-        catch (Exception e) when (BulkReader.IsNetwork(e) || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception e)
+            when (BulkReader.IsNetwork(e)
+                || e is JsonException
+                || (e is OperationCanceledException && !cancellation.IsCancellationRequested)
+            )
         {
             throw new DfpoException(
                 "weights/fetch",
@@ -159,9 +187,27 @@ public sealed class WeightsClient : IWeightsSource, IDisposable
         while (_codecs.TryTake(out var codec))
             codec.Dispose();
         _http.Dispose();
+        _folders.Dispose();
         if (Directory.Exists(_folder))
             Directory.Delete(_folder, recursive: true);
     }
+
+    /// <summary>A node with an identity speaks TLS, and one without speaks plainly: no address of another kind is followed.</summary>
+    private bool IsOurs(string url) =>
+        Uri.TryCreate(url, UriKind.Absolute, out var address) && address.Scheme == (_options.Identity is null ? "http" : "https");
+
+    private void Check(string url)
+    {
+        if (!IsOurs(url))
+            throw new DfpoException(
+                "weights/address",
+                $"'{url}' is not fetched from: {(_options.Identity is null ? "a node without certificates fetches by http://" : "a node with certificates fetches by https:// alone")}."
+            );
+    }
+
+    /// <summary>Whether a text can name a file in a folder, on any system, and nothing else.</summary>
+    private static bool IsName(string text) =>
+        text is { Length: > 0 and <= 200 } and not "." and not ".." && !text.Any(c => char.IsControl(c) || "/\\:*?\"<>|".Contains(c));
 
     private void Hold(HeldWeights fetched)
     {

@@ -1,18 +1,18 @@
 using System.Buffers.Binary;
-using System.IO.Hashing;
 using System.Security.Cryptography;
+using Blake3;
 
 namespace DfPO.Actors.Weights;
 
 /// <summary>
-/// The identity of weights: SHA-256 over length, chunk size and the XXH128 checksum of every chunk. So who has checked each chunk has
-/// checked the whole, chunks are checked in any order on any thread, and the cost is XXH128's. It tells bytes apart that an accident or a
-/// fault changed; that nobody forges them is the business of TLS.
+/// The identity of weights: SHA-256 over length, chunk size and the BLAKE3 checksum of every chunk. So who has checked each chunk has
+/// checked the whole, and chunks are checked in any order on any thread. Nobody can make other bytes of the same identity: weights are what
+/// their reference says, whoever relays them.
 /// </summary>
 public static class WeightsDigest
 {
     /// <summary>Bytes of a chunk's checksum.</summary>
-    public const int ChecksumBytes = 16;
+    public const int ChecksumBytes = 32;
 
     /// <summary>Chunk size of every digest that two processes compare.</summary>
     public const int DefaultChunkSize = 1 << 19;
@@ -21,7 +21,7 @@ public static class WeightsDigest
     public static int Chunks(long length, int chunkSize) => checked((int)((length + chunkSize - 1) / chunkSize));
 
     /// <summary>Writes the checksum of a chunk.</summary>
-    public static void Checksum(ReadOnlySpan<byte> chunk, Span<byte> destination) => XxHash128.Hash(chunk, destination);
+    public static void Checksum(ReadOnlySpan<byte> chunk, Span<byte> destination) => Hasher.Hash(chunk, destination[..ChecksumBytes]);
 
     /// <summary>Whether a chunk has a checksum.</summary>
     public static bool Matches(ReadOnlySpan<byte> chunk, ReadOnlySpan<byte> checksum)

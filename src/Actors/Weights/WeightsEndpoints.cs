@@ -35,12 +35,20 @@ public static class WeightsEndpoints
     /// <param name="source">Weight versions.</param>
     public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source)
     {
-        routes.MapGet(WeightsPath + "/{digest}/manifest", (string digest) =>
+        var weights = routes
+            .MapGroup(WeightsPath)
+            .AddEndpointFilter(
+                async (context, next) =>
+                    context.HttpContext.Connection.May(ClusterRoles.Rollout)
+                        ? await next(context)
+                        : Results.StatusCode(StatusCodes.Status403Forbidden)
+            );
+        weights.MapGet("/{digest}/manifest", (string digest) =>
         {
             using var lease = source.Open(digest);
             return lease is not null ? Results.Json(lease.Manifest) : Absent(source, digest);
         });
-        routes.MapGet(WeightsPath + "/{digest}", async (HttpContext context, string digest) =>
+        weights.MapGet("/{digest}", async (HttpContext context, string digest) =>
         {
             using var lease = source.Open(digest);
             if (lease is null)
@@ -48,7 +56,7 @@ public static class WeightsEndpoints
             else
                 await Send(context, lease.Manifest.Length, lease.Bytes);
         });
-        routes.MapGet(WeightsPath + "/{digest}/delta/{from}", async (HttpContext context, string digest, string from) =>
+        weights.MapGet("/{digest}/delta/{from}", async (HttpContext context, string digest, string from) =>
         {
             using var lease = source.Open(digest);
             if (lease?.Manifest.Delta is { } delta && delta.Base == from)

@@ -44,12 +44,13 @@ public static class RewardLoading
     /// <param name="model">The classifier's folder, where the worker brought it along; null fetches it.</param>
     /// <param name="device">Device of the classifier.</param>
     /// <param name="client">Fetches.</param>
-    /// <exception cref="DfpoException"><c>weights/fetch</c>, or why the reward cannot be made here: a plug-in that is not on this machine,
-    /// a key that is not in this environment.</exception>
-    public static IReward Remote(WorkerSetup setup, string? model, Device device, WeightsClient client)
+    /// <param name="allowance">What this process may load, send and call for it.</param>
+    /// <exception cref="DfpoException"><c>worker/not-allowed</c>, <c>weights/fetch</c>, or why the reward cannot be made here: a plug-in
+    /// that is not on this machine, a key that is not in this environment.</exception>
+    public static IReward Remote(WorkerSetup setup, string? model, Device device, WeightsClient client, RewardAllowance allowance)
     {
         string Fetch(string url) => client.FetchFolder(url, CancellationToken.None).GetAwaiter().GetResult();
-        var spec = RewardFiles.Moved(setup.Reward ?? new RewardSpec(), (option, path) =>
+        var spec = RewardFiles.Moved(allowance.Checked(setup.Reward ?? new RewardSpec()), (option, path) =>
         {
             var folder = Fetch($"{setup.ModelUrl}-{option}");
             // A single file is served in a folder of its own.

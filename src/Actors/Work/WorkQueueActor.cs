@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Akka.Actor;
 using Akka.Event;
+using DfPO.Actors.Security;
 using DfPO.Actors.Timing;
 using DfPO.Actors.Tracing;
 using DfPO.Models.Diagnostics;
@@ -35,7 +36,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         (_options, _clock, _queue) = (options, new ActiveClock(time, s_step), new WorkQueue(options));
         Receive<Submit>(OnSubmit);
         Receive<Withdraw>(OnWithdraw);
-        Receive<RegisterWorker>(message => Do(_queue.Register(message, Sender, _clock.Now)));
+        Receive<RegisterWorker>(OnRegister);
         Receive<RequestWork>(message => Do(_queue.Request(message, Sender, _clock.Now)));
         Receive<CompleteUnit>(message => Do(_queue.Complete(message, Sender, _clock.Now)));
         Receive<FailUnit>(message => Do(_queue.Fail(message, Sender, _clock.Now)));
@@ -64,6 +65,23 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
         foreach (var ticket in _tickets.Values)
             ticket.Span?.Dispose();
     }
+
+    private void OnRegister(RegisterWorker message)
+    {
+        if (Peers.Of(Context.System).May(Sender.Path.Address, _options.Role))
+            Do(_queue.Register(IsOwn(message.BulkUrl) ? message : message with { BulkUrl = "" }, Sender, _clock.Now));
+        else
+            Sender.Tell(
+                new WorkerRefused(
+                    $"its certificate does not say that it may be a {_options.Role} worker; 'dfpo certs --role {_options.Role}' makes one that does"
+                )
+            );
+    }
+
+    /// <summary>Whether a worker relays weights at its own address: others are not sent elsewhere on its word.</summary>
+    private bool IsOwn(string bulkUrl) =>
+        Sender.Path.Address.Host is not { } host
+        || (Uri.TryCreate(bulkUrl, UriKind.Absolute, out var url) && url.Host.Trim('[', ']') == host.Trim('[', ']'));
 
     private void OnSubmit(Submit message)
     {

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using DfPO.Actors.Weights;
 using DfPO.Models;
 using DfPO.Rollout;
@@ -15,6 +16,10 @@ public readonly record struct UnitId(string Value)
 /// <summary>Identity of a worker: one engine in one process.</summary>
 public readonly record struct WorkerId(string Value)
 {
+    /// <summary>An identity that nobody has had, and nobody can guess.</summary>
+    /// <param name="name">For people.</param>
+    public static WorkerId New(string name) => new($"{name}/{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}");
+
     /// <inheritdoc/>
     public override string ToString() => Value;
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Event;
+using DfPO.Actors.Security;
 using DfPO.Actors.Threading;
 using DfPO.Actors.Timing;
 using DfPO.Actors.Tracing;
@@ -42,6 +43,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly TorchThread _thread;
     private readonly WeightsClient _client;
     private readonly CancellationTokenSource _stopping = new();
+    private readonly HashSet<Address> _asked = [];
     private PullingWorker _worker;
     private IUnitExecutor? _executor;
 
@@ -57,7 +59,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         );
         options.Relay?.Sources.Add(_client);
         Receive<ClusterEvent.MemberUp>(_ => Do(_worker.Look()));
-        Receive<WorkerAccepted>(message => Do(_worker.Accepted(message, Sender)));
+        Receive<WorkerAccepted>(message => Do(_worker.Accepted(message, Sender)), _ => IsFromLearner());
         Receive<Ready>(message =>
         {
             _executor = message.Executor;
@@ -73,7 +75,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
             Do(_worker.Beat(_clock.Now, members.Count, members.Count(member => member.HasRole(ClusterRoles.Learner))));
         });
         Receive<Terminated>(message => Do(_worker.Lost(message.ActorRef, _clock.Now)));
-        Receive<WorkerRefused>(message => Do(_worker.Refused(message, Sender)));
+        Receive<WorkerRefused>(message => Do(_worker.Refused(message, Sender)), _ => IsFromLearner());
         Receive<RunEnded>(message => Do(_worker.Ended(message, Sender)));
         Receive<Leave>(_ => End(null));
     }
@@ -152,6 +154,8 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private void Register(string run)
     {
         foreach (var learner in _cluster.State.Members.Where(m => m.Status == MemberStatus.Up && m.HasRole(ClusterRoles.Learner)))
+        {
+            _asked.Add(learner.Address);
             Context
                 .ActorSelection(new RootActorPath(learner.Address) + _options.QueuePath)
                 .Tell(
@@ -161,19 +165,52 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
                         Run = run,
                     }
                 );
+        }
+    }
+
+    /// <summary>
+    /// Whether the sender is the queue of a node that this worker asked, and that may be a learner: whoever joins the cluster can call
+    /// itself one.
+    /// </summary>
+    private bool IsFromLearner()
+    {
+        var node = Sender.Path.Address;
+        if (Sender.Path.ToStringWithoutAddress() != _options.QueuePath)
+            return false;
+        if (!_asked.Contains(node.HasLocalScope ? _cluster.SelfAddress : node))
+            return false;
+        if (Peers.Of(Context.System).May(node, ClusterRoles.Learner))
+            return true;
+        _log.Warning("{0} calls itself a learner, but its certificate does not; it is not obeyed", node);
+        return false;
     }
 
     private void Build(WorkerSetup setup)
     {
-        var before = _executor;
+        var (before, learner) = (_executor, _worker.Queue.Path.Address);
         _executor = null;
         _thread
             .Run(() =>
             {
                 before?.Dispose();
+                CheckOrigin(setup, learner);
                 return _options.CreateExecutor(setup, _client);
             })
             .PipeTo(Self, success: executor => new Ready(executor), failure: e => new Broken(e));
+    }
+
+    /// <summary>A learner serves its models itself.</summary>
+    private static void CheckOrigin(WorkerSetup setup, Address learner)
+    {
+        if (
+            learner.Host is { } host
+            && setup.ModelUrl.Length > 0
+            && !(Uri.TryCreate(setup.ModelUrl, UriKind.Absolute, out var url) && url.Host.Trim('[', ']') == host.Trim('[', ']'))
+        )
+            throw new DfpoException(
+                "weights/address",
+                $"The run at {host} sends this worker to '{setup.ModelUrl}' for its model: a worker fetches from the learner itself."
+            );
     }
 
     private void Take(HoldWeights message) =>

@@ -55,6 +55,7 @@ internal static class WorkerCommand
         );
         var run = Options.Optional<string>("--run", $"For {Standby}: the run's folder, on a disk that both machines see.");
         var bulk = Options.Port("--bulk-port", "Port of the weight stream, at which workers relay weights to each other.");
+        var allowance = new AllowanceOptions();
         var tls = new TlsFileOptions();
         var command = new Command(
             "worker",
@@ -78,6 +79,7 @@ internal static class WorkerCommand
             run,
             bulk,
         };
+        allowance.AddTo(command);
         tls.AddTo(command);
         command.SetAction(
             async (result, cancellation) =>
@@ -87,6 +89,7 @@ internal static class WorkerCommand
                 var name = result.GetValue(role)!;
                 if (name == Standby != result.GetValue(run) is not null)
                     throw new DfpoException("usage/standby", $"--role {Standby} needs --run with the run's folder; other roles take none.");
+                var allowed = allowance.Read(result, isReward: name == "reward");
                 if (name == Standby)
                     return await StandBy(
                         result.GetValue(run)!,
@@ -116,6 +119,7 @@ internal static class WorkerCommand
                         Threads = result.GetValue(threads),
                         Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
                         Model = result.GetValue(model),
+                        Allowance = allowed,
                         Tls = tls.Read(result),
                     },
                     telemetry,

@@ -27,7 +27,7 @@ internal static class LocalWorkers
             var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
             var options = new WorkerActorOptions
             {
-                Id = new WorkerId($"local/{role}-{index}"),
+                Id = WorkerId.New($"local/{role}-{index}"),
                 Device = device,
                 QueuePath = ExperimentProtocol.QueuePath(role),
                 TorchThreads = config.Rollout.Threads,

@@ -128,14 +128,14 @@ public static class WorkerHost
     {
         var ended = new TaskCompletionSource<Exception?>(TaskCreationOptions.RunContinuationsAsynchronously);
         // Any machine, any restart: the identity must be nobody else's.
-        var id = new WorkerId($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
+        var id = WorkerId.New($"{Environment.MachineName}/{Environment.ProcessId}/{role}-{index}");
         var options = new WorkerActorOptions
         {
             Id = id,
             Device = device,
             QueuePath = ExperimentProtocol.QueuePath(role),
             TorchThreads = worker.Threads,
-            CreateExecutor = (setup, client) => Create(role, device, worker.Model, setup, client),
+            CreateExecutor = (setup, client) => Create(role, device, worker, setup, client),
             Patience = worker.Patience,
             ModelDigest = modelDigest,
             Say = text => Console.Error.WriteLine($"dfpo: {text}"),
@@ -175,12 +175,12 @@ public static class WorkerHost
         }
     }
 
-    private static IUnitExecutor Create(string role, string device, string? model, WorkerSetup setup, WeightsClient client) =>
+    private static IUnitExecutor Create(string role, string device, WorkerOptions worker, WorkerSetup setup, WeightsClient client) =>
         // On the worker's own torch thread, which has nothing else to do until the files are there.
         role == ClusterRoles.Reward
-            ? new RewardExecutor(RewardLoading.Remote(setup, model, TorchDevices.Parse(device), client))
+            ? new RewardExecutor(RewardLoading.Remote(setup, worker.Model, TorchDevices.Parse(device), client, worker.Allowance))
             : new RolloutExecutor(
-                model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult(),
+                worker.Model ?? client.FetchFolder(setup.ModelUrl, CancellationToken.None).GetAwaiter().GetResult(),
                 device,
                 setup.Dtype
             );

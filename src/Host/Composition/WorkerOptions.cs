@@ -1,4 +1,5 @@
 using DfPO.Actors.Configuration;
+using DfPO.Tasks.Rewards;
 
 namespace DfPO.Host.Composition;
 
@@ -44,6 +45,9 @@ public sealed record WorkerOptions
 
     /// <summary>Torch threads an engine.</summary>
     public int Threads { get; init; } = 1;
+
+    /// <summary>What a reward worker may load, send and call for the run; nothing when empty.</summary>
+    public RewardAllowance Allowance { get; init; } = new();
 
     /// <summary>Files of mutual TLS; empty for plain connections.</summary>
     public TlsOptions Tls { get; init; } = new();

@@ -23,19 +23,21 @@ public sealed class PerspectiveReward : IReward
     /// <exception cref="DfpoException"><c>reward/key</c> or <c>reward/spec</c>.</exception>
     public PerspectiveReward(EndpointOptions options, RewardScope scope = RewardScope.Continuation, TimeProvider? time = null)
     {
+        options = Complete(options);
         // In a header, so that no message with the address shows the key.
-        var key = ApiKey.Read(options.KeyVariable.Length > 0 ? options.KeyVariable : KeyVariable);
-        _endpoint = new JsonEndpoint(
-            options with
-            {
-                Url = options.Url.Length > 0 ? options.Url : Url,
-                RequestsPerSecond = options.RequestsPerSecond > 0 ? options.RequestsPerSecond : 1,
-            },
-            headers => headers.Add("X-Goog-Api-Key", key),
-            time
-        );
+        var key = ApiKey.Read(options.KeyVariable);
+        _endpoint = new JsonEndpoint(options, headers => headers.Add("X-Goog-Api-Key", key), time);
         _scope = scope;
     }
+
+    /// <summary>The endpoint with Perspective's own values where nothing is set.</summary>
+    internal static EndpointOptions Complete(EndpointOptions options) =>
+        options with
+        {
+            Url = options.Url.Length > 0 ? options.Url : Url,
+            KeyVariable = options.KeyVariable.Length > 0 ? options.KeyVariable : KeyVariable,
+            RequestsPerSecond = options.RequestsPerSecond > 0 ? options.RequestsPerSecond : 1,
+        };
 
     /// <inheritdoc/>
     /// <exception cref="DfpoException"><c>reward/endpoint</c> or <c>reward/endpoint-open</c>.</exception>

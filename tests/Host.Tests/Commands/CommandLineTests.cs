@@ -41,7 +41,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData(
         "run --set iterations=3 --set learner.gamma=1 --resume runs/x --json --quiet --host 10.0.0.1 --port 1 --bulk-port 2 --local-workers 0"
     )]
-    [InlineData("certs --out x --name a --name b --host 10.0.0.1 --host node.example --days 9 --new-ca")]
+    [InlineData("certs --out x --name a --name b --role learner --host 10.0.0.1 --host node.example --days 9 --new-ca")]
     [InlineData("worker --join 10.0.0.1:4053 --role reward --devices cuda:0,cuda:1 --host 10.0.0.2 --port 0 --threads 2")]
     [InlineData(
         "generate x --prompt a --prompt b --reference y --policy negative --temperature 0.7 --top-k 5 --top-p 0.9 --max-new-tokens 9 --min-new-tokens 2 --seed 3 --dtype bfloat16 --device cuda:0 --json"

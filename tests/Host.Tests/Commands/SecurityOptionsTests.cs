@@ -30,6 +30,8 @@ public sealed class SecurityOptionsTests : IDisposable
                 "worker",
                 "--host",
                 "10.1.2.3",
+                "--role",
+                "learner",
                 "--days",
                 "7",
             ])
@@ -39,13 +41,15 @@ public sealed class SecurityOptionsTests : IDisposable
             Directory.GetFiles(_folder["certs"]).Select(Path.GetFileName).Order()
         );
         var authority = File.ReadAllText(_folder["certs/ca.pem"]);
-        Assert.Equal(0, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--name", "late"]));
+        Assert.Equal(0, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--name", "late", "--role", "rollout", "reward"]));
         Assert.Equal(authority, File.ReadAllText(_folder["certs/ca.pem"]));
         var identity = NodeIdentity.Load(Files("learner"), "10.1.2.3");
         Assert.InRange((identity.Certificate.NotAfter - DateTime.Now).TotalDays, 6.5, 7.5);
-        NodeIdentity.Load(Files("late"), "localhost");
-        Assert.Equal(2, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--name", "../late"]));
-        Assert.Equal(2, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--days", "0"]));
+        Assert.Equal(2, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--name", "../late", "--role", "rollout"]));
+        Assert.Equal(["rollout", "reward"], NodeCertificate.Of(NodeIdentity.Load(Files("late"), "localhost").Certificate).Roles);
+        Assert.Equal(2, await CommandLine.Invoke(["certs", "--out", _folder["certs"]]));
+        Assert.Equal(2, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--role", "king"]));
+        Assert.Equal(2, await CommandLine.Invoke(["certs", "--out", _folder["certs"], "--role", "rollout", "--days", "0"]));
     }
 
     [Theory]

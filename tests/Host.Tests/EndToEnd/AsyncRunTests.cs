@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DfPO.Actors;
 using DfPO.Actors.Security;
 using DfPO.Host.Tests.Commands;
 
@@ -76,7 +77,7 @@ public sealed class AsyncRunTests
         using var experiment = new TinyExperiment();
         string[] Certificate(string name)
         {
-            var files = CertificateAuthority.Open(experiment.At("authority")).Issue(name, ["127.0.0.1"], 1);
+            var files = CertificateAuthority.Open(experiment.At("authority")).Issue(name, ["127.0.0.1"], ClusterRoles.All, 1);
             return ["--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key];
         }
         using var run = RunningDfpo.Start(

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Dispatch.SysMsg;
+using DfPO.Actors;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Security;
 
@@ -19,7 +20,7 @@ public sealed class SecurityTests
         using var experiment = new TinyExperiment();
         string[] Certificate(string authority)
         {
-            var files = CertificateAuthority.Open(experiment.At(authority)).Issue("node", ["127.0.0.1"], 1);
+            var files = CertificateAuthority.Open(experiment.At(authority)).Issue("node", ["127.0.0.1"], ClusterRoles.All, 1);
             return ["--tls-ca", files.Ca, "--tls-cert", files.Certificate, "--tls-key", files.Key];
         }
         // The experiment's own files do not exist: the command line beats them.

@@ -3,11 +3,13 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Cluster.Tools.Singleton;
 using Akka.Cluster.Tools.Singleton.Serialization;
+using DfPO.Actors;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
+using DfPO.Security.Tests.Rogue;
 using static DfPO.Actors.Work.WorkProtocol;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Nodes;
 
 /// <summary>What nodes need of Akka passes the guard.</summary>
 public sealed class WireGuardTests

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Hosting;
+using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Security;
 using Microsoft.Extensions.DependencyInjection;
@@ -8,7 +9,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Hosting = Microsoft.Extensions.Hosting.Host;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Nodes;
 
 /// <summary>A node as the program makes it, on a free port of loopback; what it logs is kept.</summary>
 internal sealed class ClusterNode : IAsyncDisposable, ILoggerProvider, ILogger

@@ -1,11 +1,12 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
+using DfPO.Actors;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Security;
 using DfPO.Models;
 using Microsoft.Extensions.Time.Testing;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Nodes;
 
 public sealed class NodeIdentityTests : IDisposable
 {
@@ -17,7 +18,7 @@ public sealed class NodeIdentityTests : IDisposable
     public NodeIdentityTests()
     {
         _authority = CertificateAuthority.Open(_folder["ours"]);
-        _files = _authority.Issue("node", s_loopback, 30);
+        _files = _authority.Issue("node", s_loopback, ClusterRoles.All, 30);
     }
 
     public void Dispose() => _folder.Dispose();
@@ -40,7 +41,7 @@ public sealed class NodeIdentityTests : IDisposable
     {
         var identity = NodeIdentity.Load(_files, "127.0.0.1");
         using var stranger = X509CertificateLoader.LoadCertificateFromFile(
-            CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, 30).Certificate
+            CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, ClusterRoles.All, 30).Certificate
         );
         Assert.Contains("not accepted", identity.Refusal(stranger, null, SslPolicyErrors.None));
         Assert.Contains("no certificate", identity.Refusal(null, null, SslPolicyErrors.RemoteCertificateNotAvailable));
@@ -63,7 +64,7 @@ public sealed class NodeIdentityTests : IDisposable
     public void A_certificate_that_has_run_out_is_refused_at_the_start()
     {
         var past = new FakeTimeProvider(DateTimeOffset.UtcNow.AddDays(-100));
-        var files = CertificateAuthority.Open(_folder["past"], time: past).Issue("node", s_loopback, 30);
+        var files = CertificateAuthority.Open(_folder["past"], time: past).Issue("node", s_loopback, ClusterRoles.All, 30);
         Assert.Equal(
             "tls/certificate",
             DfpoAssert.CodeOf(() => NodeIdentity.Load(files, "127.0.0.1"), "node.pem", "valid until", "dfpo certs")
@@ -73,7 +74,7 @@ public sealed class NodeIdentityTests : IDisposable
     [Fact]
     public void A_certificate_of_another_authority_is_refused_at_the_start()
     {
-        var theirs = CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, 30);
+        var theirs = CertificateAuthority.Open(_folder["theirs"]).Issue("node", s_loopback, ClusterRoles.All, 30);
         Assert.Equal(
             "tls/certificate",
             DfpoAssert.CodeOf(() => NodeIdentity.Load(theirs with { Ca = _files.Ca }, "127.0.0.1"), "node.pem", "ca.pem")
@@ -90,7 +91,7 @@ public sealed class NodeIdentityTests : IDisposable
     [Fact]
     public void Files_that_cannot_be_used_are_named_with_what_they_should_be()
     {
-        var other = _authority.Issue("other", s_loopback, 30);
+        var other = _authority.Issue("other", s_loopback, ClusterRoles.All, 30);
         var encrypted = _folder.Write(
             "encrypted.key",
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -111,7 +112,7 @@ public sealed class NodeIdentityTests : IDisposable
     public void An_authority_is_kept_unless_it_is_to_be_replaced()
     {
         var before = File.ReadAllText(_files.Ca);
-        var second = CertificateAuthority.Open(_folder["ours"]).Issue("second", s_loopback, 30);
+        var second = CertificateAuthority.Open(_folder["ours"]).Issue("second", s_loopback, ClusterRoles.All, 30);
         Assert.Equal(before, File.ReadAllText(_files.Ca));
         NodeIdentity.Load(second, "localhost");
         CertificateAuthority.Open(_folder["ours"], replace: true);
@@ -141,5 +142,5 @@ public sealed class NodeIdentityTests : IDisposable
     [InlineData("node", "127.0.0.1", 0)]
     [InlineData("node", "127.0.0.1", 100000)]
     public void What_cannot_be_signed_is_refused(string name, string? host, int days) =>
-        Assert.Equal("certs/options", DfpoAssert.CodeOf(() => _authority.Issue(name, host is null ? [] : [host], days)));
+        Assert.Equal("certs/options", DfpoAssert.CodeOf(() => _authority.Issue(name, host is null ? [] : [host], ClusterRoles.All, days)));
 }

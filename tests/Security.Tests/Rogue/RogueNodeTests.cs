@@ -3,13 +3,15 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Dispatch.SysMsg;
+using DfPO.Security.Tests.Nodes;
+using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
 using Google.Protobuf.WellKnownTypes;
 using static DfPO.Actors.Work.WorkProtocol;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Rogue;
 
 /// <summary>An Akka node of the same name, as it comes out of the box, that joins and does what Akka lets it do.</summary>
 public sealed class RogueNodeTests : IDisposable

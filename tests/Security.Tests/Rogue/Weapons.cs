@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.Serialization;
 using Akka.Actor;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Rogue;
 
 /// <summary>
 /// Which of the rogue's types a receiver has built, by the mark that each carries. Rogue and victim share the process, so only what a

@@ -6,6 +6,7 @@ using Akka.Actor.Setup;
 using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Remote.Transport.DotNetty;
+using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Security;
@@ -16,7 +17,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Nodes;
 
 /// <summary>Real connections on loopback: who has no certificate of the cluster's authority gets neither in nor weights.</summary>
 public sealed class MutualTlsTests : IDisposable
@@ -176,7 +177,7 @@ public sealed class MutualTlsTests : IDisposable
     }
 
     private NodeIdentity Identity(string name) =>
-        NodeIdentity.Load(CertificateAuthority.Open(_folder[name]).Issue(name, ["127.0.0.1"], 1), "127.0.0.1");
+        NodeIdentity.Load(CertificateAuthority.Open(_folder[name]).Issue(name, ["127.0.0.1"], ClusterRoles.All, 1), "127.0.0.1");
 
     private async Task<WebApplication> Serve(NodeIdentity? identity)
     {

@@ -1,8 +1,9 @@
 using Akka.Actor;
+using DfPO.Actors;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
 
-namespace DfPO.Actors.Tests.Security;
+namespace DfPO.Security.Tests.Nodes;
 
 /// <summary>
 /// A role's queue where workers look for it, below the experiment's singleton, and on each floor one that nobody may select.
