@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using DfPO.Host.Runs;
 using DfPO.Host.Tests.Commands;
 
 namespace DfPO.Host.Tests.EndToEnd;
@@ -19,10 +20,17 @@ public sealed class RunTests
     public async Task A_run_ends_with_its_table_its_files_and_exit_code_0()
     {
         using var experiment = new TinyExperiment();
-        var (exit, output, errors) = await DfpoProcess.Run(experiment.Run());
+        var (exit, output, errors) = await DfpoProcess.Run([
+            .. experiment.Run(),
+            "--dashboard",
+            "0",
+            "--set",
+            "tracking=[tensorboard]",
+        ]);
         Assert.True(exit == 0, $"{output}\n{errors}");
         Assert.Contains("iteration 4/4", output);
         Assert.Contains("before", output);
+        Assert.Contains("the page is at http://127.0.0.1:", errors);
         var folder = Assert.Single(experiment.RunFolders);
         foreach (var file in new[] { "experiment.conf", "versions.json", "metrics.jsonl", "samples.jsonl", "result.json" })
             Assert.True(File.Exists(Path.Combine(folder, file)), file);
@@ -33,6 +41,15 @@ public sealed class RunTests
         Assert.Equal([1, 2, 3, 4], iterations.Select(line => (int)line["iteration"]!));
         Assert.All(iterations, line => Assert.True(double.IsFinite((double)line["objective/kl"]!)));
         Assert.True(File.Exists(Path.Combine(folder, "final", "model.safetensors")));
+        Assert.Single(Directory.GetFiles(Path.Combine(folder, "tensorboard")));
+        // Who looks at it finds what was learnt from, and who worked for it.
+        var run = RunFolder.Open(folder);
+        Assert.Equal([1, 2, 3, 4], run.Rollouts.Iterations());
+        var texts = RolloutSummary.Read(run.Rollouts.Read(4));
+        Assert.Equal((double)iterations[3]["rollout/reward"]!, texts.Average(text => text.Reward), 1e-3);
+        var workers = ClusterView.Of(JsonLinesFile.Whole(run.Cluster)).Workers;
+        Assert.Equal(["learner", "reward", "rollout"], workers.Select(worker => worker.Role).Distinct().Order());
+        Assert.All(workers, worker => Assert.InRange(worker.Done, 4, 1000));
     }
 
     [Fact]
@@ -40,7 +57,8 @@ public sealed class RunTests
     {
         using var experiment = new TinyExperiment();
         var one = await experiment.RunToEnd();
-        Assert.Equal(one, await experiment.RunToEnd("--local-workers", "2"));
+        // Nor does it change them whether what was learnt from is kept.
+        Assert.Equal(one, await experiment.RunToEnd("--local-workers", "2", "--set", "record.rollouts=false"));
         Assert.NotEqual(one, await experiment.RunToEnd("--set", "seed=2"));
     }
 
