@@ -63,6 +63,14 @@ public sealed class LockstepDecoder : Decoder
 
         public override bool SelectIsFree => Inner.SelectIsFree;
 
+        /// <summary>Frees what is left of a session whose rows another one has taken in.</summary>
+        protected bool LetGo()
+        {
+            _partnerLogits?.Dispose();
+            _partnerLogits = null;
+            return true;
+        }
+
         protected Tensor Give(Tensor policy, Tensor partner)
         {
             _partnerLogits?.Dispose();
@@ -89,6 +97,17 @@ public sealed class LockstepDecoder : Decoder
             partner.Select(rows);
         }
 
+        public override bool TryJoin(DecodingSession other, int newTokens) =>
+            other is TwoSessions joining
+            && Inner.TryJoin(joining.Inner, newTokens)
+            && (
+                partner.TryJoin(joining.Partner, newTokens)
+                    ? joining.LetGo()
+                    : throw new InvalidOperationException("One of two models of the same architecture let rows join, and the other did not.")
+            );
+
+        private DecodingSession Partner => partner;
+
         protected override void Dispose(bool disposing)
         {
             base.Dispose(disposing);
@@ -103,6 +122,9 @@ public sealed class LockstepDecoder : Decoder
         public override Tensor Step(ReadOnlySpan<int> tokens) => Twice(Inner.Step(tokens));
 
         public override void Select(ReadOnlySpan<int> rows) => Inner.Select(rows);
+
+        public override bool TryJoin(DecodingSession other, int newTokens) =>
+            other is EqualSession joining && Inner.TryJoin(joining.Inner, newTokens) && joining.LetGo();
 
         private Tensor Twice(Tensor logits) => Give(logits, logits.alias());
     }
@@ -128,6 +150,18 @@ public sealed class LockstepDecoder : Decoder
             int[] kept = rows.ToArray();
             Inner.Select([.. kept, .. kept.Select(row => _rows + row)]);
             _rows = kept.Length;
+        }
+
+        public override bool TryJoin(DecodingSession other, int newTokens)
+        {
+            if (other is not PairedSession joining || !Inner.TryJoin(joining.Inner, newTokens))
+                return false;
+            // The policy's rows of both stand before the partner's of both.
+            var (own, all) = (_rows, _rows + joining._rows);
+            int[] policy = [.. Enumerable.Range(0, own), .. Enumerable.Range(2 * own, joining._rows)];
+            Inner.Select([.. policy, .. policy.Select(row => row < own ? row + own : row + joining._rows)]);
+            _rows = all;
+            return joining.LetGo();
         }
 
         private Tensor Halves(Tensor logits)
