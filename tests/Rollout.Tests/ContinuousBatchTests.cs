@@ -106,7 +106,8 @@ public sealed class ContinuousBatchTests : IDisposable
     {
         using var policy = TinyModels.Create();
         using var batch = new ContinuousBatch(policy, null, null);
-        void Refused(LiveSequence sequence, string code) => Assert.Equal(code, Assert.Throws<DfpoException>(() => batch.Check(sequence)).Code);
+        void Refused(LiveSequence sequence, string code) =>
+            Assert.Equal(code, Assert.Throws<DfpoException>(() => batch.Check(sequence)).Code);
         Refused(new([], 1, new()), "generation/empty-prompt");
         Refused(new([999], 1, new()), "generation/token-id");
         Refused(new([1], 1, new() { MaxNewTokens = 64 }), "model/too-long");

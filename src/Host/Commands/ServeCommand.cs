@@ -12,7 +12,10 @@ internal static class ServeCommand
 
     public static Command Create()
     {
-        var model = new Argument<string>("model") { Description = "Model folder, GGUF file, checkpoint, or a run's folder, whose best weights are served." };
+        var model = new Argument<string>("model")
+        {
+            Description = "Model folder, GGUF file, checkpoint, or a run's folder, whose best weights are served.",
+        };
         var experiment = Options.Experiment();
         var reference = Options.Optional<string>(
             "--reference",
@@ -20,7 +23,11 @@ internal static class ServeCommand
         );
         var host = Options.Of("--host", "Address to listen on. Others than loopback need a key.", "127.0.0.1");
         var port = Options.Port("--port", "Port to listen on.", 8000);
-        var variable = Options.Of("--key-variable", "Environment variable with the key that requests must bear; unset or empty for none.", "DFPO_SERVE_KEY");
+        var variable = Options.Of(
+            "--key-variable",
+            "Environment variable with the key that requests must bear; unset or empty for none.",
+            "DFPO_SERVE_KEY"
+        );
         var name = Options.Optional<string>("--name", "The model's name in requests; otherwise that of its folder or file.");
         var concurrency = Options.AtLeast("--concurrency", "Continuations decoded side by side.", 1, s_defaults.Concurrency);
         var queue = Options.AtLeast("--queue", "Continuations that wait at most; further ones are answered with 429.", 1, s_defaults.Queue);

@@ -128,7 +128,9 @@ internal sealed class CompletionAnswer(CompletionRequest request, ServedModel mo
             ["token"] = text,
             ["logprob"] = logprob,
             // Half of a character has no text to take bytes of.
-            ["bytes"] = text.Contains('\uFFFD') ? null : new JsonArray([.. Encoding.UTF8.GetBytes(text).Select(part => (JsonNode)(int)part)]),
+            ["bytes"] = text.Contains('\uFFFD')
+                ? null
+                : new JsonArray([.. Encoding.UTF8.GetBytes(text).Select(part => (JsonNode)(int)part)]),
         };
     }
 

@@ -54,7 +54,7 @@ internal sealed record CompletionRequest(
         var fields = new RequestFields(json);
         var name = fields.Text("model") ?? throw new ApiError(400, "you must provide a model parameter", param: "model");
         if (name != model.Id)
-            throw new ApiError(404, $"The model '{name}' does not exist; this server has '{model.Id}'.", param: "model", code: "model_not_found");
+            throw model.NotFound(name);
         IReadOnlyList<int[]> prompts = isChat ? [model.Encode(Messages(fields))] : ReadPrompts(fields, model);
         var choices = fields.Whole("n", 1, MostChoices) ?? 1;
         var options = Drawing(fields, model, isChat, mostTokens, prompts.Max(prompt => prompt.Length));
@@ -83,8 +83,9 @@ internal sealed record CompletionRequest(
     {
         var basis = model.Defaults;
         var room = Math.Max(1, Math.Min(mostTokens, model.MaxPositions - promptTokens));
-        var older = fields.Whole("max_tokens", 1, mostTokens);
-        var most = (isChat ? fields.Whole("max_completion_tokens", 1, mostTokens) : null) ?? older ?? (isChat ? room : Math.Min(UsualTokensOfText, room));
+        int? older = fields.Whole("max_tokens", 1, mostTokens),
+            newer = isChat ? fields.Whole("max_completion_tokens", 1, mostTokens) : null;
+        var most = newer ?? older ?? (isChat ? room : Math.Min(UsualTokensOfText, room));
         var least = fields.Whole("min_tokens", 0, most) ?? 0;
         // 0 takes the likeliest token.
         var temperature = fields.Number("temperature", 0, 2) ?? basis.Temperature;
@@ -100,7 +101,10 @@ internal sealed record CompletionRequest(
             NoRepeatNgramSize = fields.Whole("no_repeat_ngram_size", 0, 1000) ?? basis.NoRepeatNgramSize,
             Policy = fields.Text("policy") is { } policy
                 ? DecodingPolicies.Find(policy)
-                    ?? throw ApiError.Field("policy", $"one of {string.Join(", ", DecodingPolicies.All.Select(one => one.Symbol()))} is expected")
+                    ?? throw ApiError.Field(
+                        "policy",
+                        $"one of {string.Join(", ", DecodingPolicies.All.Select(one => one.Symbol()))} is expected"
+                    )
                 : DecodingPolicy.Policy,
             Tolerance = (float)(fields.Number("tolerance", 0, 1e6) ?? basis.Tolerance),
         };
@@ -118,7 +122,12 @@ internal sealed record CompletionRequest(
                 throw ApiError.Field(place, "an object with 'role' and 'content' is expected");
             foreach (var (field, value) in message)
                 if (field is not ("role" or "content" or "name" or "refusal") && value is not null)
-                    throw new ApiError(400, $"Unsupported parameter: '{place}.{field}'.", param: $"{place}.{field}", code: "unsupported_parameter");
+                    throw new ApiError(
+                        400,
+                        $"Unsupported parameter: '{place}.{field}'.",
+                        param: $"{place}.{field}",
+                        code: "unsupported_parameter"
+                    );
             var read = new JsonObject
             {
                 // Newer clients call the system so.
@@ -134,11 +143,13 @@ internal sealed record CompletionRequest(
         content switch
         {
             JsonValue text when text.GetValueKind() == JsonValueKind.String => (string)text!,
-            JsonArray parts when parts.All(part => part is JsonObject item && (string?)item["type"] == "text" && item["text"] is JsonValue) =>
-                string.Concat(parts.Select(part => (string)part!["text"]!)),
+            JsonArray parts when parts.All(IsText) => string.Concat(parts.Select(part => (string)part!["text"]!)),
             JsonArray => throw ApiError.Field($"{place}.content", "parts of the type 'text' are all that this model reads"),
             _ => throw ApiError.Field($"{place}.content", "a text is expected"),
         };
+
+    private static bool IsText(JsonNode? part) =>
+        part is JsonObject item && item["type"]?.ToJsonString() == "\"text\"" && item["text"]?.GetValueKind() == JsonValueKind.String;
 
     private static IReadOnlyList<int[]> ReadPrompts(RequestFields fields, ServedModel model)
     {
@@ -224,7 +235,7 @@ internal sealed record CompletionRequest(
         {
             fields.Refuse("echo", "prompts are not repeated", "false");
             fields.Refuse("suffix", "texts are only continued at their end", "\"\"");
-            fields.Refuse("best_of", "every continuation is returned", "1", choices.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            fields.Refuse("best_of", "every continuation is returned", "1", FormattableString.Invariant($"{choices}"));
         }
     }
 

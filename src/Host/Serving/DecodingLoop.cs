@@ -42,6 +42,7 @@ internal sealed class DecodingLoop : IDisposable
     private readonly Dictionary<LiveSequence, ServedSequence> _running = [];
     private readonly Thread _thread;
     private volatile bool _stopping;
+    private long _drawn;
 
     /// <param name="create">Makes the batch, on the loop's thread; again after a failure.</param>
     /// <param name="mostRows">Most sequences side by side.</param>
@@ -54,6 +55,9 @@ internal sealed class DecodingLoop : IDisposable
         _thread = new Thread(() => Run(threads)) { IsBackground = true, Name = "decoding" };
         _thread.Start();
     }
+
+    /// <summary>Tokens drawn so far.</summary>
+    public long Drawn => Interlocked.Read(ref _drawn);
 
     /// <summary>Lines sequences up, all or none.</summary>
     /// <returns>Whether there is room for them.</returns>
@@ -124,6 +128,7 @@ internal sealed class DecodingLoop : IDisposable
             _running[sequence.Live] = sequence;
         foreach (var token in batch.Step([.. joining.Select(sequence => sequence.Live)]))
         {
+            Interlocked.Increment(ref _drawn);
             _running[token.Sequence].Give(token);
             if (token.IsLast)
                 _running.Remove(token.Sequence);

@@ -68,10 +68,7 @@ internal sealed class OpenAiServer : IAsyncDisposable
         _app.MapGet("/v1/models", () => Json(new() { ["object"] = "list", ["data"] = new JsonArray(Description()) }));
         _app.MapGet(
             "/v1/models/{**id}",
-            (string id) =>
-                id == model.Id
-                    ? Json(Description())
-                    : throw new ApiError(404, $"The model '{id}' does not exist; this server has '{model.Id}'.", param: "model", code: "model_not_found")
+            (string id) => id == model.Id ? Json(Description()) : throw model.NotFound(id)
         );
         _app.MapPost("/v1/chat/completions", context => Complete(context, isChat: true));
         _app.MapPost("/v1/completions", context => Complete(context, isChat: false));
@@ -83,12 +80,15 @@ internal sealed class OpenAiServer : IAsyncDisposable
     /// <summary>Where it listens.</summary>
     public string Url => _app.Urls.First();
 
+    /// <summary>Tokens drawn so far, whoever they were for.</summary>
+    public long Drawn => _loop.Drawn;
+
     /// <summary>Starts to serve.</summary>
     /// <param name="model">Stays the caller's.</param>
     /// <param name="settings">How.</param>
     /// <param name="cancellation">Ends the start.</param>
-    /// <exception cref="DfpoException"><c>serve/key</c>: others than this machine could ask, and there is no key; <c>serve/port</c>: the port
-    /// is taken.</exception>
+    /// <exception cref="DfpoException"><c>serve/key</c>: others than this machine could ask, and there is no key; <c>serve/port</c>: the
+    /// port is taken.</exception>
     public static async Task<OpenAiServer> Start(ServedModel model, ServeSettings settings, CancellationToken cancellation)
     {
         if (settings.Key is null && !IPAddress.IsLoopback(settings.Address))
@@ -105,7 +105,11 @@ internal sealed class OpenAiServer : IAsyncDisposable
         catch (IOException e)
         {
             await server.DisposeAsync();
-            throw new DfpoException("serve/port", $"Cannot listen on {settings.Address}:{settings.Port} ({e.Message}): give another --port.", e);
+            throw new DfpoException(
+                "serve/port",
+                $"Cannot listen on {settings.Address}:{settings.Port} ({e.Message}): give another --port.",
+                e
+            );
         }
         catch
         {
@@ -176,7 +180,12 @@ internal sealed class OpenAiServer : IAsyncDisposable
         using var time = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         time.CancelAfter(_settings.RequestTime);
         if (!_loop.TryAdd(sequences))
-            throw new ApiError(429, $"The server is busy: {_settings.Queue} continuations wait already. Try again.", "rate_limit_error", code: "queue_full");
+            throw new ApiError(
+                429,
+                $"The server is busy: there is room for {_settings.Queue} continuations that wait. Try again.",
+                "rate_limit_error",
+                code: "queue_full"
+            );
         try
         {
             var answer = new CompletionAnswer(request, _model);
@@ -187,7 +196,12 @@ internal sealed class OpenAiServer : IAsyncDisposable
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested && !context.Response.HasStarted)
         {
-            throw new ApiError(504, $"The request took longer than {_settings.RequestTime.TotalSeconds:F0} seconds.", "timeout_error", code: "timeout");
+            throw new ApiError(
+                504,
+                $"The request took longer than {_settings.RequestTime.TotalSeconds:F0} seconds.",
+                "timeout_error",
+                code: "timeout"
+            );
         }
         finally
         {
@@ -256,8 +270,9 @@ internal sealed class OpenAiServer : IAsyncDisposable
         catch (Exception e) when (!context.RequestAborted.IsCancellationRequested)
         {
             // The status has gone out: the last message tells.
-            var message = e is OperationCanceledException or ChannelClosedException ? "The request was ended by the server." : "The server had an error.";
-            await context.Response.WriteAsync($"data: {new ApiError(500, message, "server_error").Body().ToJsonString()}\n\n", context.RequestAborted);
+            var ended = e is OperationCanceledException or ChannelClosedException;
+            var error = new ApiError(500, ended ? "The request was ended by the server." : "The server had an error.", "server_error");
+            await context.Response.WriteAsync($"data: {error.Body().ToJsonString()}\n\n", context.RequestAborted);
         }
     }
 

@@ -33,7 +33,11 @@ internal sealed class RequestFields(JsonObject json)
 
     public double? Number(string name, double least, double most) =>
         Node(name) is not { } node ? null
-        : node is JsonValue value && value.GetValueKind() == JsonValueKind.Number && value.TryGetValue<double>(out var number) && number >= least && number <= most
+        : node is JsonValue value
+        && value.GetValueKind() == JsonValueKind.Number
+        && value.TryGetValue<double>(out var number)
+        && number >= least
+        && number <= most
             ? number
         : throw ApiError.Field(name, FormattableString.Invariant($"a number from {least} to {most} is expected"));
 

@@ -83,6 +83,10 @@ internal sealed class ServedModel : IDisposable
         }
     }
 
+    /// <summary>What is said of another name.</summary>
+    public ApiError NotFound(string id) =>
+        new(404, $"The model '{id}' does not exist; this server has '{Id}'.", param: "model", code: "model_not_found");
+
     public ContinuousBatch NewBatch() => new(_policy, _reference, _endOfText);
 
     /// <summary>Refuses what the model cannot continue, as a client is told.</summary>

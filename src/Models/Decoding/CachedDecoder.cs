@@ -83,7 +83,7 @@ internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn
         /// <inheritdoc/>
         public override bool TryJoin(DecodingSession other, int newTokens)
         {
-            // A rotation that depends on the text's length reads all rows again when one of them grows over a bound: its rows stay together.
+            // A rotation that depends on the text's length reads all rows again when one of them grows over a bound.
             if (other is not Session joining || !_cache.IsWhole || _model.Restretches(1, int.MaxValue))
                 return false;
             var (own, theirs) = _cache.Join(_padding.Min(), joining._cache, joining._padding.Min(), newTokens);

@@ -53,7 +53,10 @@ public sealed class ContinuousBatch : IDisposable
     {
         var options = sequence.Options.Checked();
         if (options.NumBeams != 1 || options.MaskTopP != 1)
-            throw new DfpoException("generation/options", "Options 'num-beams' and 'mask-top-p' must be 1 here: sequences are sampled one by one.");
+            throw new DfpoException(
+                "generation/options",
+                "Options 'num-beams' and 'mask-top-p' must be 1 here: sequences are sampled one by one."
+            );
         if (options.Policy != DecodingPolicy.Policy && _reference is null)
             throw new DfpoException(
                 "generation/no-reference",
@@ -70,9 +73,7 @@ public sealed class ContinuousBatch : IDisposable
         using var _ = no_grad();
         var drawn = new List<LiveToken>();
         foreach (var cohort in _cohorts.ToArray())
-            if (cohort.Advance(drawn))
-                continue;
-            else
+            if (!cohort.Advance(drawn))
                 Remove(cohort);
         foreach (var group in joining.GroupBy(sequence => sequence.Options.Policy != DecodingPolicy.Policy))
             Join(new Cohort(this, group.Key, [.. group]), drawn);
