@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Mime;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -239,7 +240,7 @@ internal sealed class OpenAiServer : IAsyncDisposable
         CancellationToken cancellation
     )
     {
-        context.Response.ContentType = "text/event-stream";
+        context.Response.ContentType = MediaTypeNames.Text.EventStream;
         context.Response.Headers.CacheControl = "no-cache";
         async Task Send(string data)
         {
@@ -340,11 +341,11 @@ internal sealed class OpenAiServer : IAsyncDisposable
             );
     }
 
-    private static IResult Json(JsonObject body) => Results.Text(body.ToJsonString(), "application/json");
+    private static IResult Json(JsonObject body) => Results.Text(body.ToJsonString(), MediaTypeNames.Application.Json);
 
     private static Task Write(HttpContext context, JsonObject body)
     {
-        context.Response.ContentType = "application/json";
+        context.Response.ContentType = MediaTypeNames.Application.Json;
         return context.Response.WriteAsync(body.ToJsonString(), context.RequestAborted);
     }
 
