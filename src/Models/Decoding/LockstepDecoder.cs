@@ -10,8 +10,8 @@ namespace DfPO.Models.Decoding;
 /// </summary>
 /// <remarks>
 /// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the partner's own weights is one session of
-/// any architecture, with the policy's rows before the partner's (<see cref="PairedRows"/>). While such adapters are zero the partner alone
-/// is decoded, for both: that equal models give equal logits then depends on no kernel.
+/// any architecture, with the policy's rows before the partner's, through a twin whose adapters work on those alone (<see cref="PairedTwin"/>). While such
+/// adapters are zero the partner alone is decoded, for both: that equal models give equal logits then depends on no kernel.
 /// </remarks>
 public sealed class LockstepDecoder : Decoder
 {
@@ -35,7 +35,7 @@ public sealed class LockstepDecoder : Decoder
         }
         else
         {
-            _decoder = policy.CreatePairedDecoder(partner);
+            _decoder = policy.Paired().CreateDecoderBeside(partner);
             _open = (prompts, newTokens) => new PairedSession(_decoder.Open([.. prompts, .. prompts], newTokens), prompts.Count);
         }
     }
@@ -133,17 +133,9 @@ public sealed class LockstepDecoder : Decoder
     {
         private int _rows = rows;
 
-        public override Tensor Prefill()
-        {
-            using var _ = PairedRows.Open();
-            return Halves(Inner.Prefill());
-        }
+        public override Tensor Prefill() => Halves(Inner.Prefill());
 
-        public override Tensor Step(ReadOnlySpan<int> tokens)
-        {
-            using var _ = PairedRows.Open();
-            return Halves(Inner.Step([.. tokens, .. tokens]));
-        }
+        public override Tensor Step(ReadOnlySpan<int> tokens) => Halves(Inner.Step([.. tokens, .. tokens]));
 
         public override void Select(ReadOnlySpan<int> rows)
         {
