@@ -10,8 +10,9 @@ namespace DfPO.Models.Decoding;
 /// </summary>
 /// <remarks>
 /// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the partner's own weights is one session of
-/// any architecture, with the policy's rows before the partner's, through a twin whose adapters work on those alone (<see cref="PairedTwin"/>). While such
-/// adapters are zero the partner alone is decoded, for both: that equal models give equal logits then depends on no kernel.
+/// any architecture, with the policy's rows before the partner's, through a twin whose adapters work on those alone
+/// (<see cref="PairedTwin"/>). While such adapters are zero the partner alone is decoded, for both: that equal models give equal logits then
+/// depends on no kernel.
 /// </remarks>
 public sealed class LockstepDecoder : Decoder
 {
