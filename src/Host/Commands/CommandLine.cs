@@ -60,6 +60,7 @@ public static class CommandLine
             PlanCommand.Create(),
             WorkerCommand.Create(),
             GenerateCommand.Create(),
+            ServeCommand.Create(),
             EvalCommand.Create(),
             TrainLmCommand.Create(),
             TrainRewardCommand.Create(),
