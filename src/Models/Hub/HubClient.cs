@@ -6,8 +6,8 @@ namespace DfPO.Models.Hub;
 
 /// <summary>Speaks the hub's HTTP interface: listings, announcements and bytes.</summary>
 /// <remarks>
-/// Source: the public interface of huggingface.co (<c>/api/models</c>, <c>/api/datasets</c>, <c>/resolve</c>). Redirects are followed here, because the token may
-/// go to the endpoint only.
+/// Source: the public interface of huggingface.co (<c>/api/models</c>, <c>/api/datasets</c>, <c>/resolve</c>). Redirects are followed
+/// here, because the token may go to the endpoint only.
 /// </remarks>
 internal sealed class HubClient : IDisposable
 {

@@ -7,7 +7,8 @@ using Polly.Retry;
 namespace DfPO.Models.Hub;
 
 /// <summary>
-/// Pulls models and data sets from a hub into the cache: only what is missing, going on where a cut-off pull stopped, checked against the hub's digests.
+/// Pulls models and data sets from a hub into the cache: only what is missing, going on where a cut-off pull stopped, checked against the
+/// hub's digests.
 /// </summary>
 /// <param name="settings">Endpoint, cache and token.</param>
 /// <param name="pause">First pause before a repetition, doubled each time.</param>
