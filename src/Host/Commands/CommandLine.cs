@@ -69,6 +69,7 @@ public static class CommandLine
             ExportCommand.Create(),
             DistillCommand.Create(),
             ModelsCommand.Create(),
+            DataCommand.Create(),
             StudyCommand.Create(),
             RunsCommand.Create(),
             ReportCommand.Create(),
