@@ -291,7 +291,8 @@ public sealed record WorkLedger(int MaxAttempts)
     public WorkLedger Withdraw(UnitId id) => Without([id]);
 
     /// <summary>Takes out every open unit.</summary>
-    public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() => (Without(Entries.Keys), [.. InOrder(_ => true).Select(pair => pair.Key)]);
+    public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() =>
+        (Without(Entries.Keys), [.. InOrder(_ => true).Select(pair => pair.Key)]);
 
     private WorkLedger Without(IEnumerable<UnitId> units)
     {

@@ -76,7 +76,6 @@ internal sealed class LearnerNode(World world, int index, string name, RunDisk d
                 break;
             case CompleteUnit complete:
                 var alone = _queue.Workers.Count(worker => worker.Reachable && worker.Health.Failures < 3) < 2;
-                var unaudited = _queue.Unaudited;
                 Tainted |= alone && World.Plan.Liar;
                 Do(_queue.Complete(complete, sender, Time));
                 break;
@@ -322,7 +321,8 @@ internal static class Engine
     public static string Learn(string weights, IEnumerable<RolloutResult> results)
     {
         var run = weights[..weights.IndexOf('-')];
-        var made = string.Join(';', results.Select(r => $"{r.Sequences[0].Tokens[0]},{r.Sequences[0].Tokens[1]},{r.Sequences[0].Logprobs[1]:R}"));
+        var sequences = results.Select(result => result.Sequences[0]);
+        var made = string.Join(';', sequences.Select(made => $"{made.Tokens[0]},{made.Tokens[1]},{made.Logprobs[1]:R}"));
         return $"{run}-{Hash($"{weights}|{made}"):x16}";
     }
 

@@ -4,7 +4,9 @@ using Microsoft.CodeAnalysis.CSharp;
 
 namespace DfPO.Actors.Tests.Simulation;
 
-/// <summary>The simulator with a bug in the decisions that it simulates: their source with the bug, compiled anew beside the program.</summary>
+/// <summary>
+/// The simulator with a bug in the decisions that it simulates: their source with the bug, compiled anew beside the program.
+/// </summary>
 internal static class MutantProgram
 {
     // What is decided; everything else is taken from the program as it is built.
@@ -22,6 +24,7 @@ internal static class MutantProgram
         "Work/WorkerEffect.cs",
         "Work/WorkProtocol.cs",
         "Work/WorkUnits.cs",
+        "Work/WorkEvent.cs",
         "Timing/ActiveClock.cs",
         "Experiments/AsyncSchedule.cs",
         "Experiments/IUnitSchedule.cs",
@@ -39,6 +42,8 @@ internal static class MutantProgram
         "StrangerNode.cs",
         "Simulator.cs",
     ];
+
+    private const string Folder = "tests/Actors.Tests/Simulation/";
 
     private const string Usings = """
         global using global::System;
@@ -64,7 +69,7 @@ internal static class MutantProgram
     {
         var trees = s_decisions
             .Select(file => (Path: $"src/Actors/{file}", Text: Text(file, mutant)))
-            .Concat(s_simulation.Select(file => (Path: file, Text: File.ReadAllText(Repository.Path($"tests/Actors.Tests/Simulation/{file}")))))
+            .Concat(s_simulation.Select(file => (Path: file, Text: File.ReadAllText(Repository.Path(Folder + file)))))
             .Append(("usings", Usings))
             .Select(file => CSharpSyntaxTree.ParseText(file.Item2, new CSharpParseOptions(LanguageVersion.Preview), file.Item1));
         var compilation = CSharpCompilation.Create(
@@ -81,7 +86,10 @@ internal static class MutantProgram
         using var image = new MemoryStream();
         var emitted = compilation.Emit(image);
         if (!emitted.Success)
-            throw new InvalidOperationException(string.Join('\n', emitted.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Take(5)));
+        {
+            var errors = emitted.Diagnostics.Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error);
+            throw new InvalidOperationException(string.Join('\n', errors.Take(5)));
+        }
         image.Position = 0;
         var context = new AssemblyLoadContext(mutant?.Bug ?? "as it is", isCollectible: true);
         try
@@ -95,7 +103,9 @@ internal static class MutantProgram
         }
     }
 
-    private static string Text(string file, Mutant? mutant)
+    /// <summary>A source file with a bug in it.</summary>
+    /// <exception cref="InvalidOperationException">What the bug changes does not stand there once.</exception>
+    public static string Text(string file, Mutant? mutant)
     {
         var text = File.ReadAllText(Repository.Path($"src/Actors/{file}")).ReplaceLineEndings("\n");
         if (mutant?.File != file)

@@ -86,18 +86,17 @@ internal sealed class WorkerNode(World world, int index, bool lies) : Node(world
         var learners = World.Nodes.OfType<LearnerNode>().Count(learner => World.Sees(this, learner));
         Do(_worker.Beat(Time, World.Nodes.Count, learners));
         if (lies && _worker.Queue is FakeRef queue && World.Dice.Chance(0.2))
-            foreach (var unit in World.Nodes.OfType<LearnerNode>().Where(node => node.Self.Equals(queue)).SelectMany(node => node.OpenUnits))
-                if (World.Dice.Chance(0.3))
+            foreach (var learner in World.Nodes.OfType<LearnerNode>().Where(node => node.Self.Equals(queue)))
+                foreach (var unit in learner.OpenUnits.Where(_ => World.Dice.Chance(0.3)))
                     Tell(queue, unit);
     }
 
     /// <summary>Of a unit that it may never have been given.</summary>
-    private void Tell(FakeRef queue, RolloutUnit unit) =>
-        World.Send(
-            Self,
-            queue,
-            new CompleteUnit(_worker.Id, unit.Id, unit.Weights.Digest, Engine.Make(unit, unit.Weights.Digest, _model, forged: true), _worker.Run)
-        );
+    private void Tell(FakeRef queue, RolloutUnit unit)
+    {
+        var forged = Engine.Make(unit, unit.Weights.Digest, _model, forged: true);
+        World.Send(Self, queue, new CompleteUnit(_worker.Id, unit.Id, unit.Weights.Digest, forged, _worker.Run));
+    }
 
     private void Do(PullingWorker worker)
     {

@@ -5,7 +5,9 @@ namespace DfPO.Actors.Tests.Simulation;
 /// <summary>What must hold did not.</summary>
 internal sealed class ViolationException(string what) : Exception(what);
 
-/// <summary>Virtual time, the processes, and the network between them. Single-threaded: everything happens in the order of the time.</summary>
+/// <summary>
+/// Virtual time, the processes, and the network between them. Single-threaded: everything happens in the order of the time.
+/// </summary>
 internal sealed class World(Plan plan)
 {
     // As the cluster is tuned: out of sight after so long, and removed after so long.
