@@ -4,6 +4,7 @@ using Akka.Event;
 using DfPO.Actors.Security;
 using DfPO.Actors.Timing;
 using DfPO.Actors.Tracing;
+using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using static DfPO.Actors.Work.WorkProtocol;
 
@@ -141,7 +142,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 _options.WorkersAwaited(units, waited, _options.WorkerPatience);
                 break;
             case QueueEffect.Log(var text, var isWarning):
-                _log.Log(isWarning ? LogLevel.WarningLevel : LogLevel.InfoLevel, null, "{0}", text);
+                _log.Log(isWarning ? LogLevel.WarningLevel : LogLevel.InfoLevel, null, "{0}", PlainText.Of(text));
                 break;
         }
     }
