@@ -8,6 +8,11 @@ public sealed record LearnerReport(IReadOnlyDictionary<string, double> Metrics)
 {
     /// <summary>Alarms that went off and were configured to warn.</summary>
     public IReadOnlyList<LearnerWarning> Warnings { get; init; } = [];
+
+    /// <summary>
+    /// What the update made of the batch's tokens, an entry a trajectory in the batch's order; null for one that was given or left out.
+    /// </summary>
+    public IReadOnlyList<TokenFigures?> Tokens { get; init; } = [];
 }
 
 /// <summary>A guard's warning.</summary>

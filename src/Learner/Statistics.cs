@@ -15,6 +15,9 @@ public sealed class Statistics
     /// <summary>A figure that is no mean: the last one stands.</summary>
     public void Set(string name, double value) => _sums[name] = (value, 1);
 
+    /// <summary>What a rule's mask made of each token of the minibatch that was looked at last; null for rules without masks.</summary>
+    public IReadOnlyList<TokenMask>? Masks { get; set; }
+
     /// <summary>One mean; null where nothing was counted.</summary>
     public double? Mean(string name) => _sums.TryGetValue(name, out var sum) && sum.Count != 0 ? sum.Sum / sum.Count : null;
 

@@ -121,6 +121,26 @@ public sealed class ExperimentLoopTests : LoopTests
     }
 
     [Fact]
+    public async Task The_continuations_that_were_learnt_from_are_told_with_their_units_and_spans_unless_nobody_wants_them()
+    {
+        await Loop(Config()).Run(default);
+        foreach (var (report, batch) in Observer.Iterations.Zip(Services.Batches))
+        {
+            Assert.Equal(batch, report.Samples.Select(sample => sample.Trajectory));
+            Assert.All(report.Samples, sample => Assert.Equal(Services.Spans[sample.Unit], sample.Span));
+            Assert.All(report.Samples, sample => Assert.StartsWith($"train-{report.Iteration}/", sample.Unit));
+        }
+        var first = Observer.Iterations[0].Samples[0];
+        Assert.Equal(first.Continuation, string.Concat(first.Trajectory.Tokens.Select(first.Piece)));
+        var config = Config();
+        Observer.Iterations.Clear();
+        Directory.Delete(Path.Combine(Root, "run"), recursive: true);
+        Services.Reset();
+        await Loop(config with { Record = new RecordOptions { Rollouts = false } }).Run(default);
+        Assert.All(Observer.Iterations, report => Assert.Empty(report.Samples));
+    }
+
+    [Fact]
     public async Task What_the_queues_turned_away_is_in_the_metrics()
     {
         Services.Queue = new WorkProtocol.QueueStatus(1, 0, 0, Duplicates: 2, Refused: 1);

@@ -65,6 +65,47 @@ public sealed class PolicyLearnerReportTests
     }
 
     [Fact]
+    public void A_report_tells_of_each_token_its_advantage_and_what_its_mask_made_of_it()
+    {
+        using var policy = Support.TinyPolicy();
+        using var reference = Support.TinyPolicy(3);
+        using var value = Support.TinyValue();
+        var batch = Support.Trajectories(8, policy, reference, 11);
+        var options = s_options with { Dfpo = new DfpoOptions { MaskAt = DfpoMaskAt.Rollout, Tolerance = 0.05f } };
+        using var learner = new PolicyLearner(policy, value, options, 1, "unused");
+        var report = learner.Update(batch);
+        Assert.Equal(8, report.Tokens.Count);
+        var (open, tested) = (0, 0);
+        foreach (var (trajectory, tokens) in batch.Zip(report.Tokens))
+        {
+            Assert.Equal(trajectory.Tokens.Length, tokens!.Advantages.Count);
+            for (var t = 0; t < tokens.Masks.Count; t++)
+            {
+                var logRatio = trajectory.Logprobs[t] - trajectory.ReferenceLogprobs[t];
+                var lets = tokens.Advantages[t] > 0 ? logRatio <= 0.05f : logRatio >= -0.05f;
+                // At the very edge the learner's own numbers may round otherwise.
+                if (Math.Abs(Math.Abs(logRatio) - 0.05f) > 1e-4)
+                    Assert.Equal(lets ? TokenMask.Open : TokenMask.Shut, tokens.Masks[t]);
+                tested++;
+                open += tokens.Masks[t] == TokenMask.Open ? 1 : 0;
+            }
+        }
+        Assert.InRange(open, 1, tested - 1);
+    }
+
+    [Fact]
+    public void A_rule_without_a_mask_has_tested_no_token()
+    {
+        using var policy = Support.TinyPolicy();
+        using var reference = Support.TinyPolicy(3);
+        using var value = Support.TinyValue();
+        using var learner = new PolicyLearner(policy, value, s_options with { Objective = ObjectiveKind.Ppo }, 1, "unused");
+        var tokens = learner.Update(Support.Trajectories(8, policy, reference, 11)).Tokens;
+        Assert.All(tokens, one => Assert.All(one!.Masks, mask => Assert.Equal(TokenMask.Untested, mask)));
+        Assert.Contains(tokens, one => one!.Advantages.Any(advantage => advantage != 0));
+    }
+
+    [Fact]
     public void The_masks_shares_are_counted_over_the_tokens_of_their_sign()
     {
         var statistics = new Statistics();

@@ -41,6 +41,17 @@ public sealed record ExperimentConfig
     /// <summary>Resumable state.</summary>
     public CheckpointOptions Checkpoint { get; init; } = new();
 
+    /// <summary>What is kept for those who look at the run.</summary>
+    [MayChange]
+    public RecordOptions Record { get; init; } = new();
+
+    /// <summary>
+    /// Where the run's figures go beside its folder: <c>tensorboard</c> writes event files into it, <c>mlflow</c> sends them to the server
+    /// that <c>MLFLOW_TRACKING_URI</c> names.
+    /// </summary>
+    [MayChange]
+    public IReadOnlyList<TrackerKind> Tracking { get; init; } = [];
+
     /// <summary>How the run's processes speak to each other.</summary>
     [MayChange]
     public ClusterConfig Cluster { get; init; } = new();

@@ -110,6 +110,7 @@ public sealed class ExperimentActor : ReceiveActor
                 WorkerPatience = config.Rollout.WorkerPatience,
                 WorkersChanged = count => observer.WorkersChanged(role, count),
                 WorkersAwaited = (units, waited, patience) => observer.WorkersAwaited(role, units, waited, patience),
+                Happened = what => observer.Happened(what, TimeProvider.System.GetUtcNow()),
                 ModelDigest = modelDigest,
                 Check = check,
                 Audit = config.Cluster.Audit,

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Evaluation;
 using DfPO.Actors.Learning;
+using DfPO.Actors.Work;
 using DfPO.Learner.Configuration;
 using DfPO.Learner.Objectives;
 using DfPO.Models;
@@ -30,6 +31,7 @@ public sealed class ExperimentLoop
     private readonly RolloutPlan _plan;
     private readonly Evaluator _evaluator;
     private readonly ObjectiveTraits _traits;
+    private readonly Func<int, string> _piece;
     private readonly GivenTexts? _given;
     private readonly PromptSet _train;
     private readonly PromptSet _validation;
@@ -52,6 +54,8 @@ public sealed class ExperimentLoop
         var texts = new TaskTexts(tokenizer, config, EndOfText.Of(config.Model.Policy, tokenizer), model.IsEncoderDecoder);
         (_plan, _evaluator) = (new RolloutPlan(config, texts), new Evaluator(config));
         _pipeline = new UnitPipeline(services, model.IsEncoderDecoder ? ids => tokenizer.Decode(ids) : tokenizer.DecodeContinuation);
+        // A special token reads as nothing; what it is called is more to a reader.
+        _piece = id => tokenizer.DecodeContinuation([id]) is { Length: > 0 } text ? text : tokenizer.TokenOf(id) ?? "";
         var pairs = _traits is { SamplesPerPrompt: 0, NeedsDemonstrations: false };
         _train = pairs ? new PromptSet([]) : Prompts(DatasetSplit.Train);
         _validation = Prompts(DatasetSplit.Validation);
@@ -186,6 +190,7 @@ public sealed class ExperimentLoop
         var learnt = await _services.Learner(new Learn(batch, parent, [.. scored.SelectMany(unit => unit.Spans)]), CancellationToken.None);
         _learner = learnt;
         var learn = clock.Elapsed - waited;
+        Tell(learn, batch.Sum(t => t.Tokens.Length));
         // Beside learning, generation has the whole iteration's time; where nothing is generated, learning is what takes time.
         var tokensPerSecond = batch.Sum(t => t.Tokens.Length) / (IsAsync || _given is not null ? clock.Elapsed : waited).TotalSeconds;
         var metrics = new Dictionary<string, double>(learnt.Report.Metrics)
@@ -214,8 +219,21 @@ public sealed class ExperimentLoop
         )
         {
             Warnings = learnt.Report.Warnings,
+            Samples = _config.Record.Rollouts ? TrainingSample.Of(scored, batch, learnt.Report.Tokens, _piece) : [],
         };
     }
+
+    private void Tell(TimeSpan took, int tokens) =>
+        _observer.Happened(
+            new(ClusterRoles.Learner, ClusterRoles.Learner, WorkEventKind.Done)
+            {
+                Unit = $"iteration-{_learner.Iteration}",
+                Version = _learner.Iteration,
+                Took = took,
+                Count = tokens,
+            },
+            TimeProvider.System.GetUtcNow()
+        );
 
     /// <summary>Writes down what is about to be learnt; a replay that is no longer one ends here.</summary>
     private void Record(JournalLine line)

@@ -1,4 +1,5 @@
 using DfPO.Actors.Configuration;
+using DfPO.Actors.Work;
 using DfPO.Learner;
 using DfPO.Models.Policies;
 using DfPO.Tasks.Metrics;
@@ -26,6 +27,11 @@ public interface IExperimentObserver
     /// <param name="waited">For so long by now.</param>
     /// <param name="patience">The run ends after so long.</param>
     void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) { }
+
+    /// <summary>Something happened to a worker, or the learner has learnt.</summary>
+    /// <param name="what">What.</param>
+    /// <param name="at">When.</param>
+    void Happened(WorkEvent what, DateTimeOffset at) { }
 
     /// <summary>The run has ended well.</summary>
     void Finished(ExperimentResult result);
@@ -76,6 +82,9 @@ public sealed record IterationReport(
 {
     /// <summary>Guards that went off and were configured to warn.</summary>
     public IReadOnlyList<LearnerWarning> Warnings { get; init; } = [];
+
+    /// <summary>The continuations that were learnt from, where <see cref="RecordOptions.Rollouts"/> asks for them; else empty.</summary>
+    public IReadOnlyList<TrainingSample> Samples { get; init; } = [];
 }
 
 /// <summary>How a run ended.</summary>

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using DfPO.Actors.Configuration;
+using DfPO.Actors.Work;
 
 namespace DfPO.Actors.Experiments;
 
@@ -54,6 +55,9 @@ public sealed class ObserverQueue : IExperimentObserver
     /// <inheritdoc/>
     public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) =>
         Post(() => _observer.WorkersAwaited(role, units, waited, patience));
+
+    /// <inheritdoc/>
+    public void Happened(WorkEvent what, DateTimeOffset at) => Post(() => _observer.Happened(what, at));
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Post(() => _observer.Finished(result));

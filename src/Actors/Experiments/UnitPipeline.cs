@@ -19,6 +19,9 @@ public sealed record ScoredUnit(
     IReadOnlyList<ActivityContext> Spans
 )
 {
+    /// <summary>Of a combined reward: for each term its scores, one a continuation; else empty.</summary>
+    public IReadOnlyList<IReadOnlyList<float>> RewardTerms { get; init; } = [];
+
     /// <summary>As the learner takes it.</summary>
     public IEnumerable<Trajectory> Trajectories() =>
         Continuations.Select(
@@ -81,13 +84,14 @@ public sealed class UnitPipeline(IExperimentServices services, Func<int[], strin
         ];
         var rewardUnit = new RewardUnit(new UnitId(unit.Id + "/reward"), [.. continuations.Select(continuation => continuation.ToText())]);
         var rewarded = await services.Process(rewardUnit, parent, cancellation);
-        var rewards = Expect<RewardResult>(rewarded).Rewards;
+        var result = Expect<RewardResult>(rewarded);
+        var rewards = result.Rewards;
         if (rewards.Count != continuations.Length)
             throw new DfpoException(
                 "run/unit-result",
                 $"Unit {rewardUnit.Id} has {continuations.Length} texts but came back with {rewards.Count} rewards."
             );
-        return new ScoredUnit(planned, continuations, rewards, [rolledOut.Span, rewarded.Span]);
+        return new ScoredUnit(planned, continuations, rewards, [rolledOut.Span, rewarded.Span]) { RewardTerms = result.Terms };
     }
 
     private static T Expect<T>(WorkProtocol.UnitFinished finished)

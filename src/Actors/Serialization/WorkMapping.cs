@@ -199,6 +199,7 @@ internal static class WorkMapping
                 return wire;
             case RewardResult result:
                 wire.Reward = new Wire.RewardOutcome { Rewards = { result.Rewards } };
+                wire.Reward.Terms.Add(result.Terms.Select(term => new Wire.RewardTerm { Scores = { term } }));
                 return wire;
             default:
                 throw new ArgumentException($"{message.Result.GetType()} has no wire form.", nameof(message));
@@ -210,7 +211,10 @@ internal static class WorkMapping
         UnitResult result = wire.ResultCase switch
         {
             Wire.CompleteUnit.ResultOneofCase.Rollout => new RolloutResult([.. wire.Rollout.Sequences.Select(FromWire)]),
-            Wire.CompleteUnit.ResultOneofCase.Reward => new RewardResult([.. wire.Reward.Rewards]),
+            Wire.CompleteUnit.ResultOneofCase.Reward => new RewardResult([.. wire.Reward.Rewards])
+            {
+                Terms = [.. wire.Reward.Terms.Select(term => (IReadOnlyList<float>)[.. term.Scores])],
+            },
             _ => throw new SerializationException($"The result of unit '{wire.Unit}' is of a kind that this version does not know."),
         };
         return new CompleteUnit(new WorkerId(wire.Worker), new UnitId(wire.Unit), wire.HeldDigest, result, wire.Run);

@@ -33,6 +33,9 @@ public abstract record QueueEffect
     /// <summary>So many units have waited so long for anybody to do them.</summary>
     public sealed record Await(int Units, TimeSpan Waited) : QueueEffect;
 
+    /// <summary>Something that happened to a worker, for those who watch.</summary>
+    public sealed record Happen(WorkEvent What) : QueueEffect;
+
     /// <summary>A line of the log.</summary>
     public sealed record Log(string Text, bool IsWarning = true) : QueueEffect;
 }

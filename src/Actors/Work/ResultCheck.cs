@@ -25,12 +25,15 @@ public sealed record ResultCheck(
         (unit, result) switch
         {
             (RolloutUnit asked, RolloutResult made) => Problem(asked, made.Sequences),
-            (RewardUnit asked, RewardResult made) => Problem(asked, made.Rewards),
+            (RewardUnit asked, RewardResult made) => Problem(asked, made),
             _ => "is of another kind than the unit",
         };
 
-    private string? Problem(RewardUnit unit, IReadOnlyList<float> rewards)
+    private string? Problem(RewardUnit unit, RewardResult made)
     {
+        var rewards = made.Rewards;
+        if (made.Terms.FirstOrDefault(term => term.Count != unit.Texts.Count) is { } term)
+            return $"has {term.Count} scores of a reward's term for {unit.Texts.Count} texts";
         if (rewards.Count != unit.Texts.Count)
             return $"has {rewards.Count} rewards for {unit.Texts.Count} texts";
         foreach (var reward in rewards)

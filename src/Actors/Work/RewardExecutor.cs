@@ -31,13 +31,13 @@ public sealed class RewardExecutor(IReward reward) : IUnitExecutor
     {
         if (unit is not RewardUnit texts)
             throw new DfpoException("worker/unit", $"Unit {unit.Id} is not for a reward worker.");
-        var scores = reward.Score(texts.Texts);
+        var (scores, terms) = reward.Explain(texts.Texts);
         if (scores.Count != texts.Texts.Count || scores.Any(score => !float.IsFinite(score)))
             throw new DfpoException(
                 "reward/not-finite",
                 $"The reward gave {scores.Count} scores for {texts.Texts.Count} texts, or one that is not finite."
             );
-        return new RewardResult(scores);
+        return new RewardResult(scores) { Terms = terms };
     }
 
     /// <inheritdoc/>

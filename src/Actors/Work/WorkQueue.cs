@@ -79,7 +79,8 @@ public sealed record WorkQueue(WorkQueueOptions Options)
                     $"{Options.Role} worker {message.Worker} on {message.Device} joined; {queue.Order.Count} in all",
                     IsWarning: false
                 ),
-                new QueueEffect.Count(queue.Order.Count)
+                new QueueEffect.Count(queue.Order.Count),
+                Happen(message.Worker, WorkEventKind.Joined, what => what with { Device = message.Device })
             );
         }
         return queue.With(new QueueEffect.Send(worker, new WorkerAccepted(Options.Setup)));
@@ -112,6 +113,14 @@ public sealed record WorkQueue(WorkQueueOptions Options)
             IsAudited(message.Unit) && Askers(now).Any(other => other.Worker != worker.Id && other.MachineClass == worker.MachineClass)
         );
         var queue = this with { Ledger = ledger };
+        if (completion.Verdict is CompletionVerdict.Accepted or CompletionVerdict.Audited)
+            queue = queue.With(
+                Happen(
+                    worker.Id,
+                    WorkEventKind.Done,
+                    what => what with { Unit = message.Unit.Value, Count = CountOf(message.Result) }
+                )
+            );
         return completion.Verdict switch
         {
             CompletionVerdict.Accepted => queue
@@ -134,6 +143,13 @@ public sealed record WorkQueue(WorkQueueOptions Options)
             ? (this with { Ledger = Ledger.Fail(message.Unit, message.Worker, message.Reason) })
                 .Put(worker with { Health = worker.Health.Failed(now) })
                 .With(new QueueEffect.Log($"{Options.Role} worker {worker.Id} failed at unit {message.Unit}: {message.Reason}"))
+                .With(
+                    Happen(
+                        worker.Id,
+                        WorkEventKind.Failed,
+                        what => what with { Unit = message.Unit.Value, Reason = message.Reason }
+                    )
+                )
                 .GiveUp()
                 .Dispatch(now)
             : this;
@@ -165,7 +181,8 @@ public sealed record WorkQueue(WorkQueueOptions Options)
                 .With(
                     new QueueEffect.Log(
                         $"{Options.Role} worker {worker.Id} is {(message.Reachable ? "in sight again" : "out of sight: its unit is handed out again")}"
-                    )
+                    ),
+                    Happen(worker.Id, message.Reachable ? WorkEventKind.InSight : WorkEventKind.OutOfSight, what => what)
                 );
             if (!message.Reachable)
                 queue = queue with { Ledger = queue.Ledger.Lose(worker.Id) };
@@ -179,7 +196,9 @@ public sealed record WorkQueue(WorkQueueOptions Options)
         var queue = this;
         foreach (var late in Ledger.Overdue(now).ToArray())
             if (queue.Known.TryGetValue(late, out var worker))
-                queue = queue.Put(worker with { Health = worker.Health.Failed(now) });
+                queue = queue
+                    .Put(worker with { Health = worker.Health.Failed(now) })
+                    .With(Happen(late, WorkEventKind.Failed, what => what with { Reason = "it took longer than rollout.unit-timeout" }));
         return (queue with { Ledger = Ledger.Expire(now) }).GiveUp().Settle(now).Dispatch(now).Patience(now);
     }
 
@@ -202,7 +221,8 @@ public sealed record WorkQueue(WorkQueueOptions Options)
     private WorkQueue Refuse(WorkerId id, IActorRef worker, string reason) =>
         With(
             new QueueEffect.Log($"{Options.Role} worker {id} was refused: {reason}"),
-            new QueueEffect.Send(worker, new WorkerRefused(reason))
+            new QueueEffect.Send(worker, new WorkerRefused(reason)),
+            Happen(id, WorkEventKind.Rejected, what => what with { Reason = reason })
         );
 
     /// <summary>The worker of that name, if it is the one that speaks.</summary>
@@ -214,7 +234,21 @@ public sealed record WorkQueue(WorkQueueOptions Options)
     private WorkQueue With(params QueueEffect[] effects) => this with { Effects = Effects.AddRange(effects) };
 
     private WorkQueue Unused(CompleteUnit message, string why) =>
-        With(new QueueEffect.Log($"Completion of unit {message.Unit} by {message.Worker} was not used: {why}"));
+        With(
+            new QueueEffect.Log($"Completion of unit {message.Unit} by {message.Worker} was not used: {why}"),
+            Happen(message.Worker, WorkEventKind.Refused, what => what with { Unit = message.Unit.Value, Reason = why })
+        );
+
+    private QueueEffect.Happen Happen(WorkerId worker, WorkEventKind kind, Func<WorkEvent, WorkEvent> more) =>
+        new(more(new(Options.Role, worker.Value, kind)));
+
+    private static int CountOf(UnitResult result) =>
+        result switch
+        {
+            RolloutResult rollout => rollout.Sequences.Sum(sequence => sequence.Tokens.Length),
+            RewardResult reward => reward.Rewards.Count,
+            _ => 0,
+        };
 
     private WorkQueue Accept(UnitId unit, Completion completion, TimeSpan now) =>
         completion.Liars.Aggregate(
@@ -295,11 +329,25 @@ public sealed record WorkQueue(WorkQueueOptions Options)
                 continue;
             if (next.RequiredWeights is { } weights && weights.Needed != worker.HeldDigest)
             {
-                queue = queue.Put(worker.Prepares(now)).With(new QueueEffect.Hold(worker.Ref, weights, next.Id, Relays(worker)));
+                queue = queue
+                    .Put(worker.Prepares(now))
+                    .With(
+                        new QueueEffect.Hold(worker.Ref, weights, next.Id, Relays(worker)),
+                        Happen(worker.Id, WorkEventKind.Fetches, what => what with { Version = weights.Version })
+                    );
                 continue;
             }
             var (ledger, unit) = queue.Ledger.Lease(asker, now + Options.UnitTimeout);
-            queue = (queue with { Ledger = ledger }).Put(worker.Works()).With(new QueueEffect.Assign(worker.Ref, unit));
+            queue = (queue with { Ledger = ledger })
+                .Put(worker.Works())
+                .With(
+                    new QueueEffect.Assign(worker.Ref, unit),
+                    Happen(
+                        worker.Id,
+                        WorkEventKind.Assigned,
+                        what => what with { Unit = unit.Id.Value, Version = unit.RequiredWeights?.Version }
+                    )
+                );
         }
         return queue;
     }
@@ -321,7 +369,8 @@ public sealed record WorkQueue(WorkQueueOptions Options)
             .With(
                 new QueueEffect.Unwatch(worker.Ref),
                 new QueueEffect.Log($"{Options.Role} worker {id} {how}; {queue.Order.Count} left", IsWarning: false),
-                new QueueEffect.Count(queue.Order.Count)
+                new QueueEffect.Count(queue.Order.Count),
+                Happen(id, WorkEventKind.Left, what => what with { Reason = how })
             )
             .Dispatch(now);
     }

@@ -141,6 +141,9 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
             case QueueEffect.Await(var units, var waited):
                 _options.WorkersAwaited(units, waited, _options.WorkerPatience);
                 break;
+            case QueueEffect.Happen(var what):
+                _options.Happened(what);
+                break;
             case QueueEffect.Log(var text, var isWarning):
                 _log.Log(isWarning ? LogLevel.WarningLevel : LogLevel.InfoLevel, null, "{0}", PlainText.Of(text));
                 break;

@@ -26,6 +26,9 @@ public sealed record WorkQueueOptions
     /// </summary>
     public Action<int, TimeSpan, TimeSpan> WorkersAwaited { get; init; } = (_, _, _) => { };
 
+    /// <summary>Told what happens to workers; called on the actor's thread, so it must be quick.</summary>
+    public Action<WorkEvent> Happened { get; init; } = _ => { };
+
     /// <summary>Fingerprint of the model folder that <see cref="Setup"/> names, which a worker's own must have; empty where there is
     /// none.</summary>
     public string ModelDigest { get; init; } = "";

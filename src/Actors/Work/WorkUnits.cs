@@ -61,4 +61,8 @@ public abstract record UnitResult;
 public sealed record RolloutResult(IReadOnlyList<GeneratedSequence> Sequences) : UnitResult;
 
 /// <summary>Rewards in the order of the texts.</summary>
-public sealed record RewardResult(IReadOnlyList<float> Rewards) : UnitResult;
+public sealed record RewardResult(IReadOnlyList<float> Rewards) : UnitResult
+{
+    /// <summary>Of a combination: for each term its scores before its factor, in the order of the texts; else empty.</summary>
+    public IReadOnlyList<IReadOnlyList<float>> Terms { get; init; } = [];
+}

@@ -71,6 +71,7 @@ public static class CommandLine
             StudyCommand.Create(),
             RunsCommand.Create(),
             ReportCommand.Create(),
+            DashboardCommand.Create(),
         };
         root.SetAction((_, cancellation) => RunCommand.RunDefault(cancellation));
         return root;

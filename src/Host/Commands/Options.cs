@@ -45,6 +45,29 @@ internal static class Options
                 "Sets a key of the experiment: --set learner.learning-rate=1e-5. May be repeated; beats DFPO__... environment variables, which beat the file.",
         };
 
+    public static Option<string> TraceUrl()
+    {
+        var option = Of(
+            "--trace-url",
+            "Address of a trace with {trace} in it, to which the page links each token: http://localhost:16686/trace/{trace} for Jaeger.",
+            ""
+        );
+        option.Validators.Add(result =>
+        {
+            if (
+                result.Tokens.Count == 1
+                && !(
+                    result.Tokens[0].Value is var text
+                    && text.Contains("{trace}", StringComparison.Ordinal)
+                    && Uri.TryCreate(text.Replace("{trace}", "0", StringComparison.Ordinal), UriKind.Absolute, out var address)
+                    && address.Scheme is "http" or "https"
+                )
+            )
+                result.AddError("--trace-url must be an http address with {trace} in it, such as http://localhost:16686/trace/{trace}.");
+        });
+        return option;
+    }
+
     public static Option<string?> Experiment() =>
         Optional<string>(
             "--experiment",

@@ -83,7 +83,14 @@ internal static class ReplayCommand
         ExperimentValidation.Threads(replay.Config, options.LocalWorkersOf(replay.Config.Rollout));
         var folder = RunFolder.Create(options.RunsDirectory, replay.Config);
         replay.Write(new RunCheckpoints(folder.Path).Replayed);
-        await RunSession.Execute(options, replay.Config, folder, cancellation, $"a replay begins at its beginning: dfpo replay {path}");
+        await RunSession.Execute(
+            options,
+            // A repetition is no run of its own to a tracker.
+            replay.Config with { Tracking = [] },
+            folder,
+            cancellation,
+            $"a replay begins at its beginning: dfpo replay {path}"
+        );
         var digest = folder.FinalDigest()
             ?? throw new DfpoException(
                 "run/corrupt",

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DfPO.Host.Dashboard;
 using DfPO.Host.Reports;
 
 namespace DfPO.Host.Commands;
@@ -28,11 +29,12 @@ internal static class ReportCommand
             "--charts",
             "A folder that receives reward-kl.svg: reward against KL along training, a line a setting."
         );
+        var traces = Options.TraceUrl();
         var command = new Command(
             "report",
             """
-            Write a report that opens offline: learning curves with bands over seeds, score against naturalness, tables with intervals, continuations,
-            configurations and versions. Example:
+            Write a report that opens offline: the page of 'dfpo dashboard', frozen, with learning curves, continuations token by token, and of several
+            runs curves with bands over seeds, score against naturalness, and tables with intervals. Examples:
               dfpo report runs/imdb-tiny-claim --out report.html
               dfpo report runs/NAME --decodings decodings.jsonl
               dfpo report runs/imdb-tiny-budget-study --against "imdb-tiny grpo" --charts docs/images
@@ -45,6 +47,7 @@ internal static class ReportCommand
             decodings,
             against,
             charts,
+            traces,
         };
         command.SetAction(result =>
         {
@@ -62,7 +65,8 @@ internal static class ReportCommand
                 absent,
                 [.. (result.GetValue(decodings) ?? []).SelectMany(MeasuredDecoding.Read)],
                 rival,
-                rows
+                rows,
+                result.GetValue(traces)!
             );
             File.WriteAllText(file + ".partial", page);
             File.Move(file + ".partial", file, overwrite: true);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DfPO.Host.Composition;
 using DfPO.Host.Configuration;
+using DfPO.Host.Dashboard;
 using DfPO.Host.Runs;
 using DfPO.Models;
 
@@ -41,6 +42,18 @@ internal static class RunCommand
         {
             Description = "Stop, as by Ctrl-C, when stdin ends: for a program that starts this one and may die.",
         };
+        var page = new Option<int?>("--dashboard")
+        {
+            Description =
+                $"Serves a live page of the runs' folder on loopback while the run goes on, at port {DashboardServer.DefaultPort} or the one given; 0 takes a free one.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        page.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var value) && value is < 0 or > 65535)
+                result.AddError($"--dashboard '{value}' must be between 0 and 65535.");
+        });
+        var traces = Options.TraceUrl();
         var tls = new TlsFileOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
         var command = new Command(
@@ -50,6 +63,7 @@ internal static class RunCommand
               dfpo run
               dfpo run hocon/experiments/imdb-tiny-ppo.conf --set iterations=20
               dfpo run --workers 3
+              dfpo run --dashboard
               dfpo run --resume runs/imdb-tiny-20260101-120000
             """
         )
@@ -67,6 +81,8 @@ internal static class RunCommand
             processes,
             workers,
             stdin,
+            page,
+            traces,
         };
         tls.AddTo(command);
         command.SetAction(
@@ -87,6 +103,8 @@ internal static class RunCommand
                         WorkerProcesses = result.GetValue(processes),
                         LocalWorkers = result.GetValue(workers),
                         Tls = tls.Read(result),
+                        DashboardPort = result.GetResult(page) is null ? null : result.GetValue(page) ?? DashboardServer.DefaultPort,
+                        TraceUrl = result.GetValue(traces)!,
                     },
                     result.GetValue(stdin),
                     cancellation
@@ -119,7 +137,16 @@ internal static class RunCommand
             ? ExperimentFile.Load(file, settings)
             : ExperimentFile.LoadDefault(settings);
         ExperimentValidation.Threads(config, options.LocalWorkersOf(config.Rollout));
+        await using var server = options.DashboardPort is { } port
+            ? await DashboardCommand.Serve(
+                folder is null ? Path.GetFullPath(options.RunsDirectory) : Path.GetDirectoryName(folder.Path)!,
+                port,
+                options.TraceUrl
+            )
+            : null;
         folder ??= RunFolder.Create(options.RunsDirectory, config);
+        if (server is not null)
+            server.Runs.Focus = Path.GetFileName(folder.Path);
         return await RunSession.Execute(options, config, folder, stopping.Token);
     }
 

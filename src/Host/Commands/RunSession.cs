@@ -4,6 +4,7 @@ using DfPO.Host.Composition;
 using DfPO.Host.Reporting;
 using DfPO.Host.Runs;
 using DfPO.Host.Telemetry;
+using DfPO.Host.Tracking;
 
 namespace DfPO.Host.Commands;
 
@@ -27,11 +28,24 @@ internal static class RunSession
     {
         using var telemetry = HostTelemetry.Start("run");
         IExperimentObserver? display = null;
+        var trackers = Trackers.Of(
+            config,
+            folder,
+            Environment.GetEnvironmentVariable,
+            line => Console.Error.WriteLine($"dfpo: {line}")
+        );
         IExperimentObserver Observe()
         {
             display = Displays.Create(options, folder.Path);
             var recorder = new RunRecorder(folder);
-            return new CompositeObserver(Console.Error, recorder, new MetricsObserver(), display) { Essential = recorder };
+            // Continuations before metrics: who sees the line of an iteration finds them.
+            return new CompositeObserver(
+                Console.Error,
+                [new RolloutRecorder(folder), new ClusterRecorder(folder), recorder, new MetricsObserver(), display, .. trackers]
+            )
+            {
+                Essential = recorder,
+            };
         }
         void Conclude(ExperimentResult result) => RunRecorder.Conclude(folder, config.Evaluation, result);
         try
@@ -50,6 +64,8 @@ internal static class RunSession
         finally
         {
             (display as IDisposable)?.Dispose();
+            foreach (var tracker in trackers.OfType<IDisposable>())
+                tracker.Dispose();
         }
     }
 }

@@ -63,11 +63,14 @@ internal static class RunsCommand
     {
         var (runs, json) = Shared();
         var name = new Argument<string>("run") { Description = "Name or path of the run's folder." };
+        var samples = new RunSamples();
         var command = new Command(
             "show",
             """
-            Show a run's figures, the last values of its curves and its resolved configuration. Example:
+            Show a run's figures, the last values of its curves and its resolved configuration, or continuations that it learnt from. Examples:
               dfpo runs show imdb-tiny-20260101-120000
+              dfpo runs show imdb-tiny-20260101-120000 --samples 10 --sort=-reward
+              dfpo runs show imdb-tiny-20260101-120000 --samples 1000 --iteration 7 --json
             """
         )
         {
@@ -75,10 +78,13 @@ internal static class RunsCommand
             runs,
             json,
         };
+        samples.AddTo(command);
         command.SetAction(result =>
         {
             using var store = RunStore.Open(result.GetValue(runs)!, Warn);
             var run = store.Find(result.GetValue(name)!);
+            if (samples.Print(result, RunFolder.Open(run.Path), result.GetValue(json)))
+                return;
             var intervals = RunRecord.Open(run.Path).Intervals();
             if (result.GetValue(json))
             {

@@ -44,6 +44,12 @@ public sealed record RunOptions
     /// <summary>Files of mutual TLS; empty takes the experiment's.</summary>
     public TlsOptions Tls { get; init; } = new();
 
+    /// <summary>Port of the live page; 0 takes a free one, null serves none.</summary>
+    public int? DashboardPort { get; init; }
+
+    /// <summary>Address of a trace, with <c>{trace}</c> in it, for the page's links; empty for none.</summary>
+    public string TraceUrl { get; init; } = "";
+
     /// <summary>Rollout workers that this process starts in itself.</summary>
     public int LocalWorkersOf(RolloutOptions rollout) => LocalWorkers ?? (WorkerProcesses > 0 ? 0 : rollout.Workers);
 }

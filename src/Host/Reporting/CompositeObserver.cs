@@ -1,5 +1,6 @@
 using DfPO.Actors.Configuration;
 using DfPO.Actors.Experiments;
+using DfPO.Actors.Work;
 
 namespace DfPO.Host.Reporting;
 
@@ -31,6 +32,9 @@ public sealed class CompositeObserver(TextWriter errors, params IReadOnlyList<IE
     /// <inheritdoc/>
     public void WorkersAwaited(string role, int units, TimeSpan waited, TimeSpan patience) =>
         Each(observer => observer.WorkersAwaited(role, units, waited, patience));
+
+    /// <inheritdoc/>
+    public void Happened(WorkEvent what, DateTimeOffset at) => Each(observer => observer.Happened(what, at));
 
     /// <inheritdoc/>
     public void Finished(ExperimentResult result) => Each(observer => observer.Finished(result));

@@ -17,6 +17,25 @@ internal static class JsonLinesFile
     public static void Append(string path, IEnumerable<JsonObject> lines) =>
         DurableFile.Append(path, string.Concat(lines.Select(line => line.ToJsonString(Format) + "\n")));
 
+    /// <summary>The objects of a file that somebody may be writing at; a last line that is cut short is left out.</summary>
+    /// <exception cref="DfpoException"><c>run/corrupt</c>: another line is not an object.</exception>
+    public static IReadOnlyList<JsonObject> Whole(string path)
+    {
+        using var file = new StreamReader(
+            new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete)
+        );
+        var text = file.ReadToEnd();
+        return
+        [
+            .. JsonLines.Read(
+                text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries),
+                Parse,
+                (number, e) =>
+                    new("run/corrupt", $"'{path}' line {number} is not a JSON object: put an undamaged copy back, or delete the file.", e)
+            ),
+        ];
+    }
+
     /// <summary>Keeps the lines that hold, in their order; a last line that a crash cut short goes too.</summary>
     /// <exception cref="DfpoException"><c>run/corrupt</c>: another line is not an object.</exception>
     public static void Keep(string path, Func<JsonObject, bool> holds)

@@ -38,6 +38,15 @@ public sealed class RunFolder
     /// <summary>One line a continuation of an evaluation.</summary>
     public string Samples => System.IO.Path.Combine(Path, "samples.jsonl");
 
+    /// <summary>TensorBoard's event files, where <c>tracking</c> asks for them.</summary>
+    public string Tensorboard => System.IO.Path.Combine(Path, "tensorboard");
+
+    /// <summary>One line for each thing that happened to a worker.</summary>
+    public string Cluster => System.IO.Path.Combine(Path, "cluster.jsonl");
+
+    /// <summary>The training continuations that are kept.</summary>
+    internal KeptRollouts Rollouts => field ??= new(System.IO.Path.Combine(Path, "rollouts"));
+
     /// <summary>The before/after figures, once the run has ended.</summary>
     public string Result => System.IO.Path.Combine(Path, "result.json");
 
@@ -172,6 +181,7 @@ public sealed class RunFolder
         bool Holds(JsonObject line) => line["iteration"]?.GetValue<int>() <= iteration;
         JsonLinesFile.Keep(Metrics, Holds);
         JsonLinesFile.Keep(Samples, Holds);
+        Rollouts.KeepUpTo(iteration);
     }
 
     /// <summary>The run has gone on: a result from before no longer is its result.</summary>

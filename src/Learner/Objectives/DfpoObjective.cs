@@ -84,11 +84,15 @@ public sealed class DfpoObjective(DfpoOptions options, ClipRange clipRange) : IO
         var budget = options.MaskRule == DfpoMaskRule.Budget ? KlBudget.Thresholds(logRatios, batch, options, statistics) : null;
         if (options.Behaviour == DfpoBehaviour.Masked)
             statistics.Add("dfpo/mask_skipped", batch.MaskSkipped?.Count(skipped => skipped) ?? 0, batch.Count);
-        var weights = new double[batch.Count];
+        var (weights, masks) = (new double[batch.Count], new TokenMask[batch.Count]);
+        statistics.Masks = masks;
         for (var t = 0; t < weights.Length; t++)
         {
             if (options.Behaviour == DfpoBehaviour.Masked && batch.MaskSkipped is { } skipped && skipped[t])
+            {
+                masks[t] = TokenMask.Skipped;
                 continue;
+            }
             var advantage = batch.Advantages[t];
             statistics.Add("dfpo/advantage_positive", advantage > 0 ? 1 : 0);
             if (advantage == 0 || !Kept(advantage, batch.Behaviour[t]))
@@ -97,6 +101,7 @@ public sealed class DfpoObjective(DfpoOptions options, ClipRange clipRange) : IO
                 ? Open(advantage, logRatios[t], batch, t)
                 : budget[t] is not { } limit || (advantage > 0 ? logRatios[t] <= limit : logRatios[t] >= limit);
             statistics.Add(advantage > 0 ? "dfpo/mask_positive" : "dfpo/mask_negative", open ? 1 : 0);
+            masks[t] = open ? TokenMask.Open : TokenMask.Shut;
             if (open)
                 weights[t] = advantage * scale * Share(batch.Behaviour[t]);
         }

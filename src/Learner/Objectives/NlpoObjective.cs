@@ -83,6 +83,7 @@ public sealed class NlpoObjective(NlpoOptions options, PpoOptions ppo, ClipRange
         if (batch.InsideMask is not { } inside)
             return _ppo.Loss(logprobs, batch, statistics);
         statistics.Add("nlpo/outside_mask", inside.Count(allowed => !allowed), inside.Length);
+        statistics.Masks = [.. inside.Select(open => open ? TokenMask.Open : TokenMask.Shut)];
         var allowed = batch.Advantages.Where((_, t) => inside[t]).ToArray();
         if (ppo.NormalizeAdvantages && allowed.Length > 0)
             allowed = PpoObjective.Normalized(allowed);

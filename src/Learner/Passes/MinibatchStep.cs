@@ -27,17 +27,18 @@ internal sealed class MinibatchStep(
     /// <param name="minibatch">The sequences.</param>
     /// <param name="stepTokens">Tokens of an average step of this pass.</param>
     /// <param name="withPolicy">Whether the policy learns, or the value model alone.</param>
-    /// <param name="withEntropy">Whether to measure the policy's entropy.</param>
+    /// <param name="first">Whether this is the first epoch, in which the policy's entropy is measured and the tokens' masks are
+    /// noted.</param>
     /// <param name="statistics">Receives losses, the gradient's norm, and what the rule measures.</param>
     /// <exception cref="NotFiniteNumberException">A loss or the gradient is not finite; no weight has been touched.</exception>
-    public void Take(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withPolicy, bool withEntropy, Statistics statistics)
+    public void Take(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withPolicy, bool first, Statistics statistics)
     {
         using var scope = NewDisposeScope();
         try
         {
             // The two losses share no parameter: one after the other, only one graph is held at a time.
             if (withPolicy)
-                PolicyGradient(minibatch, stepTokens, withEntropy, statistics);
+                PolicyGradient(minibatch, stepTokens, first, statistics);
             if (value is not null)
                 ValueGradient(value, [.. minibatch.Where(s => !s.Trajectory.IsDemonstration)], statistics);
             var norm = nn.utils.clip_grad_norm_(optimizer.Parameters.Select(p => p.Value), options.MaxGradNorm);
@@ -50,7 +51,7 @@ internal sealed class MinibatchStep(
         }
     }
 
-    private void PolicyGradient(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool withEntropy, Statistics statistics)
+    private void PolicyGradient(ScoredTrajectory[] minibatch, StepTokens stepTokens, bool first, Statistics statistics)
     {
         var tokens = ScoredTrajectory.Concatenate(minibatch) with
         {
@@ -63,8 +64,12 @@ internal sealed class MinibatchStep(
             statistics.Add("policy/loss", Finite.Require(loss.ToNumber(), "the policy loss"));
             return loss;
         }
-        if (policy.Backward([.. minibatch.Select(s => s.Trajectory)], Loss, withEntropy, options.EntropyCoefficient) is { } entropy)
+        if (policy.Backward([.. minibatch.Select(s => s.Trajectory)], Loss, first, options.EntropyCoefficient) is { } entropy)
             statistics.Add("objective/entropy", entropy, tokens.Count);
+        if (first && statistics.Masks is { } masks)
+            foreach (var (scored, span) in minibatch.Zip(tokens.Sequences))
+                for (var t = 0; t < span.Length; t++)
+                    scored.Masks[t] = masks[span.Start + t];
     }
 
     private void ValueGradient(ValuePass model, ScoredTrajectory[] drawn, Statistics statistics) =>

@@ -23,6 +23,9 @@ internal sealed record ScoredTrajectory(Trajectory Trajectory, float[] Advantage
     /// <summary>Whether the mask policy allows each token; null without one.</summary>
     public bool[]? InsideMask { get; init; }
 
+    /// <summary>What the rule's mask made of each token, which the update's first epoch fills in.</summary>
+    public TokenMask[] Masks { get; } = new TokenMask[Trajectory.Tokens.Length];
+
     /// <summary>A given text: nothing to credit.</summary>
     public static ScoredTrajectory Demonstration(Trajectory trajectory) =>
         new(trajectory, new float[trajectory.Tokens.Length], new float[trajectory.Tokens.Length]);

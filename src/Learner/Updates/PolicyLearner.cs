@@ -160,7 +160,7 @@ public sealed class PolicyLearner : IDisposable
         Iteration++;
         if (MaskIteration == Iteration)
             _mask?.CopyFrom(_models.Policy);
-        return new LearnerReport(statistics.Means()) { Warnings = _guards.TakeWarnings() };
+        return new LearnerReport(statistics.Means()) { Warnings = _guards.TakeWarnings(), Tokens = Figures(batch, bundles) };
     }
 
     /// <summary>
@@ -239,6 +239,14 @@ public sealed class PolicyLearner : IDisposable
         ];
     }
 
+    private static TokenFigures?[] Figures(IReadOnlyList<Trajectory> batch, ScoredTrajectory[][] bundles)
+    {
+        var scored = new Dictionary<Trajectory, TokenFigures>(ReferenceEqualityComparer.Instance);
+        foreach (var one in bundles.SelectMany(bundle => bundle).Where(one => !one.Trajectory.IsDemonstration))
+            scored[one.Trajectory] = new(one.Advantages, one.Masks);
+        return [.. batch.Select(trajectory => scored.GetValueOrDefault(trajectory))];
+    }
+
     private void Pass(ScoredTrajectory[][] bundles, int epoch, bool withPolicy, Statistics statistics, CancellationToken cancellation)
     {
         using var activity = StartActivity(DfpoTelemetry.Spans.Epoch);
@@ -256,7 +264,7 @@ public sealed class PolicyLearner : IDisposable
                 statistics.Set("learner/lr", _rate.Next());
             ScoredTrajectory[] minibatch = [.. minibatches[m].SelectMany(bundle => bundle)];
             Guarded(
-                () => _step.Take(minibatch, stepTokens, withPolicy, withEntropy: epoch == 0, statistics),
+                () => _step.Take(minibatch, stepTokens, withPolicy, first: epoch == 0, statistics),
                 $"epoch {epoch + 1} minibatch {m + 1}",
                 [.. minibatch.Select(s => s.Trajectory)]
             );

@@ -9,36 +9,45 @@ namespace DfPO.Tasks.Rewards;
 /// <param name="capacity">Scores that are kept, at least 1.</param>
 public sealed class CachedReward(IReward reward, int capacity) : IReward
 {
-    private readonly Dictionary<string, LinkedListNode<(string Key, float Score)>> _known = [];
-    private readonly LinkedList<(string Key, float Score)> _recent = [];
+    private readonly Dictionary<string, LinkedListNode<(string Key, float[] Scores)>> _known = [];
+    private readonly LinkedList<(string Key, float[] Scores)> _recent = [];
 
     /// <inheritdoc/>
-    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts)
+    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => Explain(texts).Totals;
+
+    /// <inheritdoc/>
+    public RewardScores Explain(IReadOnlyList<PromptContinuation> texts)
     {
         string[] keys = [.. texts.Select(Key)];
-        var scores = new Dictionary<string, float>();
+        // The total, then the terms.
+        var scores = new Dictionary<string, float[]>();
         var missing = new Dictionary<string, PromptContinuation>();
         foreach (var (key, text) in keys.Zip(texts))
             if (_known.TryGetValue(key, out var node))
             {
-                scores[key] = node.Value.Score;
+                scores[key] = node.Value.Scores;
                 _recent.Remove(node);
                 _recent.AddLast(node);
             }
             else
                 missing[key] = text;
         if (missing.Count > 0)
-            foreach (var (key, score) in missing.Keys.Zip(reward.Score([.. missing.Values])))
+        {
+            var made = reward.Explain([.. missing.Values]);
+            foreach (var (row, key) in missing.Keys.Index())
             {
-                scores[key] = score;
-                _known[key] = _recent.AddLast((key, score));
+                scores[key] = [made.Totals[row], .. made.Terms.Select(term => term[row])];
+                _known[key] = _recent.AddLast((key, scores[key]));
             }
+        }
         while (_known.Count > capacity)
         {
             _known.Remove(_recent.First!.Value.Key);
             _recent.RemoveFirst();
         }
-        return [.. keys.Select(key => scores[key])];
+        var terms = scores.Count > 0 ? scores.Values.First().Length - 1 : 0;
+        IReadOnlyList<float> Column(int i) => [.. keys.Select(key => scores[key][i])];
+        return new(Column(0), [.. Enumerable.Range(1, terms).Select(Column)]);
     }
 
     /// <inheritdoc/>

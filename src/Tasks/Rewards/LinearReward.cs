@@ -7,13 +7,17 @@ namespace DfPO.Tasks.Rewards;
 public sealed class LinearReward(IReadOnlyList<(double Weight, IReward Reward)> terms) : IReward
 {
     /// <inheritdoc/>
-    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts)
+    public IReadOnlyList<float> Score(IReadOnlyList<PromptContinuation> texts) => Explain(texts).Totals;
+
+    /// <inheritdoc/>
+    public RewardScores Explain(IReadOnlyList<PromptContinuation> texts)
     {
         var sums = new double[texts.Count];
-        foreach (var (weight, reward) in terms)
-            foreach (var (row, score) in reward.Score(texts).Index())
-                sums[row] += weight * score;
-        return [.. sums.Select(sum => (float)sum)];
+        IReadOnlyList<float>[] parts = [.. terms.Select(term => term.Reward.Score(texts))];
+        foreach (var (term, scores) in terms.Zip(parts))
+            foreach (var (row, score) in scores.Index())
+                sums[row] += term.Weight * score;
+        return new([.. sums.Select(sum => (float)sum)], parts);
     }
 
     /// <inheritdoc/>

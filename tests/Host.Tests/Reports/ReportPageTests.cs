@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using DfPO.Host.Dashboard;
 using DfPO.Host.Reports;
 using DfPO.Host.Runs;
 using DfPO.Host.Studies;
@@ -57,7 +58,7 @@ public sealed partial class ReportPageTests : IDisposable
     public void The_charts_have_means_and_bands_over_seeds_and_the_frontier()
     {
         var page = Page();
-        var data = JsonNode.Parse(Data().Match(page).Groups[1].Value)!;
+        var data = Charts(page);
         var curve = data["curves"]!.AsArray().Single(curve => (string?)curve!["metric"] == "rollout/reward")!;
         var points = curve["series"]!.AsArray().Single(series => (string?)series!["label"] == "demo")!["points"]!.AsArray();
         Assert.Equal(3, points.Count);
@@ -78,7 +79,7 @@ public sealed partial class ReportPageTests : IDisposable
     public void Decodings_are_drawn_by_their_reward_and_true_kl_with_a_name_at_each_point()
     {
         var page = Page();
-        var data = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["divergence"]!.AsArray();
+        var data = Charts(page)["divergence"]!.AsArray();
         Assert.Contains(data, family => ((string)family!["label"]!).EndsWith(", before", StringComparison.Ordinal));
         var masked = data.Single(family => (string?)family!["label"] == "my <run>, pi-")!["means"]!.AsArray();
         Assert.Equal(
@@ -110,7 +111,7 @@ public sealed partial class ReportPageTests : IDisposable
         Assert.Matches("demo.s3-[-0-9]+: stopped, 3 of 3 iterations; reward &lt;too&gt; low", page);
         Assert.DoesNotContain("no memory", page);
         Assert.Matches(@"<td>demo</td><td>policy</td><td>2 of 3</td><td>0\.700 \[0\.5[89]\d, 0\.8[01]\d\]</td>", page);
-        var series = JsonNode.Parse(Data().Match(page).Groups[1].Value)!["curves"]!
+        var series = Charts(page)["curves"]!
             .AsArray()
             .Single(curve => (string?)curve!["metric"] == "rollout/reward")!["series"]!.AsArray();
         Assert.Equal(["demo", "demo, stopped"], series.Select(one => (string?)one!["label"]));
@@ -120,6 +121,8 @@ public sealed partial class ReportPageTests : IDisposable
     [Fact]
     public void What_is_no_run_is_refused() =>
         Assert.Equal("report/input", DfpoAssert.CodeOf(() => ReportRun.Read([_folder.Path], _ => { }), _folder.Path));
+
+    private static JsonNode Charts(string page) => JsonNode.Parse(Data().Match(page).Groups[1].Value)!["answers"]!["study"]!;
 
     private string Page()
     {

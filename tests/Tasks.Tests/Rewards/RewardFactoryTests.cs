@@ -116,6 +116,38 @@ public sealed class RewardFactoryTests : IDisposable
         );
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    public void ACombinationTellsWhatEachTermGaveAlsoFromTheCache(int cache)
+    {
+        var spec = new RewardSpec
+        {
+            Kind = RewardKind.Combination,
+            Terms = [RewardKind.RepeatPenalty, RewardKind.Classifier],
+            Weights = [0.5, 10],
+            CacheSize = cache,
+        };
+        using var reward = RewardFactory.Create(spec, () => new TextReward(text => text.Continuation.Length / 100.0));
+        for (var time = 0; time < 2; time++)
+        {
+            var (totals, terms) = reward.Explain([
+                s_dog with
+                {
+                    Continuation = "dogs catch balls",
+                },
+                s_dog with
+                {
+                    Continuation = "Dog catch.",
+                },
+            ]);
+            Assert.Equal([[0f, -1f], [0.16f, 0.1f]], terms);
+            Assert.Equal([1.6f, 0.5f], totals.Select(total => MathF.Round(total, 5)));
+        }
+        using var one = RewardFactory.Create(new RewardSpec(), () => new TextReward(_ => 1));
+        Assert.Empty(one.Explain([s_dog]).Terms);
+    }
+
     [Fact]
     public void ASpecThatContradictsItselfIsRefused()
     {

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Reflection;
 using System.Text;
 using System.Text.Json.Nodes;
 using DfPO.Host.Reporting;
@@ -7,42 +6,27 @@ using DfPO.Tasks.Metrics;
 
 namespace DfPO.Host.Reports;
 
-/// <summary>A report as one HTML page that loads nothing: scripts, styles and data are in it, and its policy forbids all else.</summary>
-internal static class ReportPage
+/// <summary>Tables and places of charts of some runs, as HTML; every text of theirs is escaped.</summary>
+internal static class StudySection
 {
     private const int SampledPrompts = 3;
 
-    /// <summary>The page.</summary>
-    /// <param name="title">Its title.</param>
+    /// <summary>The section's content.</summary>
     /// <param name="runs">What it reports.</param>
+    /// <param name="figures">Their figures on held-out prompts.</param>
     /// <param name="absent">Trials without a run, a line each.</param>
     /// <param name="decodings">Further decodings of finished policies.</param>
     /// <param name="rival">The setting that the others are compared with at equal KL; null for none.</param>
     /// <param name="against">Those comparisons.</param>
-    public static string Write(
-        string title,
+    public static string Html(
         IReadOnlyList<ReportRun> runs,
+        IReadOnlyList<FigureRow> figures,
         IReadOnlyList<string> absent,
         IReadOnlyList<MeasuredDecoding> decodings,
         string? rival = null,
         IReadOnlyList<EqualKl.Row>? against = null
-    )
-    {
-        var figures = FigureRow.Of(runs);
-        return $"""
-            <!doctype html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
-            <meta name="viewport" content="width=device-width">
-            <title>{E(title)}</title>
-            <style>
-            {Asset("report.css")}
-            </style>
-            </head>
-            <body>
-            <h1>{E(title)}</h1>
+    ) =>
+        $"""
             <p>{Number(runs.Count, "run")} in {Number(runs.Select(run => run.Group).Distinct().Count(), "setting")}, {runs.Count(run =>
                 run.Run.Result is not null
             )} of them finished{Others(runs)}.{Means(runs)}
@@ -67,21 +51,8 @@ internal static class ReportPage
             {Configuration(runs)}
             <h2>Versions</h2>
             {Versions(runs)}
-            <script type="application/json" id="data">{ReportCharts.Of(runs, figures, decodings).ToJsonString()}</script>
-            <script>
-            {Asset("chart.umd.min.js")}
-            </script>
-            <script>
-            {Asset("report.js")}
-            </script>
-            <footer>Charts by Chart.js. <details><summary>Its licence</summary><pre>{E(
-                Asset("chart.js-LICENSE.md")
-            )}</pre></details></footer>
-            </body>
-            </html>
 
             """;
-    }
 
     private static string Absent(IReadOnlyList<ReportRun> runs, IReadOnlyList<string> absent)
     {
@@ -232,10 +203,4 @@ internal static class ReportPage
         + "</tbody></table></div>\n";
 
     private static string E(string text) => WebUtility.HtmlEncode(text);
-
-    private static string Asset(string name)
-    {
-        using var reader = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream($"reports/{name}")!);
-        return reader.ReadToEnd();
-    }
 }
