@@ -55,6 +55,7 @@ internal static class RunCommand
         });
         var traces = Options.TraceUrl();
         var tls = new TlsFileOptions();
+        var watch = new NodeWatchOptions();
         workers.Validators.Add(result => Options.RequireAtLeast(result, "--local-workers", 0));
         var command = new Command(
             "run",
@@ -85,6 +86,7 @@ internal static class RunCommand
             traces,
         };
         tls.AddTo(command);
+        watch.AddTo(command);
         command.SetAction(
             (result, cancellation) =>
                 Run(
@@ -103,6 +105,7 @@ internal static class RunCommand
                         WorkerProcesses = result.GetValue(processes),
                         LocalWorkers = result.GetValue(workers),
                         Tls = tls.Read(result),
+                        Watch = watch.Read(result),
                         DashboardPort = result.GetResult(page) is null ? null : result.GetValue(page) ?? DashboardServer.DefaultPort,
                         TraceUrl = result.GetValue(traces)!,
                     },

@@ -57,6 +57,7 @@ internal static class WorkerCommand
         var bulk = Options.Port("--bulk-port", "Port of the weight stream, at which workers relay weights to each other.");
         var allowance = new AllowanceOptions();
         var tls = new TlsFileOptions();
+        var watch = new NodeWatchOptions();
         var command = new Command(
             "worker",
             $"""
@@ -81,6 +82,7 @@ internal static class WorkerCommand
         };
         allowance.AddTo(command);
         tls.AddTo(command);
+        watch.AddTo(command);
         command.SetAction(
             async (result, cancellation) =>
             {
@@ -102,6 +104,7 @@ internal static class WorkerCommand
                             BulkPort = result.GetValue(bulk),
                             Patience = TimeSpan.FromSeconds(result.GetValue(patience)),
                             Tls = tls.Read(result),
+                            Watch = watch.Read(result),
                         },
                         cancellation
                     );
@@ -121,6 +124,7 @@ internal static class WorkerCommand
                         Model = result.GetValue(model),
                         Allowance = allowed,
                         Tls = tls.Read(result),
+                        Watch = watch.Read(result),
                     },
                     telemetry,
                     cancellation

@@ -57,6 +57,7 @@ public static class ExperimentHost
             Bind = options.Bind,
             Port = options.Port,
             BulkPort = options.BulkPort,
+            Watch = options.Watch,
             Tls = options.Tls.IsEmpty ? config.Cluster.Tls : options.Tls,
         };
         var address = node.Checked();
@@ -64,8 +65,12 @@ public static class ExperimentHost
         using var store = new WeightsStore(new WeightsStoreOptions { Kept = config.Async.WeightVersions });
         var standby = options.Join.Count > 0;
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
-        builder.AddDfpoNode(telemetry);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.ListenForBulk(address, node.BulkPort, identity);
+            kestrel.ListenForHealth(address, node.Watch.HealthPort);
+        });
+        builder.AddDfpoNode(telemetry, node.Watch.LogLevel);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
             akka.WithDfpoNode(
                 node,
@@ -76,6 +81,7 @@ public static class ExperimentHost
             )
         );
         await using var app = builder.Build();
+        app.MapHealth(node.Watch.HealthPort);
         app.MapWeights(store, new Dictionary<string, string>(RewardLoading.Folders(config.Task)) { ["policy"] = config.Model.Policy });
         await app.StartAsync(cancellation);
         try

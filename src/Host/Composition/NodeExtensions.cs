@@ -14,16 +14,19 @@ namespace DfPO.Host.Composition;
 internal static class NodeExtensions
 {
     /// <summary>Logging to stderr, telemetry when asked for, and no lifetime of its own: the command line owns Ctrl-C.</summary>
-    public static void AddDfpoNode(this IHostApplicationBuilder builder, HostTelemetry telemetry)
+    public static void AddDfpoNode(this IHostApplicationBuilder builder, HostTelemetry telemetry, LogLevel level)
     {
         builder.Logging.ClearProviders();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Logging.SetMinimumLevel(level);
+        // Below a warning, a line a request of those who ask for chunks and health says nothing of the run.
+        builder.Logging.AddFilter("Microsoft", at => at >= level && at >= LogLevel.Warning);
         builder.Logging.AddConsole(console => console.FormatterName = NodeLogFormatter.FormatterName);
         builder.Logging.AddConsoleFormatter<NodeLogFormatter, ConsoleFormatterOptions>();
         builder.Logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console =>
             console.LogToStandardErrorThreshold = LogLevel.Trace
         );
         telemetry.AddTo(builder.Logging);
+        builder.Services.AddHealthChecks();
         builder.Services.AddSingleton<IHostLifetime, CommandLineLifetime>();
     }
 
@@ -38,11 +41,18 @@ internal static class NodeExtensions
     ) =>
         akka.ConfigureLoggers(logger =>
             {
-                logger.LogLevel = Akka.Event.LogLevel.WarningLevel;
+                logger.LogLevel = node.Watch.LogLevel switch
+                {
+                    LogLevel.Trace or LogLevel.Debug => Akka.Event.LogLevel.DebugLevel,
+                    LogLevel.Information => Akka.Event.LogLevel.InfoLevel,
+                    LogLevel.Warning => Akka.Event.LogLevel.WarningLevel,
+                    _ => Akka.Event.LogLevel.ErrorLevel,
+                };
                 logger.ClearLoggers();
                 logger.AddLoggerFactory();
             })
-            .WithDfpoCluster(node.Host, node.Port, roles, join, identity, bind);
+            .WithDfpoCluster(node.Host, node.Port, roles, join, identity, bind)
+            .WithHealth();
 
     private sealed class CommandLineLifetime : IHostLifetime
     {

@@ -21,6 +21,9 @@ public sealed record NodeOptions
     /// <summary>Port of the bulk channel; 0 picks a free one.</summary>
     public int BulkPort { get; init; }
 
+    /// <summary>Health and logging.</summary>
+    public NodeWatch Watch { get; init; } = new();
+
     /// <summary>Files of mutual TLS; empty for plain connections.</summary>
     public TlsOptions Tls { get; init; } = new();
 
@@ -29,7 +32,7 @@ public sealed record NodeOptions
     public IPAddress Checked()
     {
         var address = Address();
-        foreach (var (port, option) in new[] { (Port, "--port"), (BulkPort, "--bulk-port") })
+        foreach (var (port, option) in new[] { (Port, "--port"), (BulkPort, "--bulk-port"), (Watch.HealthPort ?? 0, "--health-port") })
         {
             try
             {

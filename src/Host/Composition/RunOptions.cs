@@ -41,6 +41,9 @@ public sealed record RunOptions
     /// <summary>Rollout workers in this process; null takes the experiment's, or none where there are worker processes.</summary>
     public int? LocalWorkers { get; init; }
 
+    /// <summary>Health and logging.</summary>
+    public NodeWatch Watch { get; init; } = new();
+
     /// <summary>Files of mutual TLS; empty takes the experiment's.</summary>
     public TlsOptions Tls { get; init; } = new();
 

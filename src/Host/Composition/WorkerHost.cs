@@ -44,6 +44,7 @@ public static class WorkerHost
             Bind = options.Bind,
             Port = options.Port,
             BulkPort = options.BulkPort,
+            Watch = options.Watch,
             Tls = options.Tls,
         };
         var identity = node.LoadIdentity(Console.Error);
@@ -70,12 +71,17 @@ public static class WorkerHost
         var address = node.Checked();
         var sources = new WeightsSources();
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenForBulk(address, node.BulkPort, identity));
-        builder.AddDfpoNode(telemetry);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.ListenForBulk(address, node.BulkPort, identity);
+            kestrel.ListenForHealth(address, node.Watch.HealthPort);
+        });
+        builder.AddDfpoNode(telemetry, node.Watch.LogLevel);
         builder.Services.AddAkka(DfpoClusterExtensions.SystemName, akka =>
             akka.WithDfpoNode(node, [role], options.Join, identity, address)
         );
         await using var host = builder.Build();
+        host.MapHealth(node.Watch.HealthPort);
         host.MapWeights(sources);
         await host.StartAsync(cancellation);
         var relay = new RelayPoint(node.Announced(host.Urls.First()), sources);

@@ -49,6 +49,9 @@ public sealed record WorkerOptions
     /// <summary>What a reward worker may load, send and call for the run; nothing when empty.</summary>
     public RewardAllowance Allowance { get; init; } = new();
 
+    /// <summary>Health and logging.</summary>
+    public NodeWatch Watch { get; init; } = new();
+
     /// <summary>Files of mutual TLS; empty for plain connections.</summary>
     public TlsOptions Tls { get; init; } = new();
 }

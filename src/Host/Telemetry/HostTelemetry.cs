@@ -32,11 +32,14 @@ public sealed class HostTelemetry : IDisposable
         _settings = settings;
         var instance = $"{Environment.MachineName}-{Environment.ProcessId}";
         _resource = resource =>
-            resource.AddService(
-                settings[ServiceName] is { Length: > 0 } name ? name : $"dfpo-{role}",
-                serviceVersion: Runs.RunVersions.Dfpo,
-                serviceInstanceId: instance
-            );
+            resource
+                .AddService(
+                    settings[ServiceName] is { Length: > 0 } name ? name : $"dfpo-{role}",
+                    serviceNamespace: "dfpo",
+                    serviceVersion: Runs.RunVersions.Dfpo,
+                    serviceInstanceId: instance
+                )
+                .AddAttributes([new("host.name", Environment.MachineName), new("process.pid", (long)Environment.ProcessId)]);
         if (!IsOn)
             return;
         _undelivered = new UndeliveredTelemetry(tell);

@@ -4,8 +4,8 @@ using DfPO.Host.Commands;
 namespace DfPO.Host.Tests.Commands;
 
 /// <summary>
-/// The program within the tests' own process, with what it prints, but for a run's progress: no start and no compilation, which is most of a
-/// short command's time. What is about the process itself, such as its signals, its stdin or several of them, starts one
+/// The program within the tests' own process, with what it prints, but for a run's progress: no start and no compilation, which is most of
+/// a short command's time. What is about the process itself, such as its signals, its stdin or several of them, starts one
 /// (<see cref="DfpoProcess"/>).
 /// </summary>
 internal static class Dfpo

@@ -10,6 +10,8 @@ page.views.cluster = (() => {
     return element;
   };
   const colors = { rollout: '#0072b2', reward: '#009e73', learner: '#d55e00' };
+  // Who it is among several of a machine; what else is in the name tells apart only those that came one after the other.
+  const short = name => name.replace(/\/([0-9a-f]{6})[0-9a-f]{26}$/, '/$1');
   const seconds = milliseconds => `${(milliseconds / 1000).toFixed(milliseconds < 10000 ? 2 : 1)} s`;
 
   const timeline = (workers, spans) => {
@@ -21,7 +23,7 @@ page.views.cluster = (() => {
     const x = at => left + (width - left) * (at - from) / Math.max(1, to - from);
     return el('div', { className: 'table' }, svg('svg', { viewBox: `0 0 ${width} ${lanes.length * height + 24}`, class: 'timeline', role: 'img', 'aria-label': `Who worked in the last ${seconds(to - from)}` },
       ...lanes.flatMap((worker, lane) => [
-        svg('text', { x: 0, y: lane * height + 17 }, worker.worker.length > 26 ? `${worker.worker.slice(0, 25)}…` : worker.worker),
+        svg('text', { x: 0, y: lane * height + 17 }, short(worker.worker).length > 28 ? `${short(worker.worker).slice(0, 27)}…` : short(worker.worker)),
         svg('rect', { x: left, y: lane * height + 3, width: width - left, height: height - 6, fill: '#f1f3f6' }),
         ...recent.filter(span => span[0] === worker.role && span[1] === worker.worker).map(span =>
           svg('rect', { x: x(span[3]).toFixed(1), y: lane * height + 3, width: Math.max(1, x(span[3] + span[4]) - x(span[3])).toFixed(1), height: height - 6, fill: colors[span[0]] ?? '#777', 'fill-opacity': .75 },
@@ -38,7 +40,7 @@ page.views.cluster = (() => {
       const rate = worker => worker.busy > 0 ? figure(worker.count / worker.busy * 1000) : '';
       return [
         workers.length ? table(['worker', 'role', 'device', 'state', 'unit in hand', 'weights', 'done', 'refused', 'failed', 'tokens or texts/s', 'why'],
-          workers.map(w => [w.worker, w.role, w.device, w.state, w.unit, w.version ?? '', w.done, w.refused, w.failed, rate(w), w.reason])) : el('p', {}, 'Nobody has worked for this run yet, or it was made before workers were noted down.'),
+          workers.map(w => [short(w.worker), w.role, w.device, w.state, w.unit, w.version ?? '', w.done, w.refused, w.failed, rate(w), w.reason])) : el('p', {}, 'Nobody has worked for this run yet, or it was made before workers were noted down.'),
         el('h2', {}, 'What they did last'),
         el('p', { className: 'keys' }, ...Object.entries(colors).map(([role, color]) => { const mark = el('span', { className: 'swatch' }); mark.style.backgroundColor = color; return el('span', {}, mark, ` ${role} `); })),
         timeline(workers, spans),
