@@ -49,7 +49,7 @@ public sealed class KeyValueCache : IDisposable
     }
 
     /// <summary>Most tokens that a row can hold.</summary>
-    public long Capacity { get; }
+    public long Capacity { get; private set; }
 
     /// <summary>Rows.</summary>
     public long Batch { get; private set; }
@@ -125,6 +125,49 @@ public sealed class KeyValueCache : IDisposable
         _keys = Select(_keys, rows);
         _values = Select(_values, rows);
         Batch = rows.size(0);
+    }
+
+    /// <summary>Whether every layer has a slot for every token.</summary>
+    internal bool IsWhole => _windows.All(window => window is null);
+
+    /// <summary>
+    /// Takes in the rows of another cache of the same model, behind its own, so that the newest token of every row stands in the same
+    /// column. Only where both are <see cref="IsWhole"/>.
+    /// </summary>
+    /// <param name="unused">First columns of this cache that no row uses.</param>
+    /// <param name="other">The other cache; it is disposed.</param>
+    /// <param name="otherUnused">First columns of the other that no row uses.</param>
+    /// <param name="further">Most tokens that will follow.</param>
+    /// <returns>Columns that the rows of this cache, and those of the other, have moved to the right; negative to the left.</returns>
+    internal (long Own, long Other) Join(long unused, KeyValueCache other, long otherUnused, long further)
+    {
+        long own = Length - unused,
+            theirs = other.Length - otherUnused,
+            length = Math.Max(own, theirs);
+        Tensor[] Joined(Tensor[] mine, Tensor[] others) =>
+            [
+                .. mine.Zip(others, (first, second) =>
+                {
+                    using var scope = NewDisposeScope();
+                    var joined = zeros(
+                        [Batch + other.Batch, first.size(1), length + further, first.size(3)],
+                        first.dtype,
+                        first.device
+                    );
+                    joined.narrow(0, 0, Batch).narrow(2, length - own, own).copy_(first.narrow(0, 0, Batch).narrow(2, unused, own));
+                    joined
+                        .narrow(0, Batch, other.Batch)
+                        .narrow(2, length - theirs, theirs)
+                        .copy_(second.narrow(2, otherUnused, theirs));
+                    return joined.DetachFromDisposeScope();
+                }),
+            ];
+        var (keys, values) = (Joined(_keys, other._keys), Joined(_values, other._values));
+        var moved = (length - Length, length - other.Length);
+        Dispose();
+        other.Dispose();
+        (_keys, _values, Batch, Length, Capacity) = (keys, values, Batch + other.Batch, length, length + further);
+        return moved;
     }
 
     /// <inheritdoc/>

@@ -22,6 +22,8 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
     public static LanguageModel Create(ModelConfig config, Device? device = null, ScalarType dtype = ScalarType.Float32) =>
         Architectures.Build(config, device, dtype);
 
+    private readonly PairedTwin _pairedTwin = new();
+
     // Not virtual: TorchSharp finds a module's properties by name, and an override of another type would stand there twice.
     /// <inheritdoc/>
     public ModelConfig Config { get; } = config;
@@ -80,10 +82,21 @@ public abstract class LanguageModel(string name, ModelConfig config) : nn.Module
 
     /// <summary>
     /// The same for a model whose adapters stand beside the weights of <paramref name="reference"/> (<see cref="SharedWeights.AreOne"/>),
-    /// with the adapters as terms of their own, as <see cref="PairedRows"/> wants them.
+    /// with the adapters as terms of their own.
     /// </summary>
-    internal virtual Decoder CreatePairedDecoder(LanguageModel reference) => CreateDecoder();
+    internal virtual Decoder CreateDecoderBeside(LanguageModel reference) => CreateDecoder();
+
+    /// <summary>This model with adapters that work on the first half of every batch; it remains this one's.</summary>
+    internal LanguageModel Paired() => _pairedTwin.Of(this);
 
     /// <summary>Draws fresh weights from a seed.</summary>
     public abstract void Initialise(ulong seed);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _pairedTwin.Dispose();
+        base.Dispose(disposing);
+    }
 }

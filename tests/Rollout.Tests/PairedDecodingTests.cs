@@ -92,6 +92,27 @@ public sealed class PairedDecodingTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("gpt2 packed")]
+    [InlineData("llama")]
+    [InlineData("t5")]
+    public void Adapters_that_take_the_place_of_others_take_it_in_the_batch_of_both(string name)
+    {
+        using var pair = new Pair(name);
+        using var apart = Architectures.Create(name);
+        var options = new GenerationOptions { MaxNewTokens = 6, Policy = DecodingPolicy.Negative };
+        float[] Drawn(LanguageModel reference) =>
+            [.. new GenerationEngine(pair.Policy, reference, null).Generate(Requests(), options).SelectMany(result => result.Logprobs)];
+        var before = Drawn(pair.Reference);
+
+        var replaced = pair.Policy.Adapters!;
+        pair.Adapt(seed: 12);
+        replaced.Dispose();
+
+        Assert.NotEqual(before, Drawn(pair.Reference));
+        Close(Drawn(apart), Drawn(pair.Reference));
+    }
+
     /// <summary>A GPT-2 with packed weights is counted at its prompts alone: its steps call no module.</summary>
     [Theory]
     [MemberData(nameof(All))]
@@ -99,7 +120,7 @@ public sealed class PairedDecodingTests : IDisposable
     {
         using var pair = new Pair(name);
         var calls = new Dictionary<string, List<long>>();
-        foreach (var (model, whose) in new[] { (pair.Policy, "policy"), (pair.Reference, "reference") })
+        foreach (var (model, whose) in new[] { (pair.Policy.Paired(), "paired"), (pair.Policy, "policy"), (pair.Reference, "reference") })
         {
             var layers = LoraAdapters.LayersOf(model).ToHashSet();
             foreach (var (path, module) in model.named_modules().Where(named => layers.Contains(named.name)))
@@ -134,7 +155,7 @@ public sealed class PairedDecodingTests : IDisposable
 
         void Check() => Assert.All(calls, call =>
             {
-                Assert.StartsWith("policy.", call.Key);
+                Assert.StartsWith("paired.", call.Key);
                 Assert.Equal([6], call.Value);
             });
     }
@@ -176,6 +197,16 @@ public sealed class PairedDecodingTests : IDisposable
         {
             Reference = Architectures.Create(name);
             Policy = SharedWeights.Twin(Reference);
+            Adapt(seed: 11, excited);
+        }
+
+        public LanguageModel Policy { get; }
+
+        public LanguageModel Reference { get; }
+
+        /// <summary>Puts adapters of rank 2 beside every layer.</summary>
+        public void Adapt(ulong seed, bool excited = true)
+        {
             var layers = LoraAdapters.LayersOf(Policy).Select(path => path[(path.LastIndexOf('.') + 1)..]).Distinct();
             var adapters = LoraAdapters.Create(
                 Policy,
@@ -188,17 +219,13 @@ public sealed class PairedDecodingTests : IDisposable
                 seed: 7
             );
             if (excited)
-                Excite(adapters);
+                Excite(adapters, seed);
         }
 
-        public LanguageModel Policy { get; }
-
-        public LanguageModel Reference { get; }
-
         /// <summary>Gives the second factors, which start at zero, something to do.</summary>
-        public static void Excite(LoraAdapters adapters)
+        public static void Excite(LoraAdapters adapters, ulong seed = 11)
         {
-            using var generator = new Generator(11);
+            using var generator = new Generator(seed);
             foreach (
                 var (_, parameter) in adapters.named_parameters().Where(p => p.name.EndsWith("lora_B.weight", StringComparison.Ordinal))
             )

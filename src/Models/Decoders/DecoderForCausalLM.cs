@@ -85,7 +85,7 @@ public sealed class DecoderForCausalLM : CausalLM
     public override Decoder CreateDecoder() => DecoderOver(this);
 
     /// <inheritdoc/>
-    internal override Decoder CreatePairedDecoder(LanguageModel reference) => DecoderOver((DecoderForCausalLM)reference);
+    internal override Decoder CreateDecoderBeside(LanguageModel reference) => DecoderOver((DecoderForCausalLM)reference);
 
     private CachedDecoder DecoderOver(DecoderForCausalLM owner)
     {

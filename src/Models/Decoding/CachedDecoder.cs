@@ -20,7 +20,6 @@ internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn
         private readonly Device _device;
         private readonly Dictionary<nn.Module, PackedColumns>? _packed;
         private readonly PromptBatch _prompts;
-        private readonly int _newTokens;
         private KeyValueCache _cache;
         private List<int>[] _texts;
         private Tensor? _mask;
@@ -36,7 +35,6 @@ internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn
         {
             (_model, _device, _packed, _prompts) = (model, device, packed, new PromptBatch(prompts));
             _padding = _prompts.Padding;
-            _newTokens = newTokens;
             _texts = [.. prompts.Select(prompt => prompt.ToList())];
             _cache = model.CreateCache(prompts.Count, _prompts.Width + newTokens);
             _mask = _prompts.Mask(newTokens, device)?.DetachFromDisposeScope();
@@ -82,12 +80,28 @@ internal sealed class CachedDecoder(CausalLM model, Device device, Dictionary<nn
             _mask = mask;
         }
 
+        /// <inheritdoc/>
+        public override bool TryJoin(DecodingSession other, int newTokens)
+        {
+            // A rotation that depends on the text's length reads all rows again when one of them grows over a bound.
+            if (other is not Session joining || !_cache.IsWhole || _model.Restretches(1, int.MaxValue))
+                return false;
+            var (own, theirs) = _cache.Join(_padding.Min(), joining._cache, joining._padding.Min(), newTokens);
+            _padding = [.. _padding.Select(padding => padding + (int)own), .. joining._padding.Select(padding => padding + (int)theirs)];
+            _texts = [.. _texts, .. joining._texts];
+            _mask?.Dispose();
+            joining._mask?.Dispose();
+            _mask = PromptBatch.Mask(_padding, (int)_cache.Capacity, _device)?.DetachFromDisposeScope();
+            return true;
+        }
+
         /// <summary>The pass over all that the rows have, in a cache of its own.</summary>
         private Tensor Anew()
         {
             var texts = new PromptBatch([.. _texts.Select(text => text.ToArray())]);
+            var capacity = _cache.Capacity;
             _cache.Dispose();
-            _cache = _model.CreateCache(_texts.Length, _prompts.Width + _newTokens);
+            _cache = _model.CreateCache(_texts.Length, capacity);
             (_padding, var width) = (texts.Padding, texts.Width);
             _mask?.Dispose();
             _mask = texts.Mask((int)_cache.Capacity - width, _device)?.DetachFromDisposeScope();

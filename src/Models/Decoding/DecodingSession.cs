@@ -30,6 +30,15 @@ public abstract class DecodingSession : IDisposable
     /// </summary>
     public virtual bool SelectIsFree => false;
 
+    /// <summary>
+    /// Takes in the rows of another session of the same decoder behind its own, between two tokens: both have given the logits of the
+    /// tokens that come next.
+    /// </summary>
+    /// <param name="other">The other session; done with afterwards, where it is taken in.</param>
+    /// <param name="newTokens">Most tokens that will follow.</param>
+    /// <returns>False where rows cannot join: both sessions are as they were.</returns>
+    public virtual bool TryJoin(DecodingSession other, int newTokens) => false;
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -10,8 +10,9 @@ namespace DfPO.Models.Decoding;
 /// </summary>
 /// <remarks>
 /// Two models are two sessions, over the same kernels and shapes. A policy of adapters beside the partner's own weights is one session of
-/// any architecture, with the policy's rows before the partner's (<see cref="PairedRows"/>). While such adapters are zero the partner alone
-/// is decoded, for both: that equal models give equal logits then depends on no kernel.
+/// any architecture, with the policy's rows before the partner's, through a twin whose adapters work on those alone
+/// (<see cref="PairedTwin"/>). While such adapters are zero the partner alone is decoded, for both: that equal models give equal logits then
+/// depends on no kernel.
 /// </remarks>
 public sealed class LockstepDecoder : Decoder
 {
@@ -35,7 +36,7 @@ public sealed class LockstepDecoder : Decoder
         }
         else
         {
-            _decoder = policy.CreatePairedDecoder(partner);
+            _decoder = policy.Paired().CreateDecoderBeside(partner);
             _open = (prompts, newTokens) => new PairedSession(_decoder.Open([.. prompts, .. prompts], newTokens), prompts.Count);
         }
     }
@@ -63,6 +64,14 @@ public sealed class LockstepDecoder : Decoder
 
         public override bool SelectIsFree => Inner.SelectIsFree;
 
+        /// <summary>Frees what is left of a session whose rows another one has taken in.</summary>
+        protected bool LetGo()
+        {
+            _partnerLogits?.Dispose();
+            _partnerLogits = null;
+            return true;
+        }
+
         protected Tensor Give(Tensor policy, Tensor partner)
         {
             _partnerLogits?.Dispose();
@@ -89,6 +98,17 @@ public sealed class LockstepDecoder : Decoder
             partner.Select(rows);
         }
 
+        public override bool TryJoin(DecodingSession other, int newTokens) =>
+            other is TwoSessions joining
+            && Inner.TryJoin(joining.Inner, newTokens)
+            && (
+                partner.TryJoin(joining.Partner, newTokens)
+                    ? joining.LetGo()
+                    : throw new InvalidOperationException("One of two models of the same architecture let rows join, and the other did not.")
+            );
+
+        private DecodingSession Partner => partner;
+
         protected override void Dispose(bool disposing)
         {
             base.Dispose(disposing);
@@ -104,6 +124,9 @@ public sealed class LockstepDecoder : Decoder
 
         public override void Select(ReadOnlySpan<int> rows) => Inner.Select(rows);
 
+        public override bool TryJoin(DecodingSession other, int newTokens) =>
+            other is EqualSession joining && Inner.TryJoin(joining.Inner, newTokens) && joining.LetGo();
+
         private Tensor Twice(Tensor logits) => Give(logits, logits.alias());
     }
 
@@ -111,23 +134,27 @@ public sealed class LockstepDecoder : Decoder
     {
         private int _rows = rows;
 
-        public override Tensor Prefill()
-        {
-            using var _ = PairedRows.Open();
-            return Halves(Inner.Prefill());
-        }
+        public override Tensor Prefill() => Halves(Inner.Prefill());
 
-        public override Tensor Step(ReadOnlySpan<int> tokens)
-        {
-            using var _ = PairedRows.Open();
-            return Halves(Inner.Step([.. tokens, .. tokens]));
-        }
+        public override Tensor Step(ReadOnlySpan<int> tokens) => Halves(Inner.Step([.. tokens, .. tokens]));
 
         public override void Select(ReadOnlySpan<int> rows)
         {
             int[] kept = rows.ToArray();
             Inner.Select([.. kept, .. kept.Select(row => _rows + row)]);
             _rows = kept.Length;
+        }
+
+        public override bool TryJoin(DecodingSession other, int newTokens)
+        {
+            if (other is not PairedSession joining || !Inner.TryJoin(joining.Inner, newTokens))
+                return false;
+            // The policy's rows of both stand before the partner's of both.
+            var (own, all) = (_rows, _rows + joining._rows);
+            int[] policy = [.. Enumerable.Range(0, own), .. Enumerable.Range(2 * own, joining._rows)];
+            Inner.Select([.. policy, .. policy.Select(row => row < own ? row + own : row + joining._rows)]);
+            _rows = all;
+            return joining.LetGo();
         }
 
         private Tensor Halves(Tensor logits)

@@ -30,15 +30,17 @@ internal sealed class PromptBatch
     public Tensor IdTensor(Device device) => tensor(Ids, [Padding.Length, Width], device: device);
 
     /// <summary>1 for tokens and 0 for padding, <c>[batch, width + further]</c>; null when no row is padded.</summary>
-    public Tensor? Mask(int further, Device device)
+    public Tensor? Mask(int further, Device device) => Mask(Padding, Width + further, device);
+
+    /// <summary>1 for tokens and 0 for padding, <c>[rows, width]</c>; null when no row is padded.</summary>
+    public static Tensor? Mask(int[] paddings, int width, Device device)
     {
-        if (Padding.All(padding => padding == 0))
+        if (paddings.All(padding => padding == 0))
             return null;
-        var width = Width + further;
-        var mask = new long[Padding.Length * width];
+        var mask = new long[paddings.Length * width];
         Array.Fill(mask, 1);
-        for (var row = 0; row < Padding.Length; row++)
-            Array.Clear(mask, row * width, Padding[row]);
-        return tensor(mask, [Padding.Length, width], device: device);
+        for (var row = 0; row < paddings.Length; row++)
+            Array.Clear(mask, row * width, paddings[row]);
+        return tensor(mask, [paddings.Length, width], device: device);
     }
 }

@@ -41,7 +41,7 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
         private readonly int _width;
         private readonly int _size;
         private float[] _hidden;
-        private readonly float[] _scores;
+        private float[] _scores;
         private int[] _padding;
         private int[] _rows;
 
@@ -101,15 +101,38 @@ internal sealed class Gpt2CpuDecoder(Gpt2LMHeadModel model, Gpt2Config config, G
             _rows = Array.ConvertAll(rows.ToArray(), row => all[row]);
             if (_rows.Distinct().Count() == _rows.Length)
                 return;
-            using var index = tensor(Array.ConvertAll(_rows, row => (long)row));
-            _cache.Select(index);
-            _padding = Array.ConvertAll(_rows, row => _padding[row]);
-            _rows = [.. Enumerable.Range(0, _rows.Length)];
+            Compact();
             if (_hidden.Length < _rows.Length * _width)
                 _hidden = new float[_rows.Length * _width];
         }
 
+        /// <inheritdoc/>
+        public override bool TryJoin(DecodingSession other, int newTokens)
+        {
+            if (other is not Session<T, TElement> joining)
+                return false;
+            Compact();
+            joining.Compact();
+            var (own, theirs) = _cache.Join(_padding.Min(), joining._cache, joining._padding.Min(), newTokens);
+            _padding = [.. _padding.Select(padding => padding + (int)own), .. joining._padding.Select(padding => padding + (int)theirs)];
+            _rows = [.. Enumerable.Range(0, _padding.Length)];
+            _hidden = new float[_rows.Length * _width];
+            _scores = new float[_cache.Capacity + 16];
+            return true;
+        }
+
         protected override void Dispose(bool disposing) => _cache.Dispose();
+
+        /// <summary>Drops the rows that have left from the cache.</summary>
+        private void Compact()
+        {
+            if (_rows.Length == _cache.Batch && _rows.Index().All(row => row.Index == row.Item))
+                return;
+            using var index = tensor(Array.ConvertAll(_rows, row => (long)row));
+            _cache.Select(index);
+            _padding = Array.ConvertAll(_rows, row => _padding[row]);
+            _rows = [.. Enumerable.Range(0, _rows.Length)];
+        }
 
         private static Tensor Product(PackedLinear layer, IProjectionTerm? term, Tensor input)
         {

@@ -67,10 +67,10 @@ public sealed class Gpt2LMHeadModel : CausalLM
         Packed() is { } packed ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: true) : base.CreateDecoder();
 
     /// <inheritdoc/>
-    internal override Decoder CreatePairedDecoder(LanguageModel reference) =>
+    internal override Decoder CreateDecoderBeside(LanguageModel reference) =>
         lm_head?.Adapter is null && ((Gpt2LMHeadModel)reference).Packed() is { } packed
             ? new Gpt2CpuDecoder(this, _config, packed, adaptersArePacked: false)
-            : base.CreatePairedDecoder(reference);
+            : base.CreateDecoderBeside(reference);
 
     internal IEnumerable<Gpt2Block> Blocks => transformer.Blocks;
 

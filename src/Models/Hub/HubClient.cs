@@ -6,8 +6,8 @@ namespace DfPO.Models.Hub;
 
 /// <summary>Speaks the hub's HTTP interface: listings, announcements and bytes.</summary>
 /// <remarks>
-/// Source: the public interface of huggingface.co (<c>/api/models</c>, <c>/resolve</c>). Redirects are followed here, because the token may
-/// go to the endpoint only.
+/// Source: the public interface of huggingface.co (<c>/api/models</c>, <c>/api/datasets</c>, <c>/resolve</c>). Redirects are followed
+/// here, because the token may go to the endpoint only.
 /// </remarks>
 internal sealed class HubClient : IDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class HubClient : IDisposable
     public async Task<(string Commit, IReadOnlyList<string> Files)> List(HubRepository repository, CancellationToken cancellation)
     {
         var address = Address(
-            $"/api/models/{repository.Id}{(repository.Revision == "main" ? "" : "/revision/" + Uri.EscapeDataString(repository.Revision))}"
+            $"{repository.ApiPath}{(repository.Revision == "main" ? "" : "/revision/" + Uri.EscapeDataString(repository.Revision))}"
         );
         using var deadline = Deadline(cancellation);
         using var response = await Send(HttpMethod.Get, address, null, deadline.Token);
@@ -170,7 +170,7 @@ internal sealed class HubClient : IDisposable
             case 401 or 403:
                 throw new DfpoException(
                     "hub/denied",
-                    $"{_settings.Endpoint} denies {what}: it does not exist, or is private or gated. {(_settings.Token is null ? "Set HF_TOKEN" : "Check HF_TOKEN")}, and accept the model's terms on its page."
+                    $"{_settings.Endpoint} denies {what}: it does not exist, or is private or gated. {(_settings.Token is null ? "Set HF_TOKEN" : "Check HF_TOKEN")}, and accept its terms on its page."
                 );
             case 404:
                 throw new DfpoException("hub/missing", $"{_settings.Endpoint} has no {what}: check its name.");
@@ -183,7 +183,7 @@ internal sealed class HubClient : IDisposable
 
     private Uri FileAddress(HubRepository repository, string name) =>
         Address(
-            $"/{repository.Id}/resolve/{Uri.EscapeDataString(repository.Revision)}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}"
+            $"{repository.PagePath}/resolve/{Uri.EscapeDataString(repository.Revision)}/{string.Join('/', name.Split('/').Select(Uri.EscapeDataString))}"
         );
 
     private Uri Address(string path) => new(_settings.Endpoint.AbsoluteUri.TrimEnd('/') + path);

@@ -34,7 +34,8 @@ internal static class ModelFiles
         ];
     }
 
-    private static bool IsPlain(string name) => name.Length > 0 && name[0] != '.' && name.IndexOfAny(['/', '\\', ':', '\0']) < 0;
+    /// <summary>Whether a part of a name is safe as a part of a path.</summary>
+    public static bool IsPlain(string name) => name.Length > 0 && name[0] != '.' && name.IndexOfAny(['/', '\\', ':', '\0']) < 0;
 
     private static bool IsSafetensors(string name) =>
         name is "model.safetensors" or "model.safetensors.index.json"

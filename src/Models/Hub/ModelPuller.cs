@@ -7,7 +7,8 @@ using Polly.Retry;
 namespace DfPO.Models.Hub;
 
 /// <summary>
-/// Pulls models from a hub into the cache: only what is missing, going on where a cut-off pull stopped, checked against the hub's digests.
+/// Pulls models and data sets from a hub into the cache: only what is missing, going on where a cut-off pull stopped, checked against the
+/// hub's digests.
 /// </summary>
 /// <param name="settings">Endpoint, cache and token.</param>
 /// <param name="pause">First pause before a repetition, doubled each time.</param>
@@ -31,9 +32,46 @@ public sealed class ModelPuller(HubSettings settings, TimeSpan? pause = null)
         var names = ModelFiles.Select(listing);
         if (!names.Contains("config.json"))
             throw new DfpoException("hub/missing", $"'{repository.Id}' has no config.json: it is not a model that can be loaded.");
-        var snapshot = _cache.Snapshot(repository, commit);
         // config.json comes last: a snapshot that has one is whole.
-        foreach (var name in names.OrderBy(name => name == "config.json"))
+        return await Pull(client, repository, commit, names.OrderBy(name => name == "config.json"), progress, cancellation);
+    }
+
+    /// <summary>Pulls the tables of a data set.</summary>
+    /// <param name="repository">What.</param>
+    /// <param name="include">Beginnings of the names that are wanted, such as <c>data/train</c>; all without any.</param>
+    /// <param name="progress">As for <see cref="Pull(HubRepository, Action{PullProgress}, CancellationToken)"/>.</param>
+    /// <param name="cancellation">What has arrived stays for the next pull.</param>
+    /// <returns>The folder, with the tables under the names that they have on the hub.</returns>
+    /// <exception cref="DfpoException">As for a model.</exception>
+    public async Task<string> PullData(
+        HubRepository repository,
+        IReadOnlyCollection<string> include,
+        Action<PullProgress> progress,
+        CancellationToken cancellation
+    )
+    {
+        using var client = new HubClient(settings);
+        var (commit, listing) = await Patiently(token => client.List(repository, token), cancellation);
+        var names = DataFiles.Select(listing, include);
+        return names.Count > 0
+            ? await Pull(client, repository, commit, names, progress, cancellation)
+            : throw new DfpoException(
+                "hub/missing",
+                $"'{repository.Id}' at revision '{repository.Revision}' has no table{(include.Count > 0 ? " whose name begins so" : "")} that can be read ({string.Join(", ", DataFiles.Endings)}): try the revision '{HubRepository.ParquetRevision}' (--parquet), where the hub keeps tables of its own making."
+            );
+    }
+
+    private async Task<string> Pull(
+        HubClient client,
+        HubRepository repository,
+        string commit,
+        IEnumerable<string> names,
+        Action<PullProgress> progress,
+        CancellationToken cancellation
+    )
+    {
+        var snapshot = _cache.Snapshot(repository, commit);
+        foreach (var name in names)
         {
             var file = await Patiently(token => client.Announce(repository, name, commit, token), cancellation);
             var blob = _cache.Blob(repository, file.ETag);

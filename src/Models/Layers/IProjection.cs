@@ -42,8 +42,8 @@ internal interface IProjection
 internal interface IProjectionTerm
 {
     /// <summary>
-    /// The sum of a layer's product and the term; within <see cref="Lora.PairedRows"/> the product itself, whose first half of rows has
-    /// received the term.
+    /// The sum of a layer's product and the term; of a term that works on half of the rows the product itself, whose first half has
+    /// received it.
     /// </summary>
     /// <param name="output">The layer's product with its bias, <c>[..., out]</c>.</param>
     /// <param name="input">What went into it, <c>[..., in]</c>.</param>

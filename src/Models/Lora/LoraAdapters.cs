@@ -20,7 +20,8 @@ public sealed class LoraAdapters : nn.Module
     private readonly Parameter alpha;
     private readonly SortedDictionary<string, LoraLayer> _layers = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, TokenRows> _rows = new(StringComparer.Ordinal);
-    private readonly List<nn.Module<Tensor, Tensor>.HookRemover> _hooks = [];
+    private readonly List<(LanguageModel Model, nn.Module<Tensor, Tensor>.HookRemover Hook)> _hooks = [];
+    private bool _headSharesEmbedding;
 
     /// <param name="shapes">What stands beside layers and embeddings.</param>
     /// <param name="rows">Embeddings with rows of their own: path, ids, and the embedding's rows and width.</param>
@@ -131,24 +132,39 @@ public sealed class LoraAdapters : nn.Module
     /// rows.</param>
     internal void AttachTo(LanguageModel model, bool headSharesEmbedding)
     {
+        _headSharesEmbedding = headSharesEmbedding;
+        AttachTo(model, AdaptedRows.All);
+    }
+
+    /// <summary>Puts them beside a twin of the model that they stand beside, where they work on the first half of each batch.</summary>
+    internal void AttachHalfTo(LanguageModel twin) => AttachTo(twin, AdaptedRows.FirstHalf);
+
+    private void AttachTo(LanguageModel model, AdaptedRows half)
+    {
         var (projections, embeddings) = Match(model);
         foreach (var (layer, projection) in projections)
-            projection.Adapter = new LoraTerm(layer, projection, model.Precision);
+            projection.Adapter = new LoraTerm(layer, projection, model.Precision, half);
         foreach (var (layer, embedding) in embeddings)
-            _hooks.Add(
-                embedding.register_forward_hook(
-                    (_, ids, found) => OfOwnRows(found, ids, (rows, own) => layer.AddTo(rows, own, embedding.weight!))
-                )
-            );
+            Hook(embedding, (found, ids) => layer.AddTo(found, ids, embedding.weight!));
         foreach (var rows in _rows.Values)
         {
-            _hooks.Add(Embeddings(model)[rows.Path].register_forward_hook((_, ids, found) => OfOwnRows(found, ids, rows.Replace)));
-            if (headSharesEmbedding)
-                Projections(model)[HeadName].Adapter = new HeadRowsTerm(rows, model.Precision);
+            Hook(Embeddings(model)[rows.Path], rows.Replace);
+            if (_headSharesEmbedding)
+                Projections(model)[HeadName].Adapter = new HeadRowsTerm(rows, model.Precision, half);
         }
         model.Adapters = this;
         foreach (var parameter in model.parameters())
             parameter.requires_grad_(false);
+
+        void Hook(Embedding embedding, Func<Tensor, Tensor, Tensor> adapt) =>
+            _hooks.Add(
+                (
+                    model,
+                    embedding.register_forward_hook(
+                        (_, ids, found) => half == AdaptedRows.All ? adapt(found, ids) : OfFirstHalf(found, ids, adapt)
+                    )
+                )
+            );
     }
 
     /// <summary>Parameters of the adapters that <see cref="Create"/> would make for a model; no weights are allocated.</summary>
@@ -164,8 +180,9 @@ public sealed class LoraAdapters : nn.Module
     {
         foreach (var projection in Projections(model).Values)
             projection.Adapter = null;
-        _hooks.ForEach(hook => hook.remove());
-        _hooks.Clear();
+        foreach (var (_, hook) in _hooks.Where(hook => hook.Model == model))
+            hook.remove();
+        _hooks.RemoveAll(hook => hook.Model == model);
         model.Adapters = null;
         foreach (var parameter in model.parameters())
             parameter.requires_grad_();
@@ -183,7 +200,7 @@ public sealed class LoraAdapters : nn.Module
         using var _ = no_grad();
         var (projections, embeddings) = Match(model);
         var biases = projections
-            .Select(pair => new LoraTerm(pair.Layer, pair.Projection, model.Precision).MergeBias(pair.Projection.Bias))
+            .Select(pair => new LoraTerm(pair.Layer, pair.Projection, model.Precision, AdaptedRows.All).MergeBias(pair.Projection.Bias))
             .ToArray();
         foreach (var ((layer, projection), bias) in projections.Zip(biases))
         {
@@ -244,11 +261,8 @@ public sealed class LoraAdapters : nn.Module
             StringComparer.Ordinal
         );
 
-    /// <summary>Within <see cref="PairedRows"/> only the first half of a batch is the adapted model's.</summary>
-    private static Tensor OfOwnRows(Tensor found, Tensor ids, Func<Tensor, Tensor, Tensor> adapt)
+    private static Tensor OfFirstHalf(Tensor found, Tensor ids, Func<Tensor, Tensor, Tensor> adapt)
     {
-        if (!PairedRows.AreOn)
-            return adapt(found, ids);
         using var scope = NewDisposeScope();
         var half = found.size(0) / 2;
         return cat([adapt(found.narrow(0, 0, half), ids.narrow(0, 0, half)), found.narrow(0, half, found.size(0) - half)], 0)

@@ -11,13 +11,14 @@ namespace DfPO.Models.Lora;
 /// <param name="layer">The factors, the adapter's.</param>
 /// <param name="projection">The layer beside which they stand.</param>
 /// <param name="precision">The model's.</param>
-internal sealed class LoraTerm(LinearLora layer, IProjection projection, ComputePrecision precision) : IProjectionTerm
+/// <param name="rows">The rows that it works on.</param>
+internal sealed class LoraTerm(LinearLora layer, IProjection projection, ComputePrecision precision, AdaptedRows rows) : IProjectionTerm
 {
     /// <inheritdoc/>
     public Tensor AddTo(Tensor output, Tensor input)
     {
         using var scope = NewDisposeScope();
-        if (!PairedRows.AreOn)
+        if (rows == AdaptedRows.All)
             return Sum(output, input).MoveToOuterDisposeScope();
         var half = output.size(0) / 2;
         var (own, given) = (output.narrow(0, 0, half), input.narrow(0, 0, half));

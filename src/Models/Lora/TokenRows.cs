@@ -87,12 +87,13 @@ internal sealed class TokenRows : nn.Module
 /// <summary>The same rows in a head that shares the embedding's weight.</summary>
 /// <param name="rows">The rows, the adapter's.</param>
 /// <param name="precision">The model's.</param>
-internal sealed class HeadRowsTerm(TokenRows rows, ComputePrecision precision) : IProjectionTerm
+/// <param name="adapted">The rows of a batch that they work on.</param>
+internal sealed class HeadRowsTerm(TokenRows rows, ComputePrecision precision, AdaptedRows adapted) : IProjectionTerm
 {
     /// <inheritdoc/>
     public Tensor AddTo(Tensor output, Tensor input)
     {
-        if (!PairedRows.AreOn)
+        if (adapted == AdaptedRows.All)
             return rows.ReplaceLogits(output, input, precision);
         using var scope = NewDisposeScope();
         var half = output.size(0) / 2;

@@ -32,6 +32,13 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("generate x --tolerance 0,1", "takes one value here")]
     [InlineData("export x", "output")]
     [InlineData("models pull", "model")]
+    [InlineData("serve", "model")]
+    [InlineData("serve x --host here", "must be an IP address")]
+    [InlineData("serve x --port 70000", "must be between 0 and 65535")]
+    [InlineData("train-reward --base b --output o", "Give one of --train")]
+    [InlineData("train-reward --base b --output o --train t --pairs p", "Give one of --train")]
+    [InlineData("data pull", "dataset")]
+    [InlineData("data pull a/b --parquet --revision v1", "not both")]
     [InlineData("fly", "fly")]
     public void A_wrong_command_line_is_refused(string line, string message) =>
         Assert.Contains(CommandLine.Root().Parse(line).Errors, error => error.Message.Contains(message));
@@ -57,6 +64,9 @@ public sealed class CommandLineTests : IDisposable
     )]
     [InlineData("export runs/x out --dtype bfloat16")]
     [InlineData("models pull org/name --revision v1 --quiet")]
+    [InlineData("serve runs/x --port 0 --host 0.0.0.0 --name my-model --concurrency 8 --queue 9 --max-tokens 64 --request-seconds 5")]
+    [InlineData("train-reward --pairs p.jsonl --base b --output o --center-rewards 0.01 --template t --test q.jsonl --test-limit 0")]
+    [InlineData("data pull org/name --parquet --include default/train --include default/test --quiet")]
     [InlineData("models list --json")]
     public void A_right_command_line_is_understood(string line) => Assert.Empty(CommandLine.Root().Parse(line).Errors);
 
@@ -149,7 +159,7 @@ public sealed class CommandLineTests : IDisposable
     {
         var (code, output, _) = await Dfpo.Run(["--help"]);
         Assert.Equal(0, code);
-        Assert.All(["run", "plan", "worker", "generate", "eval", "train-lm", "train-reward", "certs"], command =>
+        Assert.All(["run", "plan", "worker", "generate", "serve", "eval", "train-lm", "train-reward", "certs"], command =>
             Assert.Contains($"  {command} ", output)
         );
     }

@@ -15,6 +15,7 @@ internal sealed class FakeHub : IAsyncDisposable
 {
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
     public const string Model = "some-org/tiny-model";
+    public const string Dataset = "some-org/tiny-data";
     private const int Large = 1000;
     private readonly WebApplication _hub,
         _storage;
@@ -102,6 +103,13 @@ internal sealed class FakeHub : IAsyncDisposable
             context.Response.StatusCode = 401;
         else if (path is "/api/models/" + Model or "/api/models/" + Model + "/revision/v1.0")
             await context.Response.WriteAsync(Listing ?? List());
+        else if (path is "/api/datasets/" + Dataset or "/api/datasets/" + Dataset + "/revision/refs%2Fconvert%2Fparquet")
+            await context.Response.WriteAsync(Listing ?? List());
+        else if (
+            path.StartsWith($"/datasets/{Dataset}/resolve/", StringComparison.Ordinal)
+            && Files.TryGetValue(path.Split('/', 7)[^1], out var table)
+        )
+            await Resolve(context, table);
         else if (path.StartsWith("/old-org/old-name/", StringComparison.Ordinal))
             (context.Response.StatusCode, context.Response.Headers.Location) = (307, path.Replace("old-org/old-name", Model));
         else if (
