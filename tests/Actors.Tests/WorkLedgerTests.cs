@@ -305,6 +305,33 @@ public sealed class WorkLedgerTests
         Assert.Empty(ledger.Settle([]).Settled);
     }
 
+    [Fact]
+    public void What_a_worker_made_of_an_audited_unit_goes_with_it()
+    {
+        var (ledger, _) = Ledger("a").Lease(new(s_ann, "", "x"), s_start);
+        (ledger, _) = Audited(ledger, s_ann, 0.75f);
+        ledger = ledger.Lose(s_ann);
+        // Under another name it confirms nothing.
+        (ledger, _) = ledger.Lease(new(new WorkerId("ann again"), "", "x"), s_start);
+        (ledger, var again) = Audited(ledger, new WorkerId("ann again"), 0.75f);
+        Assert.Equal(CompletionVerdict.Audited, again.Verdict);
+    }
+
+    [Fact]
+    public void What_was_given_long_ago_to_a_worker_that_asks_again_never_arrived()
+    {
+        var (ledger, _) = Ledger("a").Lease(new(s_ann, ""), s_start);
+        Assert.Equal(1, ledger.Miss(s_ann, s_start - TimeSpan.FromSeconds(1)).Leased);
+        Assert.Equal(1, ledger.Miss(s_bob, s_start).Leased);
+        for (var i = 0; i < 5; i++)
+        {
+            ledger = ledger.Miss(s_ann, s_start);
+            Assert.Equal(1, ledger.Pending);
+            (ledger, _) = ledger.Lease(new(s_ann, ""), s_start);
+        }
+        Assert.Empty(ledger.GiveUp().GivenUp);
+    }
+
     private static (WorkLedger Ledger, Completion Completion) Audited(WorkLedger ledger, WorkerId worker, float reward) =>
         ledger.Complete(new UnitId("a"), worker, "", new RewardResult([reward]), audit: true);
 

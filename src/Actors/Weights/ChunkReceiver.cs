@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DfPO.Models;
 
 namespace DfPO.Actors.Weights;
@@ -26,7 +27,7 @@ internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
     public long Received { get; private set; }
 
     /// <summary>When the last byte came.</summary>
-    public DateTimeOffset LastProgress { get; private set; } = DateTimeOffset.UtcNow;
+    public long LastProgress { get; private set; } = Stopwatch.GetTimestamp();
 
     /// <summary>Whether every chunk is in place.</summary>
     public bool Complete => Array.TrueForAll(_inPlace, chunk => chunk);
@@ -83,7 +84,7 @@ internal sealed class ChunkReceiver(WeightsManifest manifest) : IByteSink
     {
         _position += count;
         Received += count;
-        LastProgress = DateTimeOffset.UtcNow;
+        LastProgress = Stopwatch.GetTimestamp();
         if (_position < _route!.Start(_chunk + 1))
             return;
         var (route, chunk) = (_route, _chunk++);

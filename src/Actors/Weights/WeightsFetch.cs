@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -18,7 +19,7 @@ internal sealed class WeightsFetch(
 )
 {
     private static readonly TimeSpan s_askAgain = TimeSpan.FromMilliseconds(50);
-    private readonly DateTimeOffset _started = DateTimeOffset.UtcNow;
+    private readonly long _started = Stopwatch.GetTimestamp();
     private (string Phase, string Peer) _step = ("start", "nobody");
     private ChunkReceiver? _chunks;
     private WeightsDelta? _delta;
@@ -120,7 +121,7 @@ internal sealed class WeightsFetch(
 
     private async Task<WeightsManifest> Manifest(string url, int attempts, CancellationToken cancellation)
     {
-        var patience = DateTimeOffset.UtcNow + options.RelayPatience;
+        var asked = Stopwatch.GetTimestamp();
         for (var failures = 0; ;)
         {
             using var timer = new CancellationTokenSource(options.Stall, options.Clock);
@@ -128,7 +129,7 @@ internal sealed class WeightsFetch(
             try
             {
                 using var response = await http.GetAsync(url + "/manifest", stalled.Token).ConfigureAwait(false);
-                if (response.StatusCode != HttpStatusCode.ServiceUnavailable || DateTimeOffset.UtcNow > patience)
+                if (response.StatusCode != HttpStatusCode.ServiceUnavailable || Stopwatch.GetElapsedTime(asked) > options.RelayPatience)
                 {
                     response.EnsureSuccessStatusCode();
                     return (await response.Content.ReadFromJsonAsync<WeightsManifest>(stalled.Token).ConfigureAwait(false))?.Checked(

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace DfPO.Actors.Weights;
 
 /// <summary>How far a fetch is.</summary>
@@ -6,10 +8,10 @@ namespace DfPO.Actors.Weights;
 /// <param name="Received">Bytes received, those that had to be fetched again included.</param>
 /// <param name="Ready">Bytes of the weights that are in place and checked.</param>
 /// <param name="Total">Bytes of the weights.</param>
-/// <param name="LastProgress">When the last byte came.</param>
-public sealed record WeightsProgress(string Phase, string Peer, long Received, long Ready, long Total, DateTimeOffset LastProgress)
+/// <param name="LastProgress">When the last byte came, a timestamp of <see cref="Stopwatch"/>.</param>
+public sealed record WeightsProgress(string Phase, string Peer, long Received, long Ready, long Total, long LastProgress)
 {
     /// <inheritdoc/>
     public override string ToString() =>
-        $"phase {Phase}, peer {Peer}, {Ready} of {Total} bytes ready, {Received} received, the last {(DateTimeOffset.UtcNow - LastProgress).TotalSeconds:F1} s ago";
+        $"phase {Phase}, peer {Peer}, {Ready} of {Total} bytes ready, {Received} received, the last {Stopwatch.GetElapsedTime(LastProgress).TotalSeconds:F1} s ago";
 }

@@ -51,6 +51,9 @@ public sealed record WorkLedger(int MaxAttempts)
 
     private sealed record Entry(WorkUnit Unit, int Attempts, WorkerId? Holder, TimeSpan Deadline, string LastFailure)
     {
+        /// <summary>Counts the units in the order of their coming: what concerns several of them happens in that order.</summary>
+        public required long Number { get; init; }
+
         /// <summary>Units that were handed out before it while it was at the head.</summary>
         public int PassedOver { get; init; }
 
@@ -73,6 +76,11 @@ public sealed record WorkLedger(int MaxAttempts)
     private ImmutableDictionary<UnitId, Entry> Entries { get; init; } = ImmutableDictionary<UnitId, Entry>.Empty;
 
     private ImmutableList<UnitId> Queue { get; init; } = [];
+
+    private long Added { get; init; }
+
+    private IEnumerable<KeyValuePair<UnitId, Entry>> InOrder(Func<Entry, bool> which) =>
+        Entries.Where(pair => which(pair.Value)).OrderBy(pair => pair.Value.Number);
 
     private ImmutableHashSet<UnitId> Done { get; init; } = [];
 
@@ -107,7 +115,8 @@ public sealed record WorkLedger(int MaxAttempts)
             ? this
             : this with
             {
-                Entries = Entries.Add(unit.Id, new Entry(unit, 0, null, default, "")),
+                Entries = Entries.Add(unit.Id, new Entry(unit, 0, null, default, "") { Number = Added }),
+                Added = Added + 1,
                 Queue = Queue.Add(unit.Id),
             };
 
@@ -196,7 +205,7 @@ public sealed record WorkLedger(int MaxAttempts)
     public (WorkLedger Ledger, IReadOnlyList<(UnitId Unit, Completion Completion)> Settled) Settle(IReadOnlyCollection<Asker> workers)
     {
         var (ledger, settled) = (this, new List<(UnitId, Completion)>());
-        foreach (var (id, entry) in Entries.Where(pair => pair.Value is { Candidates.Count: 1, Holder: null }))
+        foreach (var (id, entry) in InOrder(entry => entry is { Candidates.Count: 1, Holder: null }))
             if (!workers.Any(asker => entry.IsFor(asker.Worker, asker.MachineClass)))
             {
                 var (maker, result) = entry.Candidates[0];
@@ -224,24 +233,47 @@ public sealed record WorkLedger(int MaxAttempts)
     public WorkLedger Return(UnitId id, WorkerId worker) =>
         Entries.TryGetValue(id, out var entry) && entry.Holder == worker ? Untried(id, entry, $"worker {worker} gave it back") : this;
 
-    /// <summary>The worker is gone: everything it had is handed out again, and the attempt is not held against the unit.</summary>
+    /// <summary>
+    /// The worker is gone: everything it had is handed out again, and the attempt is not held against the unit. What it made of audited
+    /// units goes with it: it could come back under another name and confirm it.
+    /// </summary>
     public WorkLedger Lose(WorkerId worker)
     {
         var ledger = this;
-        foreach (var (id, entry) in Entries.Where(pair => pair.Value.Holder == worker))
+        foreach (var (id, entry) in InOrder(entry => entry.Holder == worker))
             ledger = ledger.Untried(id, entry, $"worker {worker} was lost");
+        foreach (var (id, _) in InOrder(entry => entry.Candidates.Exists(made => made.Worker == worker)))
+        {
+            var entry = ledger.Entries[id];
+            var candidates = entry.Candidates.RemoveAll(made => made.Worker == worker);
+            ledger = ledger with { Entries = ledger.Entries.SetItem(id, entry with { Candidates = candidates }) };
+        }
+        return ledger;
+    }
+
+    /// <summary>
+    /// A worker that asks for work has none: what it was given long enough ago never arrived, or its report did not, and is handed out
+    /// again. The attempt is not held against the unit.
+    /// </summary>
+    /// <param name="worker">The worker.</param>
+    /// <param name="deadline">Leases that run out up to then were given long enough ago.</param>
+    public WorkLedger Miss(WorkerId worker, TimeSpan deadline)
+    {
+        var ledger = this;
+        foreach (var (id, entry) in InOrder(entry => entry.Holder == worker && entry.Deadline <= deadline))
+            ledger = ledger.Untried(id, entry, $"worker {worker} never got it");
         return ledger;
     }
 
     /// <summary>Workers whose leases ran out.</summary>
     public IEnumerable<WorkerId> Overdue(TimeSpan now) =>
-        Entries.Values.Where(entry => entry.Deadline <= now).Select(entry => entry.Holder).OfType<WorkerId>();
+        InOrder(entry => entry.Deadline <= now).Select(pair => pair.Value.Holder).OfType<WorkerId>();
 
     /// <summary>Leases that ran out are handed out again.</summary>
     public WorkLedger Expire(TimeSpan now)
     {
         var ledger = this;
-        foreach (var (id, entry) in Entries.Where(pair => pair.Value.Holder is not null && pair.Value.Deadline <= now))
+        foreach (var (id, entry) in InOrder(entry => entry.Holder is not null && entry.Deadline <= now))
             ledger = ledger.Requeue(id, $"worker {entry.Holder} did not return it in time");
         return ledger;
     }
@@ -249,7 +281,7 @@ public sealed record WorkLedger(int MaxAttempts)
     /// <summary>Takes out the units that were tried too often.</summary>
     public (WorkLedger Ledger, IReadOnlyList<(UnitId Unit, string Reason)> GivenUp) GiveUp()
     {
-        var exhausted = Entries.Where(pair => pair.Value.Holder is null && pair.Value.Attempts >= MaxAttempts)
+        var exhausted = InOrder(entry => entry.Holder is null && entry.Attempts >= MaxAttempts)
             .Select(pair => (pair.Key, pair.Value.LastFailure))
             .ToArray();
         return (Without(exhausted.Select(e => e.Key)), exhausted);
@@ -259,7 +291,8 @@ public sealed record WorkLedger(int MaxAttempts)
     public WorkLedger Withdraw(UnitId id) => Without([id]);
 
     /// <summary>Takes out every open unit.</summary>
-    public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() => (Without(Entries.Keys), [.. Entries.Keys]);
+    public (WorkLedger Ledger, IReadOnlyList<UnitId> Units) Clear() =>
+        (Without(Entries.Keys), [.. InOrder(_ => true).Select(pair => pair.Key)]);
 
     private WorkLedger Without(IEnumerable<UnitId> units)
     {

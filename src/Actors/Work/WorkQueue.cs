@@ -15,7 +15,9 @@ namespace DfPO.Actors.Work;
 /// <param name="Options">How it deals with trouble.</param>
 public sealed record WorkQueue(WorkQueueOptions Options)
 {
-    private static readonly TimeSpan s_reportEvery = TimeSpan.FromSeconds(5);
+    // Asking and giving may cross; what is under way for longer is lost.
+    private static readonly TimeSpan s_reportEvery = TimeSpan.FromSeconds(5),
+        s_delivery = TimeSpan.FromSeconds(10);
 
     /// <summary>Who has which unit.</summary>
     public WorkLedger Ledger { get; private init; } = new(Options.MaxAttempts);
@@ -90,7 +92,9 @@ public sealed record WorkQueue(WorkQueueOptions Options)
     public WorkQueue Request(RequestWork message, IActorRef sender, TimeSpan now) =>
         // One that is not known will register again: a worker that hears nothing does.
         Of(message.Worker, sender) is { } worker
-            ? Put(worker.Asks(message.HeldDigest)).Dispatch(now)
+            ? (this with { Ledger = Ledger.Miss(worker.Id, now - s_delivery + Options.UnitTimeout) })
+                .Put(worker.Asks(message.HeldDigest))
+                .Dispatch(now)
             : this;
 
     /// <summary>A worker has made something of its unit.</summary>
@@ -293,7 +297,9 @@ public sealed record WorkQueue(WorkQueueOptions Options)
 
     private WorkQueue Patience(TimeSpan now)
     {
-        if (Ledger.Open == 0 || Ledger.Leased > 0 || Workers.Any(worker => worker.IsHopeful(now, Options.MaxAttempts)))
+        // A unit that two workers made differently waits for a third: others' idling is no hope for it.
+        bool CanHelp(QueuedWorker worker) => worker.IsHopeful(now, Options.MaxAttempts) && Ledger.Next(AskerOf(worker)) is not null;
+        if (Ledger.Open == 0 || Ledger.Leased > 0 || Workers.Any(CanHelp))
             return this with { LastProgress = now };
         var waited = now - LastProgress;
         if (waited > Options.WorkerPatience)
@@ -303,7 +309,7 @@ public sealed record WorkQueue(WorkQueueOptions Options)
                 [
                     .. units.Select(unit => new QueueEffect.Abandon(
                         unit,
-                        $"no {Options.Role} worker for {Options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {Order.Count} workers are known but do not ask for work, or fail again and again{Distrusted()})"
+                        $"no {Options.Role} worker for {Options.WorkerPatience.TotalSeconds:F0} s ({units.Count} units wait, {Order.Count} workers are known but do not ask for work, fail again and again, or have made what waits already{Distrusted()})"
                     )),
                 ]
             );
