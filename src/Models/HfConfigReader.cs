@@ -21,13 +21,38 @@ public sealed class HfConfigReader(JsonObject json, string path)
         LfsPointer.Refuse(path);
         try
         {
-            return JsonNode.Parse(File.ReadAllBytes(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false })
-                    as JsonObject
+            var options = new JsonDocumentOptions { AllowDuplicateProperties = false };
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path), options);
+            RequireTexts(document.RootElement);
+            return JsonNode.Parse(document.RootElement.GetRawText(), documentOptions: options) as JsonObject
                 ?? throw new DfpoException("config/corrupt", $"'{path}' is not a JSON object.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new DfpoException("config/corrupt", $"'{path}' is not valid JSON ({e.Message}).", e);
+        }
+    }
+
+    /// <summary>The parser leaves texts as they are; those that are none would be found by whoever reads the field.</summary>
+    /// <exception cref="InvalidOperationException">A text is no UTF-8, or has half a character.</exception>
+    private static void RequireTexts(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.String:
+                element.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in element.EnumerateArray())
+                    RequireTexts(item);
+                break;
+            case JsonValueKind.Object:
+                foreach (var field in element.EnumerateObject())
+                {
+                    _ = field.Name;
+                    RequireTexts(field.Value);
+                }
+                break;
         }
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.Serialization;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Serialization;
+using DfPO.Models;
 
 namespace DfPO.Actors.Security;
 
@@ -50,7 +51,7 @@ public sealed class GuardedSerializer(ExtendedActorSystem system, Serializer inn
         {
             system.Log.Warning(
                 "A peer sent '{0}' for {1}, which is not a message that nodes of DfPO exchange; it was not read",
-                manifest is { Length: > LoggedLength } ? manifest[..LoggedLength] : manifest,
+                PlainText.Of(manifest is { Length: > LoggedLength } ? manifest[..LoggedLength] : manifest ?? ""),
                 inner.GetType().Name
             );
             return Refused.Instance;

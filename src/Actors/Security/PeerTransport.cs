@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Akka.Remote.Transport;
+using DfPO.Models;
 using Address = Akka.Actor.Address;
 
 namespace DfPO.Actors.Security;
@@ -185,6 +186,6 @@ internal sealed class Complaints(ILoggingAdapter logger)
             }
             (_last, leftOut, _leftOut) = (Environment.TickCount64, _leftOut, 0);
         }
-        logger.Warning("Peers: {0}{1}", what, leftOut > 0 ? $" ({leftOut} more like it)" : "");
+        logger.Warning("Peers: {0}{1}", PlainText.Of(what), leftOut > 0 ? $" ({leftOut} more like it)" : "");
     }
 }

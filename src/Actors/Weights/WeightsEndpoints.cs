@@ -1,3 +1,4 @@
+using System.Net;
 using DfPO.Actors.Security;
 using DfPO.Models.Checkpoints;
 using Microsoft.AspNetCore.Builder;
@@ -37,6 +38,7 @@ public static class WeightsEndpoints
     {
         var weights = routes
             .MapGroup(WeightsPath)
+            .AddEndpointFilter(RequireHost)
             .AddEndpointFilter(
                 async (context, next) =>
                     context.HttpContext.Connection.May(ClusterRoles.Rollout)
@@ -73,16 +75,32 @@ public static class WeightsEndpoints
     public static void MapWeights(this IEndpointRouteBuilder routes, IWeightsSource source, IReadOnlyDictionary<string, string> folders)
     {
         routes.MapWeights(source);
-        routes.MapGet(ModelsPath + "/{name}", (string name) =>
+        var models = routes.MapGroup(ModelsPath).AddEndpointFilter(RequireHost);
+        models.MapGet("/{name}", (string name) =>
             folders.TryGetValue(name, out var folder)
                 ? Results.Json(Files(folder).Select(file => new ModelFile(Path.GetFileName(file), FileLength.Of(file))))
                 : Results.NotFound()
         );
-        routes.MapGet(ModelsPath + "/{name}/{file}", (string name, string file) =>
+        models.MapGet("/{name}/{file}", (string name, string file) =>
             folders.TryGetValue(name, out var folder) && Files(folder).FirstOrDefault(path => Path.GetFileName(path) == file) is { } found
                 ? Results.File(Path.GetFullPath(found), "application/octet-stream", enableRangeProcessing: true)
                 : Results.NotFound()
         );
+    }
+
+    /// <summary>
+    /// At loopback, a request must name an address or localhost: a page of the web that had its own name lead here would name that.
+    /// </summary>
+    private static ValueTask<object?> RequireHost(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
+    {
+        var (connection, host) = (context.HttpContext.Connection, context.HttpContext.Request.Host.Host);
+        return
+            connection.LocalIpAddress is { } local
+            && IPAddress.IsLoopback(local)
+            && host != "localhost"
+            && !IPAddress.TryParse(host.Trim('[', ']'), out _)
+            ? ValueTask.FromResult<object?>(Results.StatusCode(StatusCodes.Status421MisdirectedRequest))
+            : next(context);
     }
 
     private static string[] Files(string path) => File.Exists(path) ? [path] : Directory.GetFiles(path);

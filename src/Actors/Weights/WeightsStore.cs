@@ -31,12 +31,22 @@ public sealed record WeightsStoreOptions
 /// Written by the learner's thread and read by the web server's. Memory: three times the weights on the wire, the third being written, and
 /// what the deltas need.
 /// </remarks>
-public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeightsSource, IDisposable
+public sealed class WeightsStore : IWeightsSource, IDisposable
 {
-    private readonly WeightsStoreOptions _options = options ?? new();
-    private readonly WeightsBufferPool _pool = new(Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-weights"));
+    private readonly WeightsStoreOptions _options;
+    // Weights have a file where the system has no anonymous memory.
+    private readonly ScratchFolder? _scratch;
+    private readonly WeightsBufferPool _pool;
     private readonly DeltaEncoder _encoder = new();
     private ImmutableList<Version> _versions = [];
+
+    /// <summary>Makes a store that holds nothing.</summary>
+    public WeightsStore(WeightsStoreOptions? options = null)
+    {
+        _options = options ?? new();
+        _scratch = OperatingSystem.IsLinux() ? null : ScratchFolder.Create();
+        _pool = new(_scratch?.Path ?? "");
+    }
 
     /// <summary>Base address of the bulk channel, once it listens: <c>http://host:port</c>.</summary>
     public string BaseUrl { get; set; } = "";
@@ -97,6 +107,7 @@ public sealed class WeightsStore(WeightsStoreOptions? options = null) : IWeights
         foreach (var version in Interlocked.Exchange(ref _versions, []))
             version.Weights.Release();
         _pool.Dispose();
+        _scratch?.Dispose();
         _encoder.Dispose();
     }
 

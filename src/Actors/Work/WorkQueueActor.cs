@@ -4,6 +4,7 @@ using Akka.Event;
 using DfPO.Actors.Security;
 using DfPO.Actors.Timing;
 using DfPO.Actors.Tracing;
+using DfPO.Models;
 using DfPO.Models.Diagnostics;
 using static DfPO.Actors.Work.WorkProtocol;
 
@@ -144,7 +145,7 @@ public sealed class WorkQueueActor : ReceiveActor, IWithTimers
                 _options.Happened(what);
                 break;
             case QueueEffect.Log(var text, var isWarning):
-                _log.Log(isWarning ? LogLevel.WarningLevel : LogLevel.InfoLevel, null, "{0}", text);
+                _log.Log(isWarning ? LogLevel.WarningLevel : LogLevel.InfoLevel, null, "{0}", PlainText.Of(text));
                 break;
         }
     }

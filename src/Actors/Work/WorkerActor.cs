@@ -40,6 +40,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
     private readonly ActiveClock _clock = new(TimeProvider.System, s_step);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly ScratchFolder _scratch = ScratchFolder.Create();
     private readonly TorchThread _thread;
     private readonly WeightsClient _client;
     private readonly CancellationTokenSource _stopping = new();
@@ -54,7 +55,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         _worker = new PullingWorker(options.Id, options.Device, options.Patience);
         _thread = new TorchThread($"torch {options.Id}", options.TorchThreads);
         _client = new WeightsClient(
-            Path.Combine(Path.GetTempPath(), $"dfpo-{Environment.ProcessId}-{options.Id.Value.Replace('/', '-')}"),
+            Path.Combine(_scratch.Path, "fetched"),
             new WeightsClientOptions { Identity = options.Identity }
         );
         options.Relay?.Sources.Add(_client);
@@ -109,6 +110,7 @@ public sealed class WorkerActor : ReceiveActor, IWithTimers
         _options.Relay?.Sources.Remove(_client);
         _thread.Dispose();
         _client.Dispose();
+        _scratch.Dispose();
         _ended.TrySetResult(new OperationCanceledException($"worker {_options.Id} was stopped before the run ended"));
     }
 

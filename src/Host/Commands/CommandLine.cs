@@ -38,7 +38,7 @@ public static class CommandLine
         }
         catch (DfpoException e)
         {
-            Console.Error.WriteLine($"dfpo: {e.Message} [{e.Code}]");
+            Console.Error.WriteLine($"dfpo: {PlainText.Of(e.Message)} [{e.Code}]");
             return IsUsage(e.Code) ? 2 : 1;
         }
         catch (Exception e)
@@ -79,7 +79,7 @@ public static class CommandLine
         return root;
     }
 
-    private static void Tell(string line) => Console.Error.WriteLine($"dfpo: {line}");
+    private static void Tell(string line) => Console.Error.WriteLine($"dfpo: {PlainText.Of(line)}");
 
     private static bool IsUsage(string code) =>
         code.EndsWith("/options", StringComparison.Ordinal)

@@ -89,11 +89,14 @@ internal static class GenerateCommand
                 Console.WriteLine(
                     result.GetValue(json)
                         ? Line(continuation).ToJsonString(JsonLinesFile.Format)
-                        : continuation.Prompt.Text + continuation.Text + "\n"
+                        : Shown(continuation.Prompt.Text + continuation.Text) + "\n"
                 );
             return 0;
         }
     }
+
+    /// <summary>As it is where it goes to a file or a program; without control characters where it goes to a terminal.</summary>
+    private static string Shown(string text) => Console.IsOutputRedirected ? text : PlainText.Of(text);
 
     private static JsonObject Line(Continuation continuation) =>
         new()

@@ -144,7 +144,7 @@ public static class WorkerHost
             CreateExecutor = (setup, client) => Create(role, device, worker, setup, client),
             Patience = worker.Patience,
             ModelDigest = modelDigest,
-            Say = text => Console.Error.WriteLine($"dfpo: {text}"),
+            Say = text => Console.Error.WriteLine($"dfpo: {PlainText.Of(text)}"),
             Identity = identity,
             Relay = relay,
         };

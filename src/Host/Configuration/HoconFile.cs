@@ -7,6 +7,11 @@ namespace DfPO.Host.Configuration;
 /// <summary>Reads HOCON files with Akka's parser into trees whose values remember their file.</summary>
 internal static class HoconFile
 {
+    private const string NotInPlainText = "$:=+`^?!@*&\\";
+
+    private const int MostDepth = 64,
+        MostCharacters = 1 << 20;
+
     /// <summary>
     /// Reads a file. The files that it includes, at its top level and relative to its folder, are read first; its own keys win.
     /// </summary>
@@ -40,6 +45,8 @@ internal static class HoconFile
 
     private static ConfigNode.Branch Parse(string text, string source, Action<string> include)
     {
+        if (text.Length > MostCharacters)
+            throw Error(source, $"it has {text.Length} characters, more than {MostCharacters}");
         if (Imbalance(text) is { } problem)
             throw Error(source, problem);
         try
@@ -68,6 +75,10 @@ internal static class HoconFile
             )
         );
 
+    // Akka's parser never ends with a character in a list that no plain text may have.
+    private static bool IsStrange(string text, int at) =>
+        NotInPlainText.Contains(text[at]) && !(text[at] == '$' && at + 1 < text.Length && text[at + 1] == '{');
+
     // Akka's parser reads past a bracket or quote that is never closed.
     private static string? Imbalance(string text)
     {
@@ -90,7 +101,13 @@ internal static class HoconFile
                 i = triple ? close + 2 : close;
             }
             else if (c is '{' or '[')
+            {
                 open.Push((c, line));
+                if (open.Count > MostDepth)
+                    return $"line {line}: more than {MostDepth} brackets stand within each other";
+            }
+            else if (open.TryPeek(out var list) && list.Bracket == '[' && IsStrange(text, i))
+                return $"line {line}: '{c}' cannot stand in a list unless the text is in quotes";
             else if (c is '}' or ']' && (!open.TryPop(out var last) || last.Bracket != (c == '}' ? '{' : '[')))
                 return $"line {line}: '{c}' closes nothing";
         }

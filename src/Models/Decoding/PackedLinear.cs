@@ -68,7 +68,9 @@ internal sealed class PackedLinear : IDisposable
 
     private static jit.ScriptModule? Load()
     {
-        var path = Path.Combine(Path.GetTempPath(), $"dfpo-packed-linear-{Guid.NewGuid():n}.pt");
+        // In a folder of its own, because it is code that torch runs.
+        var folder = Directory.CreateTempSubdirectory("dfpo-packed-linear-");
+        var path = Path.Combine(folder.FullName, "module.pt");
         try
         {
             using (var archive = new ZipArchive(File.Create(path), ZipArchiveMode.Create))
@@ -87,7 +89,7 @@ internal sealed class PackedLinear : IDisposable
         }
         finally
         {
-            File.Delete(path);
+            folder.Delete(recursive: true);
         }
     }
 

@@ -11,7 +11,8 @@ namespace DfPO.Models.Hub;
 /// </remarks>
 internal sealed class HubClient : IDisposable
 {
-    private const int MostRedirects = 10;
+    private const int MostRedirects = 10,
+        MostFiles = 100_000;
     private readonly HubSettings _settings;
     private readonly HttpClient _http;
 
@@ -42,21 +43,23 @@ internal sealed class HubClient : IDisposable
         using var deadline = Deadline(cancellation);
         using var response = await Send(HttpMethod.Get, address, null, deadline.Token);
         Require(response, repository, null);
+        return ReadListing(await response.Content.ReadAsByteArrayAsync(deadline.Token), address);
+    }
+
+    /// <summary>Reads a hub's listing.</summary>
+    /// <exception cref="DfpoException"><c>hub/answer</c>.</exception>
+    internal static (string Commit, IReadOnlyList<string> Files) ReadListing(ReadOnlyMemory<byte> listing, Uri address)
+    {
         try
         {
-            using var json = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(deadline.Token));
+            using var json = JsonDocument.Parse(listing);
             var commit = json.RootElement.GetProperty("sha").GetString() ?? "";
             if (commit.Length is < 7 or > 64 || !commit.All(char.IsAsciiHexDigit))
                 throw new DfpoException("hub/answer", $"{address} names the commit '{commit}', which is none.");
-            return (
-                commit,
-                [
-                    .. json
-                        .RootElement.GetProperty("siblings")
-                        .EnumerateArray()
-                        .Select(file => file.GetProperty("rfilename").GetString() ?? ""),
-                ]
-            );
+            var siblings = json.RootElement.GetProperty("siblings");
+            if (siblings.GetArrayLength() > MostFiles)
+                throw new DfpoException("hub/answer", $"{address} lists {siblings.GetArrayLength()} files, more than {MostFiles}.");
+            return (commit, [.. siblings.EnumerateArray().Select(file => file.GetProperty("rfilename").GetString() ?? "")]);
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {

@@ -6,6 +6,9 @@ namespace DfPO.Models.Hub;
 /// <param name="Token">Sent to the endpoint and to no other host; null for none.</param>
 public sealed record HubSettings(Uri Endpoint, string Cache, string? Token = null)
 {
+    /// <summary>Without the token, which is nobody's to print.</summary>
+    public override string ToString() => $"{Endpoint} in {Cache}";
+
     private const string DefaultEndpoint = "https://huggingface.co";
 
     /// <summary>

@@ -121,7 +121,7 @@ public sealed class PromptSet(IReadOnlyList<Prompt> prompts)
                 Concepts = List(row.RootElement, "concepts", place),
             };
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
             throw new DfpoException("prompts/malformed", $"{place}: not valid JSON ({e.Message}).", e);
         }

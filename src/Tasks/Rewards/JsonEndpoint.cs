@@ -17,10 +17,21 @@ internal sealed class JsonEndpoint : IDisposable
 {
     private static readonly TimeSpan s_longest = TimeSpan.FromDays(1);
 
-    private readonly HttpClient _client = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+    private const long MostBytes = 16 << 20;
+
+    // A redirect would take the key, and the texts, to another address than the user named.
+    private readonly HttpClient _client = new(
+        new SocketsHttpHandler
+        {
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+            AllowAutoRedirect = false,
+            MaxResponseHeadersLength = 16,
+        }
+    )
     {
         Timeout = System.Threading.Timeout.InfiniteTimeSpan,
     };
+    private readonly string _name;
     private readonly Uri _url;
     private readonly ResiliencePipeline<JsonDocument> _pipeline;
     private readonly ResiliencePipeline<JsonDocument> _attempt;
@@ -38,6 +49,8 @@ internal sealed class JsonEndpoint : IDisposable
             );
         Check(options);
         (_url, _headers, _time) = (url, headers, time ?? TimeProvider.System);
+        // User info and query may hold secrets.
+        _name = url.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
         _pace = options.RequestsPerSecond > 0 ? TimeSpan.FromSeconds(1 / options.RequestsPerSecond) : TimeSpan.Zero;
         var passing = new PredicateBuilder<JsonDocument>()
             .Handle<TransientException>()
@@ -95,7 +108,7 @@ internal sealed class JsonEndpoint : IDisposable
         {
             throw new DfpoException(
                 "reward/endpoint-open",
-                $"The reward's endpoint {_url} failed again and again, so that it is not asked for a while: {e.InnerException?.Message}",
+                $"The reward's endpoint {_name} failed again and again, so that it is not asked for a while: {e.InnerException?.Message}",
                 e
             );
         }
@@ -103,18 +116,18 @@ internal sealed class JsonEndpoint : IDisposable
         {
             throw new DfpoException(
                 "reward/endpoint",
-                $"The reward's endpoint {_url} did not answer within {e.Timeout.TotalSeconds:0.###} s.",
+                $"The reward's endpoint {_name} did not answer within {e.Timeout.TotalSeconds:0.###} s.",
                 e
             );
         }
         catch (Exception e) when (e is TransientException or HttpRequestException or IOException)
         {
-            throw new DfpoException("reward/endpoint", $"The reward's endpoint {_url} cannot be used: {e.Message}", e);
+            throw new DfpoException("reward/endpoint", $"The reward's endpoint {_name} cannot be used: {e.Message}", e);
         }
     }
 
     public DfpoException Unexpected(string what, Exception? inner = null) =>
-        new("reward/endpoint", $"The reward's endpoint {_url} answered with {what}.", inner);
+        new("reward/endpoint", $"The reward's endpoint {_name} answered with {what}.", inner);
 
     public void Dispose() => _client.Dispose();
 
@@ -140,7 +153,7 @@ internal sealed class JsonEndpoint : IDisposable
             Content = new ByteArrayContent(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } },
         };
         _headers(request.Headers);
-        using var response = _client.Send(request, token);
+        using var response = _client.Send(request, HttpCompletionOption.ResponseHeadersRead, token);
         using var content = response.Content.ReadAsStream(token);
         if (!response.IsSuccessStatusCode)
         {
@@ -150,11 +163,11 @@ internal sealed class JsonEndpoint : IDisposable
                     or HttpStatusCode.TooManyRequests
                     or >= HttpStatusCode.InternalServerError
                 ? new TransientException(message, response.Headers.RetryAfter?.Delta)
-                : Unexpected($"{message}: {Start(content)}");
+                : Unexpected((int)response.StatusCode is >= 300 and < 400 ? $"{message}: redirects are not followed; name the address that answers" : message);
         }
         try
         {
-            return JsonDocument.Parse(content);
+            return JsonDocument.Parse(Limited(content));
         }
         catch (JsonException e)
         {
@@ -171,11 +184,17 @@ internal sealed class JsonEndpoint : IDisposable
             Task.Delay(wait, _time, token).GetAwaiter().GetResult();
     }
 
-    private static string Start(Stream content)
+    private byte[] Limited(Stream content)
     {
-        using var reader = new StreamReader(content);
-        var text = new char[300];
-        return new string(text, 0, reader.ReadBlock(text)).ReplaceLineEndings(" ");
+        using var all = new MemoryStream();
+        var buffer = new byte[1 << 16];
+        for (int count; (count = content.Read(buffer)) > 0;)
+        {
+            all.Write(buffer, 0, count);
+            if (all.Length > MostBytes)
+                throw Unexpected($"more than {MostBytes >> 20} MB");
+        }
+        return all.ToArray();
     }
 
     private sealed class TransientException(string message, TimeSpan? retryAfter) : Exception(message)

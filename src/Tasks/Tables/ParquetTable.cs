@@ -43,14 +43,28 @@ internal static class ParquetTable
         }
     }
 
+    /// <summary>Longest wait for the library: it does not come to an end with every damaged file.</summary>
+    internal static TimeSpan Patience(long bytes) => TimeSpan.FromSeconds(60 + (bytes >> 20));
+
     // The library is asynchronous only; a file read needs no more than this thread.
     private static T Guard<T>(string path, Func<Task<T>> read)
     {
         try
         {
-            return Task.Run(read).GetAwaiter().GetResult();
+            var patience = Patience(new FileInfo(path).Length);
+            var reading = Task.Run(read);
+            return reading.Wait(patience)
+                ? reading.GetAwaiter().GetResult()
+                : throw new DfpoException(
+                    "dataset/format",
+                    $"'{path}' cannot be read as parquet: its reading did not come to an end in {patience.TotalSeconds:F0} s. It is damaged, or made to be; write it anew."
+                );
         }
-        catch (Exception e) when (e is not OutOfMemoryException)
+        catch (AggregateException e)
+        {
+            throw new DfpoException("dataset/format", $"'{path}' cannot be read as parquet: {e.InnerException!.Message}", e);
+        }
+        catch (Exception e) when (e is not (OutOfMemoryException or DfpoException))
         {
             throw new DfpoException("dataset/format", $"'{path}' cannot be read as parquet: {e.Message}", e);
         }

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Text;
 using DfPO.Models;
 using DfPO.Models.Checkpoints;
@@ -46,10 +45,8 @@ public static class Table
     internal static StreamReader OpenText(string path)
     {
         LfsPointer.Refuse(path);
-        Stream stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
-        if (path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase))
-            stream = new GZipStream(stream, CompressionMode.Decompress);
-        return OpenText(stream);
+        var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
+        return OpenText(path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? Unpacked.Gzip(file) : file);
     }
 
     /// <inheritdoc cref="OpenText(string)"/>

@@ -1,5 +1,4 @@
 using System.Formats.Tar;
-using System.IO.Compression;
 using DfPO.Models;
 using SharpCompress.Compressors.Xz;
 
@@ -19,8 +18,8 @@ public static class TarArchive
     public static bool IsArchive(string path) => s_endings.Any(ending => path.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The archive's files in its order.</summary>
-    /// <exception cref="DfpoException"><c>archive/unknown</c>: another kind of file; <c>archive/damaged</c>: it cannot be
-    /// unpacked.</exception>
+    /// <exception cref="DfpoException"><c>archive/unknown</c>: another kind of file; <c>archive/damaged</c>: it cannot be unpacked;
+    /// <c>archive/bomb</c>: it would unpack to far more than texts do.</exception>
     public static IEnumerable<ArchiveFile> Read(string path)
     {
         if (!IsArchive(path))
@@ -54,7 +53,8 @@ public static class TarArchive
 
     private static Stream Unpack(string path, FileStream file) =>
         path.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".tgz", StringComparison.OrdinalIgnoreCase)
-            ? new GZipStream(file, CompressionMode.Decompress)
-        : path.EndsWith("xz", StringComparison.OrdinalIgnoreCase) ? new BufferedStream(new XZStream(file), 1 << 16)
+            ? Unpacked.Gzip(file)
+        : path.EndsWith("xz", StringComparison.OrdinalIgnoreCase)
+            ? new BufferedStream(new Unpacked(new XZStream(file), path, file.Length), 1 << 16)
         : file;
 }
