@@ -3,11 +3,11 @@ using Akka.Actor;
 using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Dispatch.SysMsg;
-using DfPO.Security.Tests.Nodes;
 using DfPO.Actors;
 using DfPO.Actors.Clustering;
 using DfPO.Actors.Experiments;
 using DfPO.Actors.Work;
+using DfPO.Security.Tests.Nodes;
 using Google.Protobuf.WellKnownTypes;
 using static DfPO.Actors.Work.WorkProtocol;
 
