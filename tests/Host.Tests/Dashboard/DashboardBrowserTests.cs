@@ -71,7 +71,7 @@ public sealed class DashboardBrowserTests : IAsyncLifetime
         await chart.PressAsync("End");
         Assert.Contains("iteration 3", await _page.Locator("#run-charts .spoken").First.TextContentAsync());
         await chart.PressAsync("Enter");
-        await _page.Locator("#texts-table tbody tr").First.WaitForAsync();
+        await Shown("iteration=3");
         Assert.Equal("3", await _page.Locator("#texts-iteration").InputValueAsync());
         await _page.SelectOptionAsync("#texts-sort", "-reward");
         await _page.Locator("#texts-table tbody tr:first-child td:has-text(\"0.2\")").First.WaitForAsync();
@@ -87,7 +87,7 @@ public sealed class DashboardBrowserTests : IAsyncLifetime
         // By mouse: back to the curves, and a click in the middle of one.
         await _page.ClickAsync("#to-run");
         await chart.ClickAsync();
-        await _page.Locator("#texts-table tbody tr").First.WaitForAsync();
+        await Shown("iteration=2");
         Assert.Equal("2", await _page.Locator("#texts-iteration").InputValueAsync());
         await _page.SelectOptionAsync("#texts-of", "test");
         await _page.Locator("#samples-table tbody tr").First.WaitForAsync();
@@ -171,6 +171,9 @@ public sealed class DashboardBrowserTests : IAsyncLifetime
         Assert.All(asked, url => Assert.StartsWith("file://", url));
         Assert.Empty(_complaints);
     }
+
+    /// <summary>Waits until what the address asks for is drawn; what was there before is still to be seen until then.</summary>
+    private Task Shown(string address) => _page.Locator($"body[data-shown*='{address}']").WaitForAsync();
 
     private async Task<DfPO.Host.Runs.RunFolder> Serve(Func<DfPO.Host.Runs.RunFolder> make)
     {
