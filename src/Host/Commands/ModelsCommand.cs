@@ -13,10 +13,11 @@ internal static class ModelsCommand
     public static Command Create() =>
         new(
             "models",
-            "Pull models from a hub and list the pulled ones. HF_ENDPOINT, HF_HOME (or HF_HUB_CACHE) and HF_TOKEN say from where, to where and as whom."
+            "Pull models from a hub, push them to one, and list the pulled ones. HF_ENDPOINT, HF_HOME (or HF_HUB_CACHE) and HF_TOKEN say from where, to where and as whom."
         )
         {
             CreatePull(),
+            CreatePush(),
             CreateList(),
         };
 
@@ -45,6 +46,45 @@ internal static class ModelsCommand
                 // The folder alone goes to stdout, so that a shell can take it over.
                 var display = new PullDisplay(Console.Error, interactive: !Console.IsErrorRedirected, result.GetValue(quiet));
                 Console.WriteLine(await puller.Pull(repository, display.Report, cancellation));
+                return 0;
+            }
+        );
+        return command;
+    }
+
+    private static Command CreatePush()
+    {
+        var folder = new Argument<string>("folder") { Description = "Model's or adapter's folder, with a model card (README.md)." };
+        var model = new Argument<string>("model") { Description = "Name on the hub: organisation/name; made where it does not exist." };
+        var revision = Options.Of("--revision", "Branch.", "main");
+        var isPrivate = new Option<bool>("--private") { Description = "A repository that is made is private." };
+        var command = new Command(
+            "push",
+            """
+            Push a model with its card to a hub as one commit and print the commit. HF_TOKEN must be allowed to write. What the hub has already is not sent again, and it is asked for the digests of what has arrived. Example:
+              dfpo export runs/NAME my-policy && dfpo models push my-policy my-organisation/my-policy
+            """
+        )
+        {
+            folder,
+            model,
+            revision,
+            isPrivate,
+        };
+        command.SetAction(
+            async (result, cancellation) =>
+            {
+                var repository = HubRepository.Parse(result.GetValue(model)!, result.GetValue(revision)!);
+                var pusher = new ModelPusher(HubSettings.From(Environment.GetEnvironmentVariable));
+                Console.WriteLine(
+                    await pusher.Push(
+                        result.GetValue(folder)!,
+                        repository,
+                        result.GetValue(isPrivate),
+                        name => Console.Error.WriteLine(name),
+                        cancellation
+                    )
+                );
                 return 0;
             }
         );

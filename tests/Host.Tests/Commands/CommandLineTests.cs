@@ -67,6 +67,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("serve runs/x --port 0 --host 0.0.0.0 --name my-model --concurrency 8 --queue 9 --max-tokens 64 --request-seconds 5")]
     [InlineData("train-reward --pairs p.jsonl --base b --output o --center-rewards 0.01 --template t --test q.jsonl --test-limit 0")]
     [InlineData("data pull org/name --parquet --include default/train --include default/test --quiet")]
+    [InlineData("models push folder org/name --revision main --private")]
     [InlineData("models list --json")]
     public void A_right_command_line_is_understood(string line) => Assert.Empty(CommandLine.Root().Parse(line).Errors);
 

@@ -12,6 +12,8 @@ public sealed partial class ReferencePageTests
     [
         "application/json",
         "application/octet-stream",
+        "application/vnd.git-lfs+json",
+        "application/x-ndjson",
         "dfpo-toxicity/1",
         "http/protobuf",
         "n/a",

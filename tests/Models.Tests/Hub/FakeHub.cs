@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -19,7 +20,9 @@ internal sealed class FakeHub : IAsyncDisposable
     private const int Large = 1000;
     private readonly WebApplication _hub,
         _storage;
+    private readonly ConcurrentDictionary<string, byte[]> _stored = [];
     private int _busy;
+    private int _busyStorage;
 
     private FakeHub(WebApplication hub, WebApplication storage) => (_hub, _storage) = (hub, storage);
 
@@ -53,6 +56,12 @@ internal sealed class FakeHub : IAsyncDisposable
     public int Busy
     {
         set => _busy = value;
+    }
+
+    /// <summary>The next so many uploads are answered with 503.</summary>
+    public int BusyStorage
+    {
+        set => _busyStorage = value;
     }
 
     public static async Task<FakeHub> Start()
@@ -103,6 +112,8 @@ internal sealed class FakeHub : IAsyncDisposable
             context.Response.StatusCode = 401;
         else if (path is "/api/models/" + Model or "/api/models/" + Model + "/revision/v1.0")
             await context.Response.WriteAsync(Listing ?? List());
+        else if (context.Request.Method == "POST")
+            await Take(context, path);
         else if (path is "/api/datasets/" + Dataset or "/api/datasets/" + Dataset + "/revision/refs%2Fconvert%2Fparquet")
             await context.Response.WriteAsync(Listing ?? List());
         else if (
@@ -120,6 +131,51 @@ internal sealed class FakeHub : IAsyncDisposable
             context.Response.StatusCode = path is "/api/models/old-org/old-name" ? 307 : 404;
         if (path is "/api/models/old-org/old-name")
             context.Response.Headers.Location = "/api/models/" + Model;
+    }
+
+    /// <summary>Bodies of the requests that write, by path.</summary>
+    public ConcurrentQueue<(string Path, string Body)> Written { get; } = [];
+
+    private async Task Take(HttpContext context, string path)
+    {
+        using var reader = new StreamReader(context.Request.Body);
+        var body = await reader.ReadToEndAsync();
+        Written.Enqueue((path, body));
+        if (path == "/api/repos/create")
+            context.Response.StatusCode = 409;
+        else if (path == $"/api/models/{Model}/preupload/main")
+        {
+            var files = JsonNode.Parse(body)!["files"]!.AsArray();
+            var modes = files.Select(file => new JsonObject
+            {
+                ["path"] = (string?)file!["path"],
+                ["uploadMode"] = (long)file["size"]! >= Large ? "lfs" : "regular",
+            });
+            await context.Response.WriteAsync(new JsonObject { ["files"] = new JsonArray([.. modes]) }.ToJsonString());
+        }
+        else if (path == $"/{Model}.git/info/lfs/objects/batch")
+        {
+            var file = JsonNode.Parse(body)!["objects"]![0]!.DeepClone().AsObject();
+            if (!_stored.ContainsKey((string)file["oid"]!))
+                file["actions"] = new JsonObject
+                {
+                    ["upload"] = new JsonObject { ["href"] = $"{_storage.Urls.First()}/blobs/{file["oid"]}?signature=x" },
+                    ["verify"] = new JsonObject { ["href"] = $"{Endpoint}/{Model}.git/info/lfs/verify" },
+                };
+            await context.Response.WriteAsync(new JsonObject { ["objects"] = new JsonArray(file) }.ToJsonString());
+        }
+        else if (path == $"/api/models/{Model}/commit/main")
+        {
+            foreach (var line in body.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!))
+                if ((string)line["key"]! is "file" or "lfsFile")
+                    Files[(string)line["value"]!["path"]!] =
+                        (string)line["key"]! == "file"
+                            ? Convert.FromBase64String((string)line["value"]!["content"]!)
+                            : _stored[(string)line["value"]!["oid"]!];
+            await context.Response.WriteAsync($$"""{"commitOid": "{{Commit}}", "commitUrl": "x"}""");
+        }
+        else if (path != $"/{Model}.git/info/lfs/verify")
+            context.Response.StatusCode = 404;
     }
 
     private string List()
@@ -153,6 +209,16 @@ internal sealed class FakeHub : IAsyncDisposable
     private async Task Store(HttpContext context)
     {
         var path = Note(context, storage: true);
+        if (context.Request.Method == "PUT")
+        {
+            using var memory = new MemoryStream();
+            await context.Request.Body.CopyToAsync(memory);
+            if (Interlocked.Decrement(ref _busyStorage) >= 0)
+                context.Response.StatusCode = 503;
+            else
+                _stored[path.Split('/')[^1]] = memory.ToArray();
+            return;
+        }
         if (Files.Values.FirstOrDefault(file => path == $"/blobs/{Convert.ToHexStringLower(SHA256.HashData(file))}") is not { } found)
         {
             context.Response.StatusCode = 404;
