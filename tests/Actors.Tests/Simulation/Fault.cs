@@ -76,7 +76,7 @@ internal sealed record Plan(
             workers = 3 + dice.Next(2); // Two that are honest decide.
         var kinds = Enum.GetValues<FaultKind>();
         var faults = new List<Fault>();
-        for (var count = dice.Next(7); faults.Count < count; )
+        for (var count = dice.Next(7); faults.Count < count;)
         {
             var kind = kinds[dice.Next(kinds.Length)];
             var node = dice.Next(workers + 1);

@@ -43,7 +43,7 @@ public static class Simulator
     /// <summary>The plan without what is not needed for it to fail.</summary>
     internal static Plan Shrunk(Plan plan)
     {
-        for (var shrinks = true; shrinks; )
+        for (var shrinks = true; shrinks;)
         {
             shrinks = false;
             foreach (var smaller in Smaller(plan))
