@@ -58,7 +58,7 @@ public sealed class AdapterLearningTests
         Assert.Equal(Support.Bytes(whole.Policy.Adapters!), Support.Bytes(second.Policy.Adapters!));
         Assert.Equal(Support.Bytes(whole.Value.Trunk.Adapters!), Support.Bytes(second.Value.Trunk.Adapters!));
         Assert.Equal(
-            ["adapter.safetensors", "learner.json", "optimizer.safetensors", "value.safetensors"],
+            ["adapter.safetensors", "checksums.sha256", "learner.json", "optimizer.safetensors", "value.safetensors"],
             Directory.GetFileSystemEntries(folder["checkpoint"]).Select(Path.GetFileName).Order()
         );
         using var other = new Adapted(s_options, new LoraOptions { Rank = 3 });

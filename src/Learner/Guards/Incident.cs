@@ -31,8 +31,10 @@ public sealed record Incident(string Code, string Reason, int Iteration, string 
     {
         Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, $"iteration-{Iteration:D5}-{Place.Replace(' ', '-')}-{Code.Split('/')[^1]}.json");
-        File.WriteAllText(path + ".partial", JsonSerializer.Serialize(this, s_json));
-        File.Move(path + ".partial", path, overwrite: true);
+        // A name of its own: two learners may be told one folder.
+        var partial = $"{path}.{Path.GetRandomFileName()}.partial";
+        File.WriteAllText(partial, JsonSerializer.Serialize(this, s_json));
+        File.Move(partial, path, overwrite: true);
         return path;
     }
 

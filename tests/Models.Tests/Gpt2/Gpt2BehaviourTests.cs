@@ -232,8 +232,8 @@ public sealed class Gpt2BehaviourTests : IDisposable
     }
 
     [Fact]
-    public void AClassifierNeedsTwoLabels() =>
-        Assert.Equal("config/field", CodeOf(() => new Gpt2ForSequenceClassification(s_config with { Labels = ["one"] }), "id2label"));
+    public void AClassifierNeedsALabel() =>
+        Assert.Equal("config/field", CodeOf(() => new Gpt2ForSequenceClassification(s_config with { Labels = [] }), "id2label"));
 
     [Fact]
     public void PassesLeaveNoTensorBehind()

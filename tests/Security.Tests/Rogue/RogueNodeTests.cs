@@ -44,6 +44,7 @@ public sealed class RogueNodeTests : IDisposable
         await learner.Members(2);
 
         await Attack(learner.Address);
+        End(learner.Address);
         // The same connection keeps its order, so everything before this has been dealt with; and the targets are neither dead nor
         // suspended.
         Assert.Equal("pong", await Target(learner.Address, "canary").Ask<string>("ping", s_patience));
@@ -71,10 +72,12 @@ public sealed class RogueNodeTests : IDisposable
         await Attack(address);
         await ClusterNode.Eventually(() => Built.Marks.Keys.Count(IsMine) == 5, "five types are built");
         await ClusterNode.Eventually(
-            () => new object[] { "selected", "restarted", "stopped" }.All(_seen.Contains),
-            "the target hears, restarts and stops"
+            () => new object[] { "selected", "restarted" }.All(_seen.Contains) && _seen.Any(message => message is StringValue),
+            "the target hears and restarts"
         );
-        Assert.Contains(_seen, message => message is StringValue);
+        // Only now: the system's messages overtake others in a mailbox, and a target that has stopped hears nothing.
+        End(address);
+        await ClusterNode.Eventually(() => _seen.Contains("stopped"), "the target stops");
         await Assert.ThrowsAsync<AskTimeoutException>(() => Target(address, "sleeper").Ask<string>("ping", TimeSpan.FromSeconds(1)));
         await victim.Terminate();
     }
@@ -107,6 +110,11 @@ public sealed class RogueNodeTests : IDisposable
         canary.SendSystemMessage(new Recreate(new EvilException($"{_mark} restart")));
         _rogue.ActorOf(Props.Create(() => new EvilActor($"{_mark} deployed")).WithDeploy(new Deploy(new RemoteScope(address))));
         sleeper.SendSystemMessage(new Suspend());
+    }
+
+    private void End(Address address)
+    {
+        var canary = Target(address, "canary");
         canary.Tell(Kill.Instance);
         canary.Tell(PoisonPill.Instance);
         canary.SendSystemMessage(new Terminate());
