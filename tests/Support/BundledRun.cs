@@ -20,6 +20,7 @@ internal static class BundledRun
         "learner.warmup-steps=0",
         "evaluation.every=100",
         "evaluation.samples-per-prompt=1",
+        "evaluation.test-samples-per-prompt=1",
         "checkpoint.every=1",
     ];
 

@@ -74,7 +74,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_plan_tells_sizes_steps_and_memory_without_weights()
     {
-        var (code, output, errors) = await Dfpo.Run(
+        var (code, output, errors) = await DfpoProcess.Run(
             [
                 "plan",
                 "--set",
@@ -106,7 +106,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_bad_configuration_ends_with_code_2_and_one_line_on_stderr()
     {
-        var (code, output, errors) = await Dfpo.Run([
+        var (code, output, errors) = await DfpoProcess.Run([
             "run",
             "--set",
             "learner.learning-rat=1",
@@ -142,7 +142,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("generate x --prompt a --top-p 2", "generation/options")]
     public async Task Usage_errors_end_with_code_2(string line, string message)
     {
-        var (code, output, errors) = await Dfpo.Run(line.Split(' '));
+        var (code, output, errors) = await DfpoProcess.Run(line.Split(' '));
         Assert.Equal((2, ""), (code, output));
         Assert.Contains(message, errors);
     }
@@ -150,7 +150,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task A_failure_ends_with_code_1()
     {
-        var (code, output, errors) = await Dfpo.Run(["generate", _folder["nowhere"], "--prompt", "a"]);
+        var (code, output, errors) = await DfpoProcess.Run(["generate", _folder["nowhere"], "--prompt", "a"]);
         Assert.Equal((1, ""), (code, output));
         Assert.Contains("[tokenizer/missing]", errors);
     }
@@ -158,7 +158,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Help_lists_the_commands()
     {
-        var (code, output, _) = await Dfpo.Run(["--help"]);
+        var (code, output, _) = await DfpoProcess.Run(["--help"]);
         Assert.Equal(0, code);
         Assert.All(["run", "plan", "worker", "generate", "serve", "eval", "train-lm", "train-reward", "certs"], command =>
             Assert.Contains($"  {command} ", output)

@@ -5,6 +5,9 @@ namespace DfPO.Host.Tests.Commands;
 /// <summary>The built program as a process of its own.</summary>
 internal static class DfpoProcess
 {
+    /// <summary>Runs it to its end, without anything on stdin.</summary>
+    public static Task<(int ExitCode, string Output, string Errors)> Run(params string[] arguments) => Run(arguments, input: "");
+
     /// <summary>Runs it to its end.</summary>
     /// <param name="arguments">Command line.</param>
     /// <param name="input">Text on stdin, which is redirected and empty otherwise.</param>

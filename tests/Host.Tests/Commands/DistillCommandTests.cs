@@ -24,7 +24,7 @@ public sealed class DistillCommandTests : IDisposable
     {
         await _experiment.RunToEnd("--set", "iterations=2");
         var (run, output) = (_experiment.RunFolders.Single(), _experiment.At("one"));
-        var (exit, text, errors) = await Dfpo.Run([
+        var (exit, text, errors) = await DfpoProcess.Run([
             "distill",
             run,
             "--out",
@@ -62,7 +62,7 @@ public sealed class DistillCommandTests : IDisposable
     {
         using var run = new NlpoRun();
         var output = run.Experiment.At("one");
-        var (exit, text, errors) = await Dfpo.Run([
+        var (exit, text, errors) = await DfpoProcess.Run([
             "distill",
             run.Path,
             "--out",
@@ -81,7 +81,7 @@ public sealed class DistillCommandTests : IDisposable
 
         // Measured is what eval measures, with the same seed.
         var seed = CounterRandom.UInt64(1, DistillCommand.Measuring);
-        var (_, figures, _) = await Dfpo.Run([
+        var (_, figures, _) = await DfpoProcess.Run([
             "eval",
             run.Path,
             "--policies",
@@ -122,12 +122,12 @@ public sealed class DistillCommandTests : IDisposable
     public async Task What_cannot_be_distilled_is_one_error_and_leaves_nothing_behind()
     {
         var policy = _experiment.At("policy");
-        var (exit, _, errors) = await Dfpo.Run(["distill", policy, "--out", _experiment.At("one")]);
+        var (exit, _, errors) = await DfpoProcess.Run(["distill", policy, "--out", _experiment.At("one")]);
         Assert.Equal(2, exit);
         Assert.Contains("--reference must be given", errors);
         Assert.Contains("[usage/distill]", errors);
 
-        (exit, _, errors) = await Dfpo.Run([
+        (exit, _, errors) = await DfpoProcess.Run([
             "distill",
             policy,
             "--policy",
@@ -140,11 +140,11 @@ public sealed class DistillCommandTests : IDisposable
         Assert.Equal(2, exit);
         Assert.Contains("'dfpo export' writes it", errors);
 
-        (exit, _, errors) = await Dfpo.Run(["distill", policy, "--out", policy]);
+        (exit, _, errors) = await DfpoProcess.Run(["distill", policy, "--out", policy]);
         Assert.Equal(2, exit);
         Assert.Contains("[usage/output]", errors);
 
-        (exit, _, errors) = await Dfpo.Run([
+        (exit, _, errors) = await DfpoProcess.Run([
             "distill",
             policy,
             "--out",

@@ -23,7 +23,7 @@ public sealed class ExportCommandTests : IDisposable
         var source = TinyModels.Policy(_folder["policy"], 1);
         _folder.Write("policy/generation_config.json", "{\"eos_token_id\": 319}");
 
-        var (code, output, errors) = await Dfpo.Run(["export", source, _folder["out"], "--dtype", dtype]);
+        var (code, output, errors) = await DfpoProcess.Run(["export", source, _folder["out"], "--dtype", dtype]);
 
         Assert.Equal((0, _folder["out"], ""), (code, output.TrimEnd(), errors));
         Assert.Equal(
@@ -61,11 +61,11 @@ public sealed class ExportCommandTests : IDisposable
         var source = TinyModels.Policy(_folder["policy"], 1);
         _folder.Write("policy/chat_template.jinja", "{{ messages[0].content }}{{ eos_token }}");
 
-        var (code, output, errors) = await Dfpo.Run(["export", source, _folder["out.gguf"], "--format", "gguf"]);
+        var (code, output, errors) = await DfpoProcess.Run(["export", source, _folder["out.gguf"], "--format", "gguf"]);
 
         Assert.Equal((0, _folder["out.gguf"], ""), (code, output.TrimEnd(), errors));
         Assert.False(File.Exists(_folder["out.partial.gguf"]));
-        Assert.Equal(0, (await Dfpo.Run(["export", _folder["out.gguf"], _folder["again"]])).ExitCode);
+        Assert.Equal(0, (await DfpoProcess.Run(["export", _folder["out.gguf"], _folder["again"]])).ExitCode);
         Assert.Equal("{{ messages[0].content }}{{ eos_token }}", File.ReadAllText(_folder["again/chat_template.jinja"]));
         using var before = PretrainedModels.LoadCausalLM(source);
         using var after = PretrainedModels.LoadCausalLM(_folder["again"]);
@@ -73,12 +73,12 @@ public sealed class ExportCommandTests : IDisposable
             Assert.True(torch.allclose(a, b), name);
         Assert.Equal(TextTokenizer.Load(source).Encode("a film"), TextTokenizer.Load(_folder["again"]).Encode("a film"));
         string[] generate = ["--chat", "--prompt", "a film", "--max-new-tokens", "4", "--json"];
-        var (_, first, _) = await Dfpo.Run(["generate", source, .. generate]);
-        var (_, second, _) = await Dfpo.Run(["generate", _folder["out.gguf"], .. generate]);
+        var (_, first, _) = await DfpoProcess.Run(["generate", source, .. generate]);
+        var (_, second, _) = await DfpoProcess.Run(["generate", _folder["out.gguf"], .. generate]);
         Assert.Contains("\"prompt\":\"a film<|endoftext|>\"", first);
         Assert.Equal(first, second);
-        Assert.Contains("usage/output", (await Dfpo.Run(["export", source, _folder["out.gguf"], "--format", "gguf"])).Errors);
-        Assert.Contains("usage/format", (await Dfpo.Run(["export", source, _folder["x"], "--format", "onnx"])).Errors);
+        Assert.Contains("usage/output", (await DfpoProcess.Run(["export", source, _folder["out.gguf"], "--format", "gguf"])).Errors);
+        Assert.Contains("usage/format", (await DfpoProcess.Run(["export", source, _folder["x"], "--format", "onnx"])).Errors);
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class ExportCommandTests : IDisposable
     {
         Directory.CreateDirectory(_folder["out"]);
 
-        Assert.Equal(0, (await Dfpo.Run(["export", TinyModels.Classifier(_folder["reward"], 1), _folder["out"]])).ExitCode);
+        Assert.Equal(0, (await DfpoProcess.Run(["export", TinyModels.Classifier(_folder["reward"], 1), _folder["out"]])).ExitCode);
 
         Assert.Equal(["neg", "pos"], PretrainedModels.ReadLabels(_folder["out"]));
         using var model = PretrainedModels.LoadSequenceClassifier(_folder["out"]);
@@ -97,7 +97,7 @@ public sealed class ExportCommandTests : IDisposable
     public async Task Of_a_run_the_best_policy_is_written()
     {
         _folder.Write("run/experiment.conf", "");
-        var (code, _, errors) = await Dfpo.Run(["export", _folder["run"], _folder["out"]]);
+        var (code, _, errors) = await DfpoProcess.Run(["export", _folder["run"], _folder["out"]]);
         Assert.Equal(1, code);
         Assert.Contains("run/no-policy", errors);
 
@@ -118,7 +118,7 @@ public sealed class ExportCommandTests : IDisposable
             )
         );
         Assert.Equal(2, new RunCheckpoints(_folder["run"]).Newest()!.BestIteration);
-        (code, _, errors) = await Dfpo.Run(["export", _folder["run"], _folder["out"]]);
+        (code, _, errors) = await DfpoProcess.Run(["export", _folder["run"], _folder["out"]]);
 
         Assert.Equal((0, ""), (code, errors));
         Assert.Equal(
@@ -133,12 +133,12 @@ public sealed class ExportCommandTests : IDisposable
         var source = TinyModels.Policy(_folder["policy"], 1);
         File.Delete(_folder["policy/merges.txt"]);
         File.Delete(_folder["policy/vocab.json"]);
-        var (code, _, errors) = await Dfpo.Run(["export", source, _folder["out"]]);
+        var (code, _, errors) = await DfpoProcess.Run(["export", source, _folder["out"]]);
         Assert.Equal(1, code);
         Assert.Contains("tokenizer/missing", errors);
         Assert.Equal([_folder["policy"]], Directory.GetFileSystemEntries(_folder.Path));
 
-        (code, _, errors) = await Dfpo.Run(["export", source, source]);
+        (code, _, errors) = await DfpoProcess.Run(["export", source, source]);
         Assert.Equal(2, code);
         Assert.Contains("usage/output", errors);
     }

@@ -36,7 +36,7 @@ public sealed class GenerationCommandsTests : IDisposable
     {
         var file = _folder["latin1.txt"];
         File.WriteAllBytes(file, [.. "the film\nCaf"u8, 0xE9, .. " x\n"u8]);
-        var (code, _, errors) = await Dfpo.Run(["generate", _policy, "--file", file]);
+        var (code, _, errors) = await DfpoProcess.Run(["generate", _policy, "--file", file]);
         Assert.Equal(1, code);
         Assert.Contains($"'{file}', line 2: not valid UTF-8", errors);
     }
@@ -48,7 +48,7 @@ public sealed class GenerationCommandsTests : IDisposable
             "few.jsonl",
             string.Concat(Enumerable.Range(0, 4).Select(i => $"{{\"text\": \"text {i}\", \"label\": {i % 2}}}\n"))
         );
-        var (code, _, errors) = await Dfpo.Run([
+        var (code, _, errors) = await DfpoProcess.Run([
             "train-reward",
             "--train",
             texts,
@@ -82,7 +82,7 @@ public sealed class GenerationCommandsTests : IDisposable
         var outputs = new List<string>();
         foreach (var policy in new[] { "policy", "negative", "positive" })
         {
-            var (code, output, errors) = await Dfpo.Run([.. common, "--policy", policy]);
+            var (code, output, errors) = await DfpoProcess.Run([.. common, "--policy", policy]);
             Assert.Equal((0, ""), (code, errors));
             Assert.StartsWith("the film", output);
             outputs.Add(output);
@@ -106,10 +106,10 @@ public sealed class GenerationCommandsTests : IDisposable
             "--num-beams",
             "3",
         ];
-        var (code, output, errors) = await Dfpo.Run([.. common, "--seed", "1"]);
+        var (code, output, errors) = await DfpoProcess.Run([.. common, "--seed", "1"]);
         Assert.Equal((0, ""), (code, errors));
-        Assert.Equal((0, output, ""), await Dfpo.Run([.. common, "--seed", "2"]));
-        (code, _, errors) = await Dfpo.Run([.. common, "--policy", "negative"]);
+        Assert.Equal((0, output, ""), await DfpoProcess.Run([.. common, "--seed", "2"]));
+        (code, _, errors) = await DfpoProcess.Run([.. common, "--policy", "negative"]);
         Assert.Equal(2, code);
         Assert.Contains("'num-beams' must be 1 under a KL mask", errors);
     }
@@ -128,16 +128,16 @@ public sealed class GenerationCommandsTests : IDisposable
                         .Generate([.. prompts.Select(text => new Prompt(text, text))], options, 5, 16, null, default)
                         .Select(continuation => continuation.Text),
                 ];
-            var (code, output, errors) = await Dfpo.Run(["generate", run.Path, "--file", file, "--json", "--seed", "5"]);
+            var (code, output, errors) = await DfpoProcess.Run(["generate", run.Path, "--file", file, "--json", "--seed", "5"]);
             Assert.Equal((0, ""), (code, errors));
             Assert.Equal(Texts(NlpoRun.Masked), Continuations(output));
             Assert.NotEqual(Texts(NlpoRun.Plain), Continuations(output));
         }
         var evaluated = _folder["evaluated.jsonl"];
-        Assert.Equal(0, (await Dfpo.Run(["eval", run.Path, "--prompts", file, "--seed", "5", "--output", evaluated])).ExitCode);
+        Assert.Equal(0, (await DfpoProcess.Run(["eval", run.Path, "--prompts", file, "--seed", "5", "--output", evaluated])).ExitCode);
         foreach (var policy in new[] { "policy", "negative" })
         {
-            var (_, output, _) = await Dfpo.Run(["generate", run.Best, "--policy", policy, "--file", file, "--json", "--seed", "5"]);
+            var (_, output, _) = await DfpoProcess.Run(["generate", run.Best, "--policy", policy, "--file", file, "--json", "--seed", "5"]);
             Assert.Equal(
                 Lines(File.ReadAllText(evaluated))
                     .Where(line => (string?)line["policy"] == policy)
@@ -155,12 +155,12 @@ public sealed class GenerationCommandsTests : IDisposable
         Directory.Move(run.Best, copy);
         foreach (var command in new[] { new[] { "generate", copy, "--prompt", "a" }, ["distill", copy, "--out", _folder["one"]] })
         {
-            var (code, _, errors) = await Dfpo.Run(command);
+            var (code, _, errors) = await DfpoProcess.Run(command);
             Assert.Equal(2, code);
             Assert.Contains("--experiment", errors);
             Assert.Contains("[usage/mask]", errors);
         }
-        var (fine, output, _) = await Dfpo.Run([
+        var (fine, output, _) = await DfpoProcess.Run([
             "generate",
             copy,
             "--prompt",
@@ -201,7 +201,7 @@ public sealed class GenerationCommandsTests : IDisposable
             "--batch-size",
             "2",
         ];
-        var (code, output, errors) = await Dfpo.Run([.. arguments, "--json", "--output", predictions]);
+        var (code, output, errors) = await DfpoProcess.Run([.. arguments, "--json", "--output", predictions]);
         Assert.Equal((0, ""), (code, errors));
         var figures = Lines(output);
         Assert.Equal(["policy", "negative"], figures.Select(line => (string?)line["policy"]));
@@ -217,7 +217,7 @@ public sealed class GenerationCommandsTests : IDisposable
             );
         });
 
-        (code, output, errors) = await Dfpo.Run([.. arguments, "--samples", "1", "--policies", "negative"]);
+        (code, output, errors) = await DfpoProcess.Run([.. arguments, "--samples", "1", "--policies", "negative"]);
         Assert.Equal((0, ""), (code, errors));
         Assert.Contains("perplexity", output);
         Assert.Contains("│ pi-, tau 0 ", output);
@@ -250,7 +250,7 @@ public sealed class GenerationCommandsTests : IDisposable
             _reference,
             "--json",
         ];
-        var (code, output, errors) = await Dfpo.Run(arguments);
+        var (code, output, errors) = await DfpoProcess.Run(arguments);
         Assert.Equal((0, ""), (code, errors));
         var lines = Lines(output);
         Assert.Equal(["pi_theta", "pi-, tau 0", "pi-, tau 0.05", "pi-, tau 9"], lines.Select(line => (string?)line["decoding"]));
@@ -270,7 +270,7 @@ public sealed class GenerationCommandsTests : IDisposable
     public async Task A_policy_that_is_its_reference_has_no_divergence()
     {
         var prompts = _folder.Write("prompts.txt", "the film\na story\n");
-        var (code, output, _) = await Dfpo.Run([
+        var (code, output, _) = await DfpoProcess.Run([
             "eval",
             _policy,
             "--reference",
@@ -308,14 +308,14 @@ public sealed class GenerationCommandsTests : IDisposable
                 "--metrics",
                 "reference-perplexity",
             ];
-        var (code, output, _) = await Dfpo.Run(
+        var (code, output, _) = await DfpoProcess.Run(
             Eval(_folder.Write("prompts.jsonl", """{"id": "1", "text": "the film", "references": ["the film was good"]}"""))
         );
         Assert.Equal(0, code);
         var figures = Lines(output);
         Assert.True((double)figures[0]["reference-perplexity"]! > 1);
         Assert.Null(figures[1]["reference-perplexity"]);
-        (code, _, var errors) = await Dfpo.Run(Eval(_folder.Write("prompts.txt", "the film\na story\n")));
+        (code, _, var errors) = await DfpoProcess.Run(Eval(_folder.Write("prompts.txt", "the film\na story\n")));
         Assert.Equal(1, code);
         Assert.Contains("2 of 2 prompts have no reference. [metrics/needs]", errors);
     }
@@ -326,7 +326,7 @@ public sealed class GenerationCommandsTests : IDisposable
     public async Task A_label_that_the_reward_model_lacks_is_told(string label, string error)
     {
         var prompts = _folder.Write("prompts.txt", "the film\n");
-        var (code, _, errors) = await Dfpo.Run([
+        var (code, _, errors) = await DfpoProcess.Run([
             "eval",
             _policy,
             "--reference",

@@ -58,7 +58,7 @@ public sealed class AsyncRunTests
         run.Interrupt();
         Assert.Equal(130, await run.Exit());
         var folder = Assert.Single(experiment.RunFolders);
-        var (exit, output, errors) = await Dfpo.Run(["run", "--resume", folder, "--port", "0"]);
+        var (exit, output, errors) = await DfpoProcess.Run(["run", "--resume", folder, "--port", "0"]);
         Assert.True(exit == 0, $"{output}\n{errors}");
         var numbers = Lines(Path.Combine(folder, "journal.jsonl"))
             .SelectMany(line => line["units"]!.AsArray())
@@ -137,7 +137,7 @@ public sealed class AsyncRunTests
         TinyExperiment experiment,
         string folder,
         params string[] more
-    ) => Dfpo.Run(["replay", folder, "--runs-dir", experiment.Runs, "--port", "0", .. more]);
+    ) => DfpoProcess.Run(["replay", folder, "--runs-dir", experiment.Runs, "--port", "0", .. more]);
 
     private static JsonObject[] Lines(string path) => [.. File.ReadLines(path).Select(line => JsonNode.Parse(line)!.AsObject())];
 }

@@ -76,7 +76,7 @@ public sealed class BadInputTests
     {
         using var experiment = new TinyExperiment();
         spoil(experiment);
-        var (exit, _, errors) = await Dfpo.Run(experiment.Run(more));
+        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run(more));
         Assert.Equal(exitCode, exit);
         Assert.Empty(experiment.Iterations);
         var line = Assert.Single(errors.Split('\n'), line => line.EndsWith($"[{code}]", StringComparison.Ordinal));

@@ -32,7 +32,7 @@ public sealed class ChatRunTests
             "evaluation.every=12",
         ]);
 
-        var (code, output, errors) = await Dfpo.Run([
+        var (code, output, errors) = await DfpoProcess.Run([
             "generate",
             experiment.RunFolders.Single(),
             "--policy",

@@ -29,7 +29,7 @@ public sealed class CommonGenTests : IDisposable
             "evaluation.samples-per-prompt=1",
             "evaluation.generation.num-beams=5",
         ];
-        var (exit, output, errors) = await Dfpo.Run([
+        var (exit, output, errors) = await DfpoProcess.Run([
             "run",
             Repository.Path("hocon/experiments/commongen-tiny.conf"),
             "--runs-dir",

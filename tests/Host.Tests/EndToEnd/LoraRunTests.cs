@@ -20,8 +20,8 @@ public sealed class LoraRunTests
         var run = experiment.RunFolders[0];
         Assert.True(AdapterFolder.IsOne(Path.Combine(run, "final")));
         Assert.False(File.Exists(Path.Combine(run, "final", "model.safetensors")));
-        Assert.Equal(0, (await Dfpo.Run(["export", run, experiment.At("adapter")])).ExitCode);
-        Assert.Equal(0, (await Dfpo.Run(["export", run, experiment.At("merged"), "--merge"])).ExitCode);
+        Assert.Equal(0, (await DfpoProcess.Run(["export", run, experiment.At("adapter")])).ExitCode);
+        Assert.Equal(0, (await DfpoProcess.Run(["export", run, experiment.At("merged"), "--merge"])).ExitCode);
         Assert.True(File.Exists(Path.Combine(experiment.At("adapter"), "adapter_config.json")));
         using var adapters = AdapterFolder.Load(experiment.At("adapter"));
         using var expected = PretrainedModels.LoadLanguageModel(experiment.At("policy"));

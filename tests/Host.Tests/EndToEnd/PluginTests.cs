@@ -25,7 +25,7 @@ public sealed class PluginTests
     public async Task A_plug_in_that_is_not_there_is_refused_before_the_run()
     {
         using var experiment = new TinyExperiment();
-        var (exit, _, errors) = await Dfpo.Run(["plan", experiment.At("tiny.conf"), .. Plugin("nowhere.dll")]);
+        var (exit, _, errors) = await DfpoProcess.Run(["plan", experiment.At("tiny.conf"), .. Plugin("nowhere.dll")]);
         Assert.Equal(2, exit);
         Assert.Contains("'task.reward.plugin-assembly'", errors);
         Assert.Contains("nowhere.dll", errors);
@@ -44,7 +44,7 @@ public sealed class PluginTests
     )
     {
         using var experiment = new TinyExperiment();
-        var (exit, _, errors) = await Dfpo.Run(
+        var (exit, _, errors) = await DfpoProcess.Run(
             experiment.Run([
                 .. Plugin(Built("Misbehaving")),
                 "--set",

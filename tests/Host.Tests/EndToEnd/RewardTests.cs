@@ -60,7 +60,7 @@ public sealed class RewardTests
             experiment.At("train.jsonl"),
             Enumerable.Range(0, 24).Select(i => $$"""{"id": "{{i}}", "text": "Film {{i}} was"}""")
         );
-        var (exit, _, errors) = await Dfpo.Run(experiment.Run("--set", "task.reward.kind=bleu"));
+        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "task.reward.kind=bleu"));
         Assert.Equal(1, exit);
         Assert.Contains("24 of 24 train prompts", errors);
         Assert.Contains("[reward/references]", errors);
@@ -82,7 +82,7 @@ public sealed class RewardTests
     public async Task A_task_that_cannot_be_is_refused(string setting, string code, string remedy)
     {
         using var experiment = new TinyExperiment();
-        var (exit, _, errors) = await Dfpo.Run(["plan", experiment.At("tiny.conf"), "--set", setting]);
+        var (exit, _, errors) = await DfpoProcess.Run(["plan", experiment.At("tiny.conf"), "--set", setting]);
         Assert.Equal(2, exit);
         Assert.Contains($"[{code}]", errors);
         Assert.Contains(remedy, errors);
@@ -108,7 +108,7 @@ public sealed class RewardTests
             "rollout.unit-size=8",
         ];
 
-        var (exit, _, errors) = await Dfpo.Run(experiment.Run([.. settings.SelectMany(setting => new[] { "--set", setting })]));
+        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run([.. settings.SelectMany(setting => new[] { "--set", setting })]));
 
         Assert.Equal(1, exit);
         var line = Assert.Single(errors.Split('\n'), line => line.StartsWith("dfpo: ", StringComparison.Ordinal) && line.EndsWith(']'));

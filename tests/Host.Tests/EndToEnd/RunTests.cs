@@ -176,7 +176,7 @@ public sealed class RunTests
     {
         using var experiment = new TinyExperiment();
         File.AppendAllText(experiment.At("train.jsonl"), """{"id": "bare", "text": "This one"}""");
-        var (exit, _, errors) = await Dfpo.Run(experiment.Run("--set", "learner.preset=supervised"));
+        var (exit, _, errors) = await DfpoProcess.Run(experiment.Run("--set", "learner.preset=supervised"));
         Assert.Equal(1, exit);
         Assert.Contains("Prompt 'bare' in", errors);
         Assert.Contains("[prompts/references]", errors);
@@ -215,7 +215,7 @@ public sealed class RunTests
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
-        var (exit, _, errors) = await Dfpo.Run([.. experiment.Run().Where(a => a is not ("--port" or "0")), "--port", $"{port}"]);
+        var (exit, _, errors) = await DfpoProcess.Run([.. experiment.Run().Where(a => a is not ("--port" or "0")), "--port", $"{port}"]);
         Assert.Equal(1, exit);
         Assert.Contains($"127.0.0.1:{port}", errors);
         Assert.Contains("[host/port-in-use]", errors);

@@ -41,7 +41,7 @@ public sealed class SmolLmExperimentTests : IDisposable
     [InlineData("chat-smollm2")]
     public async Task An_experiment_runs_on_a_stand_in(string name)
     {
-        var (exit, output, errors) = await Dfpo.Run([
+        var (exit, output, errors) = await DfpoProcess.Run([
             "run",
             Repository.Path($"hocon/experiments/{name}.conf"),
             "--runs-dir",

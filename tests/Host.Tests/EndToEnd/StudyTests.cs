@@ -52,7 +52,7 @@ public sealed class StudyTests
                 .Select(line => (int)line["iteration"]!)
         );
         Assert.Equal(await experiment.RunToEnd("--set", "iterations=20"), TinyExperiment.Digest(longRun));
-        var (shown, list, _) = await Dfpo.Run(["runs", "list", "--runs-dir", experiment.Runs, "--json"]);
+        var (shown, list, _) = await DfpoProcess.Run(["runs", "list", "--runs-dir", experiment.Runs, "--json"]);
         Assert.Equal((0, 4), (shown, list.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
     }
 
@@ -92,7 +92,7 @@ public sealed class StudyTests
         Assert.Equal((0, false), (again, resumed.Contains("tiny.", StringComparison.Ordinal)));
         Assert.Contains("5 finished, 1 stopped by halving", resumed);
 
-        var (_, list, _) = await Dfpo.Run(["runs", "list", "--runs-dir", experiment.Runs, "--json"]);
+        var (_, list, _) = await DfpoProcess.Run(["runs", "list", "--runs-dir", experiment.Runs, "--json"]);
         var runs = list.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Select(line => JsonNode.Parse(line)!)
             .ToDictionary(run => ((string)run["run"]!)[..((string)run["run"]!).IndexOf(".s1", StringComparison.Ordinal)]);
@@ -106,7 +106,7 @@ public sealed class StudyTests
         Assert.InRange((int)stopped["iterations"]!, 7, 299);
         Assert.Null(stopped["final"]!["reward"]);
 
-        var (_, comparison, _) = await Dfpo.Run([
+        var (_, comparison, _) = await DfpoProcess.Run([
             "runs",
             "compare",
             (string)runs["tiny.a"]["run"]!,
@@ -118,7 +118,7 @@ public sealed class StudyTests
         Assert.Equal(["finished", "stopped"], JsonNode.Parse(comparison)!["status"]!.AsArray().Select(status => (string?)status));
 
         var page = experiment.At("report.html");
-        Assert.Equal(0, (await Dfpo.Run(["report", Path.Combine(experiment.Runs, "halved"), "--out", page])).ExitCode);
+        Assert.Equal(0, (await DfpoProcess.Run(["report", Path.Combine(experiment.Runs, "halved"), "--out", page])).ExitCode);
         var html = File.ReadAllText(page);
         Assert.Contains("6 runs in 6 settings, 5 of them finished, 1 stopped by halving.", html);
         Assert.Contains("\"label\":\"tiny c, stopped\"", html);

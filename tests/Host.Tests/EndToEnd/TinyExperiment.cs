@@ -78,7 +78,7 @@ internal sealed class TinyExperiment : IDisposable
     public async Task<string> RunToEnd(params string[] more)
     {
         var before = RunFolders;
-        var (exit, output, errors) = await Dfpo.Run(Run(more));
+        var (exit, output, errors) = await DfpoProcess.Run(Run(more));
         Assert.True(exit == 0, $"exit code {exit}\n{output}\n{errors}");
         return Digest(RunFolders.Except(before).Single());
     }
