@@ -181,7 +181,7 @@ public sealed class ExperimentActor : ReceiveActor
             // Off the actor's thread from the first line on: reading prompts and tokenizer is slow already.
             var loop = () => new ExperimentLoop(config, services, observer, checkpoints).Run(either.Token);
             var result = await Task.Run(loop, either.Token);
-            _setup.Conclude(result);
+            await observer.Conclude(() => _setup.Conclude(result));
             return result;
         }
         catch (OperationCanceledException e) when (!_setup.Cancellation.IsCancellationRequested)

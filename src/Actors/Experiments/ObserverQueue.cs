@@ -30,6 +30,24 @@ public sealed class ObserverQueue : IExperimentObserver
         return _pump;
     }
 
+    /// <summary>
+    /// As <see cref="Drain"/>, and then the run's last word: an observer that is behind, the recorder on a slow disk, must not take back
+    /// what was written. It is written also where the observer failed.
+    /// </summary>
+    /// <param name="conclude">Writes the result down.</param>
+    /// <exception cref="Exception">See <see cref="Drain"/>.</exception>
+    public async Task Conclude(Action conclude)
+    {
+        try
+        {
+            await Drain();
+        }
+        finally
+        {
+            conclude();
+        }
+    }
+
     /// <inheritdoc/>
     public void Started(ExperimentConfig config, int iteration) => Post(() => _observer.Started(config, iteration));
 
